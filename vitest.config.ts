@@ -1,0 +1,37 @@
+import path from 'node:path'
+import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-pool-workers'
+import { defineConfig } from 'vitest/config'
+
+/** Run in plain Node: the pure core, and what starts a workerd of its own. */
+const nodeTests = ['test/**/*.model.test.ts', 'test/isolates/*.test.ts']
+
+export default defineConfig(async () => ({
+  test: {
+    // The lines that Roster logs are worth reading only where something failed.
+    silent: 'passed-only' as const,
+    projects: [
+      {
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: './wrangler.toml' },
+            miniflare: {
+              bindings: {
+                ADMIN_KEYS: 'test-admin-key-0123456789abcdef',
+                SIGNING_SECRETS: 'test-signing-secret-0123456789abcdef',
+                TEST_MIGRATIONS: await readD1Migrations(path.join(import.meta.dirname, 'migrations')),
+              },
+            },
+          }),
+        ],
+        test: {
+          name: 'workerd',
+          include: ['test/**/*.test.ts'],
+          exclude: nodeTests,
+          setupFiles: ['./test/support/migrate.ts'],
+          testTimeout: 30_000,
+        },
+      },
+      { test: { name: 'node', include: nodeTests, environment: 'node', testTimeout: 120_000 } },
+    ],
+  },
+}))
