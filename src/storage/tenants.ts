@@ -1,0 +1,232 @@
+/**
+ * Tenants and their keys in D1. Owns the SQL of the operator's changes and what a gate loads to enforce; what a change means
+ * and when it is in force is for `tenants/operations.ts`. Every change is one batch with the rise of the policy's version in
+ * it, and touches only the columns it names, so that two changes of different fields never undo each other.
+ * All of it goes to the primary: an operator's decision is never read from a replica.
+ */
+import { and, desc, eq, exists, isNull, lt, notExists, type SQL, sql } from 'drizzle-orm'
+import { alias } from 'drizzle-orm/sqlite-core'
+import type { Mode } from '../registry/customer.ts'
+import { Refused } from '../registry/failures.ts'
+import { describeError, log } from '../shared/log.ts'
+import type { KeyReplacement, TenantStore } from '../tenants/ports.ts'
+import { ContractEndsBeforeStart } from '../tenants/ports.ts'
+import type { ApiKey, Tenant } from '../tenants/tenant.ts'
+import { classifyD1Error, isStatementFault } from './d1-errors.ts'
+import { type Database, openDatabase } from './database.ts'
+import { apiKeys, tenants } from './tables.ts'
+import { conditionsOf, keyChangeOf, keyOf, pageOf, rowOf, storedOf, tenantOf, updateOf } from './tenant-rows.ts'
+
+const RETRY_AFTER_MS = 1_000
+
+/** What a gate enforces for one mode; `db` reads the primary. Null: there is no such tenant. */
+export async function loadTenantForGate(
+  db: Database,
+  tenantId: string,
+  mode: Mode,
+): Promise<{ tenant: Tenant; keys: ApiKey[] } | null> {
+  // One batch is one transaction: the keys are those of the version that comes with them.
+  const [[tenant], keys] = await db.batch([
+    db.select().from(tenants).where(eq(tenants.id, tenantId)).limit(1),
+    db
+      .select()
+      .from(apiKeys)
+      .where(and(eq(apiKeys.tenantId, tenantId), eq(apiKeys.mode, mode), isNull(apiKeys.revokedAtMs))),
+  ])
+  return tenant ? { tenant: tenantOf(tenant), keys: keys.map(keyOf) } : null
+}
+
+export function tenantStore(d1: D1Database): TenantStore {
+  const db = openDatabase(d1)
+
+  const selectTenant = (tenantId: string) => db.select().from(tenants).where(eq(tenants.id, tenantId)).limit(1)
+  const selectKey = (tenantId: string, keyId: string) =>
+    db.select().from(apiKeys).where(isKey(tenantId, keyId)).limit(1)
+  const selectReplacement = (tenantId: string, keyId: string) =>
+    db
+      .select()
+      .from(apiKeys)
+      .where(and(eq(apiKeys.tenantId, tenantId), eq(apiKeys.rotatedFrom, keyId), isNull(apiKeys.revokedAtMs)))
+      .limit(1)
+  const raiseVersion = (condition: SQL | undefined) =>
+    db
+      .update(tenants)
+      .set({ policyVersion: sql`${tenants.policyVersion} + 1` })
+      .where(condition)
+  const keyExists = (condition: SQL | undefined) => exists(db.select({ found: sql`1` }).from(apiKeys).where(condition))
+
+  return {
+    insert: (tenant) =>
+      attempt(async () => {
+        await db.insert(tenants).values({ ...rowOf(tenant), policyAppliedVersion: tenant.policyVersion })
+      }),
+
+    get: (tenantId) => attempt(async () => storedOf((await selectTenant(tenantId))[0])),
+
+    list: (query, page) =>
+      attempt(async () => {
+        const rows = await db
+          .select()
+          .from(tenants)
+          .where(and(page.afterId === null ? undefined : lt(tenants.id, page.afterId), ...conditionsOf(query)))
+          .orderBy(desc(tenants.id))
+          .limit(page.limit + 1)
+        return pageOf(rows.map(tenantOf), page)
+      }),
+
+    update: (tenantId, changes, nowMs) =>
+      attempt(async () => {
+        const update = updateOf(tenantId, changes, nowMs)
+        if (!update) return storedOf((await selectTenant(tenantId))[0])
+        const [, rows] = await db.batch([
+          db.update(tenants).set(update.set).where(update.where),
+          selectTenant(tenantId),
+        ])
+        return storedOf(rows[0])
+      }),
+
+    insertKey: (key) =>
+      attempt(async () => {
+        try {
+          const [, , rows] = await db.batch([
+            db.insert(apiKeys).values(key),
+            raiseVersion(eq(tenants.id, key.tenantId)),
+            selectTenant(key.tenantId),
+          ])
+          return storedOf(rows[0])
+        } catch (error) {
+          if (refusedBy(error) === 'FOREIGN KEY constraint failed') return null
+          throw error
+        }
+      }),
+
+    listKeys: (tenantId, page) =>
+      attempt(async () => {
+        const [[tenant], rows] = await db.batch([
+          selectTenant(tenantId),
+          db
+            .select()
+            .from(apiKeys)
+            .where(
+              and(eq(apiKeys.tenantId, tenantId), page.afterId === null ? undefined : lt(apiKeys.id, page.afterId)),
+            )
+            .orderBy(desc(apiKeys.id))
+            .limit(page.limit + 1),
+        ])
+        return tenant ? pageOf(rows.map(keyOf), page) : null
+      }),
+
+    getKey: (tenantId, keyId) =>
+      attempt(async () => {
+        const [key] = await selectKey(tenantId, keyId)
+        return key ? keyOf(key) : null
+      }),
+
+    revokeKey: (tenantId, keyId, nowMs) =>
+      attempt(async () => {
+        const alive = and(isKey(tenantId, keyId), isNull(apiKeys.revokedAtMs))
+        const [, , rows, keys, replacements] = await db.batch([
+          raiseVersion(and(eq(tenants.id, tenantId), keyExists(alive))),
+          db.update(apiKeys).set({ revokedAtMs: nowMs }).where(alive),
+          selectTenant(tenantId),
+          selectKey(tenantId, keyId),
+          selectReplacement(tenantId, keyId),
+        ])
+        return keyChangeOf(rows[0], keys[0], replacements[0])
+      }),
+
+    replaceKey: (replacement) =>
+      attempt(async () => {
+        const { tenantId, oldKeyId, newKeyId, oldExpiresAtMs, nowMs } = replacement
+        const inserted = keyExists(isKey(tenantId, newKeyId))
+        const [, , , rows, keys, replacements] = await db.batch([
+          db.insert(apiKeys).select(replacementFrom(db, replacement)),
+          db
+            .update(apiKeys)
+            .set({
+              expiresAtMs: sql`min(coalesce(${apiKeys.expiresAtMs}, ${oldExpiresAtMs ?? nowMs}), ${oldExpiresAtMs ?? nowMs})`,
+              // Two clocks may differ by a moment: a key that ends now is not left to the gate's clock.
+              ...(oldExpiresAtMs === null && { revokedAtMs: nowMs }),
+            })
+            .where(and(isKey(tenantId, oldKeyId), inserted)),
+          raiseVersion(and(eq(tenants.id, tenantId), inserted)),
+          selectTenant(tenantId),
+          selectKey(tenantId, oldKeyId),
+          selectReplacement(tenantId, oldKeyId),
+        ])
+        return keyChangeOf(rows[0], keys[0], replacements[0])
+      }),
+
+    unapplied: (limit) =>
+      attempt(async () => {
+        // Words the condition as the partial index has it, or SQLite would not use the index.
+        const behind = sql`policy_applied_version < policy_version`
+        const rows = await db.select().from(tenants).where(behind).limit(limit)
+        return rows.map((row) => ({ ...tenantOf(row), policyAppliedVersion: row.policyAppliedVersion }))
+      }),
+
+    markApplied: (tenantId, policyVersion) =>
+      attempt(async () => {
+        await db
+          .update(tenants)
+          .set({ policyAppliedVersion: sql`max(${tenants.policyAppliedVersion}, ${policyVersion})` })
+          .where(eq(tenants.id, tenantId))
+      }),
+  }
+}
+
+function isKey(tenantId: string, keyId: string): SQL | undefined {
+  return and(eq(apiKeys.tenantId, tenantId), eq(apiKeys.id, keyId))
+}
+
+/** The new key's row, made from the old one's inside the database: nothing, if the old one is dead or was replaced. */
+function replacementFrom(db: Database, replacement: KeyReplacement) {
+  const { tenantId, oldKeyId, newKeyId, newSecretHash, newExpiresAtMs, nowMs } = replacement
+  const newer = alias(apiKeys, 'newer')
+  const replacedBefore = db
+    .select({ found: sql`1` })
+    .from(newer)
+    .where(and(eq(newer.tenantId, tenantId), eq(newer.rotatedFrom, oldKeyId), isNull(newer.revokedAtMs)))
+  return db
+    .select({
+      tenantId: apiKeys.tenantId,
+      id: sql<string>`${newKeyId}`.as('id'),
+      mode: apiKeys.mode,
+      name: apiKeys.name,
+      secretHash: sql<string>`${newSecretHash}`.as('secret_hash'),
+      scopes: apiKeys.scopes,
+      createdAtMs: sql<number>`${nowMs}`.as('created_at'),
+      expiresAtMs:
+        newExpiresAtMs === undefined ? apiKeys.expiresAtMs : sql<number | null>`${newExpiresAtMs}`.as('expires_at'),
+      revokedAtMs: sql<number | null>`NULL`.as('revoked_at'),
+      rotatedFrom: sql<string | null>`${oldKeyId}`.as('rotated_from'),
+    })
+    .from(apiKeys)
+    .where(
+      and(
+        isKey(tenantId, oldKeyId),
+        isNull(apiKeys.revokedAtMs),
+        sql`(${apiKeys.expiresAtMs} IS NULL OR ${apiKeys.expiresAtMs} > ${nowMs})`,
+        notExists(replacedBefore),
+      ),
+    )
+}
+
+/** The constraint that refused, if one did. */
+function refusedBy(error: unknown): string | null {
+  const problem = classifyD1Error(error)
+  return problem.kind === 'refused' ? problem.rule : null
+}
+
+/** Says of a failed batch what it means: a rule that the schema keeps, a mistake of ours, or D1 not being there. */
+async function attempt<T>(batch: () => Promise<T>): Promise<T> {
+  try {
+    return await batch()
+  } catch (error) {
+    if (refusedBy(error) === 'tenants_contract') throw new ContractEndsBeforeStart()
+    const problem = classifyD1Error(error)
+    if (isStatementFault(problem)) throw error
+    log('error', { event: 'storage_failed', kind: problem.kind, error: describeError(error) })
+    throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
+  }
+}

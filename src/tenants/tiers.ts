@@ -1,0 +1,38 @@
+/**
+ * The tiers and their numbers. A tenant's own numbers are stored with it, so that a change here moves nobody by itself.
+ */
+
+export const TIERS = ['starter', 'growth', 'scale', 'enterprise', 'custom'] as const
+export type Tier = (typeof TIERS)[number]
+
+export interface Limits {
+  requestsPerSecond: number
+  /** Requests that may come at once after a quiet time: two seconds of the rate. */
+  burst: number
+  /** USD a contract year. */
+  annualCommitment: number
+  /** Admitted live requests a contract year. */
+  annualValidationLimit: number
+}
+
+export const TIER_LIMITS: Record<Exclude<Tier, 'custom'>, Limits> = {
+  starter: { requestsPerSecond: 10, burst: 20, annualCommitment: 0, annualValidationLimit: 1_000_000 },
+  growth: { requestsPerSecond: 50, burst: 100, annualCommitment: 100_000, annualValidationLimit: 6_000_000 },
+  scale: { requestsPerSecond: 200, burst: 400, annualCommitment: 500_000, annualValidationLimit: 30_000_000 },
+  enterprise: {
+    requestsPerSecond: 1_000,
+    burst: 2_000,
+    annualCommitment: 1_500_000,
+    annualValidationLimit: 120_000_000,
+  },
+}
+
+export const DEFAULT_TIER: Tier = 'starter'
+
+/** Test mode is for trying things out: starter's rate for everyone, and nothing counted against the year. */
+export const TEST_MODE_LIMITS = TIER_LIMITS.starter
+
+/** The numbers after a change of tier. `custom` keeps what the tenant had, except what `given` names. */
+export function limitsFor(tier: Tier, current: Limits, given: Partial<Limits> | undefined): Limits {
+  return tier === 'custom' ? { ...current, ...given } : TIER_LIMITS[tier]
+}
