@@ -1,0 +1,72 @@
+/**
+ * The Durable Object of one tenant and mode: a thin shell that gives gate-core.ts its storage and its clock, loads the
+ * policy from D1, and is the only writer of its tenant's customers. It decides nothing and sleeps for nobody.
+ */
+import { DurableObject } from 'cloudflare:workers'
+import type { Mode, Scope } from '../registry/customer.ts'
+import type { GateDeps } from '../wiring.ts'
+import { gateDeps } from '../wiring.ts'
+import { RETRY_MIN_MS } from './constants.ts'
+import { GateCore } from './gate-core.ts'
+import { gateSql } from './gate-sql.ts'
+import { GateWriter } from './gate-writer.ts'
+import { type LeaseReply, type LeaseRequest, PROTOCOL_VERSION } from './protocol.ts'
+import type { WriteReply, WriteRequest } from './write-protocol.ts'
+
+export class TenantGate extends DurableObject<Cloudflare.Env> {
+  readonly #deps: GateDeps
+  readonly #scope: Scope
+  readonly #core: GateCore
+  readonly #writer: GateWriter
+
+  constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
+    super(ctx, env)
+    this.#deps = gateDeps(env)
+    this.#scope = scopeOf(ctx.id.name)
+    this.#core = new GateCore(gateSql(ctx.storage), this.#deps.random, this.#deps.clock())
+    this.#writer = new GateWriter(this.#scope, this.#core, this.#deps, (atMs) => ctx.storage.setAlarm(atMs))
+  }
+
+  /** Synchronous once the policy is there: a replaced object that answered after a pause could grant what it no longer may. */
+  lease(request: LeaseRequest): LeaseReply | Promise<LeaseReply> {
+    return this.#core.policy ? this.#core.lease(request, this.#deps.clock()) : this.#firstLease(request)
+  }
+
+  /** Commits one change, or says why not. */
+  async write(request: WriteRequest): Promise<WriteReply> {
+    if (!this.#core.policy) await this.#load()
+    return this.#writer.write(request)
+  }
+
+  /**
+   * Takes over what D1 says of the tenant and its keys. `waitMs` from now, nothing older is in force anywhere: the caller
+   * waits that long, not the gate, whose waiting would be billed and would keep it from answering others.
+   */
+  reload(): Promise<{ waitMs: number }> {
+    return this.#load()
+  }
+
+  override async alarm(): Promise<void> {
+    await this.#writer.resolveOverdue()
+  }
+
+  async #firstLease(request: LeaseRequest): Promise<LeaseReply> {
+    await this.#load()
+    if (this.#core.policy) return this.#core.lease(request, this.#deps.clock())
+    return { v: PROTOCOL_VERSION, kind: 'busy', backoffMs: RETRY_MIN_MS }
+  }
+
+  async #load(): Promise<{ waitMs: number }> {
+    const known = await this.#deps.loadPolicy(this.#scope)
+    // After a wait for D1 this object may have been replaced. It learns of it by touching its storage, and then fails.
+    this.ctx.storage.sql.exec('SELECT 1')
+    if (!known) throw new Error('no such tenant')
+    return this.#core.setPolicy(known.policy, known.keys, this.#deps.clock())
+  }
+}
+
+function scopeOf(name: string | undefined): Scope {
+  const [tenantId, mode] = name?.split(':') ?? []
+  if (!tenantId || (mode !== 'live' && mode !== 'test')) throw new Error('a gate is addressed by its name, tenant:mode')
+  return { tenantId, mode: mode as Mode }
+}
