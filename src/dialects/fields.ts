@@ -1,0 +1,132 @@
+/**
+ * zod for the values that mean the same at every door: e-mail addresses, countries, time zones, metadata. What a door calls
+ * them and which of them it takes is in its own `schema.ts`.
+ */
+import { z } from 'zod'
+import { codePointLength, LIMITS } from '../registry/customer.ts'
+import { COUNTRY_CODES } from './countries.ts'
+
+/** Text of at most `lengthMax` code points; `""` and null are left for the door to read as "cleared". */
+export function text(lengthMax: number) {
+  return z.string().check((context) => checkLength(context, lengthMax))
+}
+
+/** As `text`, but something must be there. */
+export function requiredText(lengthMax: number) {
+  return z.string().check((context) => {
+    if (context.value === '') {
+      context.issues.push(issue(context.value, 'is empty', 'send at least one character'))
+    }
+    checkLength(context, lengthMax)
+  })
+}
+
+export const externalId = requiredText(LIMITS.externalIdLengthMax)
+
+const emailPattern = z.regexes.unicodeEmail
+
+/** A valid address, or `""`. */
+export const email = z.string().check((context) => {
+  if (context.value === '') return
+  if (!emailPattern.test(context.value) || codePointLength(context.value) > LIMITS.emailLengthMax) {
+    context.issues.push(
+      issue(context.value, 'is not a valid e-mail address', 'send an address such as billing@example.com'),
+    )
+  }
+})
+
+/** ISO 3166-1 alpha-2 in any case, upper case out, or `""`. */
+export const country = z.string().transform((value, context) => {
+  const code = value.toUpperCase()
+  if (value !== '' && !COUNTRY_CODES.has(code)) {
+    context.issues.push(
+      issue(value, 'is not an ISO 3166-1 alpha-2 country code', 'send two letters, such as US, GB or CA'),
+    )
+  }
+  return code
+})
+
+/** An IANA name, as the caller wrote it, or `""`. */
+export const timezone = z.string().check((context) => {
+  if (context.value !== '' && !isTimezone(context.value)) {
+    context.issues.push(issue(context.value, 'is not an IANA time zone', 'send a name such as Europe/Berlin or UTC'))
+  }
+})
+
+/** Numbers and booleans are taken as text; null stays for a merge patch to read. Any key is a key, `__proto__` too. */
+export const metadata = z.unknown().transform((value, context): Record<string, string | null> => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    context.issues.push(issue(value, 'is not an object', 'send an object of text values'))
+    return {}
+  }
+  const entries = Object.entries(value)
+  if (entries.length > LIMITS.metadataKeysMax) {
+    const message = `has more than ${LIMITS.metadataKeysMax} keys`
+    context.issues.push(issue(value, message, `send at most ${LIMITS.metadataKeysMax} keys`))
+    return {}
+  }
+  return Object.fromEntries(
+    entries.map(([key, inner]) => {
+      if (codePointLength(key) > LIMITS.metadataKeyLengthMax || key === '') {
+        const fix = `use keys of 1 to ${LIMITS.metadataKeyLengthMax} characters`
+        context.issues.push({ ...issue(key, 'has a key that is empty or too long', fix), path: [key] })
+      }
+      if (inner === null) return [key, null]
+      if (typeof inner !== 'string' && typeof inner !== 'number' && typeof inner !== 'boolean') {
+        const fix = 'send text; a structure can be sent as JSON text'
+        context.issues.push({ ...issue(inner, 'is not text', fix), path: [key] })
+        return [key, null]
+      }
+      const stored = String(inner)
+      if (codePointLength(stored) > LIMITS.metadataValueLengthMax) {
+        const message = `is longer than ${LIMITS.metadataValueLengthMax} characters`
+        context.issues.push({ ...issue(inner, message, `shorten it to ${LIMITS.metadataValueLengthMax}`), path: [key] })
+      }
+      return [key, stored]
+    }),
+  )
+})
+
+/** `limit` of a list in a query string, as a number. */
+export function pageLimit(limitMax: number, limitDefault: number) {
+  return z
+    .string()
+    .default(String(limitDefault))
+    .transform((value, context) => {
+      const limit = /^\d{1,9}$/.test(value) ? Number(value) : 0
+      if (limit >= 1 && limit <= limitMax) return limit
+      const message = `is not a whole number from 1 to ${limitMax}`
+      context.issues.push(issue(value, message, `send 1 to ${limitMax}`))
+      return limitDefault
+    })
+}
+
+/** A problem in the form `http/problems.ts` reads: what is wrong, and the mend. */
+export function issue(input: unknown, message: string, fix: string) {
+  return { code: 'custom' as const, input, message, params: { fix } }
+}
+
+function checkLength(context: z.core.ParsePayload<string>, lengthMax: number): void {
+  // A code point is one or two UTF-16 units, so short strings need no counting.
+  if (context.value.length > lengthMax && codePointLength(context.value) > lengthMax) {
+    context.issues.push(
+      issue(context.value, `is longer than ${lengthMax} characters`, `shorten it to ${lengthMax} characters`),
+    )
+  }
+}
+
+const knownTimezones = new Set<string>()
+
+/** The runtime's own list of time zones decides. Making a formatter is slow, so good names are remembered. */
+function isTimezone(name: string): boolean {
+  if (knownTimezones.has(name)) return true
+  try {
+    // An offset such as +01:00 is accepted by the runtime but is no name of a zone.
+    if (!/^[A-Za-z]/.test(name)) return false
+    new Intl.DateTimeFormat('en', { timeZone: name })
+  } catch {
+    return false
+  }
+  knownTimezones.add(name)
+  return true
+}

@@ -1,0 +1,245 @@
+/**
+ * What a list of customers may be asked for, at `GET /v1/customers` and `POST /v1/customers/search`: the query string is
+ * brought into the form of the search body, and one schema judges both. What it means to the registry is in
+ * `list-translate.ts`.
+ */
+import { z } from 'zod'
+import { unstorableString } from '../../http/body.ts'
+import { LIST_BOUNDS, LIST_FIELDS, type ListField } from '../../registry/query.ts'
+import { externalId, issue, metadata, requiredText } from '../fields.ts'
+import { expand } from './schema.ts'
+
+const LIMIT_MAX = 1_000
+const LIMIT_DEFAULT = 50
+/** A page of a thousand parents with all their children would be read from D1 row by row. */
+const LIMIT_WITH_CHILDREN_MAX = 100
+const OFFSET_MAX = 1_000_000_000
+const NAMED_MAX = 1_000
+const TEXT_LENGTH_MAX = 500
+const CURSOR_LENGTH_MAX = 32_000
+/** The parameters beside them are filters too; together they stay within the bound of a list. */
+const FILTERS_MAX = LIST_BOUNDS.filtersMax - 10
+
+const STATUSES = ['published', 'draft', 'archived'] as const
+
+/** What filters and sorting call the fields of a customer. */
+export const FIELDS = {
+  id: 'id',
+  external_id: 'externalId',
+  name: 'name',
+  email: 'email',
+  contact: 'contact',
+  address_line1: 'addressLine1',
+  address_line2: 'addressLine2',
+  address_city: 'addressCity',
+  address_state: 'addressState',
+  address_postal_code: 'addressPostalCode',
+  address_country: 'addressCountry',
+  timezone: 'timezone',
+  parent_customer_id: 'parentId',
+  status: 'status',
+  created_at: 'createdAtMs',
+  updated_at: 'updatedAtMs',
+  created_by: 'createdBy',
+  updated_by: 'updatedBy',
+} as const satisfies Record<string, ListField>
+const FIELD_NAMES = Object.keys(FIELDS) as (keyof typeof FIELDS)[]
+
+const OPERATORS = ['eq', 'contains', 'not_contains', 'gt', 'lt', 'gte', 'in', 'not_in', 'before', 'after'] as const
+type Operator = (typeof OPERATORS)[number]
+
+/** Which operators a field takes: a text has no before, a time contains nothing, a status is one of three. */
+const OPERATORS_BY_KIND: Record<'text' | 'time' | 'status', readonly Operator[]> = {
+  text: ['eq', 'contains', 'not_contains', 'gt', 'lt', 'gte', 'in', 'not_in'],
+  time: ['eq', 'gt', 'lt', 'gte', 'in', 'not_in', 'before', 'after'],
+  status: ['eq', 'in', 'not_in'],
+}
+
+/** A date, which is its first moment in UTC, or a time with its offset. Milliseconds since 1970 out. */
+const time = z.string().transform((value, context): number => {
+  const timeMs = timeOf(value)
+  if (timeMs !== null) return timeMs
+  const fix = 'send a date such as 2026-01-20 or a time such as 2026-01-20T15:00:00Z (in a query string + is %2B)'
+  context.issues.push(issue(value, 'is not an ISO 8601 date or time', fix))
+  return 0
+})
+
+function timeOf(value: string): number | null {
+  const isIso = z.iso.date().safeParse(value).success || z.iso.datetime({ offset: true }).safeParse(value).success
+  const timeMs = isIso ? Date.parse(value) : Number.NaN
+  return Number.isNaN(timeMs) ? null : timeMs
+}
+
+const filter = z
+  .object({
+    field: z.enum(FIELD_NAMES),
+    operator: z.enum(OPERATORS),
+    data_type: z.enum(['string', 'number', 'date', 'array', 'boolean']).nullish(),
+    value: z.object({
+      string: text().nullish(),
+      number: z.number().nullish(),
+      boolean: z.boolean().nullish(),
+      date: z.string().nullish(),
+      array: z.array(text()).max(NAMED_MAX).nullish(),
+    }),
+  })
+  .transform(({ field, operator, data_type: dataType, value }, context) => {
+    const fault = (path: string[], message: string, fix: string) => {
+      context.issues.push({ ...issue(value, message, fix), path })
+      return { field, operator, value: '' as string | number | (string | number)[] }
+    }
+    const kind = field === 'status' ? 'status' : LIST_FIELDS[FIELDS[field]] === 'time' ? 'time' : 'text'
+    const operators = OPERATORS_BY_KIND[kind]
+    if (!operators.includes(operator)) {
+      return fault(['operator'], `does not apply to ${field}`, `send one of ${operators.join(', ')}`)
+    }
+    const wanted = operator === 'in' || operator === 'not_in' ? 'array' : kind === 'time' ? 'date' : 'string'
+    if (dataType && dataType !== wanted) {
+      return fault(['data_type'], `does not go with ${operator} on ${field}`, `send ${wanted}, or leave it out`)
+    }
+    const given = value[wanted]
+    if (given === undefined || given === null) {
+      return fault(['value', wanted], 'is required', `send what ${field} is compared with as value.${wanted}`)
+    }
+    const path = (at: number) => (wanted === 'array' ? ['value', wanted, String(at)] : ['value', wanted])
+    const values = [given].flat().map((each, at): string | number => {
+      if (kind === 'text') return each
+      if (kind === 'status') {
+        if (!STATUSES.some((known) => known === each)) {
+          fault(path(at), `is none of ${STATUSES.join(', ')}`, `send one of ${STATUSES.join(', ')}`)
+        }
+        return each
+      }
+      const timeMs = timeOf(each)
+      if (timeMs === null) fault(path(at), 'is not an ISO 8601 date or time', 'send one such as 2026-01-20T15:00:00Z')
+      return timeMs ?? 0
+    })
+    return { field, operator, value: wanted === 'array' ? values : (values[0] ?? '') }
+  })
+
+const sort = z
+  .array(z.object({ field: z.enum(FIELD_NAMES), direction: z.enum(['asc', 'desc']).nullish() }))
+  .max(LIST_BOUNDS.sortKeysMax)
+  .check((context) => {
+    const names = context.value.map(({ field }) => field)
+    const twice = names.findIndex((name, at) => names.indexOf(name) < at)
+    if (twice === -1) return
+    const problem = issue(names[twice], `names ${names[twice]} a second time`, 'name each field once')
+    context.issues.push({ ...problem, path: [twice, 'field'] })
+  })
+
+const metadataFilter = metadata.transform((wanted, context): Record<string, string> => {
+  for (const [key, value] of Object.entries(wanted)) {
+    if (value !== null) continue
+    context.issues.push({ ...issue(null, 'is not text', 'send the text that the value must be'), path: [key] })
+  }
+  return wanted as Record<string, string>
+})
+
+const names = z.array(requiredText(TEXT_LENGTH_MAX)).max(NAMED_MAX).nullish()
+
+const listFields = {
+  customer_ids: names,
+  external_ids: names,
+  external_id: externalId.nullish(),
+  email: requiredText(TEXT_LENGTH_MAX).nullish(),
+  metadata: metadataFilter.nullish(),
+  parent_customer_id: requiredText(TEXT_LENGTH_MAX).nullish(),
+  parent_customer_ids: names,
+  status: z
+    .union([z.string().transform((value) => [value]), z.array(z.string())])
+    .pipe(z.array(z.enum(STATUSES)).max(NAMED_MAX))
+    .nullish(),
+  /** Inclusive. */
+  start_time: time.nullish(),
+  /** Exclusive, so that one period ends where the next begins. */
+  end_time: time.nullish(),
+  filters: z.array(filter).max(FILTERS_MAX).nullish(),
+  sort: sort.nullish(),
+  order: z.enum(['asc', 'desc']).nullish(),
+  limit: z
+    .int()
+    .min(1)
+    .max(LIMIT_MAX)
+    .nullish()
+    .transform((limit) => limit ?? LIMIT_DEFAULT),
+  offset: z.int().min(0).max(OFFSET_MAX).nullish(),
+  cursor: z.string().min(1).max(CURSOR_LENGTH_MAX).nullish(),
+  expand: expand.nullish(),
+}
+
+const listObject = z.object(listFields)
+export type ListInput = z.output<typeof listObject>
+
+function sensible(context: z.core.ParsePayload<ListInput>): void {
+  const { start_time: startMs, end_time: endMs, cursor, offset, expand, limit } = context.value
+  const fault = (field: string, message: string, fix: string) =>
+    context.issues.push({ ...issue(undefined, message, fix), path: [field] })
+  if (typeof startMs === 'number' && typeof endMs === 'number' && endMs < startMs) {
+    fault('end_time', 'is before start_time', 'send an end_time that is later than start_time')
+  }
+  if (cursor != null && offset != null) fault('offset', 'can not be combined with cursor', 'send one of the two')
+  if (expand?.has('children') && limit > LIMIT_WITH_CHILDREN_MAX) {
+    fault('limit', 'is too high to show children', `stay within ${LIMIT_WITH_CHILDREN_MAX}, or do not expand children`)
+  }
+}
+
+export const searchBody = listObject.check(sensible)
+export const listQueryString = z.preprocess(fromQueryString, z.strictObject(listFields).check(sensible))
+
+/** Text of a bounded length that may be empty. */
+function text() {
+  return z.string().max(TEXT_LENGTH_MAX)
+}
+
+const LIST_NAMES = new Set(['customer_ids', 'external_ids', 'parent_customer_ids', 'status', 'expand'])
+const NUMBER_NAMES = new Set(['limit', 'offset'])
+const JSON_NAMES = new Set(['filters', 'sort', 'metadata'])
+const METADATA_NAME = /^metadata\[(.*)\]$/s
+
+/**
+ * Lists are comma-separated or repeated, `filters`, `sort` and `metadata` are JSON text; metadata may also be given as
+ * `metadata[key]=value`, and sort as `-created_at,name:asc`. What does not read as it should is left for the schema to refuse.
+ */
+function fromQueryString(raw: unknown, context: z.core.ParsePayload): unknown {
+  const metadata: [string, unknown][] = []
+  const entries = Object.entries(raw as Record<string, string | string[]>).flatMap(([name, value]) => {
+    const key = METADATA_NAME.exec(name)?.[1]
+    if (key !== undefined) metadata.push([key, value])
+    return key === undefined ? [[name, readParameter(name, value, context)] as const] : []
+  })
+  if (metadata.length === 0) return Object.fromEntries(entries)
+  if (entries.some(([name]) => name === 'metadata')) {
+    const fix = 'send all of it as JSON, or all of it as metadata[key]=value'
+    context.issues.push({ ...issue(raw, 'is given in two ways', fix), path: ['metadata'] })
+  }
+  return Object.fromEntries([...entries, ['metadata', Object.fromEntries(metadata)]])
+}
+
+function readParameter(name: string, value: string | string[], context: z.core.ParsePayload): unknown {
+  if (LIST_NAMES.has(name)) return [value].flat().flatMap((texts) => texts.split(','))
+  if (Array.isArray(value)) return value
+  if (NUMBER_NAMES.has(name)) return /^\d{1,15}$/.test(value) ? Number(value) : value
+  if (!JSON_NAMES.has(name)) return value
+  // Null would say that there is no such filter.
+  const read = parsedOrText(value) ?? value
+  const problem = unstorableString(read, name)
+  if (problem) context.issues.push({ ...issue(value, problem.message, problem.fix), path: problem.field.split('.') })
+  return name === 'sort' && typeof read === 'string' ? sortInShort(read) : read
+}
+
+function parsedOrText(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+function sortInShort(text: string): object[] {
+  return text.split(',').map((key) => {
+    if (key.startsWith('-')) return { field: key.slice(1), direction: 'desc' }
+    const [field, direction] = key.split(':', 2)
+    return { field, direction }
+  })
+}

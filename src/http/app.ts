@@ -1,0 +1,63 @@
+/**
+ * The HTTP side of Roster: which path is which door, and what happens to a path that is none.
+ */
+import { Hono } from 'hono'
+import { TrieRouter } from 'hono/router/trie-router'
+import { adminDoor } from '../dialects/admin-customers/failures.ts'
+import { adminCustomers } from '../dialects/admin-customers/routes.ts'
+import { flatpeakDoor } from '../dialects/customers/failures.ts'
+import { flatpeakCustomers, flatpeakLogin } from '../dialects/customers/routes.ts'
+import { v1Door } from '../dialects/v1-customers/failures.ts'
+import { v1Customers } from '../dialects/v1-customers/routes.ts'
+import { Refused } from '../registry/failures.ts'
+import type { Wiring } from '../wiring.ts'
+import { answer, errorHandler } from './answer.ts'
+import { authenticate } from './authenticate.ts'
+import { authenticateAdmin } from './authenticate-admin.ts'
+import type { Door, HttpEnv } from './door.ts'
+import { requestIdOf } from './request-id.ts'
+
+export function createApp(wiring: Wiring): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>()
+
+  app.use(function requestContext(c, next) {
+    c.set('nowMs', wiring.clock())
+    c.set('requestId', requestIdOf(c.req.raw.headers.get('x-request-id')))
+    return next()
+  })
+  app.use('/v1/*', authenticate(wiring))
+  app.use('/customers/*', authenticate(wiring))
+  app.use('/admin/*', authenticateAdmin(wiring))
+
+  app.get('/healthz', (c) => answer(c, 200, { status: 'ok' }))
+  app.route('/v1/customers', v1Customers(wiring))
+  app.route('/customers', flatpeakCustomers(wiring))
+  app.route('/login', flatpeakLogin(wiring))
+  app.route('/admin/customers', adminCustomers(wiring))
+
+  const allowedMethods = methodTable(app)
+  app.notFound((c) => {
+    const allowed = allowedMethods(c.req.path)
+    throw new Refused(allowed.length > 0 ? { reason: 'method_not_allowed', allowed } : { reason: 'no_such_route' })
+  })
+  app.onError((error, c) => errorHandler(doorAt(c.req.path))(error, c))
+  return app
+}
+
+/** Whose words a path is answered in. */
+function doorAt(path: string): Door {
+  if (path.startsWith('/admin')) return adminDoor
+  if (path === '/customers' || path === '/login' || path.startsWith('/customers/')) return flatpeakDoor
+  return v1Door
+}
+
+/** Which methods a path has, in the order they were routed; empty for no such path. */
+function methodTable(app: Hono<HttpEnv>): (path: string) => string[] {
+  const router = new TrieRouter<string>()
+  for (const route of app.routes) if (route.method !== 'ALL') router.add('ANY', route.path, route.method)
+  return function methodsAt(path) {
+    const methods = new Set(router.match('ANY', path)[0].map(([method]) => method))
+    if (methods.has('GET')) methods.add('HEAD')
+    return [...methods]
+  }
+}
