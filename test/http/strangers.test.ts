@@ -1,0 +1,230 @@
+/**
+ * Who may not, may not anywhere: every route there is, taken from the app itself so that a new one can not be forgotten,
+ * refuses strangers; and what is another's is told, byte for byte, as what does not exist.
+ */
+import { inspectRoutes } from 'hono/dev'
+import { describe, expect, it } from 'vitest'
+import { createApp } from '../../src/http/app.ts'
+import { mintKey } from '../../src/tenants/key-format.ts'
+import { wiring } from '../../src/wiring.ts'
+import { ADMIN_KEY, type Called, call, newCustomer, newTenant, type TestTenant } from '../support/roster.ts'
+
+/** Served to anyone. Whoever adds a route here has thought about it. */
+const PUBLIC = new Set(['GET /healthz'])
+
+const SIGNING_SECRET = 'test-signing-secret-0123456789abcdef'
+
+interface Route {
+  method: string
+  path: string
+}
+
+const routes: Route[] = [
+  ...new Map(
+    inspectRoutes(createApp(wiring))
+      .filter(({ isMiddleware }) => !isMiddleware)
+      .map(({ method, path }) => [`${method} ${path}`, { method, path }]),
+  ).values(),
+].filter(({ method, path }) => !PUBLIC.has(`${method} ${path}`))
+
+const isAdmin = ({ path }: Route) => path.startsWith('/admin')
+const nameOf = ({ method, path }: Route) => `${method} ${path}`
+
+/** A tenant that has one of everything that a path can name. */
+async function furnished() {
+  const tenant = await newTenant()
+  const customer = await newCustomer(tenant.live.key, { external_id: 'user_1', name: 'Acme' })
+  return { tenant, customer, names: namesOf(tenant, customer) }
+}
+
+function namesOf(tenant: TestTenant, customer: { id: string; external_id: string }): Record<string, string> {
+  return {
+    id: customer.id,
+    external_id: customer.external_id,
+    customer_id: tenant.tenantId,
+    key_id: tenant.live.keyId,
+  }
+}
+
+function pathOf({ path }: Route, names: Record<string, string>): string {
+  return path.replaceAll(/:(\w+)/g, (_whole, name: string) => {
+    const value = names[name]
+    if (value === undefined) throw new Error(`this test does not know what :${name} in ${path} stands for`)
+    return encodeURIComponent(value)
+  })
+}
+
+let addresses = 0
+
+/** From an address of its own each time: the admin door shuts out one that guesses. */
+function knock(route: Route, names: Record<string, string>, headers: Record<string, string>): Promise<Called> {
+  const body = ['POST', 'PUT', 'PATCH'].includes(route.method) ? {} : undefined
+  const address = { 'cf-connecting-ip': `10.1.${addresses >> 8}.${addresses++ & 255}` }
+  return call(route.method, pathOf(route, names), { body, headers: { ...address, ...headers } })
+}
+
+/** The bytes of an answer, without what is different on every one. */
+function bytesOf({ status, headers, text }: Called): string {
+  const shown = [...headers].filter(([name]) => name !== 'x-request-id' && !name.includes('ratelimit'))
+  return JSON.stringify([status, shown, text.replaceAll(/"time_created":"[^"]*"/g, '"time_created":""')])
+}
+
+/** Bad credentials are 403 at FlatPeak's door, 401 at the others. */
+function refusalStatus({ path }: Route): number {
+  return /^\/(?:customers|login)(?:\/|$)/.test(path) ? 403 : 401
+}
+
+describe('every route', () => {
+  it('is one that this test knows: there are doors, and each has routes', () => {
+    for (const door of ['/v1/customers', '/customers', '/admin/customers', '/login']) {
+      expect(routes.filter(({ path }) => path.startsWith(door)).length, door).toBeGreaterThan(0)
+    }
+  })
+
+  it('refuses whoever shows no key, an invented one, or one of another deployment, and does nothing', async () => {
+    const { tenant, customer, names } = await furnished()
+    const [elsewhere, neverIssued] = await Promise.all([
+      mintKey(tenant.tenantId, 'live', 'another-signing-secret-0123456789'),
+      mintKey(tenant.tenantId, 'live', SIGNING_SECRET),
+    ])
+    const keys = ['garbage', `sk_live_${'A'.repeat(65)}`, elsewhere.key, neverIssued.key, 'eyJhbGciOiJub25lIn0.e30.']
+    const credentials: Record<string, string>[] = [
+      {},
+      ...keys.flatMap((key): Record<string, string>[] => [
+        { authorization: `Bearer ${key}` },
+        { 'x-api-key': key },
+        { authorization: `Basic ${btoa(`${tenant.tenantId}:${key}`)}` },
+      ]),
+      { authorization: 'Bearer ' },
+      { authorization: tenant.live.key },
+      { 'x-api-key': '' },
+      { authorization: `Bearer ${ADMIN_KEY.slice(0, -1)}`, 'x-api-key': ADMIN_KEY.slice(0, -1) },
+    ]
+    for (const route of routes) {
+      const answers = await Promise.all(credentials.map((headers) => knock(route, names, headers)))
+      const bodies = new Set<string>()
+      for (const [at, answer] of answers.entries()) {
+        expect([nameOf(route), credentials[at], answer.status]).toEqual([
+          nameOf(route),
+          credentials[at],
+          refusalStatus(route),
+        ])
+        expect(answer.headers.get('x-request-id')).toMatch(/./)
+        bodies.add(answer.text.replaceAll(/"time_created":"[^"]*"/g, ''))
+      }
+      // Nobody learns from the words which guess was closer.
+      expect([nameOf(route), ...bodies]).toHaveLength(2)
+    }
+    expect((await call('GET', `/v1/customers/${customer.id}`, { key: tenant.live.key })).body).toEqual(customer)
+    const keysNow = await call('GET', `/admin/customers/${tenant.tenantId}/keys`, {
+      headers: { 'x-api-key': ADMIN_KEY },
+    })
+    expect(keysNow.body.items).toHaveLength(2)
+  })
+
+  it("of a tenant refuses the admin key, and of the operator refuses a tenant's", async () => {
+    const { tenant, names } = await furnished()
+    for (const route of routes) {
+      const wrong = isAdmin(route) ? tenant.live.key : ADMIN_KEY
+      const credentials: Record<string, string>[] = [{ 'x-api-key': wrong }, { authorization: `Bearer ${wrong}` }]
+      for (const headers of credentials) {
+        const { status } = await knock(route, names, headers)
+        expect([nameOf(route), headers, status]).toEqual([nameOf(route), headers, refusalStatus(route)])
+      }
+      if (!isAdmin(route)) continue
+      const asBearer = await knock(route, names, { authorization: `Bearer ${ADMIN_KEY}` })
+      expect([nameOf(route), asBearer.status]).toEqual([nameOf(route), 401])
+    }
+  })
+
+  it('answers an unknown path and another method only to who may know', async () => {
+    for (const path of [
+      '/v1/customers/a/b/c',
+      '/v1/nothing',
+      '/customers/a/b/c',
+      '/admin/nothing',
+      '/admin/customers/a/b/c/d',
+    ]) {
+      const { status } = await knock({ method: 'GET', path }, {}, {})
+      expect([path, status]).toEqual([path, refusalStatus({ method: 'GET', path })])
+    }
+  })
+})
+
+describe('missing and not yours', () => {
+  /** Creates what it names, so nothing can be missing. */
+  const CREATES = new Set(['PUT /v1/customers/external/:external_id'])
+  const named = routes.filter(
+    (route) => !isAdmin(route) && /:(?:id|external_id)\b/.test(route.path) && !CREATES.has(nameOf(route)),
+  )
+
+  it('there are such routes at both doors of a tenant', () => {
+    expect(named.filter(({ path }) => path.startsWith('/v1/')).length).toBeGreaterThan(5)
+    expect(named.filter(({ path }) => path.startsWith('/customers')).length).toBeGreaterThan(2)
+  })
+
+  it.each(named.map((route) => [nameOf(route), route] as const))(
+    '%s answers both with the same bytes',
+    async (_name, route) => {
+      const us = await newTenant()
+      const them = await furnished()
+      const ofTest = await newCustomer(us.test.key, { external_id: 'of_test' })
+      const missing = { id: 'cust_01ARZ3NDEKTSV4RRFFQ69G5FAV', external_id: 'nobody' }
+      const headers = { authorization: `Bearer ${us.live.key}` }
+      const [first, ...others] = [missing, them.names, namesOf(us, ofTest)].map((names) => knock(route, names, headers))
+      const expected = bytesOf(await (first as Promise<Called>))
+      expect(JSON.parse(expected)[0]).toBe(404)
+      for (const other of others) expect(bytesOf(await other)).toBe(expected)
+      expect((await call('GET', `/v1/customers/${them.customer.id}`, { key: them.tenant.live.key })).body).toEqual(
+        them.customer,
+      )
+    },
+  )
+
+  it('by query, in a body and in a list too', async () => {
+    const us = await newTenant()
+    const them = await furnished()
+    const { id, external_id: externalId } = them.customer
+    const pairs: [string, string, string, object?][] = [
+      ['PUT', '/v1/customers?id=%', id, { name: 'Ours' }],
+      ['PUT', '/v1/customers?external_customer_id=%', externalId, { name: 'Ours' }],
+      ['GET', '/v1/customers?customer_ids=%&expand=parent_customer,children,aliases', id],
+      ['GET', '/v1/customers?external_id=%', externalId],
+      ['GET', '/v1/customers?parent_customer_id=%', id],
+      ['POST', '/v1/customers', id, { external_id: 'ours', parent_customer_id: '%' }],
+      ['POST', '/v1/customers', externalId, { external_id: 'ours', parent_customer_external_id: '%' }],
+      ['POST', '/v1/customers/search', id, { customer_ids: ['%'] }],
+      ['GET', '/customers?reference_id=%', externalId],
+      ['GET', '/customers?starting_after=%', id],
+    ]
+    for (const [method, path, theirs, body] of pairs) {
+      const missing = theirs.startsWith('cust_') ? 'cust_01ARZ3NDEKTSV4RRFFQ69G5FAV' : 'nobody'
+      const [ofTheirs, ofNobody] = await Promise.all(
+        [theirs, missing].map((name) =>
+          call(method, path.replace('%', name), {
+            key: us.live.key,
+            body: body && JSON.stringify(body).replace('%', name),
+          }),
+        ),
+      )
+      expect([path, ofTheirs && bytesOf(ofTheirs)]).toEqual([path, ofNobody && bytesOf(ofNobody)])
+    }
+  })
+
+  it('a key of another tenant, to the operator, is a key that does not exist', async () => {
+    const us = await newTenant()
+    const them = await newTenant()
+    const ofKeys = routes.filter(({ path }) => path.includes(':key_id'))
+    expect(ofKeys).not.toEqual([])
+    for (const route of ofKeys) {
+      const [theirs, missing] = await Promise.all(
+        [them.live.keyId, 'key_01ARZ3NDEKTSV4RRFFQ69G5FAV'].map((keyId) =>
+          knock(route, { customer_id: us.tenantId, key_id: keyId }, { 'x-api-key': ADMIN_KEY }),
+        ),
+      )
+      expect(theirs?.status).toBe(404)
+      expect(theirs && bytesOf(theirs)).toBe(missing && bytesOf(missing))
+    }
+    expect((await call('GET', '/v1/customers', { key: them.live.key })).status).toBe(200)
+  })
+})

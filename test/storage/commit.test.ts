@@ -1,0 +1,225 @@
+import { env } from 'cloudflare:workers'
+import { eq } from 'drizzle-orm'
+import { describe, expect, it } from 'vitest'
+import type { Scope } from '../../src/registry/customer.ts'
+import { readByExternalId, readCustomer } from '../../src/storage/customer-reads.ts'
+import { writeStore } from '../../src/storage/customer-writes.ts'
+import { customers, events } from '../../src/storage/tables.ts'
+import {
+  commit,
+  create,
+  creation,
+  customerOf,
+  db,
+  insertTenant,
+  metered,
+  only,
+  prepared,
+  store,
+  update,
+} from './support.ts'
+
+const BOOKMARK = /^[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{32}$/
+
+describe('changes committed together', () => {
+  it('are one batch, each answered for itself, common refusals among them', async () => {
+    const scope = await insertTenant()
+    const known = await create(scope, { externalId: 'known', name: 'N' })
+    const { d1, costs } = metered(env.DB)
+    const writes = [
+      creation({ externalId: 'fresh' }),
+      creation({ externalId: 'known' }),
+      creation({ externalId: 'fresh' }),
+      update(known.id, { name: 'M' }),
+      update(known.id, { name: 'M' }),
+      update(known.id, { name: 'O' }, 1),
+      update('cust_nobody', { name: 'M' }),
+      { kind: 'archive', target: { id: known.id }, ifVersion: null } as const,
+      update(known.id, { name: 'P' }),
+      creation({ externalId: 'known' }),
+    ].map((command) => prepared(command))
+    const { results, bookmark } = await writeStore(d1).commitWrites(scope, writes)
+    expect(bookmark).toMatch(BOOKMARK)
+    expect(costs).toHaveLength(2 * writes.length)
+    expect(results.map((result) => (result.ok ? result.effect : result.failure.reason))).toEqual([
+      'created',
+      'external_id_taken',
+      'external_id_taken',
+      'updated',
+      'unchanged',
+      'version_conflict',
+      'not_found',
+      'archived',
+      'archived',
+      'created',
+    ])
+    expect(results[4]).toMatchObject({ customer: { name: 'M', version: 2 } })
+  })
+
+  it('survive one among them that a rule refuses', async () => {
+    const scope = await insertTenant()
+    const { id } = await create(scope, { externalId: 'a', integrations: [{ provider: 'stripe', id: '1' }] })
+    const commands = [
+      creation({ externalId: 'b' }),
+      creation({ externalId: 'c', parent: { id: 'cust_nobody' } }),
+      creation({ externalId: 'd', integrations: [{ provider: 'stripe', id: '1' }] }),
+      update(id, { externalId: 'e' }),
+      creation({ externalId: 'f', status: 'lost' as 'draft' }),
+      creation({ externalId: 'g' }),
+    ]
+    const { results, bookmark } = await store.commitWrites(
+      scope,
+      commands.map((command) => prepared(command)),
+    )
+    expect(results.map((result) => (result.ok ? result.customer.externalId : result.failure.reason))).toEqual([
+      'b',
+      'parent_not_found',
+      'integration_taken',
+      'e',
+      'internal',
+      'g',
+    ])
+    expect(bookmark).toMatch(BOOKMARK)
+    expect(await changesOf(scope)).toBe(4)
+  })
+
+  it('have a bookmark even if every one of them was refused', async () => {
+    const scope = await insertTenant()
+    const refused = prepared(creation({ parent: { id: 'cust_nobody' } }))
+    expect((await store.commitWrites(scope, [refused])).bookmark).toMatch(BOOKMARK)
+    expect((await store.commitWrites(scope, [])).bookmark).toMatch(BOOKMARK)
+  })
+
+  it('leave one customer when two hundred create the same external id at once', async () => {
+    const scope = await insertTenant()
+    const results = await Promise.all(Array.from({ length: 200 }, () => commit(scope, creation({ externalId: 'x' }))))
+    const made = results.filter(({ ok }) => ok).map(customerOf)
+    const winner = only(made)
+    for (const result of results) {
+      if (result.ok) continue
+      expect(result.failure).toEqual({ reason: 'external_id_taken', externalId: 'x', customerId: winner.id })
+    }
+    const rows = await db.select().from(customers).where(eq(customers.tenantId, scope.tenantId))
+    expect(rows).toHaveLength(1)
+    expect(await changesOf(scope)).toBe(1)
+  })
+})
+
+describe('a change that arrives after its deadline', () => {
+  it('changes nothing and may be sent again', async () => {
+    const scope = await insertTenant()
+    const known = await create(scope, { externalId: 'known' })
+    const gone = await create(scope, { externalId: 'gone' })
+    const target = (id: string) => ({ target: { id }, ifVersion: null })
+    await commit(scope, { kind: 'archive', ...target(gone.id) })
+    const commands = [
+      creation({ externalId: 'late' }),
+      { kind: 'upsert', id: 'cust_late', externalId: 'later', changes: {}, ifVersion: null } as const,
+      update(known.id, { name: 'late' }),
+      { kind: 'archive', ...target(known.id) } as const,
+      { kind: 'restore', ...target(gone.id) } as const,
+    ]
+    const late = commands.map((command) => prepared(command, { deadlineMs: Date.now() - 1 }))
+    const { results } = await store.commitWrites(scope, late)
+    for (const result of results) {
+      expect(result).toEqual({ ok: false, failure: { reason: 'unavailable', retryAfterMs: 1_000 } })
+    }
+    expect(await changesOf(scope)).toBe(3)
+    const again = await store.commitWrites(
+      scope,
+      commands.map((command) => prepared(command, { deadlineMs: Date.now() + 60_000 })),
+    )
+    expect(again.results.map(({ ok }) => ok)).toEqual([true, true, true, true, true])
+  })
+})
+
+describe('a change sent twice', () => {
+  it('is made once and answered as made, also after the customer has moved on', async () => {
+    const scope = await insertTenant()
+    const creating = prepared(creation({ externalId: 'x' }))
+    const first = customerOf(only((await store.commitWrites(scope, [creating])).results))
+    const repeat = { ok: true, effect: 'created' }
+    expect(only((await store.commitWrites(scope, [creating])).results)).toEqual({ ...repeat, customer: first })
+    const otherTry = { ...creating, changeId: 'evt_other' }
+    expect(only((await store.commitWrites(scope, [otherTry])).results)).toEqual({ ...repeat, customer: first })
+
+    const updating = prepared(update(first.id, { name: 'A', externalId: 'y' }, 1))
+    for (let time = 0; time < 2; time++) {
+      expect(only((await store.commitWrites(scope, [updating])).results)).toMatchObject({
+        effect: 'updated',
+        customer: { name: 'A', version: 2 },
+      })
+    }
+    expect(only((await store.commitWrites(scope, [creating])).results)).toMatchObject({
+      ...repeat,
+      customer: { version: 2 },
+    })
+    await commit(scope, update(first.id, { name: 'B' }))
+    const unguarded = { ...updating, command: update(first.id, { name: 'A' }) }
+    expect(only((await store.commitWrites(scope, [unguarded])).results)).toMatchObject({
+      effect: 'updated',
+      customer: { name: 'B', version: 3 },
+    })
+    expect(await changesOf(scope)).toBe(3)
+  })
+})
+
+describe('when D1 breaks off', () => {
+  /** A D1 whose answer to a batch is lost, before or after it was carried out. */
+  function unreliable(when: 'before' | 'after'): D1Database {
+    const batch = async (session: D1DatabaseSession, statements: D1PreparedStatement[]) => {
+      if (when === 'after') await session.batch(statements)
+      throw new Error('D1_ERROR: Network connection lost.')
+    }
+    const withSession = (start: string) => {
+      const session = env.DB.withSession(start)
+      return {
+        prepare: (sql: string) => session.prepare(sql),
+        batch: (statements: D1PreparedStatement[]) => batch(session, statements),
+        getBookmark: () => session.getBookmark(),
+      }
+    }
+    return { withSession } as unknown as D1Database
+  }
+
+  it.each(['before', 'after'] as const)(
+    '%s the commit, nothing is guessed, and the primary then knows',
+    async (when) => {
+      const scope = await insertTenant()
+      const known = await create(scope)
+      const writes = [prepared(creation({ externalId: 'x' })), prepared(update(known.id, { name: 'N' }))]
+      await expect(writeStore(unreliable(when)).commitWrites(scope, writes)).rejects.toThrow('Network connection lost')
+      const changeIds = writes.map(({ changeId }) => changeId)
+      const { found, bookmark } = await store.findCommitted(scope, changeIds)
+      expect(bookmark).toMatch(BOOKMARK)
+      const created = await readByExternalId(db, scope, 'x')
+      const updated = await readCustomer(db, scope, known.id)
+      expect([...found]).toEqual(
+        when === 'after'
+          ? [
+              [changeIds[0], created],
+              [changeIds[1], updated],
+            ]
+          : [],
+      )
+      expect(updated?.name).toBe(when === 'after' ? 'N' : null)
+    },
+  )
+
+  it('a change is found with its customer as it is now, and only by the tenant and mode that made it', async () => {
+    const scope = await insertTenant()
+    const creating = prepared(creation({ externalId: 'x' }))
+    const { id } = customerOf(only((await store.commitWrites(scope, [creating])).results))
+    const latest = customerOf(await commit(scope, update(id, { name: 'later' })))
+    const wanted = [creating.changeId, 'evt_nobody']
+    expect([...(await store.findCommitted(scope, wanted)).found]).toEqual([[creating.changeId, latest]])
+    for (const stranger of [{ ...scope, mode: 'test' } as const, await insertTenant()]) {
+      expect((await store.findCommitted(stranger, wanted)).found.size).toBe(0)
+    }
+  })
+})
+
+/** How many changes were made in all: each has one event. */
+async function changesOf({ tenantId }: Scope): Promise<number> {
+  return (await db.select({ id: events.id }).from(events).where(eq(events.tenantId, tenantId))).length
+}

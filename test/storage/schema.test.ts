@@ -1,0 +1,209 @@
+import { env } from 'cloudflare:workers'
+import { getTableColumns, getTableName } from 'drizzle-orm'
+import type { SQLiteTable } from 'drizzle-orm/sqlite-core'
+import { describe, expect, it } from 'vitest'
+import * as tables from '../../src/storage/tables.ts'
+
+/** What the migrations made, without the quoting and spacing that tools differ in, in lines that a diff can show. */
+async function schema(type: 'table' | 'index' | 'trigger'): Promise<string> {
+  const { results } = await env.DB.prepare(
+    `SELECT sql FROM sqlite_master WHERE type = ? AND sql IS NOT NULL AND name NOT LIKE 'sqlite%'
+       AND name NOT LIKE '\\_cf%' ESCAPE '\\' AND name <> 'd1_migrations' ORDER BY name`,
+  )
+    .bind(type)
+    .all<{ sql: string }>()
+  return results.map(({ sql }) => lines(sql)).join('\n')
+}
+
+function lines(sql: string): string {
+  const plain = sql
+    .replaceAll(/--.*/g, '')
+    .replaceAll(/[`"]/g, '')
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll(/ ?([(),]) ?/g, '$1')
+  if (!plain.startsWith('CREATE TABLE')) return plain.replaceAll(/(; |BEGIN )/g, '$1\n  ').replaceAll(/ +\n/g, '\n')
+  let depth = 0
+  const broken = Array.from(plain, (char) => {
+    if (char === '(') depth++
+    if (char === ')') depth--
+    return (char === ',' && depth === 1) || (char === '(' && depth === 1) ? `${char}\n  ` : char
+  })
+  return broken.join('')
+}
+
+describe('the schema that the migrations make', () => {
+  it('has these tables', async () => {
+    expect(await schema('table')).toMatchInlineSnapshot(`
+      "CREATE TABLE api_keys(
+        tenant_id text NOT NULL,
+        id text NOT NULL,
+        mode text NOT NULL,
+        name text NOT NULL,
+        secret_hash text NOT NULL,
+        scopes text NOT NULL,
+        created_at integer NOT NULL,
+        expires_at integer,
+        revoked_at integer,
+        rotated_from text,
+        PRIMARY KEY(tenant_id,id),
+        FOREIGN KEY(tenant_id)REFERENCES tenants(id)ON UPDATE no action ON DELETE no action,
+        CONSTRAINT api_keys_mode CHECK(api_keys.mode IN('live','test')))WITHOUT ROWID
+      CREATE TABLE customer_aliases(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        external_id text NOT NULL,
+        customer_id text NOT NULL,
+        PRIMARY KEY(tenant_id,mode,external_id))WITHOUT ROWID
+      CREATE TABLE customer_counts(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        status text NOT NULL,
+        count integer NOT NULL,
+        PRIMARY KEY(tenant_id,mode,status))WITHOUT ROWID
+      CREATE TABLE customers(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        id text NOT NULL,
+        external_id text NOT NULL,
+        name text,
+        email text,
+        contact text,
+        address_line1 text,
+        address_line2 text,
+        address_city text,
+        address_state text,
+        address_postal_code text,
+        address_country text,
+        timezone text NOT NULL,
+        parent_id text,
+        metadata text NOT NULL,
+        integrations text NOT NULL,
+        profile text NOT NULL,
+        status text NOT NULL,
+        archived_at integer,
+        version integer NOT NULL,
+        created_at integer NOT NULL,
+        updated_at integer NOT NULL,
+        created_by text NOT NULL,
+        updated_by text NOT NULL,
+        change_id text NOT NULL,
+        change_request_id text,
+        change_reason text,
+        PRIMARY KEY(tenant_id,mode,id),
+        FOREIGN KEY(tenant_id)REFERENCES tenants(id)ON UPDATE no action ON DELETE no action,
+        FOREIGN KEY(tenant_id,mode,parent_id)REFERENCES customers(tenant_id,mode,id)ON UPDATE no action ON DELETE no action,
+        CONSTRAINT customers_mode CHECK(customers.mode IN('live','test')),
+        CONSTRAINT customers_status CHECK(customers.status IN('published','draft')),
+        CONSTRAINT customers_external_id_length CHECK(length(customers.external_id)BETWEEN 1 AND 255),
+        CONSTRAINT customers_not_own_parent CHECK(customers.parent_id IS NULL OR customers.parent_id <> customers.id))WITHOUT ROWID
+      CREATE TABLE events(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        id text NOT NULL,
+        type text NOT NULL,
+        customer_id text NOT NULL,
+        version integer NOT NULL,
+        actor text NOT NULL,
+        request_id text,
+        reason text,
+        before text,
+        after text NOT NULL,
+        created_at integer NOT NULL,
+        PRIMARY KEY(tenant_id,mode,id))WITHOUT ROWID
+      CREATE TABLE integration_mappings(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        provider text NOT NULL,
+        entity_id text NOT NULL,
+        customer_id text NOT NULL,
+        PRIMARY KEY(tenant_id,mode,provider,entity_id))WITHOUT ROWID
+      CREATE TABLE tenants(
+        id text PRIMARY KEY NOT NULL,
+        company_name text NOT NULL,
+        contact_email text NOT NULL,
+        tier text NOT NULL,
+        status text NOT NULL,
+        requests_per_second integer NOT NULL,
+        burst integer NOT NULL,
+        annual_commitment integer NOT NULL,
+        annual_validation_limit integer NOT NULL,
+        contract_start integer,
+        contract_end integer,
+        metadata text NOT NULL,
+        created_at integer NOT NULL,
+        updated_at integer NOT NULL,
+        policy_version integer NOT NULL,
+        policy_applied_version integer DEFAULT 0 NOT NULL,
+        CONSTRAINT tenants_tier CHECK(tenants.tier IN('starter','growth','scale','enterprise','custom')),
+        CONSTRAINT tenants_status CHECK(tenants.status IN('active','suspended')),
+        CONSTRAINT tenants_limits CHECK(tenants.requests_per_second > 0 AND tenants.burst > 0),
+        CONSTRAINT tenants_contract CHECK(tenants.contract_end IS NULL OR tenants.contract_start IS NULL OR tenants.contract_end >= tenants.contract_start))WITHOUT ROWID"
+    `)
+  })
+
+  it('has these indexes and no other: each is a paid row for every write it concerns', async () => {
+    expect(await schema('index')).toMatchInlineSnapshot(`
+      "CREATE INDEX customer_aliases_customer ON customer_aliases(tenant_id,mode,customer_id)
+      CREATE INDEX customers_email ON customers(tenant_id,mode,email COLLATE NOCASE)WHERE email IS NOT NULL
+      CREATE UNIQUE INDEX customers_external_id ON customers(tenant_id,mode,external_id)WHERE archived_at IS NULL
+      CREATE INDEX customers_parent ON customers(tenant_id,mode,parent_id)WHERE parent_id IS NOT NULL
+      CREATE INDEX tenants_policy_unapplied ON tenants(id)WHERE policy_applied_version < policy_version"
+    `)
+  })
+
+  it('has these triggers', async () => {
+    expect(await schema('trigger')).toMatchInlineSnapshot(`
+      "CREATE TRIGGER customers_changed AFTER UPDATE ON customers BEGIN
+        DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND external_id = NEW.external_id AND(NEW.external_id <> OLD.external_id OR(NEW.archived_at IS NULL AND OLD.archived_at IS NOT NULL));
+        INSERT INTO customer_aliases(tenant_id,mode,external_id,customer_id)SELECT NEW.tenant_id,NEW.mode,OLD.external_id,NEW.id WHERE NEW.external_id <> OLD.external_id ON CONFLICT(tenant_id,mode,external_id)DO UPDATE SET customer_id = excluded.customer_id;
+        DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL;
+        DELETE FROM integration_mappings WHERE OLD.archived_at IS NULL AND(NEW.integrations <> OLD.integrations OR NEW.archived_at IS NOT NULL)AND tenant_id = NEW.tenant_id AND mode = NEW.mode AND(provider,entity_id)IN(SELECT value ->> '$.provider',value ->> '$.id' FROM json_each(OLD.integrations));
+        INSERT INTO integration_mappings(tenant_id,mode,provider,entity_id,customer_id)SELECT NEW.tenant_id,NEW.mode,value ->> '$.provider',value ->> '$.id',NEW.id FROM json_each(NEW.integrations)WHERE NEW.archived_at IS NULL AND(NEW.integrations <> OLD.integrations OR OLD.archived_at IS NOT NULL);
+        UPDATE customer_counts SET count = count - 1 WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND status = CASE WHEN OLD.archived_at IS NOT NULL THEN 'archived' ELSE OLD.status END AND CASE WHEN OLD.archived_at IS NOT NULL THEN 'archived' ELSE OLD.status END <> CASE WHEN NEW.archived_at IS NOT NULL THEN 'archived' ELSE NEW.status END;
+        INSERT INTO customer_counts(tenant_id,mode,status,count)SELECT NEW.tenant_id,NEW.mode,CASE WHEN NEW.archived_at IS NOT NULL THEN 'archived' ELSE NEW.status END,1 WHERE CASE WHEN OLD.archived_at IS NOT NULL THEN 'archived' ELSE OLD.status END <> CASE WHEN NEW.archived_at IS NOT NULL THEN 'archived' ELSE NEW.status END ON CONFLICT(tenant_id,mode,status)DO UPDATE SET count = count + 1;
+        INSERT INTO events(tenant_id,mode,id,type,customer_id,version,actor,request_id,reason,before,after,created_at)VALUES(NEW.tenant_id,NEW.mode,NEW.change_id,CASE WHEN NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL THEN 'customer.archived' WHEN NEW.archived_at IS NULL AND OLD.archived_at IS NOT NULL THEN 'customer.restored' ELSE 'customer.updated' END,NEW.id,NEW.version,NEW.updated_by,NEW.change_request_id,NEW.change_reason,json_object('id',OLD.id,'external_id',OLD.external_id,'name',OLD.name,'email',OLD.email,'contact',OLD.contact,'timezone',OLD.timezone,'address',json_object('line1',OLD.address_line1,'line2',OLD.address_line2,'city',OLD.address_city,'state',OLD.address_state,'postal_code',OLD.address_postal_code,'country',OLD.address_country),'parent_id',OLD.parent_id,'metadata',json(OLD.metadata),'integrations',json(OLD.integrations),'profile',json(OLD.profile),'status',OLD.status,'archived_at',OLD.archived_at,'version',OLD.version,'stamps',json_object('created_at',OLD.created_at,'updated_at',OLD.updated_at,'created_by',OLD.created_by,'updated_by',OLD.updated_by)),json_object('id',NEW.id,'external_id',NEW.external_id,'name',NEW.name,'email',NEW.email,'contact',NEW.contact,'timezone',NEW.timezone,'address',json_object('line1',NEW.address_line1,'line2',NEW.address_line2,'city',NEW.address_city,'state',NEW.address_state,'postal_code',NEW.address_postal_code,'country',NEW.address_country),'parent_id',NEW.parent_id,'metadata',json(NEW.metadata),'integrations',json(NEW.integrations),'profile',json(NEW.profile),'status',NEW.status,'archived_at',NEW.archived_at,'version',NEW.version,'stamps',json_object('created_at',NEW.created_at,'updated_at',NEW.updated_at,'created_by',NEW.created_by,'updated_by',NEW.updated_by)),NEW.updated_at);
+        END
+      CREATE TRIGGER customers_children BEFORE UPDATE OF archived_at ON customers WHEN NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL BEGIN
+        SELECT RAISE(ABORT,'has_children')WHERE EXISTS(SELECT 1 FROM customers c INDEXED BY customers_parent WHERE c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.parent_id = NEW.id AND c.archived_at IS NULL);
+        END
+      CREATE TRIGGER customers_created AFTER INSERT ON customers BEGIN
+        DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND external_id = NEW.external_id;
+        INSERT INTO integration_mappings(tenant_id,mode,provider,entity_id,customer_id)SELECT NEW.tenant_id,NEW.mode,value ->> '$.provider',value ->> '$.id',NEW.id FROM json_each(NEW.integrations);
+        INSERT INTO customer_counts(tenant_id,mode,status,count)VALUES(NEW.tenant_id,NEW.mode,NEW.status,1)ON CONFLICT(tenant_id,mode,status)DO UPDATE SET count = count + 1;
+        INSERT INTO events(tenant_id,mode,id,type,customer_id,version,actor,request_id,reason,before,after,created_at)VALUES(NEW.tenant_id,NEW.mode,NEW.change_id,'customer.created',NEW.id,NEW.version,NEW.updated_by,NEW.change_request_id,NEW.change_reason,NULL,json_object('id',NEW.id,'external_id',NEW.external_id,'name',NEW.name,'email',NEW.email,'contact',NEW.contact,'timezone',NEW.timezone,'address',json_object('line1',NEW.address_line1,'line2',NEW.address_line2,'city',NEW.address_city,'state',NEW.address_state,'postal_code',NEW.address_postal_code,'country',NEW.address_country),'parent_id',NEW.parent_id,'metadata',json(NEW.metadata),'integrations',json(NEW.integrations),'profile',json(NEW.profile),'status',NEW.status,'archived_at',NEW.archived_at,'version',NEW.version,'stamps',json_object('created_at',NEW.created_at,'updated_at',NEW.updated_at,'created_by',NEW.created_by,'updated_by',NEW.updated_by)),NEW.updated_at);
+        END
+      CREATE TRIGGER customers_metadata BEFORE UPDATE OF metadata ON customers WHEN NEW.metadata IS NOT OLD.metadata BEGIN
+        SELECT RAISE(ABORT,'metadata_too_many_keys')WHERE(SELECT count(*)FROM json_each(NEW.metadata))> 50;
+        END
+      CREATE TRIGGER customers_parent_insert BEFORE INSERT ON customers WHEN NEW.parent_id IS NOT NULL BEGIN
+        SELECT RAISE(ABORT,'parent_not_found')WHERE NOT EXISTS(SELECT 1 FROM customers p WHERE p.tenant_id = NEW.tenant_id AND p.mode = NEW.mode AND p.id = NEW.parent_id AND p.archived_at IS NULL);
+        SELECT RAISE(ABORT,'parent_too_deep')WHERE(WITH RECURSIVE up(id,level)AS(SELECT NEW.parent_id,1 UNION ALL SELECT c.parent_id,up.level + 1 FROM up CROSS JOIN customers c ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.id = up.id WHERE up.level <= 10)SELECT max(level)FROM up WHERE id IS NOT NULL)+ 1 > 10;
+        END
+      CREATE TRIGGER customers_parent_update BEFORE UPDATE OF parent_id,archived_at ON customers WHEN NEW.parent_id IS NOT NULL AND NEW.archived_at IS NULL AND(NEW.parent_id IS NOT OLD.parent_id OR OLD.archived_at IS NOT NULL)BEGIN
+        SELECT RAISE(ABORT,'parent_not_found')WHERE NOT EXISTS(SELECT 1 FROM customers p WHERE p.tenant_id = NEW.tenant_id AND p.mode = NEW.mode AND p.id = NEW.parent_id AND p.archived_at IS NULL);
+        SELECT RAISE(ABORT,'parent_cycle')WHERE NEW.id IN(WITH RECURSIVE up(id,level)AS(SELECT NEW.parent_id,1 UNION ALL SELECT c.parent_id,up.level + 1 FROM up CROSS JOIN customers c ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.id = up.id WHERE up.level <= 10)SELECT id FROM up WHERE id IS NOT NULL);
+        SELECT RAISE(ABORT,'parent_too_deep')WHERE(WITH RECURSIVE up(id,level)AS(SELECT NEW.parent_id,1 UNION ALL SELECT c.parent_id,up.level + 1 FROM up CROSS JOIN customers c ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.id = up.id WHERE up.level <= 10)SELECT max(level)FROM up WHERE id IS NOT NULL)+ 1 +(WITH RECURSIVE down(id,level)AS(SELECT NEW.id,0 UNION ALL SELECT c.id,down.level + 1 FROM down CROSS JOIN customers c INDEXED BY customers_parent ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.parent_id = down.id WHERE c.archived_at IS NULL AND down.level <= 10)SELECT max(level)FROM down)> 10;
+        END"
+    `)
+  })
+
+  it('has the columns that Drizzle believes it has', async () => {
+    for (const table of Object.values(tables) as SQLiteTable[]) {
+      const { results } = await env.DB.prepare(
+        `SELECT name, upper(type) AS type, "notnull" AS required FROM pragma_table_info(?)`,
+      )
+        .bind(getTableName(table))
+        .all<{ name: string; type: string; required: number }>()
+      const believed = Object.values(getTableColumns(table)).map((column) => ({
+        name: column.name,
+        type: column.getSQLType().toUpperCase(),
+        required: column.notNull ? 1 : 0,
+      }))
+      expect(results.sort(byName), getTableName(table)).toEqual(believed.sort(byName))
+    }
+  })
+})
+
+function byName(a: { name: string }, b: { name: string }): number {
+  return a.name < b.name ? -1 : 1
+}
