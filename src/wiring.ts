@@ -52,6 +52,7 @@ export const wiring: Wiring = {
       store: tenantStore(bindings.db),
       gates: {
         reload: (tenantId, mode) => bindings.gates.getByName(gateNameOf({ tenantId, mode })).reload(),
+        usage: (tenantId, mode) => bindings.gates.getByName(gateNameOf({ tenantId, mode })).usage(),
       },
       clock: systemClock,
       newId,

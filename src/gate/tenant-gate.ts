@@ -6,6 +6,7 @@ import { DurableObject } from 'cloudflare:workers'
 import type { Mode, Scope } from '../registry/customer.ts'
 import type { GateDeps } from '../wiring.ts'
 import { gateDeps } from '../wiring.ts'
+import type { Usage } from './annual.ts'
 import { RETRY_MIN_MS } from './constants.ts'
 import { GateCore } from './gate-core.ts'
 import { gateSql } from './gate-sql.ts'
@@ -44,6 +45,12 @@ export class TenantGate extends DurableObject<Cloudflare.Env> {
    */
   reload(): Promise<{ waitMs: number }> {
     return this.#load()
+  }
+
+  /** The counts of the contract year and of each day. */
+  async usage(): Promise<Usage> {
+    if (!this.#core.policy) await this.#load()
+    return this.#core.usage(this.#deps.clock())
   }
 
   override async alarm(): Promise<void> {

@@ -10,6 +10,7 @@ import { Refused } from '../registry/failures.ts'
 import type { ReadSource } from '../registry/ports.ts'
 import { describeError, log } from '../shared/log.ts'
 import type { Door, HttpContext } from './door.ts'
+import { logRefusal } from './refusal-log.ts'
 
 export type AnswerHeaders = Record<string, string>
 
@@ -97,19 +98,11 @@ export function answerFailure(c: HttpContext, door: Door, failure: Failure): Res
   if (failure.reason === 'method_not_allowed') headers.allow = failure.allowed.join(', ')
   if (failure.reason === 'unauthorized') headers['www-authenticate'] = 'Bearer realm="roster"'
   // A read that finds nothing is an ordinary read.
-  if (failure.reason !== 'not_found') logRefusal(c, door, failure, status)
+  if (failure.reason !== 'not_found') {
+    const line = { event: 'refused', door: door.name, reason: failure.reason, status, requestId: context.requestId }
+    logRefusal(status >= 500 ? 'error' : 'info', { ...line, ...registry?.scope }, context.nowMs)
+  }
   return answer(c, status, body, headers)
-}
-
-function logRefusal(c: HttpContext, door: Door, failure: Failure, status: number): void {
-  log(status >= 500 ? 'error' : 'info', {
-    event: 'refused',
-    door: door.name,
-    reason: failure.reason,
-    status,
-    requestId: c.get('requestId'),
-    ...c.get('registry')?.scope,
-  })
 }
 
 function failureOf(error: Error, c: HttpContext): Failure {

@@ -10,7 +10,7 @@ import type { Mode } from '../registry/customer.ts'
 import { Refused } from '../registry/failures.ts'
 import { describeError, log } from '../shared/log.ts'
 import { mintKey } from './key-format.ts'
-import type { Page, PageRequest, StoredTenant, TenantChanges, TenantDeps, TenantQuery } from './ports.ts'
+import type { GateUsage, Page, PageRequest, StoredTenant, TenantChanges, TenantDeps, TenantQuery } from './ports.ts'
 import { ContractEndsBeforeStart } from './ports.ts'
 import type { ApiKey, KeyScope, Tenant } from './tenant.ts'
 import { DEFAULT_TIER, limitsFor, TIER_LIMITS } from './tiers.ts'
@@ -62,6 +62,20 @@ export async function updateTenant(deps: TenantDeps, tenantId: string, changes: 
   if (changes.limits && tenant.tier !== 'custom') throw limitsNeedCustom(tenant.tier)
   await bringInForce(deps, tenant)
   return tenant
+}
+
+/** What both gates have counted, with the tenant whose limits it is held against. */
+export async function tenantUsage(
+  deps: TenantDeps,
+  tenantId: string,
+): Promise<{ tenant: Tenant; live: GateUsage; test: GateUsage }> {
+  const tenant = await getTenant(deps, tenantId)
+  try {
+    const [live, test] = await Promise.all([deps.gates.usage(tenantId, 'live'), deps.gates.usage(tenantId, 'test')])
+    return { tenant, live, test }
+  } catch {
+    throw new Refused({ reason: 'unavailable', retryAfterMs: 1_000 })
+  }
 }
 
 export interface KeyFields {

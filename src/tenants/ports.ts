@@ -99,6 +99,19 @@ export interface GateControl {
    * still live; leases it gives from now on carry the new policy.
    */
   reload(tenantId: string, mode: Mode): Promise<{ waitMs: number }>
+  /** What the gate has counted of that mode. */
+  usage(tenantId: string, mode: Mode): Promise<GateUsage>
+}
+
+export interface GateUsage {
+  /** First day of the contract year, `YYYY-MM-DD`. */
+  yearStart: string
+  /** Requests admitted in it. */
+  count: number
+  /** Permits that isolates hold and have not yet reported. */
+  outstanding: number
+  /** By day, `YYYY-MM-DD` in UTC. */
+  days: Record<string, { admitted: number; limited: number }>
 }
 
 export interface TenantDeps {

@@ -109,6 +109,7 @@ describe('a change whose gate can not be reached', () => {
     const halfAway = {
       ...my.deps,
       gates: {
+        ...my.deps.gates,
         reload: (id: string, mode: 'live' | 'test') =>
           id === stuck.id ? Promise.reject(new Error('away')) : reload(id, mode),
       },

@@ -42,6 +42,7 @@ export function hand(): Hand {
           if (answer instanceof Error) throw answer
           return answer
         },
+        usage: () => Promise.reject(new Error('no gate counts here')),
       },
       sleep: async (durationMs) => void steps.push(`sleeps ${durationMs}`),
       clock: () => mine.nowMs,

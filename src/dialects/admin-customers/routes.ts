@@ -16,6 +16,7 @@ import {
   listTenants,
   revokeKey,
   rotateKey,
+  tenantUsage,
   updateTenant,
 } from '../../tenants/operations.ts'
 import type { Wiring } from '../../wiring.ts'
@@ -29,7 +30,15 @@ import {
   tenantListQuery,
   tenantUpdate,
 } from './schema.ts'
-import { toAdminKey, toAdminPage, toAdminTenant, toKeyFields, toNewAdminKey, toTenantChanges } from './translate.ts'
+import {
+  toAdminKey,
+  toAdminPage,
+  toAdminTenant,
+  toAdminUsage,
+  toKeyFields,
+  toNewAdminKey,
+  toTenantChanges,
+} from './translate.ts'
 
 export function adminCustomers(wiring: Wiring) {
   const deps = (c: HttpContext) => wiring.tenants(c.env)
@@ -54,6 +63,10 @@ export function adminCustomers(wiring: Wiring) {
       const tenant = await updateTenant(deps(c), tenantId(c.req.param('customer_id')), changes)
       logChange(c, 'tenant_updated', tenant.id, { status: tenant.status, tier: tenant.tier })
       return answer(c, 200, toAdminTenant(tenant))
+    })
+    .get('/:customer_id/usage', noQuery, async (c) => {
+      const { tenant, live, test } = await tenantUsage(deps(c), tenantId(c.req.param('customer_id')))
+      return answer(c, 200, toAdminUsage(tenant, live, test))
     })
     .post('/:customer_id/keys', noQuery, optionalJsonBody, validJson(keyCreate), async (c) => {
       const owner = tenantId(c.req.param('customer_id'))

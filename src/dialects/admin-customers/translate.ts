@@ -3,7 +3,7 @@
  */
 import { isoTime } from '../../shared/clock.ts'
 import type { KeyFields } from '../../tenants/operations.ts'
-import type { Page, TenantChanges } from '../../tenants/ports.ts'
+import type { GateUsage, Page, TenantChanges } from '../../tenants/ports.ts'
 import type { ApiKey, Tenant } from '../../tenants/tenant.ts'
 import type { Limits } from '../../tenants/tiers.ts'
 import { cursorOf, type KeyInput, type TenantInput } from './schema.ts'
@@ -113,4 +113,24 @@ function statusOf(key: ApiKey, nowMs: number): 'active' | 'expired' | 'revoked' 
 
 function timeOrNull(timeMs: number | null): string | null {
   return timeMs === null ? null : isoTime(timeMs)
+}
+
+/** Requests by day and outcome; the year's count is held against the limit in live mode only. */
+export function toAdminUsage(tenant: Tenant, live: GateUsage, test: GateUsage): object {
+  return {
+    customer_id: tenant.id,
+    live: { ...toModeUsage(live), annual_validation_limit: tenant.limits.annualValidationLimit },
+    test: toModeUsage(test),
+  }
+}
+
+function toModeUsage({ yearStart, count, outstanding, days }: GateUsage) {
+  return {
+    contract_year_start: yearStart,
+    admitted_this_year: count,
+    permits_outstanding: outstanding,
+    days: Object.entries(days)
+      .toSorted(([a], [b]) => b.localeCompare(a))
+      .map(([date, { admitted, limited }]) => ({ date, admitted, rate_limited: limited })),
+  }
 }
