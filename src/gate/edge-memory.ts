@@ -12,7 +12,7 @@ const CUSTOMERS_BYTES_MAX = 32 * 1024 * 1024
 const CUSTOMER_IDS_BYTES_MAX = 4 * 1024 * 1024
 
 /** What an entry takes beside its text: the objects, their keys, the place in the list. Measured by `npm run bench`. */
-const ENTRY_OVERHEAD_BYTES = 1_600
+const ENTRY_OVERHEAD_BYTES = 500
 /** A customer is held once as values and about once more in each body that was rendered from it. */
 const COPIES_PER_CUSTOMER = 2.5
 

@@ -1,0 +1,121 @@
+/**
+ * `npm run bench`: measures every figure that the README quotes and writes them there. Ratios in one run, because this
+ * machine's speed is nobody else's. With names as arguments (`npm run bench -- http memory`) only those are measured and
+ * printed, and the README stays as it is.
+ */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { simulate } from './gate-model.ts'
+import { measureHttp } from './http.ts'
+import { measureMemory } from './memory.ts'
+import { measurePolicyChange } from './policy-change.ts'
+
+interface Figure {
+  what: string
+  value: string
+  goal: string
+}
+
+const MARKS = ['<!-- figures: written by npm run bench -->', '<!-- end of figures -->'] as const
+
+const benches: Record<string, () => Figure[] | Promise<Figure[]>> = { http, leases, policy, memory }
+
+const wanted = process.argv.slice(2)
+const names = wanted.length > 0 ? wanted : Object.keys(benches)
+const unknown = names.filter((name) => !benches[name])
+if (unknown.length > 0) {
+  console.error(`There is no bench ${unknown.join(', ')}. There are: ${Object.keys(benches).join(', ')}.`)
+  process.exit(2)
+}
+
+const figures: Figure[] = []
+for (const name of names) {
+  console.log(`measuring ${name} …`)
+  for (const figure of (await benches[name]?.()) ?? []) {
+    console.log(`  ${figure.what}: ${figure.value}  (goal ${figure.goal})`)
+    figures.push(figure)
+  }
+}
+if (wanted.length === 0) writeToReadme(figures)
+
+async function http(): Promise<Figure[]> {
+  const { hotOverBare, hotOverUsual } = await measureHttp()
+  return [
+    {
+      what: 'requests/s of a hot `GET /v1/customers/{id}` ÷ a bare Hono route with the same body',
+      value: `${hotOverBare.ratio.toFixed(2)} (${spread(hotOverBare.ratios)})`,
+      goal: '≥ 0.70',
+    },
+    {
+      what: 'the same ÷ the usual design: key in KV, a Durable Object per request, customer in KV',
+      value: `${hotOverUsual.ratio.toFixed(1)} (${spread(hotOverUsual.ratios)})`,
+      goal: '≥ 3',
+    },
+  ]
+}
+
+function leases(): Figure[] {
+  const run = (ratePerSecond: number, load: number, isolates = 1) =>
+    simulate({
+      ratePerSecond,
+      burst: 2 * ratePerSecond,
+      isolates,
+      offeredPerSecond: ratePerSecond * load,
+      seconds: Math.max(20, 20_000 / ratePerSecond),
+      seed: 1,
+    })
+  const calls = (rate: number) => run(rate, 1).callsPerThousand.toFixed(1)
+  const lost = (rate: number, load: number) => {
+    const worst = Math.max(...[1, 10, 100].map((isolates) => run(rate, load, isolates).lostShare))
+    return `${(100 * Math.max(0, worst)).toFixed(1)} %`
+  }
+  const half = Math.min(...[50, 100, 200, 1_000].map((rate) => run(rate, 0.5).zeroIoShare))
+  return [
+    { what: 'calls to the gate per 1,000 requests, one isolate at 100 requests/s', value: calls(100), goal: '≤ 50' },
+    { what: 'the same at 1,000 requests/s', value: calls(1_000), goal: '≤ 6' },
+    { what: 'requests decided without I/O at half the limit', value: `${(100 * half).toFixed(1)} %`, goal: '≥ 95 %' },
+    { what: 'lost against one central bucket at twice the limit', value: lost(100, 2), goal: '≤ 1.5 %' },
+    { what: 'the same at the limit, 100 requests/s', value: lost(100, 1), goal: '≤ 3 %' },
+    { what: 'the same at the limit, 10 requests/s', value: lost(10, 1), goal: '≤ 6 %' },
+  ]
+}
+
+async function policy(): Promise<Figure[]> {
+  const { underLoadMs, idleMs, admittedAfter } = await measurePolicyChange()
+  return [
+    {
+      what: 'a change of policy, three isolates under load',
+      value: `${(underLoadMs / 1000).toFixed(2)} s`,
+      goal: '≤ 1.2 s',
+    },
+    { what: 'a change of policy, idle tenant', value: `${Math.round(idleMs)} ms`, goal: '≤ 100 ms' },
+    { what: 'requests admitted after a suspension was answered', value: String(admittedAfter), goal: '0' },
+  ]
+}
+
+function memory(): Figure[] {
+  const { bytesPerCustomer, customersHeld, filledMb, afterMillionMb } = measureMemory()
+  return [
+    { what: 'memory of an isolate for each customer it remembers', value: `${bytesPerCustomer} bytes`, goal: '' },
+    {
+      what: `memory when full (${customersHeld} customers) and after a million distinct reads`,
+      value: `${filledMb} MB, ${afterMillionMb} MB`,
+      goal: 'the same',
+    },
+  ]
+}
+
+function spread(ratios: number[]): string {
+  return `${Math.min(...ratios).toFixed(2)}–${Math.max(...ratios).toFixed(2)} in ${ratios.length} rounds`
+}
+
+function writeToReadme(measured: Figure[]): void {
+  const readme = readFileSync('README.md', 'utf8')
+  const [begin, end] = MARKS
+  const from = readme.indexOf(begin)
+  const to = readme.indexOf(end)
+  if (from === -1 || to === -1) throw new Error(`README.md has no place for figures between ${begin} and ${end}`)
+  const rows = measured.map(({ what, value, goal }) => `| ${what} | ${value} | ${goal} |`)
+  const table = ['| what | measured | goal |', '| --- | --- | --- |', ...rows].join('\n')
+  writeFileSync('README.md', `${readme.slice(0, from + begin.length)}\n${table}\n${readme.slice(to)}`)
+  console.log('Written to README.md.')
+}
