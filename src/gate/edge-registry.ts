@@ -5,7 +5,7 @@
  */
 import type { Customer, Scope } from '../registry/customer.ts'
 import { type Failure, Refused } from '../registry/failures.ts'
-import type { Command, ReadSource, Registry, Snapshot, Written } from '../registry/ports.ts'
+import type { Command, Idempotency, ReadSource, Registry, Snapshot, Written } from '../registry/ports.ts'
 import type { ListPage, ListQuery } from '../registry/query.ts'
 import { type Admitted, admitAt, type EdgePorts, type Seat, seatAt } from './edge-gate.ts'
 import { remaining, resetMs } from './edge-lease.ts'
@@ -37,6 +37,7 @@ export interface EdgeDeps extends EdgePorts {
     putCustomer(id: string, value: Stamped<Customer>): Promise<void>
     customerId(externalId: string): Promise<string | null>
     putCustomerId(externalId: string, id: string): Promise<void>
+    forget(id: string, externalIds: readonly string[]): Promise<void>
   }
   /** Null when the text is no token of this scope. */
   readToken(text: string): Promise<ConsistencyToken | null>
@@ -69,6 +70,8 @@ export class EdgeRegistry implements Registry {
   source: ReadSource | null = null
   /** Of the write this request made. */
   consistencyToken: string | null = null
+  /** Whether its answer is the one that an earlier request with the same idempotency key was given. */
+  replayed = false
 
   readonly #caller: Caller
   readonly #deps: EdgeDeps
@@ -145,7 +148,7 @@ export class EdgeRegistry implements Registry {
     return aliases.value ?? new Map()
   }
 
-  async write(command: Command): Promise<Written> {
+  async write(command: Command, idempotency: Idempotency | null = null): Promise<Written> {
     // The token is of no use to a write, but a caller that sends a wrong one should learn of it.
     await this.#consistency()
     const { credential, bound } = this.#caller
@@ -153,17 +156,27 @@ export class EdgeRegistry implements Registry {
     const { requestId, headers } = this.#facts
     const reason = headers.get('x-reason')
     this.#wrote = true
-    const request: WriteRequest = { command, credential, caller: bound?.name ?? null, requestId, reason }
+    const request: WriteRequest = { command, credential, caller: bound?.name ?? null, requestId, reason, idempotency }
     const reply = await this.#deps.write(request).catch((error): never => {
       this.#deps.onStorageFailure(error)
       throw unavailable()
     })
     this.#limits = reply.limits
+    this.replayed = reply.replayed ?? false
     if (!reply.ok) throw new Refused(reply.failure)
-    const { customer, effect, actor } = reply
+    const { customer, effect, actor, erased } = reply
+    this.#seat.state.view.learn(bucketOf(customer.id), reply.seq, reply.bookmark)
     this.consistencyToken = await this.#deps.writeToken(reply.seq, reply.bookmark)
-    if (effect !== 'unchanged') this.#deps.onChange({ customerId: customer.id, effect, actor })
-    return { customer, effect, consistencyToken: this.consistencyToken }
+    if (erased) await this.#forget(customer.id, erased.externalIds)
+    if (effect !== 'unchanged' && !reply.replayed) this.#deps.onChange({ customerId: customer.id, effect, actor })
+    return { customer, effect, consistencyToken: this.consistencyToken, erasure: erased?.receipt }
+  }
+
+  /** What other isolates hold of an erased customer is no longer given out; KV is swept once more a minute later. */
+  async #forget(id: string, externalIds: readonly string[]): Promise<void> {
+    customersInMemory.delete(this.#memoryPrefix + id)
+    for (const externalId of externalIds) customerIdsInMemory.delete(this.#memoryPrefix + externalId)
+    await this.#deps.kv.forget(id, externalIds).catch((error) => this.#deps.onStorageFailure(error))
   }
 
   /** Admits the caller if that has not happened yet; null when in good standing, else why not. */

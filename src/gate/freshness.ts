@@ -147,6 +147,15 @@ export class View {
     return true
   }
 
+  /**
+   * Takes in a write that this isolate sent itself, before any lease tells of it: its own callers read what they wrote.
+   * `stable` stays, so what is read meanwhile is stamped with less than it knows, which is safe.
+   */
+  learn(bucket: number, seq: number, bookmark: string): void {
+    this.#raise(bucket, seq)
+    this.bookmark = laterBookmark(this.bookmark, bookmark)
+  }
+
   /** Number of the last change in a bucket; 0 when there was none. */
   lastChange(bucket: number): number {
     return (this.#dense ? this.#dense[bucket] : this.#sparse?.get(bucket)) ?? 0
