@@ -12,6 +12,7 @@ import {
   EdgeState,
   isAsking,
   nextAsk,
+  restMs,
   shouldRenew,
 } from './edge-lease.ts'
 import type { LeaseReply, LeaseRequest, Verdict } from './protocol.ts'
@@ -43,6 +44,8 @@ export interface Admitted {
 /** Tenants with traffic on one isolate are few; the rest pay a cold call when they come back. */
 const SEATS_MAX = 2_000
 const LOOK_AGAIN_MS = 3
+/** Between two asks of a gate that has nothing to give yet. */
+const REST_MIN_MS = 40
 /** A gate that has not answered by then is away. */
 const ASK_PATIENCE_MS = 2_000
 const WAIT_PATIENCE_MS = 3_000
@@ -62,22 +65,28 @@ export function seatAt(gateName: string): Seat {
 export function admitAt(seat: Seat, credential: string | null, ports: EdgePorts): Admitted | Promise<Admitted> {
   const { state } = seat
   const nowMs = ports.clock()
+  if (restMs(state, nowMs) > 0) return askAndWait(seat, credential, ports, false)
   const admission = admit(state, nowMs, credential)
   if (shouldRenew(state, nowMs)) ports.waitUntil(ask(seat, ports))
-  return admission === 'ask' ? askAndWait(seat, credential, ports) : decided(seat, admission)
+  return admission === 'ask' ? askAndWait(seat, credential, ports, true) : decided(seat, admission)
 }
 
-async function askAndWait(seat: Seat, credential: string | null, ports: EdgePorts): Promise<Admitted> {
+/** `again`: the request has been told to ask before, and is not to be counted twice. */
+async function askAndWait(seat: Seat, credential: string | null, ports: EdgePorts, again: boolean): Promise<Admitted> {
   const { state, waiters } = seat
   const waiter = { untilMs: ports.clock() + WAIT_PATIENCE_MS }
   waiters.add(waiter)
   try {
-    do {
-      if (isAsking(state, ports.clock())) await ports.sleep(LOOK_AGAIN_MS)
+    for (let counted = again; ports.clock() < waiter.untilMs; ) {
+      const rest = restMs(state, ports.clock())
+      if (rest > 0) await ports.sleep(Math.max(rest, REST_MIN_MS))
+      else if (isAsking(state, ports.clock())) await ports.sleep(LOOK_AGAIN_MS)
       else await ask(seat, ports)
-      const admission = admit(state, ports.clock(), credential, true)
+      if (restMs(state, ports.clock()) > 0) continue
+      const admission = admit(state, ports.clock(), credential, counted)
+      counted = true
       if (admission !== 'ask') return decided(seat, admission)
-    } while (ports.clock() < waiter.untilMs)
+    }
     return { admission: 'unavailable', verdict: null, retryAfterMs: 1_000 }
   } finally {
     waiters.delete(waiter)

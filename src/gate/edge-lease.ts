@@ -80,6 +80,16 @@ export function admit(state: EdgeState, nowMs: number, credential: string | null
   return 'ask'
 }
 
+/**
+ * How long a request should rather wait than be refused: the tenant is below its limit, yet the gate had nothing to give.
+ * So it is for up to a second after the gate has restarted. 0 when there is nothing to wait for.
+ */
+export function restMs(state: EdgeState, nowMs: number): number {
+  if (nowMs >= state.backoffUntilMs || nowMs >= state.leasedUntilMs) return 0
+  const isShort = !state.unreachable && !state.saturated && state.fraction >= 1 && state.refusal === null
+  return isShort && usable(state, nowMs) === 0 ? state.backoffUntilMs - nowMs : 0
+}
+
 /** True when an ask should go out in the background now, before any request has to wait for it. */
 export function shouldRenew(state: EdgeState, nowMs: number): boolean {
   if (nowMs < state.backoffUntilMs || isAsking(state, nowMs) || !state.policy || nowMs >= state.leasedUntilMs)
