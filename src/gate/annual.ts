@@ -17,8 +17,13 @@ export interface TallyRow {
   admitted: number
   limited: number
   heardAtMs: number
+  /** The newest lease it is known to have. */
+  epoch: number
+  ordinal: number
   /** Granted, and neither reported spent nor given up. */
   owed: number
+  /** Of these, the grants it has not confirmed. */
+  unheard: { epoch: number; ordinal: number; permits: number }[]
   /** Of these, the permits that waiting requests were to spend at once. */
   awaited: number
 }
@@ -45,10 +50,6 @@ export interface Usage {
 interface Heard extends TallyRow {
   savedAdmitted: number
   savedLimited: number
-  /** Newest lease of this epoch it is known to have. */
-  heardOrdinal: number
-  /** Grants the isolate has not confirmed: ordinal and permits. */
-  unheard: { ordinal: number; permits: number }[]
 }
 
 /** The contract year that `nowMs` is in, and when it ends. The 29th of February has its anniversaries on the 1st of March. */
@@ -75,7 +76,7 @@ export class AnnualCount {
     this.#days = structuredClone(row.days)
     for (const [id, stored] of Object.entries(row.tallies)) {
       const { admitted: savedAdmitted, limited: savedLimited } = stored
-      this.#tallies.set(id, { ...stored, savedAdmitted, savedLimited, heardOrdinal: 0, unheard: [] })
+      this.#tallies.set(id, { ...structuredClone(stored), savedAdmitted, savedLimited })
       this.#owed += stored.owed
     }
   }
@@ -92,29 +93,30 @@ export class AnnualCount {
     return annualLimit === null ? Number.POSITIVE_INFINITY : Math.max(0, annualLimit - this.#count - this.#owed)
   }
 
-  /** Takes in an isolate's totals. `heardOrdinal` is the newest lease of this epoch it has, 0 when none. */
-  hear(tally: Tally, heardOrdinal: number, nowMs: number): void {
+  /** Takes in an isolate's totals, and with them what of its grants is settled. */
+  hear(tally: Tally, nowMs: number): void {
     const heard = this.#tallies.get(tally.id) ?? firstHeard(tally)
     this.#tallies.delete(tally.id)
     this.#tallies.set(tally.id, heard)
     this.#add(Math.max(0, tally.admitted - heard.admitted), Math.max(0, tally.limited - heard.limited), nowMs)
     heard.heardAtMs = nowMs
-    const overtaken = tally.admitted < heard.admitted || heardOrdinal < heard.heardOrdinal
+    const has = { epoch: tally.heardEpoch, ordinal: tally.heardOrdinal }
+    const overtaken = tally.admitted < heard.admitted || isNewer(heard, has)
     heard.admitted = Math.max(heard.admitted, tally.admitted)
     heard.limited = Math.max(heard.limited, tally.limited)
     // A message that a later one of the same isolate overtook says nothing new of what is owed.
     if (overtaken) return
-    heard.heardOrdinal = heardOrdinal
-    heard.unheard = heard.unheard.filter((grant) => grant.ordinal > heardOrdinal)
+    Object.assign(heard, has)
+    heard.unheard = heard.unheard.filter((grant) => isNewer(grant, has))
     if (heard.unheard.length === 0) heard.awaited = 0
     this.#owe(heard, tally.held + heard.unheard.reduce((sum, grant) => sum + grant.permits, 0))
   }
 
-  /** `permits` were granted to an isolate that was heard before; `awaited` of them are for requests that wait. */
-  granted(tallyId: string, ordinal: number, permits: number, awaited: number): void {
+  /** A lease granted `permits` to an isolate that was heard before; `awaited` of them are for requests that wait. */
+  granted(tallyId: string, lease: { epoch: number; ordinal: number }, permits: number, awaited: number): void {
     const heard = this.#tallies.get(tallyId)
-    if (!heard || permits === 0) return
-    heard.unheard.push({ ordinal, permits })
+    if (!heard) return
+    heard.unheard.push({ ...lease, permits })
     heard.awaited += Math.min(permits, awaited)
     this.#owe(heard, heard.owed + permits)
   }
@@ -151,8 +153,8 @@ export class AnnualCount {
     for (const [id, heard] of this.#tallies) {
       heard.savedAdmitted = heard.admitted
       heard.savedLimited = heard.limited
-      const { admitted, limited, heardAtMs, owed, awaited } = heard
-      tallies[id] = { admitted, limited, heardAtMs, owed, awaited }
+      const { savedAdmitted, savedLimited, ...row } = heard
+      tallies[id] = { ...row, unheard: [...row.unheard] }
     }
     return { yearStart: this.#yearStart, count: this.#count, days: structuredClone(this.#days), tallies, countedSeq }
   }
@@ -194,11 +196,17 @@ function firstHeard(tally: Tally): Heard {
     admitted: Math.min(tally.admitted, savedAdmitted),
     limited: Math.min(tally.limited, savedLimited),
     heardAtMs: 0,
+    epoch: 0,
+    ordinal: 0,
     owed: 0,
+    unheard: [],
     awaited: 0,
     savedAdmitted,
     savedLimited,
-    heardOrdinal: 0,
-    unheard: [],
   }
+}
+
+/** True when lease `a` is newer than lease `b`. */
+function isNewer(a: { epoch: number; ordinal: number }, b: { epoch: number; ordinal: number }): boolean {
+  return a.epoch > b.epoch || (a.epoch === b.epoch && a.ordinal > b.ordinal)
 }

@@ -67,8 +67,9 @@ export function admitAt(seat: Seat, credential: string | null, ports: EdgePorts)
   const nowMs = ports.clock()
   if (restMs(state, nowMs) > 0) return askAndWait(seat, credential, ports, false)
   const admission = admit(state, nowMs, credential)
+  if (admission === 'ask') return askAndWait(seat, credential, ports, true)
   if (shouldRenew(state, nowMs)) ports.waitUntil(ask(seat, ports))
-  return admission === 'ask' ? askAndWait(seat, credential, ports, true) : decided(seat, admission)
+  return decided(seat, admission)
 }
 
 /** `again`: the request has been told to ask before, and is not to be counted twice. */

@@ -111,7 +111,7 @@ export class GateCore {
     }
     this.#enterYear(policy, nowMs)
     const { tally } = request
-    this.#annual.hear(tally, tally.heardEpoch === this.#epoch ? tally.heardOrdinal : 0, nowMs)
+    this.#annual.hear(tally, nowMs)
     this.#sizing.observe(request.counted, true, policy, nowMs)
     if (this.#sizing.asksPerSecond > ASKS_PER_SECOND_SHED) return this.#busy()
 
@@ -121,10 +121,10 @@ export class GateCore {
     const size = refusal ? NOTHING : this.#sizing.size(request, Math.min(room, bucket.available), policy)
     if (size.permits > 0) {
       bucket.grant(ordinal, size.permits, size.ttlMs, nowMs)
-      this.#annual.granted(tally.id, ordinal, size.permits, request.waiting)
+      this.#annual.granted(tally.id, { epoch: this.#epoch, ordinal }, size.permits, request.waiting)
     }
     this.#leasedUntilMs.set(policy.version, nowMs + POLICY_TTL_MS)
-    this.#saveIfDue(nowMs)
+    this.#saveIfDue(size.permits > 0 && isNearlyUsedUp(room, policy), nowMs)
     return {
       v: PROTOCOL_VERSION,
       kind: 'lease',
@@ -168,7 +168,7 @@ export class GateCore {
     }
     this.#annual.admitted(1, nowMs)
     const ticket = this.#saves
-    this.#saveIfDue(nowMs)
+    this.#saveIfDue(isNearlyUsedUp(room, policy), nowMs)
     const { available: remaining, fullInMs } = bucket
     return { admitted: true, policy, verdict, ticket, remaining, fullInMs }
   }
@@ -219,7 +219,6 @@ export class GateCore {
         this.#save(Math.max(this.#horizonMs, nowMs), nowMs)
       } else {
         this.#bucket = this.#startBucket(policy, false)
-        this.#log.open(nowMs)
       }
       this.#policy = policy
       this.#year = null
@@ -259,8 +258,8 @@ export class GateCore {
   }
 
   /** Stores the horizon before a lease that outlives it is answered, and with it whatever counts have gathered. */
-  #saveIfDue(nowMs: number): void {
-    if (this.#epochStored && nowMs + POLICY_TTL_MS <= this.#horizonMs) return
+  #saveIfDue(atOnce: boolean, nowMs: number): void {
+    if (this.#epochStored && !atOnce && nowMs + POLICY_TTL_MS <= this.#horizonMs) return
     this.#save(nowMs + HORIZON_AHEAD_MS, nowMs)
   }
 
@@ -268,6 +267,7 @@ export class GateCore {
     this.#horizonMs = horizonMs
     this.#epochStored = true
     this.#saves++
+    this.#log.open(nowMs)
     const annual = this.#annual.save(this.#log.ledger.seq, nowMs)
     this.#storage.saveState({ epoch: this.#epoch, horizonMs, annual })
   }
@@ -291,4 +291,12 @@ export class GateCore {
     const backoffMs = RETRY_MIN_MS + this.#random() * (RETRY_MAX_MS - RETRY_MIN_MS)
     return { v: PROTOCOL_VERSION, kind: 'busy', backoffMs }
   }
+}
+
+/**
+ * True for the last seconds of a year's traffic. Then the count is stored with each grant, for the seconds of it that a
+ * crash makes the gate forget could otherwise be granted once more.
+ */
+function isNearlyUsedUp(room: number, { burst, ratePerSecond }: Policy): boolean {
+  return room < 2 * (burst + (ratePerSecond * HORIZON_AHEAD_MS) / 1_000)
 }

@@ -1,18 +1,14 @@
 /**
  * The gate's own storage, in the SQLite of its Durable Object: `GateStorage` (gate-storage.ts says what each call promises)
- * over two tables. Rows are JSON with a version; a row of another version is as good as none, because every one of them
- * can be made again: the policy from D1, the rest by the boot rule.
+ * over two tables, rows in JSON. A row changes its shape by an entry of MIGRATIONS and in no other way: a state row that
+ * was not understood would be a gate that believes it never ran, and starts with a full bucket.
  */
 import type { GateStorage, StateRow, StoredGate, WriteRow } from './gate-storage.ts'
 
-const ROW_VERSION = 1
-
 /** Append-only: an object that ran an earlier list runs the rest of this one. */
 const MIGRATIONS = [
-  'CREATE TABLE singletons (name TEXT PRIMARY KEY, version INTEGER NOT NULL, body TEXT NOT NULL) WITHOUT ROWID',
-  `CREATE TABLE writes (
-    seq INTEGER PRIMARY KEY, state TEXT NOT NULL, bookmark TEXT, version INTEGER NOT NULL, body TEXT NOT NULL
-  )`,
+  'CREATE TABLE singletons (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID',
+  'CREATE TABLE writes (seq INTEGER PRIMARY KEY, state TEXT NOT NULL, bookmark TEXT, body TEXT NOT NULL)',
 ]
 
 export function gateSql(storage: DurableObjectStorage): GateStorage {
@@ -20,18 +16,14 @@ export function gateSql(storage: DurableObjectStorage): GateStorage {
   migrate(storage)
 
   function readSingleton<T>(name: string): T | null {
-    const row = sql
-      .exec<{ version: number; body: string }>('SELECT version, body FROM singletons WHERE name = ?', name)
-      .toArray()[0]
-    return row?.version === ROW_VERSION ? (JSON.parse(row.body) as T) : null
+    const row = sql.exec<{ body: string }>('SELECT body FROM singletons WHERE name = ?', name).toArray()[0]
+    return row ? (JSON.parse(row.body) as T) : null
   }
 
   function writeSingleton(name: string, value: object): void {
     sql.exec(
-      `INSERT INTO singletons (name, version, body) VALUES (?, ?, ?)
-       ON CONFLICT (name) DO UPDATE SET version = excluded.version, body = excluded.body`,
+      'INSERT INTO singletons (name, body) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET body = excluded.body',
       name,
-      ROW_VERSION,
       JSON.stringify(value),
     )
   }
@@ -45,8 +37,7 @@ export function gateSql(storage: DurableObjectStorage): GateStorage {
         state: readSingleton<StateRow>('state'),
         writes: sql
           .exec<{ state: WriteRow['state']; bookmark: string | null; body: string }>(
-            'SELECT state, bookmark, body FROM writes WHERE version = ? ORDER BY seq',
-            ROW_VERSION,
+            'SELECT state, bookmark, body FROM writes ORDER BY seq',
           )
           .toArray()
           .map(({ state, bookmark, body }) => ({ ...(JSON.parse(body) as WriteRow), state, bookmark })),
@@ -56,11 +47,10 @@ export function gateSql(storage: DurableObjectStorage): GateStorage {
     saveState: (row) => writeSingleton('state', row),
     insertWrite({ state, bookmark, ...row }) {
       sql.exec(
-        'INSERT INTO writes (seq, state, bookmark, version, body) VALUES (?, ?, ?, ?, ?)',
+        'INSERT INTO writes (seq, state, bookmark, body) VALUES (?, ?, ?, ?)',
         row.seq,
         state,
         bookmark,
-        ROW_VERSION,
         JSON.stringify(row),
       )
     },

@@ -54,13 +54,13 @@ describe('annual count', () => {
           if (one.sends) onTheWay.push(tallyOf(isolate.id, isolate.admitted, isolate))
           const arriving = onTheWay[one.arrives % Math.max(1, onTheWay.length)]
           if (arriving) {
-            annual.hear(arriving, 0, NOW)
+            annual.hear(arriving, NOW)
             if (one.saves) stored = annual.save(0, NOW)
             if (!one.forgets) Object.assign(isolates[Number(arriving.id[1])] as object, annual.savedOf(arriving.id))
           }
           if (one.restarts) annual = new AnnualCount(structuredClone(stored))
         }
-        for (const isolate of isolates) annual.hear(tallyOf(isolate.id, isolate.admitted, isolate), 0, NOW)
+        for (const isolate of isolates) annual.hear(tallyOf(isolate.id, isolate.admitted, isolate), NOW)
         const usage = annual.usage()
         expect(usage.count).toBe(isolates.reduce((sum, isolate) => sum + isolate.admitted, 0))
         expect(usage.days['2026-06-01']?.limited ?? 0).toBe(isolates.reduce((sum, isolate) => sum + isolate.limited, 0))
@@ -71,33 +71,33 @@ describe('annual count', () => {
 
   it('leaves no room for what is granted and not accounted for', () => {
     const annual = counting()
-    annual.hear(tallyOf('a', 0), 0, NOW)
-    annual.granted('a', 1, 60, 0)
+    annual.hear(tallyOf('a', 0), NOW)
+    annual.granted('a', { epoch: 1, ordinal: 1 }, 60, 0)
     expect(annual.room(100)).toBe(40)
-    annual.hear(tallyOf('a', 10, { held: 50 }), 1, NOW)
+    annual.hear(tallyOf('a', 10, { held: 50, heardOrdinal: 1 }), NOW)
     expect(annual.usage()).toMatchObject({ count: 10, outstanding: 50 })
-    annual.granted('a', 2, 40, 0)
+    annual.granted('a', { epoch: 1, ordinal: 2 }, 40, 0)
     expect(annual.room(100)).toBe(0)
-    annual.hear(tallyOf('a', 20, { held: 0 }), 1, NOW)
+    annual.hear(tallyOf('a', 20, { held: 0, heardOrdinal: 1 }), NOW)
     expect(annual.usage(), 'lease 2 is not confirmed').toMatchObject({ count: 20, outstanding: 40 })
-    annual.hear(tallyOf('a', 20, { held: 0 }), 3, NOW)
+    annual.hear(tallyOf('a', 20, { held: 0, heardOrdinal: 3 }), NOW)
     expect(annual.room(100)).toBe(80)
     expect(annual.room(null)).toBe(Number.POSITIVE_INFINITY)
   })
 
   it('takes nothing from a message that was overtaken', () => {
     const annual = counting()
-    annual.hear(tallyOf('a', 0), 0, NOW)
-    annual.granted('a', 1, 30, 0)
-    annual.hear(tallyOf('a', 5, { held: 25 }), 1, NOW)
-    annual.hear(tallyOf('a', 0, { held: 0 }), 0, NOW)
+    annual.hear(tallyOf('a', 0), NOW)
+    annual.granted('a', { epoch: 1, ordinal: 1 }, 30, 0)
+    annual.hear(tallyOf('a', 5, { held: 25, heardOrdinal: 1 }), NOW)
+    annual.hear(tallyOf('a', 0, { held: 0 }), NOW)
     expect(annual.usage()).toMatchObject({ count: 5, outstanding: 25 })
   })
 
   it('counts for an isolate that is gone what its waiting requests were to spend, and frees the rest', () => {
     const annual = counting()
-    annual.hear(tallyOf('a', 0), 0, NOW)
-    annual.granted('a', 1, 9, 2)
+    annual.hear(tallyOf('a', 0), NOW)
+    annual.granted('a', { epoch: 1, ordinal: 1 }, 9, 2)
     annual.save(0, NOW + TALLY_MEMORY_MS)
     expect(annual.usage()).toMatchObject({ count: 0, outstanding: 9 })
     annual.save(0, NOW + TALLY_MEMORY_MS + 1)
@@ -106,7 +106,7 @@ describe('annual count', () => {
 
   it('does not count again what it had stored of an isolate it has since forgotten', () => {
     const annual = counting()
-    annual.hear(tallyOf('a', 100, { savedAdmitted: 90 }), 0, NOW)
+    annual.hear(tallyOf('a', 100, { savedAdmitted: 90 }), NOW)
     expect(annual.usage().count).toBe(10)
   })
 

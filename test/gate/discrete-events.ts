@@ -1,6 +1,6 @@
 /**
  * What the models of this folder are built from: a seeded generator, an agenda of things to come in simulated
- * milliseconds, and the meter that holds admissions against burst + rate × T. Nothing here knows the gate.
+ * milliseconds, a network, and the meter that holds admissions against burst + rate × T. Nothing here knows the gate.
  */
 
 /** A number in [0, 1), and what is made of it. */
@@ -74,6 +74,48 @@ export class Agenda {
 
   #before(a: { atMs: number; order: number }, b: { atMs: number; order: number }): boolean {
     return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order)
+  }
+}
+
+/** Calls through bad weather: each way may be late, lost or taken twice, and so be overtaken. */
+export class Network {
+  readonly #agenda: Agenda
+  readonly #dice: Dice
+  readonly #delayMaxMs: number
+  readonly #lossShare: number
+  readonly #doubleShare: number
+
+  constructor(agenda: Agenda, dice: Dice, weather: { delayMaxMs: number; lossShare: number; doubleShare: number }) {
+    this.#agenda = agenda
+    this.#dice = dice
+    this.#delayMaxMs = weather.delayMaxMs
+    this.#lossShare = weather.lossShare
+    this.#doubleShare = weather.doubleShare
+  }
+
+  /** `serve` answers undefined when nobody is there any more; `fail` is called when no answer came in time. */
+  send<T>(serve: () => T | undefined, receive: (reply: T) => void, fail: () => void): void {
+    let answered = false
+    this.#carry(() => {
+      const reply = serve()
+      if (reply === undefined) return
+      this.#carry(() => {
+        answered = true
+        receive(reply)
+      })
+    })
+    this.#agenda.at(this.#agenda.nowMs + this.#delayMaxMs * 4 + 400, () => {
+      if (!answered) fail()
+    })
+  }
+
+  #carry(arrive: () => void): void {
+    const dice = this.#dice
+    const copies = dice.chance(this.#lossShare) ? 0 : dice.chance(this.#doubleShare) ? 2 : 1
+    for (let copy = copies; copy > 0; copy--) {
+      const delayMs = dice.whole(1, this.#delayMaxMs) * (dice.chance(0.03) ? 6 : 1)
+      this.#agenda.at(this.#agenda.nowMs + delayMs, arrive)
+    }
   }
 }
 

@@ -30,7 +30,7 @@ function warmedUp(state: EdgeState, untilMs: number): void {
   for (let atMs = untilMs - 3_000; atMs < untilMs; atMs += 10) admit(state, atMs, null)
 }
 
-const known = { known: true, keyId: 'k', scopes: ['customers:read'], expiresInMs: null } as const
+const known = { known: true as const, keyId: 'k', scopes: ['customers:read'], expiresInMs: null }
 
 const step = fc.oneof(
   fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 400 }) }),

@@ -11,11 +11,11 @@
 
 import type { GateKey } from '../../src/gate/gate-storage.ts'
 import type { LeaseReply, LeaseRequest, Policy } from '../../src/gate/protocol.ts'
-import type * as CoreModule from './core.ts'
-import { Agenda, type Dice, Meter, seeded } from './discrete-events.ts'
+import { Agenda, type Dice, Network, seeded } from './discrete-events.ts'
 import { DurableStore, Replaced } from './durable-store.ts'
-
-export type Core = typeof CoreModule
+import { type Core, ModelIsolate } from './permits-isolate.ts'
+import { Observer } from './permits-observer.ts'
+import { policyOf, type Weather, weatherOf } from './permits-weather.ts'
 
 export interface PermitsRun {
   admissions: number
@@ -33,95 +33,9 @@ const KEYS: GateKey[] = ['a', 'b', 'c'].map((name) => ({
   expiresAtMs: null,
   mode: 'live',
 }))
-/** Requests that one isolate lets wait at a time. */
-const WAITING_MAX = 100
 const RAISED: Partial<Policy> = { status: 'active', ratePerSecond: 1_000, burst: 2_000 }
-const LAG_MAX_MS = 40
-/** Once for the refill, once for the expiry of permits that isolates with late clocks still spend. */
-const GATE_LAG_WEIGHT = 2
-const DRIFT_MAX = 5e-4
+const CLOCKS_APART_MAX_MS = 100
 const ADMIN_TIMER_LATE_MAX_MS = 30
-
-/** The weather of one run. A rate of 0 means never. */
-interface Weather {
-  isolates: number
-  runMs: number
-  loadPerMs: number
-  delayMaxMs: number
-  lossShare: number
-  doubleShare: number
-  restartEveryMs: number
-  deathEveryMs: number
-  changeEveryMs: number
-  writeEveryMs: number
-  sleepEveryMs: number
-  wasteEveryMs: number
-  /** Isolates that ask for more than they need; what they do with it is `habits`. */
-  greedyShare: number
-  habits: readonly Habit[]
-  /** The gate's own clock reads late by up to this. */
-  gateLagMaxMs: number
-}
-
-/** The greedy spend at the last moment their clock allows, or ask and report all the time, or keep quiet. */
-type Habit = 'late' | 'asking' | 'quiet'
-
-const FAIR: Partial<Weather> = {
-  lossShare: 0,
-  doubleShare: 0,
-  restartEveryMs: 0,
-  deathEveryMs: 0,
-  changeEveryMs: 0,
-  writeEveryMs: 0,
-  sleepEveryMs: 0,
-  wasteEveryMs: 0,
-  gateLagMaxMs: 0,
-}
-
-/** Half of the runs are everything at once; the others have one thing only, for what hides in a storm. */
-function weatherOf(dice: Dice, policy: Policy): Weather {
-  const storm: Weather = {
-    isolates: dice.whole(1, 8),
-    runMs: dice.whole(4_000, 18_000),
-    loadPerMs: (policy.ratePerSecond / 1_000) * dice.oneOf([0.2, 0.6, 1, 1.5, 3, 6]),
-    delayMaxMs: dice.oneOf([2, 10, 60, 250, 600]),
-    lossShare: dice.oneOf([0, 0.03, 0.15]),
-    doubleShare: dice.oneOf([0, 0.05, 0.2]),
-    restartEveryMs: dice.oneOf([0, 0, 9_000, 4_000, 1_500]),
-    deathEveryMs: dice.oneOf([0, 0, 3_000]),
-    changeEveryMs: dice.oneOf([0, 0, 2_500, 800]),
-    writeEveryMs: dice.oneOf([0, 300, 40]),
-    sleepEveryMs: dice.oneOf([0, 0, 4_000]),
-    wasteEveryMs: dice.oneOf([0, 0, 3_000]),
-    greedyShare: dice.oneOf([0, 0.3, 0.6]),
-    habits: ['late', 'asking', 'quiet'],
-    gateLagMaxMs: dice.chance(0.2) ? LAG_MAX_MS : 0,
-  }
-  const near = dice.oneOf([2, 10])
-  return dice.oneOf<() => Weather>([
-    () => storm,
-    () => storm,
-    () => storm,
-    () => storm,
-    () => ({ ...storm, ...FAIR, delayMaxMs: near, wasteEveryMs: 2_500, greedyShare: 0.5, habits: ['quiet'] }),
-    () => ({ ...storm, ...FAIR, delayMaxMs: near, greedyShare: 0.7, habits: ['late', 'asking'], doubleShare: 0.2 }),
-    () => ({ ...storm, ...FAIR, delayMaxMs: near, sleepEveryMs: 2_500, writeEveryMs: dice.oneOf([0, 40]) }),
-    () => ({ ...storm, ...FAIR, changeEveryMs: 900, greedyShare: 0.5, habits: ['late', 'quiet'] }),
-  ])()
-}
-
-function policyOf(dice: Dice, version: number, annualLimit: number | null): Policy {
-  const ratePerSecond = dice.oneOf([5, 10, 40, 100, 200, 1_000, 1_000])
-  return {
-    version,
-    tier: 'custom',
-    status: version > 1 && dice.chance(0.15) ? 'suspended' : 'active',
-    ratePerSecond,
-    burst: Math.max(2, Math.round(ratePerSecond * dice.oneOf([0.3, 1, 2, 2, 3]))),
-    annualLimit,
-    contractStart: '2025-03-01',
-  }
-}
 
 /** One run of the model. `seed` decides everything. */
 export function runPermits(core: Core, seed: number): PermitsRun {
@@ -134,20 +48,19 @@ class PermitsWorld {
   readonly #agenda = new Agenda()
   readonly #store = new DurableStore()
   readonly #weather: Weather
-  readonly #meter: Meter
-  readonly #run: PermitsRun = { admissions: 0, calls: 0, restarts: 0, changes: 0, violations: [] }
+  readonly #observer: Observer
+  readonly #network: Network
+  readonly #counts = { calls: 0, restarts: 0, changes: 0 }
   readonly #startMs = Date.UTC(2026, 5, 1)
   readonly #annualLimit: number | null
-  readonly #keysOf = new Map<number, Set<string>>()
   #policy: Policy
-  #rateMax: number
   #gate: InstanceType<Core['GateCore']>
-  #isolates: Isolate[] = []
-  /** The newest version whose change has been answered. */
-  #answered = 1
+  #isolates: ModelIsolate[] = []
   /** Admissions by isolates that died, or writes of a gate that did: the count may lack them. */
   #uncertain = 0
+  #lostWrites = 0
   #over = false
+  #gateAheadMs = 0
 
   constructor(core: Core, seed: number) {
     this.#core = core
@@ -156,8 +69,8 @@ class PermitsWorld {
     this.#annualLimit = this.#dice.chance(0.3) ? this.#dice.whole(50, 3_000) : null
     this.#policy = policyOf(this.#dice, 1, this.#annualLimit)
     this.#weather = weatherOf(this.#dice, this.#policy)
-    this.#rateMax = this.#policy.ratePerSecond
-    this.#meter = new Meter(this.#policy.ratePerSecond, this.#policy.burst, this.#startMs)
+    this.#observer = new Observer(this.#policy, this.#weather.gateLagMaxMs > 0, () => this.#agenda.nowMs)
+    this.#network = new Network(this.#agenda, this.#dice, this.#weather)
     this.#gate = this.#boot()
     this.#setPolicy(this.#policy, KEYS)
   }
@@ -177,7 +90,8 @@ class PermitsWorld {
     })
     while (this.#agenda.step());
     this.#settleAccounts()
-    return this.#run
+    const { admissions, violations } = this.#observer
+    return { ...this.#counts, admissions, violations }
   }
 
   /** Again and again, on average every so many milliseconds; 0: never. */
@@ -194,24 +108,34 @@ class PermitsWorld {
     this.#agenda.at(this.#agenda.nowMs + Math.round(delayMs), happen)
   }
 
-  #violated(what: string): void {
-    if (this.#run.violations.length < 5)
-      this.#run.violations.push(`${what} at ${this.#agenda.nowMs - this.#startMs} ms`)
-  }
-
   // ── the gate ──
 
+  /** Every start may be on another machine, whose clock says something else. */
   #boot() {
+    this.#gateAheadMs = this.#dice.whole(-CLOCKS_APART_MAX_MS / 2, CLOCKS_APART_MAX_MS / 2)
     return new this.#core.GateCore(this.#store.open(), this.#dice, this.#gateMs())
   }
 
   #gateMs(): number {
-    return this.#agenda.nowMs - this.#dice.whole(0, this.#weather.gateLagMaxMs)
+    return this.#agenda.nowMs + this.#gateAheadMs - this.#dice.whole(0, this.#weather.gateLagMaxMs)
   }
 
   #restart(): void {
-    this.#run.restarts++
+    this.#counts.restarts++
+    if (!this.#isYearNearlyOver()) {
+      const tallies = this.#store.stored.state?.annual.tallies ?? {}
+      for (const isolate of this.#isolates) isolate.forget(tallies[isolate.state.tallyId])
+    }
     this.#gate = this.#boot()
+  }
+
+  /** Then the gate stores every grant, so that a crash makes it forget nothing. */
+  #isYearNearlyOver(): boolean {
+    const { annual } = this.#store.stored.state ?? {}
+    const { ratePerSecond, burst } = this.#store.stored.policy ?? this.#policy
+    if (!annual || this.#annualLimit === null) return false
+    const owed = Object.values(annual.tallies).reduce((sum, tally) => sum + tally.owed, 0)
+    return this.#annualLimit - annual.count - owed < burst + 6 * ratePerSecond
   }
 
   /** Runs one event at the gate. Undefined when the gate died in the middle of it: nothing was stored, nothing is answered. */
@@ -230,7 +154,7 @@ class PermitsWorld {
     const horizonMs = (this.#store.stored.state?.horizonMs ?? 0) - this.#agenda.nowMs
     const byHorizon = horizonMs > 1_100 && this.#dice.chance(0.7)
     const burst = () => {
-      for (const isolate of this.#isolates) this.#arrivals(isolate, 300)
+      for (const isolate of this.#isolates) isolate.arrivals(300)
     }
     this.#after(byHorizon ? horizonMs - this.#dice.whole(1_010, 1_100) : 0, () => {
       burst()
@@ -249,7 +173,7 @@ class PermitsWorld {
    */
   #waste(): void {
     const greedy = this.#isolates.filter((isolate) => isolate.alive && isolate.greed > 0)
-    for (const isolate of greedy) this.#ask(isolate)
+    for (const isolate of greedy) isolate.ask()
     const pauseMs = this.#dice.oneOf([this.#dice.whole(1_000, 1_400), this.#dice.whole(1_000, 2_500)])
     const othersSpend = this.#dice.chance(0.5)
     this.#pause(pauseMs + 500)
@@ -257,12 +181,12 @@ class PermitsWorld {
       for (const isolate of this.#isolates) {
         if (isolate.greed > 0 || !othersSpend) continue
         isolate.pausedUntilMs = 0
-        this.#arrivals(isolate, 200)
+        isolate.arrivals(200)
       }
       this.#after(this.#dice.whole(1, 300), () => {
         this.#pause(0)
-        for (const isolate of greedy) if (isolate.alive) this.#ask(isolate)
-        for (const isolate of this.#isolates) this.#after(this.#dice.whole(1, 200), () => this.#arrivals(isolate, 200))
+        for (const isolate of greedy) isolate.ask()
+        for (const isolate of this.#isolates) this.#after(this.#dice.whole(1, 200), () => isolate.arrivals(200))
       })
     })
   }
@@ -271,48 +195,27 @@ class PermitsWorld {
     for (const isolate of this.#isolates) isolate.pausedUntilMs = this.#agenda.nowMs + pauseMs
   }
 
-  // ── admissions, as an observer of all edges sees them ──
-
-  #admitted(version: number, credential: string | null, where: string): void {
-    this.#run.admissions++
-    this.#meter.admit(this.#agenda.nowMs)
-    // A gate that reads its clock late by x sees an interval as longer by x: that error of measurement, and no more.
-    const clockError = (GATE_LAG_WEIGHT * this.#weather.gateLagMaxMs * this.#rateMax) / 1_000
-    if (this.#meter.excess > clockError + 1e-6) this.#violated(`C1: ${this.#meter.excess.toFixed(2)} permits too many`)
-    if (version < this.#answered)
-      this.#violated(`C2: admitted ${where} under version ${version}, ${this.#answered} answered`)
-    if (credential === null) return
-    for (let known = version; known <= this.#policy.version; known++)
-      if (this.#keysOf.get(known)?.has(credential)) return
-    this.#violated(`C2: ${credential} admitted under version ${version}, which had revoked it`)
-  }
-
   // ── isolates ──
 
   #addIsolate(): void {
     const dice = this.#dice
-    const isolate: Isolate = {
-      state: new this.#core.EdgeState(`tally-${dice()}`),
-      alive: true,
-      pausedUntilMs: 0,
-      offsetMs: dice.whole(1e6, 1e9),
-      drift: (2 * dice() - 1) * DRIFT_MAX,
-      lagMs: dice.chance(0.5) ? LAG_MAX_MS : dice.whole(0, LAG_MAX_MS),
-      readMs: Number.NEGATIVE_INFINITY,
-      late: false,
-      waiting: [],
-      greed: dice.chance(this.#weather.greedyShare) ? dice.oneOf([10, 100, 5_000]) : 0,
-    }
+    const isolate = new ModelIsolate(
+      this.#core,
+      dice,
+      this.#agenda,
+      this.#observer,
+      this.#network,
+      this.#weather,
+      (request) => this.#serve(request),
+    )
     this.#isolates.push(isolate)
     const meanMs = this.#weather.isolates / this.#weather.loadPerMs
     const clump = dice.oneOf([1, 1, 5, 40])
-    this.#now(meanMs * clump, () => this.#arrivals(isolate, clump))
+    this.#now(meanMs * clump, () => isolate.arrivals(clump))
     if (isolate.greed === 0) return
     const habit = dice.oneOf(this.#weather.habits)
-    if (habit === 'late') this.#now(400, () => this.#spendLate(isolate))
-    this.#now(habit === 'asking' ? 60 : habit === 'late' ? 250 : 0, () => {
-      if (isolate.alive && !this.#core.isAsking(isolate.state, this.#clock(isolate))) this.#ask(isolate)
-    })
+    if (habit === 'late') this.#now(400, () => isolate.spendLate())
+    this.#now(habit === 'asking' ? 60 : habit === 'late' ? 250 : 0, () => isolate.askForFun())
   }
 
   #killOne(): void {
@@ -323,105 +226,9 @@ class PermitsWorld {
     this.#addIsolate()
   }
 
-  #clock(isolate: Isolate): number {
-    const lagMs = isolate.late ? isolate.lagMs : this.#dice.chance(0.3) ? this.#dice.whole(0, isolate.lagMs) : 0
-    const elapsedMs = (this.#agenda.nowMs - this.#startMs) * (1 + isolate.drift)
-    isolate.readMs = Math.max(isolate.readMs, Math.floor(elapsedMs) + isolate.offsetMs - lagMs)
-    return isolate.readMs
-  }
-
-  #arrivals(isolate: Isolate, requests: number): void {
-    if (!isolate.alive || this.#agenda.nowMs < isolate.pausedUntilMs) return
-    for (let request = 0; request < requests; request++) this.#request(isolate)
-  }
-
-  #spendLate(isolate: Isolate): void {
-    const last = isolate.state.grants.at(-1)
-    if (!last || last.left === 0) return
-    // The instant at which a clock that is as late as it can be shows the last millisecond of the grant.
-    const atMs = this.#startMs + (last.expiresAtMs - 1 - isolate.offsetMs) / (1 + isolate.drift) + isolate.lagMs
-    isolate.pausedUntilMs = Math.floor(atMs)
-    this.#after(Math.floor(atMs) - this.#agenda.nowMs, () => {
-      isolate.late = true
-      this.#arrivals(isolate, this.#dice.whole(1, 400))
-      isolate.late = false
-    })
-  }
-
-  #request(isolate: Isolate): void {
-    const { state } = isolate
-    const credential = this.#dice.oneOf(['hash-a', 'hash-b', 'hash-c', null])
-    const decision = this.#core.admit(state, this.#clock(isolate), credential)
-    if (decision === 'admitted') this.#admitted(state.policy?.version ?? 0, credential, 'from the lease held')
-    if (decision === 'ask' && isolate.waiting.length < WAITING_MAX) {
-      isolate.waiting.push({ credential, untilMs: this.#agenda.nowMs + 1_500 })
-    }
-    this.#askIfNeeded(isolate)
-  }
-
-  #askIfNeeded(isolate: Isolate): void {
-    if (!isolate.alive) return
-    const nowMs = this.#clock(isolate)
-    if (this.#core.isAsking(isolate.state, nowMs)) return
-    if (isolate.waiting.length > 0 || this.#core.shouldRenew(isolate.state, nowMs)) this.#ask(isolate)
-  }
-
-  #ask(isolate: Isolate): void {
-    const sentAtMs = this.#clock(isolate)
-    isolate.waiting = isolate.waiting.filter((waiter) => waiter.untilMs > this.#agenda.nowMs)
-    this.#after(310, () => {
-      if (isolate.waiting.length > 0) this.#askIfNeeded(isolate)
-    })
-    const request = this.#core.nextAsk(isolate.state, sentAtMs, isolate.waiting.length)
-    if (isolate.greed > 0 && this.#dice.chance(0.5)) request.want += isolate.greed
-    this.#send(
-      () => this.#serve(request),
-      (reply) => this.#receive(isolate, reply, sentAtMs),
-      () => {
-        if (isolate.alive) this.#core.absorbFailure(isolate.state, sentAtMs, this.#clock(isolate), this.#dice())
-      },
-    )
-  }
-
   #serve(request: LeaseRequest): LeaseReply | undefined {
-    this.#run.calls++
+    this.#counts.calls++
     return this.#atGate(() => this.#gate.lease(request, this.#gateMs()))
-  }
-
-  #receive(isolate: Isolate, reply: LeaseReply, sentAtMs: number): void {
-    if (!isolate.alive) return
-    this.#core.absorb(isolate.state, reply, sentAtMs, this.#clock(isolate), this.#dice())
-    const waiting = isolate.waiting
-    isolate.waiting = []
-    for (const waiter of waiting) {
-      const decision = this.#core.admit(isolate.state, this.#clock(isolate), waiter.credential, true)
-      if (decision === 'ask') isolate.waiting.push(waiter)
-      if (decision === 'admitted') this.#admitted(isolate.state.policy?.version ?? 0, waiter.credential, 'after an ask')
-    }
-    this.#askIfNeeded(isolate)
-  }
-
-  /** A call through bad weather: each way may be late, lost or taken twice. */
-  #send<T>(serve: () => T | undefined, receive: (reply: T) => void, fail: () => void): void {
-    const { lossShare, doubleShare, delayMaxMs } = this.#weather
-    const delayMs = () => this.#dice.whole(1, delayMaxMs) * (this.#dice.chance(0.03) ? 6 : 1)
-    const copies = () => (this.#dice.chance(lossShare) ? 0 : this.#dice.chance(doubleShare) ? 2 : 1)
-    let answered = false
-    for (let copy = copies(); copy > 0; copy--) {
-      this.#after(delayMs(), () => {
-        const reply = serve()
-        if (reply === undefined) return
-        for (let back = copies(); back > 0; back--) {
-          this.#after(delayMs(), () => {
-            answered = true
-            receive(reply)
-          })
-        }
-      })
-    }
-    this.#after(delayMaxMs * 4 + 400, () => {
-      if (!answered) fail()
-    })
   }
 
   // ── writes, which take their permit at the gate ──
@@ -432,7 +239,7 @@ class PermitsWorld {
     const atMs = this.#gateMs()
     const admission = this.#atGate(() => gate.admitWrite(credential, 'customers:write', atMs))
     if (!admission?.admitted) return
-    this.#admitted(admission.policy.version, credential, 'at the gate')
+    this.#observer.admitted(admission.policy.version, credential, 'at the gate')
     const { ticket } = admission
     // Pauses in which the gate may be replaced: then this goes on as a ghost, until storage tells it.
     this.#after(this.#dice.whole(0, 60), () => {
@@ -454,6 +261,7 @@ class PermitsWorld {
       } catch (error) {
         if (!(error instanceof Replaced)) throw error
         this.#uncertain++
+        this.#lostWrites++
       }
     })
   }
@@ -464,8 +272,8 @@ class PermitsWorld {
     const before = this.#gate.policy?.version ?? 0
     const { waitMs } = this.#gate.setPolicy(policy, keys, this.#gateMs())
     if (policy.version > before) {
-      this.#meter.change(policy.ratePerSecond, policy.burst, waitMs, this.#agenda.nowMs)
-      this.#keysOf.set(policy.version, new Set(keys.map((key) => key.secretHash)))
+      const hashes = keys.map((key) => key.secretHash)
+      this.#observer.changed(policy, hashes, waitMs)
     }
     return waitMs
   }
@@ -473,18 +281,17 @@ class PermitsWorld {
   #change(limits: Partial<Policy> = {}): void {
     const policy = { ...policyOf(this.#dice, this.#policy.version + 1, this.#annualLimit), ...limits }
     this.#policy = policy
-    this.#rateMax = Math.max(this.#rateMax, policy.ratePerSecond)
-    this.#run.changes++
+    this.#counts.changes++
     const keys = KEYS.filter(() => this.#dice.chance(0.8))
     let waitedFor = false
     const put = () => {
-      this.#send(
+      this.#network.send(
         () => ({ waitMs: this.#atGateSet(policy, keys) }),
         ({ waitMs }) => {
           if (waitMs === undefined || waitedFor) return
           waitedFor = true
           this.#after(waitMs + (this.#dice.chance(0.5) ? 0 : this.#dice.whole(0, ADMIN_TIMER_LATE_MAX_MS)), () => {
-            this.#answered = Math.max(this.#answered, policy.version)
+            this.#observer.answered(policy.version)
           })
         },
         () => {
@@ -515,34 +322,21 @@ class PermitsWorld {
     for (let round = 0; round < 2; round++) {
       for (const isolate of this.#isolates) {
         if (!isolate.alive) continue
-        const sentAtMs = this.#clock(isolate)
+        const sentAtMs = isolate.clock()
         const reply = this.#gate.lease(this.#core.nextAsk(isolate.state, sentAtMs, 0), this.#agenda.nowMs)
-        this.#core.absorb(isolate.state, reply, sentAtMs, this.#clock(isolate), 0)
+        this.#core.absorb(isolate.state, reply, sentAtMs, isolate.clock(), 0)
       }
       this.#agenda.nowMs += 2_000
     }
     const { count } = this.#gate.usage(this.#agenda.nowMs)
-    const { admissions } = this.#run
-    if (count > admissions) this.#violated(`annual: counted ${count} of ${admissions}`)
+    const { admissions } = this.#observer
+    if (count > admissions) this.#observer.violated(`annual: counted ${count} of ${admissions}`)
     if (count < admissions - this.#uncertain)
-      this.#violated(`annual: counted ${count} of ${admissions} (${this.#uncertain} unsure)`)
-    if (this.#annualLimit !== null && this.#run.restarts === 0 && admissions > this.#annualLimit) {
-      this.#violated(`annual: ${admissions} admitted, ${this.#annualLimit} allowed`)
+      this.#observer.violated(`annual: counted ${count} of ${admissions} (${this.#uncertain} unsure)`)
+    // What a crash made the gate forget of an isolate is missing until the isolate is heard again.
+    const forgotten = this.#isolates.reduce((sum, isolate) => sum + isolate.forgotten, this.#lostWrites)
+    if (this.#annualLimit !== null && admissions - forgotten > this.#annualLimit) {
+      this.#observer.violated(`annual: ${admissions} admitted, ${this.#annualLimit} allowed`)
     }
   }
-}
-
-interface Isolate {
-  state: InstanceType<Core['EdgeState']>
-  alive: boolean
-  pausedUntilMs: number
-  offsetMs: number
-  drift: number
-  lagMs: number
-  readMs: number
-  /** Reads its clock as late as it can be. */
-  late: boolean
-  waiting: { credential: string | null; untilMs: number }[]
-  /** Permits asked for beyond need. */
-  greed: number
 }

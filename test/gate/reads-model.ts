@@ -8,12 +8,13 @@
  *     with a token, also that write; after a strong write was answered, that write, everywhere.
  */
 
-import type { FreshRead, ReadFrom, ReadPorts, Stamped } from '../../src/gate/fresh-read.ts'
+import type { FreshRead, ReadPorts, Stamped } from '../../src/gate/fresh-read.ts'
 import type { View } from '../../src/gate/freshness.ts'
 import type { LeaseReply } from '../../src/gate/protocol.ts'
 import type * as CoreModule from './core.ts'
 import { Agenda, type Dice, seeded } from './discrete-events.ts'
 import { DurableStore, Replaced } from './durable-store.ts'
+import { Database, Kv, LIST, type Version } from './lagging-stores.ts'
 
 export interface ReadsRun {
   reads: number
@@ -25,15 +26,6 @@ export interface ReadsRun {
 }
 
 type Core = typeof CoreModule
-/** A customer is the number of the commit that changed it last; nobody (null) before the first. */
-type Version = number
-
-interface Commit {
-  atMs: number
-  keys: string[]
-  changeId: string
-}
-
 interface Token {
   seq: number
   bookmark: string | null
@@ -52,9 +44,6 @@ interface Isolate {
 }
 
 const KEYS = Array.from({ length: 12 }, (_, index) => `customer-${index}`)
-const LIST = 'list'
-const KV_AGE_MAX_MS = 260_000
-const REPLICA_LAG_MAX_MS = 8_000
 const CLOCK_LAG_MAX_MS = 40
 const DRIFT_MAX = 5e-4
 const D1_SKEW_MAX_MS = 1_000
@@ -70,9 +59,8 @@ class ReadsWorld {
   readonly #agenda = new Agenda()
   readonly #store = new DurableStore()
   readonly #run: ReadsRun = { reads: 0, hits: 0, writes: 0, restarts: 0, violations: [] }
-  readonly #commits: Commit[] = []
-  readonly #replicas: { applied: number; lagMs: number }[] = []
-  readonly #kv = new Map<string, { kept: Stamped<Version>; atMs: number }[]>()
+  readonly #database: Database
+  readonly #kv: Kv
   readonly #isolates: Isolate[] = []
   readonly #tokens: Token[] = []
   readonly #strong = new Map<string, Version>()
@@ -89,7 +77,8 @@ class ReadsWorld {
     this.#delayMaxMs = dice.oneOf([10, 100, 500])
     this.#lossShare = dice.oneOf([0, 0.05, 0.2])
     this.#runMs = dice.oneOf([20_000, 40_000])
-    for (let replica = 0; replica < 3; replica++) this.#replicas.push({ applied: 0, lagMs: 0 })
+    this.#database = new Database(this.#agenda, dice)
+    this.#kv = new Kv(this.#agenda, dice)
     this.#gate = this.#boot()
     const policy = { version: 1, tier: 'custom', status: 'active', ratePerSecond: 1_000, burst: 2_000 } as const
     this.#gate.setPolicy({ ...policy, annualLimit: null, contractStart: '2026-01-01' }, [], this.#agenda.nowMs)
@@ -101,10 +90,7 @@ class ReadsWorld {
     this.#every(oneOf([40, 150, 600, 2_500]), () => this.#write())
     this.#every(oneOf([0, 0, 8_000, 2_500]), () => this.#restart())
     this.#every(oneOf([0, 6_000, 1_000]), () => this.#replaceIsolate())
-    this.#every(700, () => {
-      const replica = this.#dice.oneOf(this.#replicas)
-      replica.lagMs = this.#dice.whole(0, this.#dice.oneOf([50, REPLICA_LAG_MAX_MS]))
-    })
+    this.#every(700, () => this.#database.changeLag())
     this.#every(400, () => this.#resolveOverdue())
     this.#after(this.#runMs, () => {
       this.#over = true
@@ -129,32 +115,6 @@ class ReadsWorld {
 
   #violated(what: string): void {
     if (this.#run.violations.length < 5) this.#run.violations.push(`${what} at ${this.#agenda.nowMs} ms`)
-  }
-
-  // ── the database ──
-
-  #bookmark(commits: number): string {
-    return String(commits).padStart(8, '0')
-  }
-
-  #version(key: string, commits: number): Version | null {
-    for (let at = commits; at > 0; at--) if (key === LIST || this.#commits[at - 1]?.keys.includes(key)) return at
-    return null
-  }
-
-  #committedBy(atMs: number): number {
-    let commits = this.#commits.length
-    while (commits > 0 && (this.#commits[commits - 1] as Commit).atMs > atMs) commits--
-    return commits
-  }
-
-  /** What a read that reaches the database now sees: a number of commits. */
-  #seen(from: ReadFrom): number {
-    if (from === 'primary') return this.#commits.length
-    const replica = this.#dice.oneOf(this.#replicas)
-    replica.applied = Math.max(replica.applied, this.#committedBy(this.#agenda.nowMs - replica.lagMs))
-    if (from !== 'anywhere') replica.applied = Math.max(replica.applied, Number(from.bookmark))
-    return replica.applied
   }
 
   // ── the gate and its writers ──
@@ -187,11 +147,10 @@ class ReadsWorld {
     this.#after(dice.whole(1, dice.oneOf([30, 30, 1_500])), () => {
       const skewMs = dice.whole(-D1_SKEW_MAX_MS, D1_SKEW_MAX_MS)
       if (this.#agenda.nowMs + skewMs > deadlineMs) return // D1 refuses; the writer does not get to know
-      this.#commits.push({ atMs: this.#agenda.nowMs, keys, changeId })
-      const version = this.#commits.length
+      const version = this.#database.commit(keys)
       if (dice.chance(0.07)) return // committed, and the answer is lost
       this.#after(dice.whole(1, dice.oneOf([30, 30, 1_500])), () => {
-        const bookmark = this.#bookmark(this.#commits.length)
+        const bookmark = this.#database.bookmark()
         if (!this.#settle(gate, seq, bookmark)) return
         const token = { seq, bookmark, keys, version }
         this.#tokens.push(token)
@@ -222,7 +181,7 @@ class ReadsWorld {
     const gate = this.#gate
     for (const { seq } of gate.overdueIntents(this.#agenda.nowMs)) {
       this.#after(this.#dice.whole(1, 50), () => {
-        const bookmark = this.#bookmark(this.#commits.length)
+        const bookmark = this.#database.bookmark()
         this.#after(this.#dice.whole(1, 50), () => this.#settle(gate, seq, bookmark))
       })
     }
@@ -304,15 +263,15 @@ class ReadsWorld {
     const { state, memory } = isolate
     return {
       memory: () => memory.get(key),
-      kv: () => new Promise((resolve) => this.#after(this.#dice.whole(1, 80), () => resolve(this.#kvGet(key)))),
+      kv: () => new Promise((resolve) => this.#after(this.#dice.whole(1, 80), () => resolve(this.#kv.get(key)))),
       d1: (from) =>
         new Promise((resolve, reject) => {
           this.#after(this.#dice.whole(1, 60), () => {
-            const commits = this.#seen(from)
-            const value = this.#version(key, commits)
+            const commits = this.#database.seen(from)
+            const value = this.#database.version(key, commits)
             const back = this.#dice.whole(1, this.#dice.oneOf([60, 60, 900]))
             if (this.#dice.chance(0.01)) this.#after(back, () => reject(new Error('D1 is away')))
-            else this.#after(back, () => resolve({ value, bookmark: this.#bookmark(commits) }))
+            else this.#after(back, () => resolve({ value, bookmark: this.#database.bookmark(commits) }))
           })
         }),
       lease: () => {
@@ -347,37 +306,18 @@ class ReadsWorld {
     const version = read.value ?? 0
     this.#run.reads++
     if (read.from !== 'd1') this.#run.hits++
-    const owed = this.#version(key, this.#committedBy(startMs - 1_000)) ?? 0
+    const owed = this.#database.version(key, this.#database.committedBy(startMs - 1_000)) ?? 0
     if (version < owed) {
-      const ageMs = startMs - (this.#commits[owed - 1] as Commit).atMs
+      const ageMs = startMs - this.#database.atMs(owed)
       this.#violated(`C3: ${read.from} gave ${version} of ${key}, ${owed} was committed ${ageMs} ms before`)
     }
     if (token && (key === LIST || token.keys.includes(key)) && version < token.version) {
       this.#violated(`C3: ${read.from} gave ${version} of ${key} to the token of ${token.version}`)
     }
     if (version < strong) this.#violated(`C3: ${read.from} gave ${version} of ${key} after the strong write ${strong}`)
-    if (version > (this.#version(key, this.#commits.length) ?? 0)) this.#violated('a version that never was')
+    if (version > (this.#database.version(key) ?? 0)) this.#violated('a version that never was')
     if (read.fillMemory) isolate.memory.set(key, read.fillMemory)
     if (this.#dice.chance(0.05)) isolate.memory.delete(key)
-    if (read.fillKv) this.#kvPut(key, read.fillKv)
-  }
-
-  // ── KV ──
-
-  #kvPut(key: string, kept: Stamped<Version>): void {
-    this.#after(this.#dice.whole(1, 200), () => {
-      const puts = this.#kv.get(key) ?? []
-      puts.push({ kept, atMs: this.#agenda.nowMs })
-      // A put stays visible somewhere until another has been there for as long as KV may lag.
-      while ((puts[1]?.atMs ?? Number.POSITIVE_INFINITY) < this.#agenda.nowMs - KV_AGE_MAX_MS) puts.shift()
-      this.#kv.set(key, puts)
-    })
-  }
-
-  #kvGet(key: string): Stamped<Version> | null {
-    const puts = this.#kv.get(key)
-    if (!puts || this.#dice.chance(0.15)) return null
-    const put = this.#dice.chance(0.6) ? puts.at(-1) : this.#dice.oneOf(puts)
-    return put?.kept ?? null
+    if (read.fillKv) this.#kv.put(key, read.fillKv)
   }
 }

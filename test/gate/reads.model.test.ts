@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest'
 import { manyReads } from './many-runs.ts'
 import { loadCore } from './mutated-core.ts'
-import { SEEDS_MAX, SHORT_LOG, SMALL_SKETCH } from './mutations.ts'
+import { SEEDS_MAX } from './mutations.ts'
+import { SHORT_LOG, SMALL_SKETCH } from './mutations-of-reads.ts'
 
 it.each([
   { edits: [], kind: 'as it is', reads: 100_000, hitShareMin: 0.3 },
