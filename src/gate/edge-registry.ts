@@ -3,66 +3,26 @@
  * Made for one caller and one request; what requests share (leases, memory) is plain data in edge-gate.ts and
  * edge-memory.ts. The rules of admission and freshness are in the pure files beside it.
  */
+import type { ImportChunk, ImportedChunk } from '../registry/bulk.ts'
 import type { Customer, Scope } from '../registry/customer.ts'
 import { type Failure, Refused } from '../registry/failures.ts'
 import type { Command, Idempotency, ReadSource, Registry, Snapshot, Written } from '../registry/ports.ts'
 import type { ListPage, ListQuery } from '../registry/query.ts'
-import { type Admitted, admitAt, type EdgePorts, type Seat, seatAt } from './edge-gate.ts'
+import { type Caller, type EdgeDeps, gateNameOf, type RequestFacts } from './edge-deps.ts'
+import { type Admitted, admitAt, type Seat, seatAt } from './edge-gate.ts'
+import { countsOf, sendChunk } from './edge-import.ts'
 import { remaining, resetMs } from './edge-lease.ts'
 import { customerIdsInMemory, customersInMemory, snapshotOf } from './edge-memory.ts'
-import { answers, type ConsistencyToken, type ReadFrom, type ReadPorts, readFresh, type Stamped } from './fresh-read.ts'
+import { missingScope, reasonOf, refusalOf, unavailable } from './edge-refusals.ts'
+import { answers, type ConsistencyToken, type ReadPorts, readFresh, type Stamped } from './fresh-read.ts'
 import { bucketOf, LIST_TAG, type View } from './freshness.ts'
 import { type LimitValues, limitValues } from './limit-headers.ts'
 import type { LimitState, WriteReply, WriteRequest } from './write-protocol.ts'
 
-/** Who asks. A bound Worker has no credential: whoever deployed it vouched for its scopes and its name. */
-export interface Caller extends Scope {
-  /** SHA-256 of the key's secret; null for a bound Worker. */
-  credential: string | null
-  /** Scopes and name of a bound Worker; null for a key, which the gate knows. */
-  bound: { scopes: readonly string[]; name: string } | null
-}
-
-/** The world, for one request. `wiring.ts` supplies it. */
-export interface EdgeDeps extends EdgePorts {
-  write(request: WriteRequest): Promise<WriteReply>
-  /** Reads D1; each answers with the bookmark of the state it saw. They reject when D1 is away. */
-  readCustomer(id: string, from: ReadFrom): Promise<Read<Customer>>
-  readByExternalId(externalId: string, from: ReadFrom): Promise<Read<Customer>>
-  readAliases(id: string, from: ReadFrom): Promise<Read<string[]>>
-  readAliasesOfEach(ids: readonly string[], from: ReadFrom): Promise<Read<Map<string, string[]>>>
-  readList(query: ListQuery, options: { total: boolean }, from: ReadFrom): Promise<Read<ListPage>>
-  kv: {
-    customer(id: string): Promise<Stamped<Customer> | null>
-    putCustomer(id: string, value: Stamped<Customer>): Promise<void>
-    customerId(externalId: string): Promise<string | null>
-    putCustomerId(externalId: string, id: string): Promise<void>
-    forget(id: string, externalIds: readonly string[]): Promise<void>
-  }
-  /** Null when the text is no token of this scope. */
-  readToken(text: string): Promise<ConsistencyToken | null>
-  writeToken(seq: number, bookmark: string): Promise<string>
-  /** D1 failed: says so in the log. */
-  onStorageFailure(error: unknown): void
-  /** A change was made: says so in the log. */
-  onChange(written: { customerId: string; effect: string; actor: string }): void
-}
-
-export interface Read<T> {
-  value: T | null
-  bookmark: string | null
-}
-
-/** What the request brought along. */
-export interface RequestFacts {
-  requestId: string
-  /** `consistency-token` is looked at by every read, `x-reason` (why a change is made) by every write. */
-  headers: Pick<Headers, 'get'>
-}
-
 const LIST_BUCKETS = [bucketOf(LIST_TAG)]
 const READ_SCOPE = 'customers:read'
-const RETRY_AFTER_MS = 1_000
+const RECOVERIES_MAX = 2
+const READMIT_WAIT_MS = 50
 
 export class EdgeRegistry implements Registry {
   readonly scope: Scope
@@ -109,7 +69,8 @@ export class EdgeRegistry implements Registry {
   }
 
   async byExternalId(externalId: string): Promise<Snapshot | null> {
-    void this.#admit()
+    const admitted = this.#admit()
+    if (!(admitted instanceof Promise)) this.#requireRead(admitted)
     const key = this.#memoryPrefix + externalId
     const hint = customerIdsInMemory.get(key) ?? (await this.#deps.kv.customerId(externalId))
     if (hint) {
@@ -154,13 +115,10 @@ export class EdgeRegistry implements Registry {
     const { credential, bound } = this.#caller
     if (bound && !bound.scopes.includes('customers:write')) throw missingScope('customers:write')
     const { requestId, headers } = this.#facts
-    const reason = headers.get('x-reason')
+    const reason = reasonOf(headers)
     this.#wrote = true
     const request: WriteRequest = { command, credential, caller: bound?.name ?? null, requestId, reason, idempotency }
-    const reply = await this.#deps.write(request).catch((error): never => {
-      this.#deps.onStorageFailure(error)
-      throw unavailable()
-    })
+    const reply = await this.#send(request)
     this.#limits = reply.limits
     this.replayed = reply.replayed ?? false
     if (!reply.ok) throw new Refused(reply.failure)
@@ -168,8 +126,53 @@ export class EdgeRegistry implements Registry {
     this.#seat.state.view.learn(bucketOf(customer.id), reply.seq, reply.bookmark)
     this.consistencyToken = await this.#deps.writeToken(reply.seq, reply.bookmark)
     if (erased) await this.#forget(customer.id, erased.externalIds)
+    if (/(?:^|[,;\s])consistency=strong(?:$|[,;\s])/i.test(headers.get('prefer') ?? '')) {
+      await this.#deps.sleep(reply.strongInMs)
+    }
     if (effect !== 'unchanged' && !reply.replayed) this.#deps.onChange({ customerId: customer.id, effect, actor })
     return { customer, effect, consistencyToken: this.consistencyToken, erasure: erased?.receipt }
+  }
+
+  /** A gate that has just restarted has nothing to give for a moment: a caller below its limit waits rather than is refused. */
+  async #send(request: WriteRequest): Promise<WriteReply> {
+    for (let attempt = 0; ; attempt++) {
+      const reply = await this.#deps.write(request).catch((error): never => {
+        this.#deps.onStorageFailure(error)
+        throw unavailable()
+      })
+      const waitMs = !reply.ok && reply.failure.reason === 'rate_limited' ? (reply.recoversInMs ?? 0) : 0
+      if (waitMs === 0 || attempt === RECOVERIES_MAX) return reply
+      await this.#deps.sleep(waitMs)
+    }
+  }
+
+  /** Imports a chunk, waiting for its permits. Who may not import learns it of any chunk, an empty one too. */
+  async importChunk(chunk: ImportChunk): Promise<ImportedChunk> {
+    const { credential, bound } = this.#caller
+    if (bound && !bound.scopes.includes('customers:write')) throw missingScope('customers:write')
+    const { requestId, headers } = this.#facts
+    this.#wrote = true
+    const sender = { credential, caller: bound?.name ?? null, requestId, reason: reasonOf(headers) }
+    const reply = await sendChunk(chunk, sender, this.#deps)
+    this.#limits = reply.limits
+    if (!reply.ok) throw new Refused(reply.failure)
+    const { outcomes, written } = reply
+    if (!written) return { outcomes, consistencyToken: null }
+    for (const done of outcomes) {
+      if ('id' in done) this.#seat.state.view.learn(bucketOf(done.id), written.seq, written.bookmark)
+    }
+    this.#deps.onImport(countsOf(outcomes))
+    return { outcomes, consistencyToken: await this.#deps.writeToken(written.seq, written.bookmark) }
+  }
+
+  /** Admits a request that goes on for long once more: another permit, and policy and freshness as they are now. */
+  async readmit(): Promise<void> {
+    for (;;) {
+      this.#admitted = null
+      const admitted = await this.#admit()
+      if (admitted.admission !== 'rate_limited') return this.#requireRead(admitted)
+      await this.#deps.sleep(Math.max(READMIT_WAIT_MS, admitted.retryAfterMs))
+    }
   }
 
   /** What other isolates hold of an erased customer is no longer given out; KV is swept once more a minute later. */
@@ -179,10 +182,21 @@ export class EdgeRegistry implements Registry {
     await this.#deps.kv.forget(id, externalIds).catch((error) => this.#deps.onStorageFailure(error))
   }
 
+  /**
+   * Begins to decide on the caller. Called before anything that takes CPU time: the clock stands still until the next I/O,
+   * and a lease must not be judged by what the time was before.
+   */
+  beginAdmission(): void {
+    void this.#admit()
+  }
+
   /** Admits the caller if that has not happened yet; null when in good standing, else why not. */
   async refusalOfCaller(): Promise<Failure | null> {
     // A write is admitted, or refused, by the gate itself.
-    return this.#wrote ? null : refusalOf(await this.#admit())
+    if (this.#wrote) return null
+    // Whatever was looked at so far took time that the clock has not seen.
+    if (!this.#admitted) await this.#deps.sleep(0)
+    return refusalOf(await this.#admit())
   }
 
   /** What the RateLimit headers say now; null as long as nothing is known of the limit. */
@@ -214,8 +228,10 @@ export class EdgeRegistry implements Registry {
 
   async #readCustomer(id: string): Promise<Snapshot | null> {
     const key = this.#memoryPrefix + id
+    let wasInKv = false
     const kv = async (): Promise<Stamped<Snapshot> | null> => {
       const found = await this.#deps.kv.customer(id)
+      wasInKv = found !== null
       return found && { asof: found.asof, value: found.value && snapshotOf(found.value) }
     }
     const read = await this.#read<Snapshot>([bucketOf(id)], {
@@ -228,7 +244,8 @@ export class EdgeRegistry implements Registry {
     })
     this.source = read.from
     if (read.fillMemory) customersInMemory.set(key, read.fillMemory)
-    if (read.fillKv) {
+    // That there is no such customer is told to KV only where it says otherwise: ids that are made up would fill it.
+    if (read.fillKv && (read.fillKv.value || wasInKv)) {
       const { asof, value } = read.fillKv
       this.#deps.waitUntil(this.#deps.kv.putCustomer(id, { asof, value: value?.customer ?? null }))
     }
@@ -285,34 +302,4 @@ export class EdgeRegistry implements Registry {
       ],
     })
   }
-}
-
-/** The name of the Durable Object of a tenant and mode. */
-export function gateNameOf({ tenantId, mode }: Scope): string {
-  return `${tenantId}:${mode}`
-}
-
-function refusalOf({ admission, retryAfterMs }: Admitted): Failure | null {
-  switch (admission) {
-    case 'admitted':
-      return null
-    case 'rate_limited':
-      return { reason: 'rate_limited', retryAfterMs }
-    case 'annual_limit':
-      return { reason: 'annual_limit_reached', retryAfterMs }
-    case 'suspended':
-      return { reason: 'tenant_suspended' }
-    case 'unknown_key':
-      return { reason: 'unauthorized' }
-    case 'unavailable':
-      return { reason: 'unavailable', retryAfterMs }
-  }
-}
-
-function missingScope(scope: string): Refused {
-  return new Refused({ reason: 'missing_scope', scope })
-}
-
-function unavailable(): Refused {
-  return new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
 }

@@ -37,7 +37,16 @@ export type WriteRefusal = 'rate_limited' | 'annual_limit' | 'suspended' | 'unkn
 export type WriteAdmission =
   /** `ticket` goes with the write into `beginWrite`, so that a restart counts it exactly once. */
   | { admitted: true; policy: Policy; verdict: Verdict | null; ticket: number; remaining: number; fullInMs: number }
-  | { admitted: false; policy: Policy; reason: WriteRefusal; retryAfterMs: number; remaining: number; fullInMs: number }
+  /** `recoversInMs`: until when this gate, having restarted, has less to give than the limit. */
+  | {
+      admitted: false
+      policy: Policy
+      reason: WriteRefusal
+      retryAfterMs: number
+      recoversInMs: number
+      remaining: number
+      fullInMs: number
+    }
 
 export interface Intent {
   /** Tags of everything the batch may change. `LIST_TAG` is added to them. */
@@ -152,13 +161,13 @@ export class GateCore {
     if (!policy || !bucket) throw new Error('the gate has no policy yet')
     const nowMs = this.#tick(atMs)
     const verdict = credential === null ? null : this.#verdict(credential, nowMs)
+    const recoversInMs = Math.max(0, this.#earlierUntilMs - nowMs)
     const refuse = (reason: WriteRefusal, retryAfterMs = 0): WriteAdmission => {
       const { available: remaining, fullInMs } = bucket
-      return { admitted: false, policy, reason, retryAfterMs, remaining, fullInMs }
+      return { admitted: false, policy, reason, retryAfterMs, recoversInMs, remaining, fullInMs }
     }
-    if (verdict && !verdict.known) return refuse('unknown_key')
-    if (policy.status === 'suspended') return refuse('suspended')
-    if (verdict && !verdict.scopes.includes(scope)) return refuse('missing_scope')
+    const refusal = this.refusalOf(credential, scope, nowMs)
+    if (refusal) return refuse(refusal)
     this.#enterYear(policy, nowMs)
     this.#sizing.observe(1, false, policy, nowMs)
     const room = this.#annual.room(policy.annualLimit)
@@ -171,6 +180,14 @@ export class GateCore {
     this.#saveIfDue(isNearlyUsedUp(room, policy), nowMs)
     const { available: remaining, fullInMs } = bucket
     return { admitted: true, policy, verdict, ticket, remaining, fullInMs }
+  }
+
+  /** Why this caller may not write, however many permits there are; null when it may. Asked again right before a commit. */
+  refusalOf(credential: string | null, scope: string, nowMs: number): WriteRefusal | null {
+    const verdict = credential === null ? null : this.#verdict(credential, nowMs)
+    if (verdict && !verdict.known) return 'unknown_key'
+    if (this.#policy?.status !== 'active') return 'suspended'
+    return verdict && !verdict.scopes.includes(scope) ? 'missing_scope' : null
   }
 
   /**

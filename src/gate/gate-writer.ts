@@ -4,17 +4,20 @@
  */
 import type { Customer, Scope } from '../registry/customer.ts'
 import { type Failure, fail } from '../registry/failures.ts'
-import type { Command, Target } from '../registry/ports.ts'
-import type { GateDeps } from '../wiring.ts'
+import type { Command, Effect, Erasure, Idempotency, Target } from '../registry/ports.ts'
 import { INTENT_GRACE_MS } from './constants.ts'
-import type { GateCore, WriteAdmission } from './gate-core.ts'
+import type { GateCore, WriteAdmission, WriteRefusal } from './gate-core.ts'
+import type { GateDeps } from './gate-deps.ts'
 import type { LimitState, WriteReply, WriteRequest } from './write-protocol.ts'
 import { WriteQueue } from './write-queue.ts'
 
 /** After this D1 refuses to commit. Longer than a slow commit, shorter than a caller's patience. */
-const WRITE_DEADLINE_MS = 10_000
+export const WRITE_DEADLINE_MS = 10_000
 /** A target that keeps moving away between its look-up and its change is given up after this many. */
 const RETARGETS_MAX = 5
+/** When the primary could not be asked what became of a write, it is asked again after this. */
+const LOOK_AGAIN_MS = 30_000
+const WRITE_SCOPE = 'customers:write'
 
 export interface PreparedWrite {
   command: Command
@@ -24,12 +27,29 @@ export interface PreparedWrite {
   reason: string | null
   nowMs: number
   deadlineMs: number
+  idempotency: Idempotency | null
 }
 
-/** `retarget`: the external id named another customer by the time of the change; look it up again. */
-export type CommitResult =
-  | { ok: true; customer: Customer; effect: 'created' | 'updated' | 'unchanged' | 'archived' | 'restored' }
-  | { ok: false; failure: Failure; retarget?: boolean }
+/** The receipt, and the external ids the customer ever had if it was erased just now: caches are rid of them by these. */
+export interface Erased {
+  receipt: Erasure
+  externalIds: string[]
+}
+
+/** A change that was made, or that was none to make. `changeId`: of the change that made this version of the customer. */
+export interface Made {
+  ok: true
+  customer: Customer
+  effect: Effect
+  changeId: string
+  erased?: Erased | undefined
+}
+
+/**
+ * `retarget`: the external id named another customer by the time of the change; look it up again.
+ * `replayed`: the answer that an earlier request with the same idempotency key was given.
+ */
+export type CommitResult = (Made | { ok: false; failure: Failure; retarget?: boolean }) & { replayed?: true }
 
 /** What a gate needs of D1. */
 export interface WriteStore {
@@ -40,16 +60,23 @@ export interface WriteStore {
   ): Promise<{ ok: true; command: Command } | { ok: false; failure: Failure }>
   /** All in one transaction, each for itself. */
   commitWrites(scope: Scope, writes: PreparedWrite[]): Promise<{ results: CommitResult[]; bookmark: string }>
-  /** Which of the changes are in D1, with the customers as they are now. Reads the primary. */
-  findCommitted(scope: Scope, changeIds: string[]): Promise<{ found: Map<string, Customer>; bookmark: string }>
+  /** True when D1 turned a `commitWrites` away before any of it ran. */
+  neverBegan(error: unknown): boolean
+  /** Which of the changes are in D1, with what they made. Reads the primary. */
+  findCommitted(scope: Scope, changeIds: string[]): Promise<{ found: Map<string, Made>; bookmark: string }>
 }
 
 interface QueuedWrite {
   write: PreparedWrite
   ticket: number
+  credential: string | null
 }
 
-type Settled = { result: CommitResult; seq: number; bookmark: string } | { unknown: true }
+/** `seq`, `bookmark`: of the batch; a write that did not get into one has none. */
+type Settled =
+  | { result: CommitResult; seq: number; bookmark: string; strongInMs: number }
+  | { unknown: true }
+  | { barred: Failure }
 
 export class GateWriter {
   readonly #scope: Scope
@@ -57,6 +84,8 @@ export class GateWriter {
   readonly #deps: GateDeps
   readonly #setAlarm: (atMs: number) => Promise<void>
   readonly #queue = new WriteQueue<QueuedWrite, Settled>((batch) => this.#commit(batch))
+  /** Keys of requests under way, and which requests. D1 decides what was answered; this only spares the second one the wait. */
+  readonly #keysUnderWay = new Map<string, string>()
   #alarmAtMs = 0
 
   constructor(scope: Scope, core: GateCore, deps: GateDeps, setAlarm: (atMs: number) => Promise<void>) {
@@ -67,48 +96,105 @@ export class GateWriter {
   }
 
   async write(request: WriteRequest): Promise<WriteReply> {
-    const admission = this.#core.admitWrite(request.credential, 'customers:write', this.#deps.clock())
+    const admission = this.#core.admitWrite(request.credential, WRITE_SCOPE, this.#deps.clock())
     const limits = limitsOf(admission)
-    if (!admission.admitted) return { ...fail(failureOf(admission)), limits }
+    if (!admission.admitted) {
+      const { recoversInMs } = admission
+      return { ...fail(failureOf(admission.reason, admission.retryAfterMs)), recoversInMs, limits }
+    }
     const actor = admission.verdict?.known ? admission.verdict.keyId : (request.caller ?? 'unknown')
+    const { idempotency } = request
+    if (!idempotency) return this.#settle(request, actor, admission.ticket, limits)
+    const underWay = this.#keysUnderWay.get(idempotency.key)
+    if (underWay !== undefined) {
+      const failure: Failure =
+        underWay === idempotency.fingerprint
+          ? { reason: 'idempotency_in_progress', retryAfterMs: 1_000 }
+          : { reason: 'idempotency_mismatch' }
+      return { ...fail(failure), limits }
+    }
+    this.#keysUnderWay.set(idempotency.key, idempotency.fingerprint)
+    try {
+      return await this.#settle(request, actor, admission.ticket, limits)
+    } finally {
+      this.#keysUnderWay.delete(idempotency.key)
+    }
+  }
+
+  async #settle(request: WriteRequest, actor: string, ticket: number, limits: LimitState): Promise<WriteReply> {
     for (let attempt = 0; attempt < RETARGETS_MAX; attempt++) {
       const target = needsLookUp(request.command)
-        ? await this.#deps.writes.resolveTarget(this.#scope, request.command)
+        ? await this.#lookUp(request.command)
         : { ok: true as const, command: request.command }
+      if (!target) break
       if (!target.ok) return { ...target, limits }
       const settled = await this.#queue.add({
         write: this.#prepare(target.command, request, actor),
-        ticket: admission.ticket,
+        ticket,
+        credential: request.credential,
       })
       if ('unknown' in settled) break
-      const { result, seq, bookmark } = settled
-      if (result.ok) return { ...result, actor, seq, bookmark, limits }
-      if (!result.retarget) return { ...fail(result.failure), limits }
+      if ('barred' in settled) return { ...fail(settled.barred), limits }
+      const { result, seq, bookmark, strongInMs } = settled
+      if (result.ok) {
+        const { customer, effect, erased, replayed } = result
+        return { ok: true, customer, effect, erased, replayed, actor, seq, bookmark, strongInMs, limits }
+      }
+      if (!result.retarget) return { ...fail(result.failure), replayed: result.replayed, limits }
     }
     return { ...fail({ reason: 'unavailable', retryAfterMs: 1_000 }), limits }
+  }
+
+  /** Null: D1 could not be asked. */
+  #lookUp(command: Command) {
+    return this.#deps.writes.resolveTarget(this.#scope, command).catch((error: unknown) => {
+      this.#deps.onStorageFailure(error, this.#scope)
+      return null
+    })
+  }
+
+  /** Ends when whatever is being committed now has been: after a change of policy, nothing of before it is still to come. */
+  idle(): Promise<void> {
+    return this.#queue.idle()
   }
 
   /** Settles writes whose outcome nobody learned, now that they can no longer be committed. */
   async resolveOverdue(): Promise<void> {
     this.#alarmAtMs = 0
-    for (const intent of this.#core.overdueIntents(this.#deps.clock())) {
-      const { bookmark } = await this.#deps.writes.findCommitted(this.#scope, [intent.changeId])
-      this.#core.settleWrite(intent.seq, bookmark)
+    const nowMs = this.#deps.clock()
+    for (const intent of this.#core.overdueIntents(nowMs)) {
+      try {
+        const { bookmark } = await this.#deps.writes.findCommitted(this.#scope, [intent.changeId])
+        this.#core.settleWrite(intent.seq, bookmark)
+      } catch (error) {
+        this.#deps.onStorageFailure(error, this.#scope)
+      }
     }
-    await this.#watchIntents()
+    // Not by letting the alarm fail: the runtime gives a failing one up after a few tries, and D1 may be away for longer.
+    await this.watchIntents(nowMs + LOOK_AGAIN_MS)
   }
 
-  #prepare(command: Command, { requestId, reason }: WriteRequest, actor: string): PreparedWrite {
+  #prepare(command: Command, { requestId, reason, idempotency = null }: WriteRequest, actor: string): PreparedWrite {
     const nowMs = this.#deps.clock()
     const changeId = this.#deps.newId('event', nowMs)
-    return { command, changeId, actor, requestId, reason, nowMs, deadlineMs: nowMs + WRITE_DEADLINE_MS }
+    const deadlineMs = nowMs + WRITE_DEADLINE_MS
+    return { command, changeId, actor, requestId, reason, nowMs, deadlineMs, idempotency }
   }
 
-  async #commit(batch: QueuedWrite[]): Promise<(Settled | Promise<Settled>)[]> {
+  async #commit(queued: QueuedWrite[]): Promise<(Settled | Promise<Settled>)[]> {
+    const nowMs = this.#deps.clock()
+    // It may have waited for a look-up or for its turn, and the tenant or the key may have been barred meanwhile.
+    const barred = queued.map(({ credential }) => this.#core.refusalOf(credential, WRITE_SCOPE, nowMs))
+    const batch = queued.filter((_, at) => barred[at] === null)
+    const settled = batch.length > 0 ? await this.#commitAdmitted(batch) : []
+    return barred.map((reason) => (reason ? { barred: failureOf(reason, 0) } : (settled.shift() as Settled)))
+  }
+
+  async #commitAdmitted(batch: QueuedWrite[]): Promise<(Settled | Promise<Settled>)[]> {
     const writes = batch.map(({ write }) => write)
     const first = writes[0] as PreparedWrite
     const deadlineMs = Math.max(...writes.map((write) => write.deadlineMs))
-    const { seq } = this.#core.beginWrite(
+    const { seq, strongInMs } = this.#core.beginWrite(
       {
         tags: writes.map(({ command }) => customerIdOf(command)),
         changeId: first.changeId,
@@ -117,15 +203,22 @@ export class GateWriter {
       },
       this.#deps.clock(),
     )
-    await this.#watchIntents()
+    await this.watchIntents()
     try {
       const { results, bookmark } = await this.#deps.writes.commitWrites(this.#scope, writes)
       this.#core.settleWrite(seq, bookmark)
-      return results.map((result) => ({ result, seq, bookmark }))
+      return results.map((result) => ({ result, seq, bookmark, strongInMs }))
     } catch (error) {
       this.#deps.onStorageFailure(error, this.#scope)
+      if (this.#deps.writes.neverBegan(error)) {
+        this.#core.settleWrite(seq, null)
+        return writes.map(() => ({ unknown: true }))
+      }
       const learned = this.#learn(seq, writes, deadlineMs)
-      return writes.map((_, at) => learned.then((all) => all[at] as Settled))
+      return writes.map(async (_, at) => {
+        const own = (await learned)[at] as Learned
+        return own ? { result: own.result, seq, bookmark: own.bookmark, strongInMs } : { unknown: true }
+      })
     }
   }
 
@@ -133,7 +226,7 @@ export class GateWriter {
    * D1 broke off: each change may have been made or not, or may be yet. What is found now is told; for the rest the truth
    * is only sure after the deadline, when nothing of this batch can be committed any more.
    */
-  async #learn(seq: number, writes: PreparedWrite[], deadlineMs: number): Promise<Settled[]> {
+  async #learn(seq: number, writes: PreparedWrite[], deadlineMs: number): Promise<Learned[]> {
     const changeIds = writes.map(({ changeId }) => changeId)
     const look = () => this.#deps.writes.findCommitted(this.#scope, changeIds).catch(() => null)
     let looked = await look()
@@ -141,31 +234,34 @@ export class GateWriter {
       await this.#deps.sleep(Math.max(0, deadlineMs + INTENT_GRACE_MS - this.#deps.clock()))
       looked = await look()
     }
-    if (!looked) return writes.map(() => ({ unknown: true }))
+    if (!looked) return writes.map(() => null)
     const { found, bookmark } = looked
     this.#core.settleWrite(seq, bookmark)
-    return writes.map(({ changeId, command }) => {
-      const customer = found.get(changeId)
-      return customer
-        ? { result: { ok: true, customer, effect: effectOf(command, customer) }, seq, bookmark }
-        : { unknown: true }
+    return writes.map(({ changeId }) => {
+      const result = found.get(changeId)
+      return result ? { result, bookmark } : null
     })
   }
 
   /** Wakes the gate when an intent is overdue, should whoever is to settle it have died by then. */
-  async #watchIntents(): Promise<void> {
-    const nextMs = this.#core.nextOverdueMs
-    if (nextMs === null || (this.#alarmAtMs > this.#deps.clock() && this.#alarmAtMs <= nextMs)) return
-    this.#alarmAtMs = nextMs
+  async watchIntents(notBeforeMs = 0): Promise<void> {
+    const nextOverdueMs = this.#core.nextOverdueMs
+    if (nextOverdueMs === null) return
+    const nextMs = Math.max(nextOverdueMs, notBeforeMs)
+    if (this.#alarmAtMs > this.#deps.clock() && this.#alarmAtMs <= nextMs) return
     await this.#setAlarm(nextMs)
+    this.#alarmAtMs = nextMs
   }
 }
 
-function limitsOf({ policy, remaining, fullInMs }: WriteAdmission): LimitState {
+/** What became of one change of a batch that broke off; null: nothing, or nobody knows. */
+type Learned = { result: CommitResult; bookmark: string } | null
+
+export function limitsOf({ policy, remaining, fullInMs }: WriteAdmission): LimitState {
   return { policy, remaining, fullInMs }
 }
 
-function failureOf({ reason, retryAfterMs }: Extract<WriteAdmission, { admitted: false }>): Failure {
+export function failureOf(reason: WriteRefusal, retryAfterMs: number): Failure {
   switch (reason) {
     case 'rate_limited':
       return { reason, retryAfterMs }
@@ -176,7 +272,7 @@ function failureOf({ reason, retryAfterMs }: Extract<WriteAdmission, { admitted:
     case 'unknown_key':
       return { reason: 'unauthorized' }
     case 'missing_scope':
-      return { reason, scope: 'customers:write' }
+      return { reason, scope: WRITE_SCOPE }
   }
 }
 
@@ -188,10 +284,4 @@ function needsLookUp(command: Command): boolean {
 function customerIdOf(command: Command): string {
   if (command.kind === 'create' || command.kind === 'upsert') return command.id
   return (command.target as Extract<Target, { id: string }>).id
-}
-
-function effectOf(command: Command, customer: Customer) {
-  if (command.kind === 'archive') return 'archived' as const
-  if (command.kind === 'restore') return 'restored' as const
-  return customer.version === 1 ? ('created' as const) : ('updated' as const)
 }

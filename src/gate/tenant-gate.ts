@@ -4,21 +4,39 @@
  */
 import { DurableObject } from 'cloudflare:workers'
 import type { Mode, Scope } from '../registry/customer.ts'
-import type { GateDeps } from '../wiring.ts'
 import { gateDeps } from '../wiring.ts'
 import type { Usage } from './annual.ts'
 import { RETRY_MIN_MS } from './constants.ts'
 import { GateCore } from './gate-core.ts'
+import type { GateDeps } from './gate-deps.ts'
+import { GateImporter } from './gate-importer.ts'
 import { gateSql } from './gate-sql.ts'
+import type { GateKey } from './gate-storage.ts'
 import { GateWriter } from './gate-writer.ts'
-import { type LeaseReply, type LeaseRequest, PROTOCOL_VERSION } from './protocol.ts'
+import type { ImportReply, ImportRequest } from './import-protocol.ts'
+import { type LeaseReply, type LeaseRequest, type Policy, PROTOCOL_VERSION } from './protocol.ts'
 import type { WriteReply, WriteRequest } from './write-protocol.ts'
+
+/** A tenant that is not in D1, though a key of it was signed here: it has no keys, and nobody may do anything. */
+const NO_TENANT: { policy: Policy; keys: GateKey[] } = {
+  policy: {
+    version: 0,
+    tier: 'none',
+    status: 'suspended',
+    ratePerSecond: 1,
+    burst: 1,
+    annualLimit: null,
+    contractStart: '1970-01-01',
+  },
+  keys: [],
+}
 
 export class TenantGate extends DurableObject<Cloudflare.Env> {
   readonly #deps: GateDeps
   readonly #scope: Scope
   readonly #core: GateCore
   readonly #writer: GateWriter
+  readonly #importer: GateImporter
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env)
@@ -26,6 +44,9 @@ export class TenantGate extends DurableObject<Cloudflare.Env> {
     this.#scope = scopeOf(ctx.id.name)
     this.#core = new GateCore(gateSql(ctx.storage), this.#deps.random, this.#deps.clock())
     this.#writer = new GateWriter(this.#scope, this.#core, this.#deps, (atMs) => ctx.storage.setAlarm(atMs))
+    this.#importer = new GateImporter(this.#scope, this.#core, this.#deps, this.#writer)
+    // Should the alarm of an intent have been lost, this one wakes the gate.
+    ctx.waitUntil(this.#writer.watchIntents())
   }
 
   /** Synchronous once the policy is there: a replaced object that answered after a pause could grant what it no longer may. */
@@ -39,12 +60,25 @@ export class TenantGate extends DurableObject<Cloudflare.Env> {
     return this.#writer.write(request)
   }
 
+  /** Whether gates start and answer at all, for `GET /readyz`. */
+  ping(): void {
+    this.ctx.storage.sql.exec('SELECT 1')
+  }
+
+  /** Imports one chunk of lines. */
+  async importChunk(request: ImportRequest): Promise<ImportReply> {
+    if (!this.#core.policy) await this.#load()
+    return this.#importer.import(request)
+  }
+
   /**
    * Takes over what D1 says of the tenant and its keys. `waitMs` from now, nothing older is in force anywhere: the caller
    * waits that long, not the gate, whose waiting would be billed and would keep it from answering others.
    */
-  reload(): Promise<{ waitMs: number }> {
-    return this.#load()
+  async reload(): Promise<{ waitMs: number }> {
+    const { waitMs } = await this.#load()
+    await this.#writer.idle()
+    return { waitMs }
   }
 
   /** The counts of the contract year and of each day. */
@@ -67,8 +101,10 @@ export class TenantGate extends DurableObject<Cloudflare.Env> {
     const known = await this.#deps.loadPolicy(this.#scope)
     // After a wait for D1 this object may have been replaced. It learns of it by touching its storage, and then fails.
     this.ctx.storage.sql.exec('SELECT 1')
-    if (!known) throw new Error('no such tenant')
-    return this.#core.setPolicy(known.policy, known.keys, this.#deps.clock())
+    const { policy, keys } = known ?? NO_TENANT
+    // D1 was set back, or a read was overtaken by a later change. Whoever asked for this must not be told it is in force.
+    if (policy.version < (this.#core.policy?.version ?? 0)) throw new Error('D1 is behind the policy in force')
+    return this.#core.setPolicy(policy, keys, this.#deps.clock())
   }
 }
 

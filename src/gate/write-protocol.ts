@@ -3,7 +3,8 @@
  */
 import type { Customer } from '../registry/customer.ts'
 import type { Failure } from '../registry/failures.ts'
-import type { Command, Effect } from '../registry/ports.ts'
+import type { Command, Effect, Idempotency } from '../registry/ports.ts'
+import type { Erased } from './gate-writer.ts'
 import type { Policy } from './protocol.ts'
 
 export interface WriteRequest {
@@ -14,6 +15,8 @@ export interface WriteRequest {
   caller: string | null
   requestId: string
   reason: string | null
+  /** Absent from an isolate that runs older code. */
+  idempotency?: Idempotency | null
 }
 
 /** What the RateLimit headers need. */
@@ -23,7 +26,19 @@ export interface LimitState {
   fullInMs: number
 }
 
-export type WriteReply = { limits: LimitState } & (
-  | { ok: true; customer: Customer; effect: Effect; actor: string; seq: number; bookmark: string }
-  | { ok: false; failure: Failure }
+/** `replayed`: what an earlier request with the same idempotency key was answered. */
+export type WriteReply = { limits: LimitState; replayed?: true | undefined } & (
+  | {
+      ok: true
+      customer: Customer
+      effect: Effect
+      erased?: Erased | undefined
+      actor: string
+      seq: number
+      bookmark: string
+      /** After this no isolate answers what was before, whether or not it is shown the token. */
+      strongInMs: number
+    }
+  /** `recoversInMs`: the gate has restarted and may admit what it refused now by then. */
+  | { ok: false; failure: Failure; recoversInMs?: number }
 )

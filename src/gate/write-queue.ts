@@ -10,6 +10,7 @@ export class WriteQueue<Item, Result> {
   readonly #commit: (items: Item[]) => Promise<(Result | Promise<Result>)[]>
   #waiting: { item: Item; resolve: (result: Result | Promise<Result>) => void; reject: (error: unknown) => void }[] = []
   #running = false
+  #underWay: Promise<unknown> = Promise.resolve()
 
   /** `commit` answers one result for each item, in their order; the next batch does not wait for a result that is a promise. */
   constructor(commit: (items: Item[]) => Promise<(Result | Promise<Result>)[]>) {
@@ -23,13 +24,20 @@ export class WriteQueue<Item, Result> {
     })
   }
 
+  /** Ends when the batch under way now has ended, if there is one. */
+  async idle(): Promise<void> {
+    await this.#underWay
+  }
+
   async #run(): Promise<void> {
     if (this.#running) return
     this.#running = true
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, BATCH_ITEMS_MAX)
       try {
-        const results = await this.#commit(batch.map(({ item }) => item))
+        const committed = this.#commit(batch.map(({ item }) => item))
+        this.#underWay = committed.catch(() => undefined)
+        const results = await committed
         for (const [at, { resolve }] of batch.entries()) resolve(results[at] as Result | Promise<Result>)
       } catch (error) {
         for (const { reject } of batch) reject(error)

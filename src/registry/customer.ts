@@ -3,6 +3,8 @@
  * Rules that need other rows (a free external id, an existing parent) are kept by the database, see `migrations/`.
  */
 
+import { decodeTime, encodeTime } from 'ulid'
+
 export type Mode = 'live' | 'test'
 
 /** Whose customers: nothing in the registry is ever read or written without it. */
@@ -115,4 +117,19 @@ export function codePointLength(text: string): number {
 /** NUL ends strings in SQLite and a lone surrogate is not valid UTF-8: neither can be stored faithfully. */
 export function isStorableText(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed()
+}
+
+const ID_PREFIX = 'cust_'
+const ULID_TIME_LENGTH = 10
+const ULID_TIME_MAX_MS = 2 ** 48 - 1
+
+/** When a customer was made, in milliseconds since 1970: its id says so. Sorting by the one is sorting by the other. */
+export function creationTimeOf(id: string): number {
+  return decodeTime(id.slice(ID_PREFIX.length))
+}
+
+/** Customers made at that time or later have ids from this on, all others have smaller ones. */
+export function firstIdAt(timeMs: number): string {
+  if (timeMs > ULID_TIME_MAX_MS) return `${ID_PREFIX}~`
+  return ID_PREFIX + encodeTime(Math.max(0, timeMs), ULID_TIME_LENGTH)
 }

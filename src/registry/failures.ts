@@ -15,7 +15,7 @@ export type Failure =
   // what was asked
   | { reason: 'invalid_input'; problems: InputProblem[] }
   | { reason: 'body_not_json' }
-  | { reason: 'body_not_supported'; contentType: string }
+  | { reason: 'body_not_supported'; contentType: string; wanted?: string }
   | { reason: 'body_too_large'; bytesMax: number }
   | { reason: 'no_such_route' }
   | { reason: 'method_not_allowed'; allowed: string[] }
@@ -33,6 +33,9 @@ export type Failure =
   | { reason: 'integration_taken' }
   | { reason: 'version_conflict'; currentVersion: number }
   | { reason: 'targets_disagree' }
+  // the same Idempotency-Key: with another request, or with one that is still under way
+  | { reason: 'idempotency_mismatch' }
+  | { reason: 'idempotency_in_progress'; retryAfterMs: number }
   // `field`: what the caller named the parent with, when a door has several words for it
   | { reason: 'parent_not_found'; field?: string }
   | { reason: 'parent_cycle'; field?: string }

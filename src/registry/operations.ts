@@ -5,15 +5,16 @@
 import { newId } from '../shared/ids.ts'
 import type { Customer, CustomerChanges } from './customer.ts'
 import { Refused } from './failures.ts'
-import type { Registry, Snapshot, Target, Written } from './ports.ts'
+import type { Erasure, Idempotency, Registry, Snapshot, Target, Written } from './ports.ts'
 import type { ListPage, ListQuery } from './query.ts'
 
 export function createCustomer(
   registry: Registry,
   fields: CustomerChanges & { externalId: string },
-  options: { nowMs: number; ifExists: 'fail' | 'return' },
+  options: { nowMs: number; ifExists: 'fail' | 'return'; idempotency?: Idempotency | null },
 ): Promise<Written> {
-  return registry.write({ kind: 'create', id: newId('customer', options.nowMs), fields, ifExists: options.ifExists })
+  const id = newId('customer', options.nowMs)
+  return registry.write({ kind: 'create', id, fields, ifExists: options.ifExists }, options.idempotency)
 }
 
 export async function getCustomer(registry: Registry, id: string): Promise<Snapshot> {
@@ -50,8 +51,28 @@ export function archiveCustomer(registry: Registry, target: Target, ifVersion: n
   return registry.write({ kind: 'archive', target, ifVersion })
 }
 
-export function restoreCustomer(registry: Registry, target: Target, ifVersion: number | null): Promise<Written> {
-  return registry.write({ kind: 'restore', target, ifVersion })
+export function restoreCustomer(
+  registry: Registry,
+  target: Target,
+  ifVersion: number | null,
+  idempotency?: Idempotency | null,
+): Promise<Written> {
+  return registry.write({ kind: 'restore', target, ifVersion }, idempotency)
+}
+
+/**
+ * Takes everything personal away, for good, and answers the receipt; from then on there is no such customer. A repeat
+ * answers the same receipt. Refused while others belong to the customer.
+ */
+export async function eraseCustomer(
+  registry: Registry,
+  target: Target,
+  ifVersion: number | null,
+  idempotency?: Idempotency | null,
+): Promise<Erasure> {
+  const { erasure } = await registry.write({ kind: 'erase', target, ifVersion }, idempotency)
+  if (!erasure) throw new Error('an erasure was answered without its receipt')
+  return erasure
 }
 
 export function listCustomers(registry: Registry, query: ListQuery, options: { total: boolean }): Promise<ListPage> {

@@ -24,14 +24,31 @@ export type Command =
   | { kind: 'upsert'; id: string; externalId: string; changes: CustomerChanges; ifVersion: number | null }
   | { kind: 'archive'; target: Target; ifVersion: number | null }
   | { kind: 'restore'; target: Target; ifVersion: number | null }
+  | { kind: 'erase'; target: Target; ifVersion: number | null }
 
-export type Effect = 'created' | 'updated' | 'unchanged' | 'archived' | 'restored'
+export type Effect = 'created' | 'updated' | 'unchanged' | 'archived' | 'restored' | 'erased'
+
+/** What makes a repeat of a request known: the caller's key and what was asked with it, both hashed (SHA-256, base64url). */
+export interface Idempotency {
+  key: string
+  fingerprint: string
+}
+
+/** The receipt of an erasure. The rows are those that personal data was taken from. */
+export interface Erasure {
+  customerId: string
+  erasedAtMs: number
+  erasedBy: string
+  rows: { customers: number; events: number; aliases: number; integrations: number; idempotencyRecords: number }
+}
 
 export interface Written {
   customer: Customer
   effect: Effect
   /** Sent back with a read, makes the read see this write. */
   consistencyToken: string
+  /** Of a customer that is erased, now or before. */
+  erasure?: Erasure | undefined
 }
 
 /** A customer as of one moment, with the answers already rendered from it: a hot read sends a ready string. */
@@ -54,5 +71,6 @@ export interface Registry {
   aliasesOf(id: string): Promise<string[]>
   /** The same for many customers in one read; one without any is not in the map. */
   aliasesOfEach(ids: readonly string[]): Promise<Map<string, string[]>>
-  write(command: Command): Promise<Written>
+  /** With `idempotency`, a repeat within a day changes nothing and is answered as the first was. */
+  write(command: Command, idempotency?: Idempotency | null): Promise<Written>
 }

@@ -73,11 +73,17 @@ export interface ListPage {
   total: number | null
 }
 
-/** The keys a list is ordered by, the id last: a cursor holds one value for each. */
+/**
+ * The keys a list is ordered by, the id last: a cursor holds one value for each. The time of creation is part of the id,
+ * so an order by it is the order of the primary key.
+ */
 export function sortKeys(sort: Sort[]): Sort[] {
-  if (sort.length === 0) return [{ field: 'id', direction: 'desc' }]
-  if (sort.some((key) => key.field === 'id')) return sort.slice(0, sort.findIndex((key) => key.field === 'id') + 1)
-  return [...sort, { field: 'id', direction: sort.at(-1)?.direction ?? 'desc' }]
+  const keys = sort.map(
+    ({ field, direction }) => ({ field: field === 'createdAtMs' ? 'id' : field, direction }) as const,
+  )
+  const last = keys.findIndex(({ field }) => field === 'id')
+  if (last !== -1) return keys.slice(0, last + 1)
+  return [...keys, { field: 'id', direction: keys.at(-1)?.direction ?? 'desc' }]
 }
 
 /** The position of a customer in that order. */

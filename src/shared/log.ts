@@ -18,11 +18,13 @@ export function log(level: LogLevel, line: LogLine): void {
 }
 
 /**
- * What may be logged of a failure. Drizzle puts the bound values (names, addresses) into its own message, so only the
- * message of the cause, which D1 wrote, is taken from it.
+ * What may be logged of a failure. Drizzle writes the statement and the bound values (names, addresses) into its own
+ * message and keeps what D1 said as the cause, so the innermost cause is what is told.
  */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return 'not an Error'
-  const source = error.name === 'DrizzleQueryError' && error.cause instanceof Error ? error.cause : error
-  return `${source.name}: ${source.message}`.slice(0, 300)
+  let innermost = error
+  while (innermost.cause instanceof Error) innermost = innermost.cause
+  if ('params' in innermost) return `${innermost.name}: a statement failed`
+  return `${innermost.name}: ${innermost.message}`.slice(0, 300)
 }

@@ -11,12 +11,12 @@ import type { Database } from './database.ts'
 import { type ListPlan, planList } from './list-query.ts'
 import { customerAliases, customerCounts, customers } from './tables.ts'
 
-/** Archived customers are found too. */
+/** Archived customers are found too, erased ones are not. */
 export async function readCustomer(db: Database, scope: Scope, id: string): Promise<Customer | null> {
   const [row] = await db
     .select(customerColumns)
     .from(customers)
-    .where(and(inScope(customers, scope), eq(customers.id, id)))
+    .where(and(inScope(customers, scope), eq(customers.id, id), isNull(customers.erasedAtMs)))
     .limit(1)
   return row ? customerOf(row) : null
 }

@@ -1,9 +1,10 @@
 /**
- * Between a row of `customers` and a customer of the registry. Owns which columns are read, nothing about which rows.
+ * Between a row of `customers`, or what an event keeps of it, and a customer of the registry. Owns which columns are read, nothing about which rows.
  */
 import { getTableColumns, sql } from 'drizzle-orm'
-import type { Customer, Integration } from '../registry/customer.ts'
-import { customers } from './tables.ts'
+import type { Customer, Integration, Scope } from '../registry/customer.ts'
+import type { Erasure } from '../registry/ports.ts'
+import { type CustomerDocument, customers } from './tables.ts'
 
 const { changeId: _id, changeRequestId: _requestId, changeReason: _reason, ...columns } = getTableColumns(customers)
 
@@ -47,5 +48,50 @@ export function customerOf(row: CustomerRow): Customer {
     updatedAtMs: row.updatedAtMs,
     createdBy: row.createdBy,
     updatedBy: row.updatedBy,
+  }
+}
+
+/** The customer as an event has it: what the row was, right after that change. */
+export function customerOfDocument({ tenantId, mode }: Scope, document: CustomerDocument): Customer {
+  const { address, stamps } = document
+  return customerOf({
+    tenantId,
+    mode,
+    id: document.id,
+    externalId: document.external_id,
+    name: document.name,
+    email: document.email,
+    contact: document.contact,
+    addressLine1: address.line1,
+    addressLine2: address.line2,
+    addressCity: address.city,
+    addressState: address.state,
+    addressPostalCode: address.postal_code,
+    addressCountry: address.country,
+    timezone: document.timezone,
+    parentId: document.parent_id,
+    metadata: document.metadata,
+    integrations: document.integrations,
+    profile: document.profile,
+    status: document.status,
+    archivedAtMs: document.archived_at,
+    erasedAtMs: null,
+    version: document.version,
+    createdAtMs: stamps.created_at,
+    updatedAtMs: stamps.updated_at,
+    createdBy: stamps.created_by,
+    updatedBy: stamps.updated_by,
+  })
+}
+
+/** The receipt in the event of an erasure; undefined in any other. */
+export function erasureOfDocument({ id, stamps, erased_rows: rows }: CustomerDocument): Erasure | undefined {
+  if (!rows) return undefined
+  const { idempotency_records: idempotencyRecords, ...others } = rows
+  return {
+    customerId: id,
+    erasedAtMs: stamps.updated_at,
+    erasedBy: stamps.updated_by,
+    rows: { ...others, idempotencyRecords },
   }
 }

@@ -10,6 +10,7 @@ import { and, eq, getTableColumns, isNotNull, isNull, or, type SQL, sql } from '
 import type { PreparedWrite } from '../gate/gate-writer.ts'
 import {
   type CustomerChanges,
+  creationTimeOf,
   DEFAULT_TIMEZONE,
   OPTIONAL_TEXT_FIELDS,
   type ParentReference,
@@ -18,10 +19,11 @@ import {
 import type { Command } from '../registry/ports.ts'
 import { customerColumns } from './customer-row.ts'
 import type { Database } from './database.ts'
-import { customerAliases, customers } from './tables.ts'
+import { isUnused } from './idempotency-records.ts'
+import { type CustomerDocument, customerAliases, customers, events } from './tables.ts'
 
 type New = Extract<Command, { kind: 'create' | 'upsert' }>
-type Targeted = Extract<Command, { kind: 'update' | 'archive' | 'restore' }>
+type Targeted = Extract<Command, { kind: 'update' | 'archive' | 'restore' | 'erase' }>
 type CustomerColumn = keyof typeof customers.$inferInsert
 
 /** An upsert that gets here names no customer yet: it creates, or finds that another was quicker. */
@@ -29,7 +31,7 @@ export function isNew(command: Command): command is New {
   return command.kind === 'create' || command.kind === 'upsert'
 }
 
-/** Answers the id if the change was made, no row if not. */
+/** Answers the customer if the change was made, no row if not. */
 export function changeStatement(db: Database, scope: Scope, write: PreparedWrite) {
   const { command } = write
   return isNew(command) ? insertStatement(db, scope, write, command) : updateStatement(db, scope, write, command)
@@ -48,10 +50,33 @@ export function lookStatement(db: Database, scope: Scope, { command, deadlineMs 
       /** Whether the external id that the caller named is this customer's. */
       named: (externalId === undefined ? sql<number>`1` : sql<number>`${isNamed(scope, externalId)}`).as('named'),
       late: sql<number>`NOT ${inTime(deadlineMs)}`.as('late'),
+      /** The event of the change that made this version, where it is asked for: nothing follows an erasure, so it has the receipt. */
+      latest: (command.kind === 'erase' ? latestEvent(db, scope) : sql<null>`NULL`).mapWith(documentOf).as('latest'),
     })
     .from(customers)
     .where(and(inScope(scope), which))
     .limit(1)
+}
+
+/** Every external id the customer ever had; to be asked before it is erased, in the same batch. */
+export function externalIdsStatement(db: Database, scope: Scope, customerId: string) {
+  return db
+    .selectDistinct({ externalId: sql<string>`${events.after} ->> '$.external_id'`.as('external_id') })
+    .from(events)
+    .where(and(eq(events.tenantId, scope.tenantId), eq(events.mode, scope.mode), eq(events.customerId, customerId)))
+}
+
+function latestEvent(db: Database, scope: Scope): SQL {
+  const isLatest = and(
+    eq(events.tenantId, scope.tenantId),
+    eq(events.mode, scope.mode),
+    eq(events.id, customers.changeId),
+  )
+  return sql`(${db.select({ after: events.after }).from(events).where(isLatest)})`
+}
+
+function documentOf(text: string | null): CustomerDocument | null {
+  return text === null ? null : JSON.parse(text)
 }
 
 export type Look = Awaited<ReturnType<typeof lookStatement>>[number]
@@ -69,8 +94,8 @@ function insertStatement(db: Database, scope: Scope, write: PreparedWrite, comma
     profile: sql`json_patch('{}', ${JSON.stringify(fields.profile ?? {})})`,
     status: fields.status ?? 'published',
     version: 1,
-    createdAtMs: write.nowMs,
-    updatedAtMs: write.nowMs,
+    createdAtMs: creationTimeOf(command.id),
+    updatedAtMs: creationTimeOf(command.id),
     createdBy: write.actor,
     ...changeOf(write),
   }
@@ -81,7 +106,7 @@ function insertStatement(db: Database, scope: Scope, write: PreparedWrite, comma
   return (
     db
       .insert(customers)
-      .select(sql`SELECT ${sql.join(values, sql`, `)} WHERE ${inTime(write.deadlineMs)}`)
+      .select(sql`SELECT ${sql.join(values, sql`, `)} WHERE ${and(inTime(write.deadlineMs), isUnused(scope, write))}`)
       // DO NOTHING, in words that Drizzle can say: its onConflictDoNothing() writes the condition of the index in the wrong place.
       .onConflictDoUpdate({
         target: [customers.tenantId, customers.mode, customers.externalId],
@@ -89,7 +114,7 @@ function insertStatement(db: Database, scope: Scope, write: PreparedWrite, comma
         set: { changeId: write.changeId },
         setWhere: sql`0`,
       })
-      .returning({ id: customers.id })
+      .returning(customerColumns)
   )
 }
 
@@ -112,10 +137,11 @@ function updateStatement(db: Database, scope: Scope, write: PreparedWrite, comma
         externalId === undefined ? undefined : isNamed(scope, externalId),
         command.ifVersion === null ? undefined : eq(customers.version, command.ifVersion),
         inTime(write.deadlineMs),
+        isUnused(scope, write),
         condition,
       ),
     )
-    .returning({ id: customers.id })
+    .returning(customerColumns)
 }
 
 /** What the change sets besides the stamps, and in which state it may be made. */
@@ -124,12 +150,32 @@ function stateChange(scope: Scope, write: PreparedWrite, command: Targeted) {
     case 'archive':
       return { set: { archivedAtMs: write.nowMs }, condition: isNull(customers.archivedAtMs) }
     case 'restore':
-      return { set: { archivedAtMs: null }, condition: isNotNull(customers.archivedAtMs) }
+      return {
+        set: { archivedAtMs: null },
+        condition: and(isNotNull(customers.archivedAtMs), isNull(customers.erasedAtMs)),
+      }
+    case 'erase':
+      return { set: erased(write), condition: isNull(customers.erasedAtMs) }
     case 'update': {
       const { changes } = command
       const condition = and(isNull(customers.archivedAtMs), or(...differences(scope, changes)) ?? sql`0`)
       return { set: assignments(scope, changes), condition }
     }
+  }
+}
+
+/** What stays: the id, also in the place of the external id, and the stamps. What follows from it a trigger does. */
+function erased({ nowMs }: PreparedWrite): Partial<Record<CustomerColumn, unknown>> {
+  return {
+    ...Object.fromEntries(OPTIONAL_TEXT_FIELDS.map((field) => [field, null])),
+    externalId: sql`${customers.id}`,
+    timezone: DEFAULT_TIMEZONE,
+    parentId: null,
+    metadata: sql`'{}'`,
+    integrations: sql`'[]'`,
+    profile: sql`'{}'`,
+    archivedAtMs: sql`coalesce(${customers.archivedAtMs}, ${nowMs})`,
+    erasedAtMs: nowMs,
   }
 }
 
@@ -189,7 +235,7 @@ function parentId(scope: Scope, parent: ParentReference | null): SQL {
 }
 
 /** Integrations as text that is the same for the same list, whatever the order of the keys in its entries. */
-function canonicalJson(value: unknown): string {
+export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, inner: unknown) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))

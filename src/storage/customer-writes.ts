@@ -6,16 +6,26 @@
 import { and, eq, inArray, isNull, sql } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
 import { alias } from 'drizzle-orm/sqlite-core'
-import type { CommitResult, PreparedWrite, WriteStore } from '../gate/gate-writer.ts'
-import { type Customer, LIMITS, type Scope } from '../registry/customer.ts'
+import type { CommitResult, Made, PreparedWrite, WriteStore } from '../gate/gate-writer.ts'
+import type { Scope } from '../registry/customer.ts'
 import { fail } from '../registry/failures.ts'
-import type { Command } from '../registry/ports.ts'
+import type { Command, Effect } from '../registry/ports.ts'
 import { describeError, log } from '../shared/log.ts'
 import { readCustomer, resolveExternalId } from './customer-reads.ts'
-import { customerColumns, customerOf } from './customer-row.ts'
-import { changeStatement, isNew, type Look, lookStatement } from './customer-statements.ts'
+import { type CustomerRow, customerOf, customerOfDocument, erasureOfDocument } from './customer-row.ts'
+import { changeStatement, externalIdsStatement, isNew, type Look, lookStatement } from './customer-statements.ts'
 import { classifyD1Error, isStatementFault } from './d1-errors.ts'
-import { type Database, openDatabase } from './database.ts'
+import { bookmarkOf, type Database, openDatabase } from './database.ts'
+import { noteKvKeys } from './erasures.ts'
+import {
+  isKeyed,
+  type Kept,
+  keepStatement,
+  keepUnchangedAnswers,
+  keptStatement,
+  replayOf,
+} from './idempotency-records.ts'
+import { failureOfRule, uniqueOver } from './refused-rules.ts'
 import { customers, events } from './tables.ts'
 
 /** A write that came too late has changed nothing and may be sent again at once; a second lets the cause pass. */
@@ -27,7 +37,16 @@ const EFFECTS = {
   update: 'updated',
   archive: 'archived',
   restore: 'restored',
+  erase: 'erased',
 } as const
+
+const EVENTS = {
+  'customer.created': 'created',
+  'customer.updated': 'updated',
+  'customer.archived': 'archived',
+  'customer.restored': 'restored',
+  'customer.erased': 'erased',
+} as const satisfies Record<string, Effect>
 
 /** Everything reads and writes the primary; each call has a session of its own, because a session does not outlive an error. */
 export function writeStore(d1: D1Database): WriteStore {
@@ -36,9 +55,13 @@ export function writeStore(d1: D1Database): WriteStore {
 
     async commitWrites(scope, writes) {
       const session = d1.withSession('first-primary')
-      const results = await commit(openDatabase(session), scope, writes)
+      const db = openDatabase(session)
+      const results = await keepUnchangedAnswers(db, scope, writes, await commit(db, scope, writes))
+      await Promise.all(results.map((result) => noteKvKeys(db, scope, result)))
       return { results, bookmark: await bookmarkOf(session) }
     },
+
+    neverBegan: (error) => classifyD1Error(error).kind === 'overloaded',
 
     async findCommitted(scope, changeIds) {
       const session = d1.withSession('first-primary')
@@ -77,41 +100,112 @@ async function commit(db: Database, scope: Scope, writes: PreparedWrite[]): Prom
     if (others.length === 0) return [await refusal(db, scope, write, error)]
   }
   const results: CommitResult[] = []
-  for (const each of writes) results.push(...(await commit(db, scope, [each])))
+  for (const each of writes) {
+    // What came before is committed: whatever D1 says of this one, the batch as a whole did begin.
+    const one = commit(db, scope, [each]).catch((error) => Promise.reject(new Error(describeError(error))))
+    results.push(...(await one))
+  }
   return results
 }
 
 async function commitBatch(db: Database, scope: Scope, writes: PreparedWrite[]): Promise<CommitResult[]> {
-  const statements = writes.flatMap((write): BatchItem<'sqlite'>[] => [
-    changeStatement(db, scope, write),
-    lookStatement(db, scope, write),
-  ])
+  const lookLater = canLookLater(writes)
+  const plans = writes.map((write) => planOf(db, scope, write, lookLater))
+  const statements = plans.flatMap((plan) => Object.values(plan))
   const answers: unknown[] = await db.batch(statements as [BatchItem<'sqlite'>, ...BatchItem<'sqlite'>[]])
-  return writes.map((write, at) => {
-    const changed = answers[2 * at] as { id: string }[]
-    const [look] = answers[2 * at + 1] as Look[]
-    return judge(write, changed.length > 0, look)
+  let at = 0
+  const all = plans.map(
+    (plan) => Object.fromEntries(Object.keys(plan).map((name) => [name, answers[at++]])) as unknown as Answers,
+  )
+  if (lookLater) await lookAtRefused(db, scope, writes, all)
+  return writes.map((write, index) => {
+    const own = all[index] as Answers
+    const [kept] = own.kept ?? []
+    // What is kept under the key with another change than this one was there before.
+    if (isKeyed(write) && kept && kept.changeId !== write.changeId) return replayOf(scope, write, kept)
+    return judge(write, own)
   })
 }
 
-/** What became of a change: made, or not, and then why. `look` is what its statement met, in the same transaction. */
-function judge(write: PreparedWrite, changed: boolean, look: Look | undefined): CommitResult {
+/**
+ * Of many writes at once only those that changed nothing are looked at, after the batch: half of the statements are saved.
+ * Not where a later write could make the look say something else than it would have said in its place.
+ */
+function canLookLater(writes: PreparedWrite[]): boolean {
+  const ids = new Set(writes.map(({ command }) => customerId(command)))
+  return (
+    writes.length > 1 &&
+    ids.size === writes.length &&
+    writes.every((write) => {
+      const { command } = write
+      if (isKeyed(write)) return false
+      if (command.kind === 'update') return command.ifVersion === null && command.changes.externalId === undefined
+      return command.kind === 'create'
+    })
+  )
+}
+
+async function lookAtRefused(db: Database, scope: Scope, writes: PreparedWrite[], all: Answers[]): Promise<void> {
+  const refused = writes.flatMap((write, at) =>
+    all[at]?.change.length === 0 ? [{ write, own: all[at] as Answers }] : [],
+  )
+  const [first, ...others] = refused.map(({ write }) => lookStatement(db, scope, write))
+  if (!first) return
+  const looks = await db.batch([first, ...others])
+  for (const [at, { own }] of refused.entries()) own.look = looks[at] as Look[]
+}
+
+/** The statements of one write in the order in which they run, by the names of their answers. */
+function planOf(
+  db: Database,
+  scope: Scope,
+  write: PreparedWrite,
+  lookLater: boolean,
+): Record<string, BatchItem<'sqlite'>> {
+  const { command } = write
+  return {
+    ...(command.kind === 'erase' && { externalIds: externalIdsStatement(db, scope, customerId(command)) }),
+    change: changeStatement(db, scope, write),
+    ...(isKeyed(write) && { keep: keepStatement(db, scope, write, EFFECTS[command.kind]) }),
+    ...(!lookLater && { look: lookStatement(db, scope, write) }),
+    ...(isKeyed(write) && { kept: keptStatement(db, scope, write) }),
+  }
+}
+
+interface Answers {
+  externalIds?: { externalId: string }[]
+  change: CustomerRow[]
+  look?: Look[]
+  kept?: Kept[]
+}
+
+/** What became of a change: made, or not, and then why. `look` is what its statement met. */
+function judge(write: PreparedWrite, { change, look: [look] = [], externalIds = [] }: Answers): CommitResult {
   const { command, changeId } = write
+  const [changed] = change
+  if (changed && !look) return { ok: true, customer: customerOf(changed), effect: EFFECTS[command.kind], changeId }
   const unavailable = fail({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
   const retarget = { ...unavailable, retarget: true }
   if (!look) return isNew(command) ? unavailable : fail({ reason: 'not_found', resource: 'customer' })
   const customer = customerOf(look)
+  const receipt = look.latest ? erasureOfDocument(look.latest) : undefined
+  const erased = receipt && { receipt, externalIds: externalIds.map(({ externalId }) => externalId) }
   // The same change, sent twice: the first was committed after all.
-  if (changed || look.changeId === changeId) return { ok: true, customer, effect: EFFECTS[command.kind] }
+  if (change.length > 0 || look.changeId === changeId) {
+    return { ok: true, customer, effect: EFFECTS[command.kind], changeId: look.changeId, erased }
+  }
+  if (erased) return { ok: true, customer, effect: 'unchanged', changeId: look.changeId, erased }
+  if (look.erasedAtMs !== null) return fail({ reason: 'not_found', resource: 'customer' })
 
+  const unchanged = { ok: true, customer, effect: 'unchanged', changeId: look.changeId } as const
   if (isNew(command)) {
-    if (look.id === command.id) return { ok: true, customer, effect: 'created' }
+    if (look.id === command.id) return { ok: true, customer, effect: 'created', changeId: look.changeId }
     if (command.kind === 'upsert') return retarget
-    if (command.ifExists === 'return') return { ok: true, customer, effect: 'unchanged' }
+    if (command.ifExists === 'return') return unchanged
     return fail({ reason: 'external_id_taken', externalId: look.externalId, customerId: look.id })
   }
   const archived = customer.status === 'archived'
-  if (command.kind !== 'restore' && archived) {
+  if (command.kind !== 'restore' && command.kind !== 'erase' && archived) {
     // An external id is free again once its customer is archived: it may be another's, or nobody's.
     if (command.target.externalId !== undefined) return retarget
     if (command.kind === 'archive') return fail({ reason: 'not_found', resource: 'customer' })
@@ -121,44 +215,29 @@ function judge(write: PreparedWrite, changed: boolean, look: Look | undefined): 
   if (command.ifVersion !== null && command.ifVersion !== look.version) {
     return fail({ reason: 'version_conflict', currentVersion: look.version })
   }
-  if (command.kind === 'restore' && !archived) return { ok: true, customer, effect: 'unchanged' }
-  return look.late ? unavailable : { ok: true, customer, effect: 'unchanged' }
+  if (command.kind === 'restore' && !archived) return unchanged
+  return look.late ? unavailable : unchanged
 }
 
 /** Why the database refused a change that was alone in its batch, in the words of the registry. */
 async function refusal(db: Database, scope: Scope, write: PreparedWrite, error: unknown): Promise<CommitResult> {
   const problem = classifyD1Error(error)
   const rule = problem.kind === 'refused' ? problem.rule : problem.kind
+  const failure = failureOfRule(rule)
+  if (failure) return fail(failure)
   switch (rule) {
-    case 'parent_not_found':
-    case 'parent_cycle':
-    case 'has_children':
-      return fail({ reason: rule })
-    case 'customers_not_own_parent':
-      return fail({ reason: 'parent_cycle' })
-    case 'parent_too_deep':
-      return fail({ reason: rule, levelsMax: LIMITS.parentLevelsMax })
-    case 'metadata_too_many_keys':
-      return fail({ reason: rule, keysMax: LIMITS.metadataKeysMax })
-    case uniqueOver('integration_mappings', 'provider', 'entity_id'):
-      return fail({ reason: 'integration_taken' })
     case uniqueOver('customers', 'external_id'):
       return externalIdTaken(db, scope, write.command)
     case uniqueOver('customers', 'id'):
     case uniqueOver('events', 'id'): {
       // The id was made for this one change: it was committed before, and the customer has moved on since.
       const customer = await readCustomer(db, scope, customerId(write.command))
-      if (customer) return { ok: true, customer, effect: EFFECTS[write.command.kind] }
+      if (customer) return { ok: true, customer, effect: EFFECTS[write.command.kind], changeId: write.changeId }
     }
   }
   const { tenantId, mode } = scope
   log('error', { event: 'write_failed', requestId: write.requestId, tenantId, mode, error: describeError(error) })
   return fail({ reason: 'internal' })
-}
-
-/** How SQLite names a unique key: all of them here begin with the scope. */
-function uniqueOver(table: string, ...columns: string[]): string {
-  return ['tenant_id', 'mode', ...columns].map((column) => `${table}.${column}`).join(', ')
 }
 
 /** A change of the external id, or a customer that comes back to find its own in use. */
@@ -181,37 +260,23 @@ async function externalIdTaken(db: Database, scope: Scope, command: Command): Pr
   return fail({ reason: 'external_id_taken', ...holder })
 }
 
-/** The customers, as they are now, of those changes that are in the log of events: committed together with them. */
-async function findChanges(db: Database, scope: Scope, changeIds: string[]): Promise<Map<string, Customer>> {
+/** What those of the changes made that are in the log of events: committed together with them. */
+async function findChanges(db: Database, scope: Scope, changeIds: string[]): Promise<Map<string, Made>> {
   const wanted = sql`(SELECT value FROM json_each(${JSON.stringify(changeIds)}))`
-  const isWanted = and(eq(events.tenantId, scope.tenantId), eq(events.mode, scope.mode), inArray(events.id, wanted))
-  const [changes, rows] = await db.batch([
-    db.select({ changeId: events.id, customerId: events.customerId }).from(events).where(isWanted),
-    db
-      .select(customerColumns)
-      .from(customers)
-      .where(
-        and(
-          inScope(scope),
-          inArray(customers.id, db.select({ customerId: events.customerId }).from(events).where(isWanted)),
-        ),
-      ),
-  ])
-  const byId = new Map(rows.map((row) => [row.id, customerOf(row)]))
+  const rows = await db
+    .select({ changeId: events.id, type: events.type, after: events.after })
+    .from(events)
+    .where(and(eq(events.tenantId, scope.tenantId), eq(events.mode, scope.mode), inArray(events.id, wanted)))
   return new Map(
-    changes.flatMap((change): [string, Customer][] => {
-      const customer = byId.get(change.customerId)
-      return customer ? [[change.changeId, customer]] : []
+    rows.map(({ changeId, type, after }) => {
+      const receipt = erasureOfDocument(after)
+      const erased = receipt && { receipt, externalIds: [] }
+      return [
+        changeId,
+        { ok: true, customer: customerOfDocument(scope, after), effect: EVENTS[type], changeId, erased },
+      ]
     }),
   )
-}
-
-/** A session that only failed may have no bookmark yet; one read of nothing gets it. */
-async function bookmarkOf(session: D1DatabaseSession): Promise<string> {
-  if (session.getBookmark() === null) await session.prepare('SELECT 1').run()
-  const bookmark = session.getBookmark()
-  if (bookmark === null) throw new Error('D1 gave no bookmark')
-  return bookmark
 }
 
 function customerId(command: Command): string {

@@ -21,28 +21,46 @@ export interface KvCache {
   /** The id that was behind an external id: a hint, to be checked against the customer it leads to. */
   customerId(externalId: string): Promise<string | null>
   putCustomerId(externalId: string, id: string): Promise<void>
+  /** Deletes the customer and what its external ids led to. Rejects when KV is away. */
+  forget(id: string, externalIds: readonly string[]): Promise<void>
 }
 
 export function kvCache(namespace: KVNamespace, scope: Scope): KvCache {
-  const customerKey = (id: string) => `c:${scope.tenantId}:${scope.mode}:${id}`
   return {
     async customer(id) {
-      const stored = await get(namespace, customerKey(id))
+      const stored = await get(namespace, customerKey(scope, id))
       const { asof, value } = stored ?? {}
       if (typeof asof !== 'number') return null
       return value === null || isCustomer(value, id) ? { asof, value } : null
     },
-    putCustomer: (id, value) => put(namespace, customerKey(id), { ...value }),
+    putCustomer: (id, value) => put(namespace, customerKey(scope, id), { ...value }),
     async customerId(externalId) {
       const stored = await get(namespace, await externalIdKey(scope, externalId))
       return typeof stored?.id === 'string' ? stored.id : null
     },
     putCustomerId: async (externalId, id) => put(namespace, await externalIdKey(scope, externalId), { id }),
+    async forget(id, externalIds) {
+      const keys = await Promise.all(externalIds.map((externalId) => externalIdKey(scope, externalId)))
+      await deleteKeys(namespace, [customerKey(scope, id), ...keys])
+    },
   }
 }
 
+export function customerKey({ tenantId, mode }: Scope, id: string): string {
+  return `c:${tenantId}:${mode}:${id}`
+}
+
+export async function deleteKeys(namespace: KVNamespace, keys: readonly string[]): Promise<void> {
+  await Promise.all(keys.map((key) => namespace.delete(key)))
+}
+
+/** Throws when KV does not answer, for `GET /readyz`. */
+export async function probeKv(namespace: KVNamespace): Promise<void> {
+  await namespace.get('readyz')
+}
+
 /** Hashed, because an external id may be longer than a KV key may be, and may be somebody's e-mail address. */
-async function externalIdKey(scope: Scope, externalId: string): Promise<string> {
+export async function externalIdKey(scope: Scope, externalId: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', utf8(externalId))
   return `x:${scope.tenantId}:${scope.mode}:${toBase64Url(digest)}`
 }
@@ -61,11 +79,12 @@ async function put(namespace: KVNamespace, key: string, value: object): Promise<
 }
 
 function withPatience<T>(read: Promise<T>): Promise<T | null> {
-  let timer: ReturnType<typeof setTimeout> | null = null
-  const outOfPatience = new Promise<null>((resolve) => {
-    timer = setTimeout(resolve, PATIENCE_MS, null)
-  })
-  return Promise.race([read, outOfPatience]).finally(() => clearTimeout(timer))
+  const done = new AbortController()
+  const outOfPatience = scheduler.wait(PATIENCE_MS, { signal: done.signal }).then(
+    () => null,
+    () => null,
+  )
+  return Promise.race([read, outOfPatience]).finally(() => done.abort())
 }
 
 function isCustomer(value: unknown, id: string): value is Customer {

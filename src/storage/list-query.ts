@@ -5,7 +5,7 @@
  * for byte, only e-mail addresses are equal whatever the case of their ASCII letters.
  */
 import { and, eq, inArray, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm'
-import type { CustomerStatus, Scope } from '../registry/customer.ts'
+import { type CustomerStatus, firstIdAt, type Scope } from '../registry/customer.ts'
 import { Refused } from '../registry/failures.ts'
 import {
   type Filter,
@@ -56,7 +56,10 @@ export function planList(scope: Scope, query: ListQuery): ListPlan {
       eq(customers.tenantId, scope.tenantId),
       eq(customers.mode, scope.mode),
       conditionOfStatuses(statuses),
+      // Those that are not archived are not erased.
+      statuses.includes('archived') ? isNull(customers.erasedAtMs) : undefined,
       ...fields.map(conditionOf),
+      ...fields.flatMap(idRangeOf),
       conditionOfMetadata(metadata),
     ]),
     beyond: query.start.kind === 'offset' ? undefined : beyond(directed, query.start.position),
@@ -115,6 +118,27 @@ function conditionOf(filter: FieldFilter): SQL | undefined {
       return isAmong(identityOf(filter), filter.value)
     case 'not_in':
       return sql`NOT ${isAmong(identityOf(filter), filter.value)}`
+  }
+}
+
+/** A range of creation times is a range of ids, and the primary key leads to it. */
+function idRangeOf({ field, operator, value }: FieldFilter): SQL[] {
+  if (field !== 'createdAtMs' || typeof value !== 'number') return []
+  const from = (timeMs: number) => sql`${customers.id} >= ${firstIdAt(timeMs)}`
+  const before = (timeMs: number) => sql`${customers.id} < ${firstIdAt(timeMs)}`
+  switch (operator) {
+    case 'gte':
+      return [from(value)]
+    case 'gt':
+      return [from(value + 1)]
+    case 'lt':
+      return [before(value)]
+    case 'lte':
+      return [before(value + 1)]
+    case 'eq':
+      return [from(value), before(value + 1)]
+    default:
+      return []
   }
 }
 

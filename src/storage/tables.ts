@@ -5,6 +5,7 @@
  */
 import { sql } from 'drizzle-orm'
 import { check, foreignKey, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import type { Failure } from '../registry/failures.ts'
 
 /** Companies that use the API. The admin door calls them customers. */
 export const tenants = sqliteTable(
@@ -93,6 +94,8 @@ export const customers = sqliteTable(
     profile: text({ mode: 'json' }).$type<Record<string, unknown>>().notNull(),
     status: text({ enum: ['published', 'draft'] }).notNull(),
     archivedAtMs: integer('archived_at'),
+    /** The row is what is left of a customer that was erased: its id and these stamps. Such a one is always archived too. */
+    erasedAtMs: integer('erased_at'),
     version: integer().notNull(),
     createdAtMs: integer('created_at').notNull(),
     updatedAtMs: integer('updated_at').notNull(),
@@ -168,16 +171,96 @@ export const events = sqliteTable(
     tenantId: text('tenant_id').notNull(),
     mode: text({ enum: ['live', 'test'] }).notNull(),
     id: text().notNull(),
-    type: text({ enum: ['customer.created', 'customer.updated', 'customer.archived', 'customer.restored'] }).notNull(),
+    type: text({
+      enum: ['customer.created', 'customer.updated', 'customer.archived', 'customer.restored', 'customer.erased'],
+    }).notNull(),
     customerId: text('customer_id').notNull(),
     version: integer().notNull(),
     actor: text().notNull(),
     requestId: text('request_id'),
     reason: text(),
-    /** The row before and after, as `customer_document` in the migration writes it. */
-    before: text({ mode: 'json' }),
-    after: text({ mode: 'json' }).notNull(),
+    /** The row before and after, as the triggers write it; without what was personal once the customer is erased. */
+    before: text({ mode: 'json' }).$type<CustomerDocument>(),
+    after: text({ mode: 'json' }).$type<CustomerDocument>().notNull(),
     createdAtMs: integer('created_at').notNull(),
   },
-  (table) => [primaryKey({ columns: [table.tenantId, table.mode, table.id] })],
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.mode, table.id] }),
+    index('events_customer').on(table.tenantId, table.mode, table.customerId),
+  ],
 )
+
+/** A customer as an event has it. */
+export interface CustomerDocument {
+  id: string
+  external_id: string
+  name: string | null
+  email: string | null
+  contact: string | null
+  timezone: string
+  address: Record<'line1' | 'line2' | 'city' | 'state' | 'postal_code' | 'country', string | null>
+  parent_id: string | null
+  metadata: Record<string, string>
+  integrations: Record<string, unknown>[]
+  profile: Record<string, unknown>
+  status: 'published' | 'draft'
+  archived_at: number | null
+  version: number
+  stamps: { created_at: number; updated_at: number; created_by: string; updated_by: string }
+  /** Only in the event that tells of the erasure: how many rows it took something from. */
+  erased_rows?: Record<'customers' | 'events' | 'aliases' | 'integrations' | 'idempotency_records', number>
+}
+
+/** Erased customers whose keys in KV are deleted once more, when no reader can still put an old value there. */
+export const erasures = sqliteTable(
+  'erasures',
+  {
+    tenantId: text('tenant_id').notNull(),
+    mode: text({ enum: ['live', 'test'] }).notNull(),
+    customerId: text('customer_id').notNull(),
+    /** The keys of the external ids it ever had; null as long as only the customer's own is known. */
+    kvKeys: text('kv_keys', { mode: 'json' }).$type<string[]>(),
+    dueAtMs: integer('due_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.mode, table.customerId] })],
+)
+
+/** What a keyed POST answered, kept for a day so that a repeat of the request gets the same answer and changes nothing. */
+export const idempotencyRecords = sqliteTable(
+  'idempotency_records',
+  {
+    tenantId: text('tenant_id').notNull(),
+    mode: text({ enum: ['live', 'test'] }).notNull(),
+    /** SHA-256 of the caller's key, which may be an e-mail address or whatever else. */
+    key: text().notNull(),
+    /** SHA-256 of the request; empty once the customer it was about is erased. */
+    fingerprint: text().notNull(),
+    customerId: text('customer_id'),
+    /** The change that was answered with: its event has the customer as it then was. Null for a failure. */
+    changeId: text('change_id'),
+    effect: text({ enum: ['created', 'updated', 'unchanged', 'archived', 'restored', 'erased'] }),
+    failure: text({ mode: 'json' }).$type<Failure>(),
+    expiresAtMs: integer('expires_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.mode, table.key] }),
+    index('idempotency_records_expiry').on(table.expiresAtMs),
+  ],
+)
+
+/** What operators did to tenants and keys. Changes of customers are in `events`. Never a key, nor the hash of one. */
+export const adminAudit = sqliteTable('admin_audit', {
+  /** Of the same kind as the ids of events, so that both sort as one. */
+  id: text().primaryKey(),
+  type: text({
+    enum: ['tenant.created', 'tenant.updated', 'key.created', 'key.revoked', 'key.rotated'],
+  }).notNull(),
+  tenantId: text('tenant_id').notNull(),
+  keyId: text('key_id'),
+  actor: text().notNull(),
+  requestId: text('request_id'),
+  reason: text(),
+  before: text({ mode: 'json' }).$type<Record<string, unknown>>(),
+  after: text({ mode: 'json' }).$type<Record<string, unknown>>(),
+  createdAtMs: integer('created_at').notNull(),
+})

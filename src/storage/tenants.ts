@@ -8,10 +8,12 @@ import { and, desc, eq, exists, isNull, lt, notExists, type SQL, sql } from 'dri
 import { alias } from 'drizzle-orm/sqlite-core'
 import type { Mode } from '../registry/customer.ts'
 import { Refused } from '../registry/failures.ts'
+import { newId } from '../shared/ids.ts'
 import { describeError, log } from '../shared/log.ts'
-import type { KeyReplacement, TenantStore } from '../tenants/ports.ts'
+import type { Author, KeyReplacement, TenantStore } from '../tenants/ports.ts'
 import { ContractEndsBeforeStart } from '../tenants/ports.ts'
 import type { ApiKey, Tenant } from '../tenants/tenant.ts'
+import { auditOf } from './admin-audit.ts'
 import { classifyD1Error, isStatementFault } from './d1-errors.ts'
 import { type Database, openDatabase } from './database.ts'
 import { apiKeys, tenants } from './tables.ts'
@@ -36,8 +38,10 @@ export async function loadTenantForGate(
   return tenant ? { tenant: tenantOf(tenant), keys: keys.map(keyOf) } : null
 }
 
-export function tenantStore(d1: D1Database): TenantStore {
+/** The author is whom the audit names for the changes made through this store. */
+export function tenantStore(d1: D1Database, author: Author): TenantStore {
   const db = openDatabase(d1)
+  const audit = auditOf(db, author, newId)
 
   const selectTenant = (tenantId: string) => db.select().from(tenants).where(eq(tenants.id, tenantId)).limit(1)
   const selectKey = (tenantId: string, keyId: string) =>
@@ -58,7 +62,10 @@ export function tenantStore(d1: D1Database): TenantStore {
   return {
     insert: (tenant) =>
       attempt(async () => {
-        await db.insert(tenants).values({ ...rowOf(tenant), policyAppliedVersion: tenant.policyVersion })
+        await db.batch([
+          db.insert(tenants).values({ ...rowOf(tenant), policyAppliedVersion: tenant.policyVersion }),
+          audit.created('tenant', tenant.createdAtMs, eq(tenants.id, tenant.id)),
+        ])
       }),
 
     get: (tenantId) => attempt(async () => storedOf((await selectTenant(tenantId))[0])),
@@ -78,8 +85,11 @@ export function tenantStore(d1: D1Database): TenantStore {
       attempt(async () => {
         const update = updateOf(tenantId, changes, nowMs)
         if (!update) return storedOf((await selectTenant(tenantId))[0])
-        const [, rows] = await db.batch([
+        const { begin, end } = audit.changed('tenant.updated', 'tenant', nowMs)
+        const [, , , rows] = await db.batch([
+          begin(update.where),
           db.update(tenants).set(update.set).where(update.where),
+          end(eq(tenants.id, tenantId)),
           selectTenant(tenantId),
         ])
         return storedOf(rows[0])
@@ -88,8 +98,9 @@ export function tenantStore(d1: D1Database): TenantStore {
     insertKey: (key) =>
       attempt(async () => {
         try {
-          const [, , rows] = await db.batch([
+          const [, , , rows] = await db.batch([
             db.insert(apiKeys).values(key),
+            audit.created('key', key.createdAtMs, isKey(key.tenantId, key.id)),
             raiseVersion(eq(tenants.id, key.tenantId)),
             selectTenant(key.tenantId),
           ])
@@ -125,9 +136,12 @@ export function tenantStore(d1: D1Database): TenantStore {
     revokeKey: (tenantId, keyId, nowMs) =>
       attempt(async () => {
         const alive = and(isKey(tenantId, keyId), isNull(apiKeys.revokedAtMs))
-        const [, , rows, keys, replacements] = await db.batch([
+        const { begin, end } = audit.changed('key.revoked', 'key', nowMs)
+        const [, , , , rows, keys, replacements] = await db.batch([
+          begin(alive),
           raiseVersion(and(eq(tenants.id, tenantId), keyExists(alive))),
           db.update(apiKeys).set({ revokedAtMs: nowMs }).where(alive),
+          end(isKey(tenantId, keyId)),
           selectTenant(tenantId),
           selectKey(tenantId, keyId),
           selectReplacement(tenantId, keyId),
@@ -139,8 +153,10 @@ export function tenantStore(d1: D1Database): TenantStore {
       attempt(async () => {
         const { tenantId, oldKeyId, newKeyId, oldExpiresAtMs, nowMs } = replacement
         const inserted = keyExists(isKey(tenantId, newKeyId))
-        const [, , , rows, keys, replacements] = await db.batch([
+        const { begin, end } = audit.changed('key.rotated', 'key', nowMs)
+        const [, , , , , , rows, keys, replacements] = await db.batch([
           db.insert(apiKeys).select(replacementFrom(db, replacement)),
+          begin(and(isKey(tenantId, oldKeyId), inserted)),
           db
             .update(apiKeys)
             .set({
@@ -149,6 +165,8 @@ export function tenantStore(d1: D1Database): TenantStore {
               ...(oldExpiresAtMs === null && { revokedAtMs: nowMs }),
             })
             .where(and(isKey(tenantId, oldKeyId), inserted)),
+          end(isKey(tenantId, oldKeyId)),
+          audit.created('key', nowMs, isKey(tenantId, newKeyId)),
           raiseVersion(and(eq(tenants.id, tenantId), inserted)),
           selectTenant(tenantId),
           selectKey(tenantId, oldKeyId),

@@ -93,6 +93,60 @@ export interface KeyChange {
   replacedBy: ApiKey | null
 }
 
+/** Who makes a change, in which request, and why: what the audit says of it. */
+export interface Author {
+  actor: string
+  requestId: string | null
+  reason: string | null
+}
+
+/** What can be done, by the names the audit has for it. */
+export const AUDIT_TYPES = [
+  'tenant.created',
+  'tenant.updated',
+  'key.created',
+  'key.revoked',
+  'key.rotated',
+  'customer.created',
+  'customer.updated',
+  'customer.archived',
+  'customer.restored',
+  'customer.erased',
+] as const
+
+/** Which changes; what is absent does not matter. */
+export interface AuditQuery {
+  tenantId?: string | undefined
+  customerId?: string | undefined
+  actor?: string | undefined
+  type?: string | undefined
+  /** Made at this time or later. */
+  startMs?: number | undefined
+  /** Made before this time. */
+  endMs?: number | undefined
+}
+
+/** A change of a tenant, a key, or a customer. */
+export interface AuditEntry extends Author {
+  /** Of one kind for all changes: sorting by it is sorting by time. */
+  id: string
+  type: string
+  tenantId: string
+  /** Null for a tenant, which has no mode. */
+  mode: Mode | null
+  customerId: string | null
+  keyId: string | null
+  /** Null: there was nothing, or it was erased. */
+  before: Record<string, unknown> | null
+  after: Record<string, unknown> | null
+  createdAtMs: number
+}
+
+/** What was done, through whichever door, newest first. */
+export interface AuditLog {
+  read(query: AuditQuery, page: PageRequest): Promise<Page<AuditEntry>>
+}
+
 export interface GateControl {
   /**
    * Has the gate read its tenant anew from the D1 primary. Answers how long a lease under what it enforced before may
