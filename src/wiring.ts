@@ -4,18 +4,22 @@
 import type { TenantPrincipal } from './access/principal.ts'
 import { type Bindings, readEnv } from './env.ts'
 import { readToken, writeToken } from './gate/consistency-token.ts'
-import { type EdgeDeps, EdgeRegistry, gateNameOf } from './gate/edge-registry.ts'
+import { type EdgeDeps, gateNameOf, type RequestFacts } from './gate/edge-deps.ts'
+import { EdgeRegistry } from './gate/edge-registry.ts'
 import type { ReadFrom } from './gate/fresh-read.ts'
-import type { GateKey } from './gate/gate-storage.ts'
-import type { WriteStore } from './gate/gate-writer.ts'
-import type { LeaseReply, LeaseRequest, Policy } from './gate/protocol.ts'
+import type { GateDeps } from './gate/gate-deps.ts'
+import type { ImportReply, ImportRequest } from './gate/import-protocol.ts'
+import type { LeaseReply, LeaseRequest } from './gate/protocol.ts'
 import type { WriteReply, WriteRequest } from './gate/write-protocol.ts'
 import type { HttpContext } from './http/door.ts'
+import type { Probe } from './http/ready.ts'
 import type { Scope } from './registry/customer.ts'
 import type { ListQuery } from './registry/query.ts'
 import { type Clock, systemClock } from './shared/clock.ts'
-import { type NewId, newId, newTenantId } from './shared/ids.ts'
+import { newId, newTenantId } from './shared/ids.ts'
 import { describeError, log } from './shared/log.ts'
+import { auditLog } from './storage/audit-reads.ts'
+import { importStore } from './storage/customer-import.ts'
 import {
   listCustomers,
   readAliases,
@@ -24,35 +28,67 @@ import {
   readCustomer,
 } from './storage/customer-reads.ts'
 import { writeStore } from './storage/customer-writes.ts'
-import { type Database, openDatabase } from './storage/database.ts'
-import { kvCache } from './storage/kv-cache.ts'
+import { type Database, openDatabase, probeDatabase } from './storage/database.ts'
+import { sweepErasures } from './storage/erasures.ts'
+import { sweepIdempotencyRecords } from './storage/idempotency-records.ts'
+import { kvCache, probeKv } from './storage/kv-cache.ts'
 import { loadTenantForGate, tenantStore } from './storage/tenants.ts'
-import type { TenantDeps } from './tenants/ports.ts'
+import type { AuditLog, Author, TenantDeps } from './tenants/ports.ts'
 import { policyFor } from './tenants/tenant.ts'
 
 export interface Wiring {
   clock: Clock
+  sleep(ms: number): Promise<unknown>
   bindings(env: Cloudflare.Env): Bindings
   /** What this caller may see and change, for this one request. */
   registryFor(c: HttpContext, principal: TenantPrincipal): EdgeRegistry
-  tenants(env: Cloudflare.Env): TenantDeps
+  /** The same for a bound Worker, which has no key: the props of its binding name it. */
+  registryForBound(
+    env: Cloudflare.Env,
+    execution: Pick<ExecutionContext, 'waitUntil'>,
+    caller: Scope & { name: string; scopes: readonly string[] },
+    facts: RequestFacts,
+  ): EdgeRegistry
+  /** Asks the primary: a caller without a key may have been given a tenant that is none. */
+  tenantExists(env: Cloudflare.Env, scope: Scope): Promise<boolean>
+  /** For changes the author of which the audit will name. */
+  tenants(env: Cloudflare.Env, author: Author): TenantDeps
+  audit(env: Cloudflare.Env): AuditLog
+  /** Throws when what is asked for does not answer. */
+  probe(env: Cloudflare.Env, what: Probe): Promise<unknown>
+  /** Takes away what is to be forgotten by now. One sweep that fails is logged and leaves the others alone. */
+  sweep(env: Cloudflare.Env): Promise<void>
 }
 
 export const wiring: Wiring = {
   clock: systemClock,
+  sleep,
   bindings: readEnv,
   registryFor(c, principal) {
     const requestId = c.get('requestId')
     const world = new EdgeWorld(readEnv(c.env), c.executionCtx, principal, requestId)
     return new EdgeRegistry({ ...principal, bound: null }, world, { requestId, headers: c.req.raw.headers })
   },
-  tenants(env) {
+  registryForBound(env, execution, { tenantId, mode, name, scopes }, facts) {
+    const world = new EdgeWorld(readEnv(env), execution, { tenantId, mode }, facts.requestId)
+    return new EdgeRegistry({ tenantId, mode, credential: null, bound: { name, scopes } }, world, facts)
+  },
+  tenantExists: async (env, scope) => (await gateDeps(env).loadPolicy(scope)) !== null,
+  async probe(env, what) {
+    const { db, cache, gateAt } = readEnv(env)
+    if (what === 'd1') return probeDatabase(db)
+    if (what === 'kv') return probeKv(cache)
+    // A gate of no tenant: no customer's requests wait for it, nor it for theirs.
+    return gateAt(gateNameOf({ tenantId: '00000000-0000-0000-0000-000000000000', mode: 'test' })).ping()
+  },
+  audit: (env) => auditLog(readEnv(env).db),
+  tenants(env, author) {
     const bindings = readEnv(env)
     return {
-      store: tenantStore(bindings.db),
+      store: tenantStore(bindings.db, author),
       gates: {
-        reload: (tenantId, mode) => bindings.gates.getByName(gateNameOf({ tenantId, mode })).reload(),
-        usage: (tenantId, mode) => bindings.gates.getByName(gateNameOf({ tenantId, mode })).usage(),
+        reload: (tenantId, mode) => bindings.gateAt(gateNameOf({ tenantId, mode })).reload(),
+        usage: (tenantId, mode) => bindings.gateAt(gateNameOf({ tenantId, mode })).usage(),
       },
       clock: systemClock,
       newId,
@@ -61,18 +97,14 @@ export const wiring: Wiring = {
       signingSecrets: bindings.signingSecrets,
     }
   },
-}
-
-/** What a gate needs of the world. */
-export interface GateDeps {
-  clock: Clock
-  random(): number
-  newId: NewId
-  sleep(ms: number): Promise<unknown>
-  writes: WriteStore
-  /** Null: there is no such tenant. Reads the primary. */
-  loadPolicy(scope: Scope): Promise<{ policy: Policy; keys: GateKey[] } | null>
-  onStorageFailure(error: unknown, scope: Scope): void
+  async sweep(env) {
+    const { db, cache } = readEnv(env)
+    const nowMs = systemClock()
+    const sweeps = await Promise.allSettled([sweepIdempotencyRecords(db, nowMs), sweepErasures(db, cache, nowMs)])
+    for (const sweep of sweeps) {
+      if (sweep.status === 'rejected') log('error', { event: 'sweep_failed', error: describeError(sweep.reason) })
+    }
+  },
 }
 
 export function gateDeps(env: Cloudflare.Env): GateDeps {
@@ -83,6 +115,7 @@ export function gateDeps(env: Cloudflare.Env): GateDeps {
     newId,
     sleep,
     writes: writeStore(db),
+    imports: importStore(db),
     async loadPolicy({ tenantId, mode }) {
       const known = await loadTenantForGate(openDatabase(db.withSession('first-primary')), tenantId, mode)
       return known && { policy: policyFor(known.tenant, mode), keys: known.keys }
@@ -123,6 +156,10 @@ class EdgeWorld implements EdgeDeps {
 
   async write(request: WriteRequest): Promise<WriteReply> {
     return this.#gate().write(request)
+  }
+
+  async importChunk(request: ImportRequest): Promise<ImportReply> {
+    return this.#gate().importChunk(request)
   }
 
   readCustomer(id: string, from: ReadFrom) {
@@ -168,9 +205,13 @@ class EdgeWorld implements EdgeDeps {
     log('info', { event: 'changed', requestId: this.#requestId, ...written, tenantId, mode })
   }
 
-  /** A new stub for each call: one that has seen its object fail stays broken. */
+  onImport(counts: Record<string, number>): void {
+    const { tenantId, mode } = this.#scope
+    log('info', { event: 'imported', requestId: this.#requestId, ...counts, tenantId, mode })
+  }
+
   #gate() {
-    return this.#bindings.gates.getByName(gateNameOf(this.#scope))
+    return this.#bindings.gateAt(gateNameOf(this.#scope))
   }
 
   /** A read in a session of its own, and the bookmark of the state of the database it saw. */

@@ -1,24 +1,30 @@
 /**
  * zod for the values that mean the same at every door: e-mail addresses, countries, time zones, metadata. What a door calls
- * them and which of them it takes is in its own `schema.ts`.
+ * them and which of them it takes is in its own `schema.ts`. `meta` says to the OpenAPI document what a check can not.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import { codePointLength, LIMITS } from '../registry/customer.ts'
 import { COUNTRY_CODES } from './countries.ts'
 
 /** Text of at most `lengthMax` code points; `""` and null are left for the door to read as "cleared". */
 export function text(lengthMax: number) {
-  return z.string().check((context) => checkLength(context, lengthMax))
+  return z
+    .string()
+    .check((context) => checkLength(context, lengthMax))
+    .meta({ maxLength: lengthMax })
 }
 
 /** As `text`, but something must be there. */
 export function requiredText(lengthMax: number) {
-  return z.string().check((context) => {
-    if (context.value === '') {
-      context.issues.push(issue(context.value, 'is empty', 'send at least one character'))
-    }
-    checkLength(context, lengthMax)
-  })
+  return z
+    .string()
+    .check((context) => {
+      if (context.value === '') {
+        context.issues.push(issue(context.value, 'is empty', 'send at least one character'))
+      }
+      checkLength(context, lengthMax)
+    })
+    .meta({ minLength: 1, maxLength: lengthMax })
 }
 
 export const externalId = requiredText(LIMITS.externalIdLengthMax)
@@ -26,25 +32,31 @@ export const externalId = requiredText(LIMITS.externalIdLengthMax)
 const emailPattern = z.regexes.unicodeEmail
 
 /** A valid address, or `""`. */
-export const email = z.string().check((context) => {
-  if (context.value === '') return
-  if (!emailPattern.test(context.value) || codePointLength(context.value) > LIMITS.emailLengthMax) {
-    context.issues.push(
-      issue(context.value, 'is not a valid e-mail address', 'send an address such as billing@example.com'),
-    )
-  }
-})
+export const email = z
+  .string()
+  .check((context) => {
+    if (context.value === '') return
+    if (!emailPattern.test(context.value) || codePointLength(context.value) > LIMITS.emailLengthMax) {
+      context.issues.push(
+        issue(context.value, 'is not a valid e-mail address', 'send an address such as billing@example.com'),
+      )
+    }
+  })
+  .meta({ maxLength: LIMITS.emailLengthMax })
 
 /** ISO 3166-1 alpha-2 in any case, upper case out, or `""`. */
-export const country = z.string().transform((value, context) => {
-  const code = value.toUpperCase()
-  if (value !== '' && !COUNTRY_CODES.has(code)) {
-    context.issues.push(
-      issue(value, 'is not an ISO 3166-1 alpha-2 country code', 'send two letters, such as US, GB or CA'),
-    )
-  }
-  return code
-})
+export const country = z
+  .string()
+  .transform((value, context) => {
+    const code = value.toUpperCase()
+    if (value !== '' && !COUNTRY_CODES.has(code)) {
+      context.issues.push(
+        issue(value, 'is not an ISO 3166-1 alpha-2 country code', 'send two letters, such as US, GB or CA'),
+      )
+    }
+    return code
+  })
+  .meta({ pattern: '^([A-Za-z]{2})?$' })
 
 /** An IANA name, as the caller wrote it, or `""`. */
 export const timezone = z.string().check((context) => {
@@ -54,38 +66,49 @@ export const timezone = z.string().check((context) => {
 })
 
 /** Numbers and booleans are taken as text; null stays for a merge patch to read. Any key is a key, `__proto__` too. */
-export const metadata = z.unknown().transform((value, context): Record<string, string | null> => {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    context.issues.push(issue(value, 'is not an object', 'send an object of text values'))
-    return {}
-  }
-  const entries = Object.entries(value)
-  if (entries.length > LIMITS.metadataKeysMax) {
-    const message = `has more than ${LIMITS.metadataKeysMax} keys`
-    context.issues.push(issue(value, message, `send at most ${LIMITS.metadataKeysMax} keys`))
-    return {}
-  }
-  return Object.fromEntries(
-    entries.map(([key, inner]) => {
-      if (codePointLength(key) > LIMITS.metadataKeyLengthMax || key === '') {
-        const fix = `use keys of 1 to ${LIMITS.metadataKeyLengthMax} characters`
-        context.issues.push({ ...issue(key, 'has a key that is empty or too long', fix), path: [key] })
-      }
-      if (inner === null) return [key, null]
-      if (typeof inner !== 'string' && typeof inner !== 'number' && typeof inner !== 'boolean') {
-        const fix = 'send text; a structure can be sent as JSON text'
-        context.issues.push({ ...issue(inner, 'is not text', fix), path: [key] })
-        return [key, null]
-      }
-      const stored = String(inner)
-      if (codePointLength(stored) > LIMITS.metadataValueLengthMax) {
-        const message = `is longer than ${LIMITS.metadataValueLengthMax} characters`
-        context.issues.push({ ...issue(inner, message, `shorten it to ${LIMITS.metadataValueLengthMax}`), path: [key] })
-      }
-      return [key, stored]
-    }),
-  )
-})
+export const metadata = z
+  .unknown()
+  .transform((value, context): Record<string, string | null> => {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      context.issues.push(issue(value, 'is not an object', 'send an object of text values'))
+      return {}
+    }
+    const entries = Object.entries(value)
+    if (entries.length > LIMITS.metadataKeysMax) {
+      const message = `has more than ${LIMITS.metadataKeysMax} keys`
+      context.issues.push(issue(value, message, `send at most ${LIMITS.metadataKeysMax} keys`))
+      return {}
+    }
+    return Object.fromEntries(
+      entries.map(([key, inner]) => {
+        if (codePointLength(key) > LIMITS.metadataKeyLengthMax || key === '') {
+          const fix = `use keys of 1 to ${LIMITS.metadataKeyLengthMax} characters`
+          context.issues.push({ ...issue(key, 'has a key that is empty or too long', fix), path: [key] })
+        }
+        if (inner === null) return [key, null]
+        if (typeof inner !== 'string' && typeof inner !== 'number' && typeof inner !== 'boolean') {
+          const fix = 'send text; a structure can be sent as JSON text'
+          context.issues.push({ ...issue(inner, 'is not text', fix), path: [key] })
+          return [key, null]
+        }
+        const stored = String(inner)
+        if (codePointLength(stored) > LIMITS.metadataValueLengthMax) {
+          const message = `is longer than ${LIMITS.metadataValueLengthMax} characters`
+          context.issues.push({
+            ...issue(inner, message, `shorten it to ${LIMITS.metadataValueLengthMax}`),
+            path: [key],
+          })
+        }
+        return [key, stored]
+      }),
+    )
+  })
+  .meta({
+    type: 'object',
+    maxProperties: LIMITS.metadataKeysMax,
+    propertyNames: { minLength: 1, maxLength: LIMITS.metadataKeyLengthMax },
+    additionalProperties: { type: ['string', 'number', 'boolean', 'null'], maxLength: LIMITS.metadataValueLengthMax },
+  })
 
 /** `limit` of a list in a query string, as a number. */
 export function pageLimit(limitMax: number, limitDefault: number) {
@@ -99,6 +122,7 @@ export function pageLimit(limitMax: number, limitDefault: number) {
       context.issues.push(issue(value, message, `send 1 to ${limitMax}`))
       return limitDefault
     })
+    .meta({ override: { type: 'integer', minimum: 1, maximum: limitMax, default: limitDefault } })
 }
 
 /** A problem in the form `http/problems.ts` reads: what is wrong, and the mend. */
@@ -115,6 +139,8 @@ function checkLength(context: z.core.ParsePayload<string>, lengthMax: number): v
   }
 }
 
+/** There are some 600 names, but the runtime takes each in any case. */
+const KNOWN_TIMEZONES_MAX = 1_000
 const knownTimezones = new Set<string>()
 
 /** The runtime's own list of time zones decides. Making a formatter is slow, so good names are remembered. */
@@ -127,6 +153,6 @@ function isTimezone(name: string): boolean {
   } catch {
     return false
   }
-  knownTimezones.add(name)
+  if (knownTimezones.size < KNOWN_TIMEZONES_MAX) knownTimezones.add(name)
   return true
 }

@@ -1,6 +1,6 @@
 /**
  * Counts wrong admin keys, so that they can not be tried out: ten of one address within a minute, and the address waits.
- * One object for all, asked once for each admin request that brings a key. Which key is right is for
+ * An address always comes to the same object, which is asked once for each admin request that brings a key. Which key is right is for
  * `authenticate-admin.ts` to say; nothing here sees one. It keeps at most the last ten failures of 1,000 addresses.
  */
 import { DurableObject } from 'cloudflare:workers'
@@ -10,6 +10,16 @@ export const FAILURES_MAX = 10
 export const FAILURE_MEMORY_MS = 60_000
 /** Who has more addresses than this guesses ten times as many keys a minute, of 2^140: the bound is for the storage. */
 const ADDRESSES_MAX = 1_000
+
+/** One object could be kept too busy to let an operator in, one for each address could be made without end. */
+const GUARDS = 256
+
+/** The object that counts for an address. */
+export function guardNameOf(address: string): string {
+  let hash = 0
+  for (let at = 0; at < address.length; at++) hash = (Math.imul(hash, 31) + address.charCodeAt(at)) | 0
+  return `admin:${(hash >>> 0) % GUARDS}`
+}
 
 /** The failures that still count after this attempt, and how long the address has to wait; 0: it may go on. */
 export function judgeAttempt(

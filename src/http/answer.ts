@@ -24,7 +24,10 @@ const CACHE_STATUS: Record<ReadSource, string> = {
   d1: 'roster; fwd=miss',
 }
 
-/** An answer with the headers that every answer of this request has. An object is written as JSON; null is an empty body. */
+/**
+ * An answer with the headers that every answer of this request has. An object is written as JSON, a stream as it is, under
+ * the `content-type` it is given; null is an empty body.
+ */
 export function answer(
   c: HttpContext,
   status: number,
@@ -43,11 +46,13 @@ export function answer(
       'x-ratelimit-reset': limits.resetSeconds,
     }),
     ...(registry?.source && { 'cache-status': CACHE_STATUS[registry.source] }),
+    ...(registry?.replayed && { 'idempotent-replayed': 'true' }),
     ...(registry?.consistencyToken && { 'consistency-token': registry.consistencyToken }),
     ...(body !== null && { 'content-type': JSON_TYPE, 'cache-control': CACHE_CONTROL }),
     ...headers,
   }
-  return new Response(typeof body === 'object' && body !== null ? JSON.stringify(body) : body, { status, headers: all })
+  const isReady = typeof body !== 'object' || body === null || body instanceof ReadableStream
+  return new Response(isReady ? body : JSON.stringify(body), { status, headers: all })
 }
 
 /**

@@ -3,6 +3,7 @@
  */
 import { Hono } from 'hono'
 import { TrieRouter } from 'hono/router/trie-router'
+import { adminAudit } from '../dialects/admin-customers/audit.ts'
 import { adminDoor } from '../dialects/admin-customers/failures.ts'
 import { adminCustomers } from '../dialects/admin-customers/routes.ts'
 import { flatpeakDoor } from '../dialects/customers/failures.ts'
@@ -14,26 +15,35 @@ import type { Wiring } from '../wiring.ts'
 import { answer, errorHandler } from './answer.ts'
 import { authenticate } from './authenticate.ts'
 import { authenticateAdmin } from './authenticate-admin.ts'
+import { withCors } from './cors.ts'
 import type { Door, HttpEnv } from './door.ts'
+import { readiness } from './ready.ts'
 import { requestIdOf } from './request-id.ts'
 
-export function createApp(wiring: Wiring): Hono<HttpEnv> {
+/** Every route with its parameters and bodies, as types: `client.ts` makes a client of it. */
+export type AppType = ReturnType<typeof createApp>
+
+export function createApp(wiring: Wiring) {
   const app = new Hono<HttpEnv>()
 
   app.use(function requestContext(c, next) {
     c.set('nowMs', wiring.clock())
     c.set('requestId', requestIdOf(c.req.raw.headers.get('x-request-id')))
-    return next()
+    const { corsOrigins } = wiring.bindings(c.env)
+    return corsOrigins === null ? next() : withCors(corsOrigins, c, next)
   })
   app.use('/v1/*', authenticate(wiring))
   app.use('/customers/*', authenticate(wiring))
   app.use('/admin/*', authenticateAdmin(wiring))
 
-  app.get('/healthz', (c) => answer(c, 200, { status: 'ok' }))
-  app.route('/v1/customers', v1Customers(wiring))
-  app.route('/customers', flatpeakCustomers(wiring))
-  app.route('/login', flatpeakLogin(wiring))
-  app.route('/admin/customers', adminCustomers(wiring))
+  const served = app
+    .get('/healthz', (c) => answer(c, 200, { status: 'ok' }))
+    .get('/readyz', readiness(wiring))
+    .route('/v1/customers', v1Customers(wiring))
+    .route('/customers', flatpeakCustomers(wiring))
+    .route('/login', flatpeakLogin(wiring))
+    .route('/admin/customers', adminCustomers(wiring))
+    .route('/admin/audit', adminAudit(wiring))
 
   const allowedMethods = methodTable(app)
   app.notFound((c) => {
@@ -41,7 +51,7 @@ export function createApp(wiring: Wiring): Hono<HttpEnv> {
     throw new Refused(allowed.length > 0 ? { reason: 'method_not_allowed', allowed } : { reason: 'no_such_route' })
   })
   app.onError((error, c) => errorHandler(doorAt(c.req.path))(error, c))
-  return app
+  return served
 }
 
 /** Whose words a path is answered in. */

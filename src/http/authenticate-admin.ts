@@ -7,11 +7,10 @@ import { Refused } from '../registry/failures.ts'
 import { utf8 } from '../shared/bytes.ts'
 import { describeError, log } from '../shared/log.ts'
 import type { Wiring } from '../wiring.ts'
+import { guardNameOf } from './admin-guard.ts'
 import type { HttpEnv } from './door.ts'
 
 const RETRY_AFTER_MS = 1_000
-/** The only one; see admin-guard.ts. */
-const GUARD_NAME = 'admin'
 
 export function authenticateAdmin(wiring: Wiring): MiddlewareHandler<HttpEnv> {
   return async function authenticateOperator(c, next) {
@@ -24,7 +23,7 @@ export function authenticateAdmin(wiring: Wiring): MiddlewareHandler<HttpEnv> {
     const address = guardedAddress(headers.get('cf-connecting-ip'))
     let blockedMs: number
     try {
-      blockedMs = await adminGuards.getByName(GUARD_NAME).attempt(address, keyIsRight)
+      blockedMs = await adminGuards.getByName(guardNameOf(address)).attempt(address, keyIsRight)
     } catch (error) {
       // A wrong key that can not be counted would be a free guess, and a right one the proof that it was right.
       log('error', { event: 'admin_guard_failed', requestId: c.get('requestId'), error: describeError(error) })

@@ -3,7 +3,7 @@
  * of the registry, so that it can run beside the read it is for.
  */
 import type { MiddlewareHandler, Next } from 'hono'
-import { identifyTenant, rememberedPrincipal } from '../access/principal.ts'
+import { identifyTenant, rememberedPrincipal, type TenantPrincipal } from '../access/principal.ts'
 import { Refused } from '../registry/failures.ts'
 import type { Wiring } from '../wiring.ts'
 import type { HttpContext, HttpEnv } from './door.ts'
@@ -14,8 +14,14 @@ export function authenticate(wiring: Wiring): MiddlewareHandler<HttpEnv> {
     if (credential === null) throw unauthorized()
     // Not an async function: a caller this isolate has seen before is let through without a promise of its own.
     const principal = rememberedPrincipal(credential, c.get('nowMs'))
-    if (!principal) return identify(c, next, credential)
-    c.set('registry', wiring.registryFor(c, principal))
+    return principal ? letIn(c, next, principal) : identify(c, next, credential)
+  }
+
+  function letIn(c: HttpContext, next: Next, principal: TenantPrincipal): Promise<void> {
+    const registry = wiring.registryFor(c, principal)
+    c.set('registry', registry)
+    // A change is admitted by the gate itself, in the one call that makes it.
+    if (c.req.method === 'GET' || c.req.method === 'HEAD') registry.beginAdmission()
     return next()
   }
 
@@ -23,9 +29,14 @@ export function authenticate(wiring: Wiring): MiddlewareHandler<HttpEnv> {
     const { signingSecrets } = wiring.bindings(c.env)
     const principal = await identifyTenant(credential, signingSecrets, c.get('nowMs'))
     if (!principal) throw unauthorized()
-    c.set('registry', wiring.registryFor(c, principal))
-    return next()
+    return letIn(c, next, principal)
   }
+}
+
+/** For a read that comes as POST: before its body is read and parsed. */
+export const admitFirst: MiddlewareHandler<HttpEnv> = function admitFirst(c, next) {
+  c.get('registry').beginAdmission()
+  return next()
 }
 
 function unauthorized(): Refused {

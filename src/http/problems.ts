@@ -2,7 +2,7 @@
  * From zod's issues to problems a caller can act on: the JSON field, what is wrong, how to mend it. A schema that knows
  * better says so in the issue itself: `ctx.addIssue({code: 'custom', message, params: {fix}})`.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import type { InputProblem } from '../registry/failures.ts'
 
 const PROBLEMS_MAX = 20
@@ -99,7 +99,7 @@ function problemsOfIssue(issue: z.core.$ZodIssue, path: PropertyKey[]): InputPro
 }
 
 function depth(issues: z.core.$ZodIssue[]): number {
-  return Math.max(0, ...issues.map((issue) => issue.path.length))
+  return issues.reduce((deepest, issue) => Math.max(deepest, issue.path.length), 0)
 }
 
 function pathText(path: PropertyKey[]): string {

@@ -4,21 +4,51 @@
  */
 import { zValidator } from '@hono/zod-validator'
 import type { MiddlewareHandler } from 'hono'
-import { z } from 'zod'
+import * as z from 'zod'
 import { Refused } from '../registry/failures.ts'
 import { unstorableString } from './body.ts'
 import type { HttpContext, HttpEnv } from './door.ts'
 import { problemsOf, unknownFields } from './problems.ts'
 
+/** No list of any door is longer. */
+const LIST_LENGTH_MAX = 1_000
+
 /** Put `jsonBody` before it. Unknown fields are ignored unless the caller prefers `handling=strict`. */
 export function validJson<Schema extends z.ZodType>(schema: Schema) {
-  return zValidator('json', schema, async (result, c) => {
-    if (!result.success) throw new Refused({ reason: 'invalid_input', problems: problemsOf(result.error) })
-    if (prefersStrict(c.req.header('prefer'))) {
-      const problems = unknownFields(await c.req.json(), schema)
-      if (problems.length > 0) throw new Refused({ reason: 'invalid_input', problems })
+  return zValidator(
+    'json',
+    schema,
+    async (result, c) => {
+      if (!result.success) throw new Refused({ reason: 'invalid_input', problems: problemsOf(result.error) })
+      if (prefersStrict(c.req.header('prefer'))) {
+        const problems = unknownFields(await c.req.json(), schema)
+        if (problems.length > 0) throw new Refused({ reason: 'invalid_input', problems })
+      }
+    },
+    {
+      validationFunction: (bounded, value) => {
+        refuseLongLists(value)
+        return bounded.safeParseAsync(value) as never
+      },
+    },
+  )
+}
+
+/** A schema looks at every entry before it counts them: a body of a hundred thousand would keep it busy for a second. */
+function refuseLongLists(body: unknown): void {
+  const further: { path: string; value: unknown }[] = [{ path: '', value: body }]
+  for (let at = further.pop(); at !== undefined; at = further.pop()) {
+    const { path, value } = at
+    if (typeof value !== 'object' || value === null) continue
+    if (Array.isArray(value) && value.length > LIST_LENGTH_MAX) {
+      const fix = `send at most ${LIST_LENGTH_MAX}`
+      const problem = { field: path, message: `has more than ${LIST_LENGTH_MAX} entries`, fix }
+      throw new Refused({ reason: 'invalid_input', problems: [problem] })
     }
-  })
+    for (const [key, inner] of Object.entries(value)) {
+      if (typeof inner === 'object') further.push({ path: path === '' ? key : `${path}.${key}`, value: inner })
+    }
+  }
 }
 
 /** A filter that is silently ignored answers the wrong question: unknown and repeated parameters are refused. */
@@ -45,7 +75,9 @@ function queryParameters(url: string): Record<string, string | string[]> {
     for (const [name, value] of new URLSearchParams(url.slice(at))) {
       const problem = unstorableString(value, name)
       if (problem) throw new Refused({ reason: 'invalid_input', problems: [problem] })
-      parameters.set(name, [...(parameters.get(name) ?? []), value])
+      const values = parameters.get(name)
+      if (values) values.push(value)
+      else parameters.set(name, [value])
     }
   }
   return Object.fromEntries(
@@ -67,6 +99,7 @@ export function refuseQuery(c: HttpContext): void {
   throw new Refused({ reason: 'invalid_input', problems })
 }
 
-function prefersStrict(prefer: string | undefined): boolean {
+/** Whether unknown fields of the body are to be refused. */
+export function prefersStrict(prefer: string | undefined): boolean {
   return prefer !== undefined && /(?:^|[,;\s])handling=strict(?:$|[,;\s])/i.test(prefer)
 }

@@ -68,6 +68,15 @@ function wordsFor(failure: Failure): Words {
       return { status: 412, code: 'version_conflict', message: 'The customer has changed since it was read' }
     case 'targets_disagree':
       return validation('The ids name different customers')
+    case 'idempotency_mismatch':
+      return { status: 422, code: 'idempotency_mismatch', message: 'The idempotency-key belongs to another request' }
+    case 'idempotency_in_progress':
+      return {
+        status: 409,
+        code: 'invalid_operation',
+        message: 'The first request with this idempotency-key is still under way',
+        details: { reason: failure.reason },
+      }
     case 'not_archived':
     case 'parent_not_found':
     case 'parent_cycle':

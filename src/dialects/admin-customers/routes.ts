@@ -19,6 +19,7 @@ import {
   tenantUsage,
   updateTenant,
 } from '../../tenants/operations.ts'
+import type { Author } from '../../tenants/ports.ts'
 import type { Wiring } from '../../wiring.ts'
 import {
   isKeyId,
@@ -41,7 +42,7 @@ import {
 } from './translate.ts'
 
 export function adminCustomers(wiring: Wiring) {
-  const deps = (c: HttpContext) => wiring.tenants(c.env)
+  const deps = (c: HttpContext) => wiring.tenants(c.env, authorOf(c))
 
   return new Hono<HttpEnv>()
     .post('/', noQuery, jsonBody, validJson(tenantCreate), async (c) => {
@@ -99,6 +100,11 @@ export function adminCustomers(wiring: Wiring) {
       logChange(c, 'key_rotated', owner, { keyId: key.id, rotatedFrom: key.rotatedFrom })
       return answer(c, 201, toNewAdminKey(key, text))
     })
+}
+
+/** Which of the admin keys it was is not told: they are secrets without names. */
+function authorOf(c: HttpContext): Author {
+  return { actor: 'admin', requestId: c.get('requestId'), reason: c.req.raw.headers.get('x-reason') }
 }
 
 function tenantId(id: string): string {

@@ -2,9 +2,10 @@
  * What the operator's door takes, in its own words (seed 003): tenants, which this door calls customers, and their keys.
  * All zod of this door. Only fields that are sent change; null and `""` clear what can be empty.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import { codePointLength } from '../../registry/customer.ts'
 import { fromBase64Url, toBase64Url, utf8 } from '../../shared/bytes.ts'
+import { AUDIT_TYPES } from '../../tenants/ports.ts'
 import { SCOPES } from '../../tenants/tenant.ts'
 import { TIERS } from '../../tenants/tiers.ts'
 import { email, issue, pageLimit, requiredText, text } from '../fields.ts'
@@ -137,18 +138,22 @@ export function cursorOf(id: string): string {
   return toBase64Url(utf8(id))
 }
 
-const page = {
-  limit: pageLimit(LIST_LIMIT_MAX, LIST_LIMIT_DEFAULT),
-  cursor: z
+function cursor(isPosition: (id: string) => boolean) {
+  return z
     .string()
     .transform((value, context) => {
       const bytes = fromBase64Url(value)
       const id = bytes ? new TextDecoder().decode(bytes) : ''
-      if (isTenantId(id) || isKeyId(id)) return id
+      if (isPosition(id)) return id
       context.issues.push(issue(value, 'is not a cursor', 'send next_cursor of the page before, or leave it out'))
       return ''
     })
-    .optional(),
+    .optional()
+}
+
+const page = {
+  limit: pageLimit(LIST_LIMIT_MAX, LIST_LIMIT_DEFAULT),
+  cursor: cursor((id) => isTenantId(id) || isKeyId(id)),
 }
 
 export const tenantListQuery = {
@@ -167,3 +172,31 @@ export const tenantListQuery = {
 }
 
 export const keyListQuery = page
+
+const CUSTOMER_ID = /^cust_[0-9A-HJKMNP-TV-Z]{26}$/
+const CHANGE_ID = /^evt_[0-9A-HJKMNP-TV-Z]{26}$/
+const ACTOR_LENGTH_MAX = 255
+
+const instant = time.transform((value, context): number => {
+  if (value !== null) return value
+  context.issues.push(issue('', 'is empty', 'send a time such as 2026-01-20T15:00:00Z, or leave it out'))
+  return 0
+})
+
+function idLike(pattern: RegExp, example: string) {
+  return z.string().check((context) => {
+    if (pattern.test(context.value)) return
+    context.issues.push(issue(context.value, 'is not such an id', `send one such as ${example}`))
+  })
+}
+
+export const auditQuery = {
+  limit: page.limit,
+  cursor: cursor((id) => CHANGE_ID.test(id)),
+  tenant_id: idLike(TENANT_ID, '0b6f7d0e-3f0c-4a52-9a63-6f1a5a1c2d3e').optional(),
+  customer_id: idLike(CUSTOMER_ID, 'cust_01JD3VQ4X8N2M7R5T9W6YBZKCE').optional(),
+  actor: requiredText(ACTOR_LENGTH_MAX).optional(),
+  type: z.enum(AUDIT_TYPES).optional(),
+  start_time: instant.optional(),
+  end_time: instant.optional(),
+}

@@ -3,7 +3,7 @@
  */
 import { isoTime } from '../../shared/clock.ts'
 import type { KeyFields } from '../../tenants/operations.ts'
-import type { GateUsage, Page, TenantChanges } from '../../tenants/ports.ts'
+import type { AuditEntry, GateUsage, Page, TenantChanges } from '../../tenants/ports.ts'
 import type { ApiKey, Tenant } from '../../tenants/tenant.ts'
 import type { Limits } from '../../tenants/tiers.ts'
 import { cursorOf, type KeyInput, type TenantInput } from './schema.ts'
@@ -133,4 +133,33 @@ function toModeUsage({ yearStart, count, outstanding, days }: GateUsage) {
       .toSorted(([a], [b]) => b.localeCompare(a))
       .map(([date, { admitted, limited }]) => ({ date, admitted, rate_limited: limited })),
   }
+}
+
+/** `before` and `after` as they are kept, with their times as every answer writes them. */
+export function toAdminAuditEntry(entry: AuditEntry) {
+  return {
+    id: entry.id,
+    type: entry.type,
+    tenant_id: entry.tenantId,
+    mode: entry.mode,
+    customer_id: entry.customerId,
+    key_id: entry.keyId,
+    actor: entry.actor,
+    request_id: entry.requestId,
+    reason: entry.reason,
+    before: entry.before && withTimes(entry.before),
+    after: entry.after && withTimes(entry.after),
+    created_at: isoTime(entry.createdAtMs),
+  }
+}
+
+const TIMES = /_at$|^contract_(?:start|end)$/
+
+function withTimes(document: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(document).map(([name, value]) => {
+      if (name === 'stamps') return [name, withTimes(value as Record<string, unknown>)]
+      return [name, TIMES.test(name) && typeof value === 'number' ? isoTime(value) : value]
+    }),
+  )
 }

@@ -73,6 +73,10 @@ function wordsFor(failure: Failure): Words {
       return conflict(412, 'version_conflict', `The customer has changed: it is at version ${failure.currentVersion}`)
     case 'targets_disagree':
       return invalid('id', 'The ids name different customers')
+    case 'idempotency_mismatch':
+      return request(422, 'idempotency_mismatch', 'The idempotency-key was sent with another request before')
+    case 'idempotency_in_progress':
+      return conflict(409, failure.reason, 'The first request with this idempotency-key is still under way')
     case 'parent_not_found':
       return invalid('parent', 'The parent customer does not exist')
     case 'parent_cycle':

@@ -8,6 +8,7 @@ import { answer, answerFound } from '../../http/answer.ts'
 import { jsonBody } from '../../http/body.ts'
 import { etagOf, isNotModified, versionFromIfMatch } from '../../http/conditional.ts'
 import type { HttpContext, HttpEnv } from '../../http/door.ts'
+import { idempotencyOf } from '../../http/idempotency.ts'
 import { noQuery, refuseQuery, validJson, validQuery } from '../../http/validate.ts'
 import type { Customer } from '../../registry/customer.ts'
 import { Refused } from '../../registry/failures.ts'
@@ -27,7 +28,8 @@ export function flatpeakCustomers(_wiring: Wiring) {
   return new Hono<HttpEnv>()
     .post('/', noQuery, jsonBody, validJson(customerCreate), async (c) => {
       const fields = toNewCustomer(c.req.valid('json'))
-      const { customer } = await createCustomer(c.get('registry'), fields, { nowMs: c.get('nowMs'), ifExists: 'fail' })
+      const options = { nowMs: c.get('nowMs'), ifExists: 'fail', idempotency: await idempotencyOf(c) } as const
+      const { customer } = await createCustomer(c.get('registry'), fields, options)
       return answerCustomer(c, 201, customer)
     })
     .get('/', validQuery(listQuery), async (c) => {

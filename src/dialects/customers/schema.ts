@@ -2,7 +2,7 @@
  * What the FlatPeak door takes, in its own words (seed 002). All zod of this door; what the words mean to the registry is in
  * `translate.ts`. Everywhere a field or a whole group may be null, which clears it, and text may be `""`, which does too.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import { codePointLength, isStorableText, LIMITS } from '../../registry/customer.ts'
 import { country, email, externalId, issue, pageLimit, text, timezone } from '../fields.ts'
 

@@ -37,7 +37,7 @@ function wordsFor(failure: Failure): Words {
     case 'body_not_json':
       return invalid([{ field: '', message: 'is not JSON in UTF-8', fix: 'send one JSON object' }])
     case 'body_not_supported': {
-      const fix = 'send the body as application/json'
+      const fix = `send the body as ${failure.wanted ?? 'application/json'}`
       return { ...invalid([{ field: 'content-type', message: 'is not one that is read here', fix }]), status: 415 }
     }
     case 'body_too_large': {
@@ -103,6 +103,19 @@ function wordsFor(failure: Failure): Words {
       }
       return about(failure.reason, { field: 'id', ...problem }, { field: 'external_customer_id', ...problem })
     }
+    case 'idempotency_mismatch':
+      return {
+        status: 422,
+        code: 'idempotency_mismatch',
+        message: 'The idempotency-key was sent with another request before: send a key of its own with each request',
+      }
+    case 'idempotency_in_progress':
+      return {
+        status: 409,
+        code: 'invalid_operation',
+        message: 'The first request with this idempotency-key is still under way: send it again in a moment',
+        details: { reason: failure.reason },
+      }
     case 'parent_not_found': {
       const fix = 'name a customer of the same environment that exists and is not archived'
       return about(failure.reason, { field: parentField(failure), message: 'names no customer', fix })

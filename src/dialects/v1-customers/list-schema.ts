@@ -3,7 +3,7 @@
  * brought into the form of the search body, and one schema judges both. What it means to the registry is in
  * `list-translate.ts`.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import { unstorableString } from '../../http/body.ts'
 import { LIST_BOUNDS, LIST_FIELDS, type ListField } from '../../registry/query.ts'
 import { externalId, issue, metadata, requiredText } from '../fields.ts'
@@ -56,13 +56,16 @@ const OPERATORS_BY_KIND: Record<'text' | 'time' | 'status', readonly Operator[]>
 }
 
 /** A date, which is its first moment in UTC, or a time with its offset. Milliseconds since 1970 out. */
-const time = z.string().transform((value, context): number => {
-  const timeMs = timeOf(value)
-  if (timeMs !== null) return timeMs
-  const fix = 'send a date such as 2026-01-20 or a time such as 2026-01-20T15:00:00Z (in a query string + is %2B)'
-  context.issues.push(issue(value, 'is not an ISO 8601 date or time', fix))
-  return 0
-})
+const time = z
+  .string()
+  .transform((value, context): number => {
+    const timeMs = timeOf(value)
+    if (timeMs !== null) return timeMs
+    const fix = 'send a date such as 2026-01-20 or a time such as 2026-01-20T15:00:00Z (in a query string + is %2B)'
+    context.issues.push(issue(value, 'is not an ISO 8601 date or time', fix))
+    return 0
+  })
+  .meta({ examples: ['2026-01-20', '2026-01-20T15:00:00Z'] })
 
 function timeOf(value: string): number | null {
   const isIso = z.iso.date().safeParse(value).success || z.iso.datetime({ offset: true }).safeParse(value).success
@@ -138,7 +141,7 @@ const metadataFilter = metadata.transform((wanted, context): Record<string, stri
 
 const names = z.array(requiredText(TEXT_LENGTH_MAX)).max(NAMED_MAX).nullish()
 
-const listFields = {
+export const listFields = {
   customer_ids: names,
   external_ids: names,
   external_id: externalId.nullish(),

@@ -4,9 +4,11 @@
  */
 import { Hono } from 'hono'
 import { answer, answerFound } from '../../http/answer.ts'
+import { admitFirst } from '../../http/authenticate.ts'
 import { jsonBody, optionalJsonBody } from '../../http/body.ts'
 import { etagOf, isNotModified, versionFromIfMatch } from '../../http/conditional.ts'
 import type { HttpContext, HttpEnv } from '../../http/door.ts'
+import { idempotencyOf } from '../../http/idempotency.ts'
 import { noQuery, readQuery, validJson } from '../../http/validate.ts'
 import type { Customer } from '../../registry/customer.ts'
 import { Refused } from '../../registry/failures.ts'
@@ -14,6 +16,7 @@ import {
   archiveCustomer,
   createCustomer,
   type Expansion,
+  eraseCustomer,
   expandCustomer,
   expandCustomers,
   getCustomer,
@@ -25,6 +28,8 @@ import {
 } from '../../registry/operations.ts'
 import type { Snapshot, Target } from '../../registry/ports.ts'
 import type { Wiring } from '../../wiring.ts'
+import { exportCustomers } from './export.ts'
+import { importCustomers } from './import.ts'
 import { type ListInput, listQueryString, searchBody } from './list-schema.ts'
 import { toListRequest, toV1List } from './list-translate.ts'
 import {
@@ -38,19 +43,32 @@ import {
   readQueryString,
   targetQueryString,
 } from './schema.ts'
-import { etagParts, parentFieldOf, toChanges, toMergePatch, toNewCustomer, toV1, toV1Expanded } from './translate.ts'
+import {
+  etagParts,
+  parentFieldOf,
+  toChanges,
+  toMergePatch,
+  toNewCustomer,
+  toV1,
+  toV1Erasure,
+  toV1Expanded,
+} from './translate.ts'
 
-export function v1Customers(_wiring: Wiring) {
+export function v1Customers(wiring: Wiring) {
   return new Hono<HttpEnv>()
     .get('/', (c) => answerList(c, readQuery(c, listQueryString)))
-    .post('/search', noQuery, optionalJsonBody, validJson(searchBody), (c) => answerList(c, c.req.valid('json')))
+    .post('/search', admitFirst, noQuery, optionalJsonBody, validJson(searchBody), (c) =>
+      answerList(c, c.req.valid('json')),
+    )
     .post('/', jsonBody, validJson(customerCreate), async (c) => {
       const { if_exists: ifExists } = readQuery(c, createQueryString)
       const input = c.req.valid('json')
-      const options = { nowMs: c.get('nowMs'), ifExists }
+      const options = { nowMs: c.get('nowMs'), ifExists, idempotency: await idempotencyOf(c) }
       const { customer, effect } = await named(input, createCustomer(c.get('registry'), toNewCustomer(input), options))
       return answerCustomer(c, effect === 'created' ? 201 : 200, customer)
     })
+    .post('/import', (c) => importCustomers(c, wiring))
+    .get('/export', exportCustomers)
     .get('/external/:external_id', answerByExternalId)
     .get('/lookup/:external_id', answerByExternalId)
     .put('/external/:external_id', noQuery, jsonBody, validJson(customerUpsert), (c) => upsert(c, c.req.valid('json')))
@@ -68,8 +86,13 @@ export function v1Customers(_wiring: Wiring) {
     })
     .post('/:id/restore', noQuery, async (c) => {
       const id = customerId(c.req.param('id'))
-      const { customer } = await restoreCustomer(c.get('registry'), { id }, ifVersion(c))
+      const { customer } = await restoreCustomer(c.get('registry'), { id }, ifVersion(c), await idempotencyOf(c))
       return answerCustomer(c, 200, customer)
+    })
+    .post('/:id/erase', noQuery, async (c) => {
+      const id = customerId(c.req.param('id'))
+      const erasure = await eraseCustomer(c.get('registry'), { id }, ifVersion(c), await idempotencyOf(c))
+      return answer(c, 200, toV1Erasure(erasure))
     })
 }
 

@@ -2,7 +2,7 @@
  * What the v1 door takes to create, change and find one customer, in FlexPrice's words (seeds 000, 001, 004). What a list
  * takes is in `list-schema.ts`; what the words mean to the registry, and what null and `""` mean, in `translate.ts`.
  */
-import { z } from 'zod'
+import * as z from 'zod'
 import { codePointLength, type Integration, isStorableText, LIMITS } from '../../registry/customer.ts'
 import { EXPANSIONS, type Expansion } from '../../registry/operations.ts'
 import { country, email, externalId, issue, metadata, requiredText, text, timezone } from '../fields.ts'
@@ -28,14 +28,17 @@ export function isExternalId(text: string): boolean {
 }
 
 /** An archived customer got there by DELETE and comes back by restore; both are more than a change of a field. */
-const status = z.string().transform((value, context): 'published' | 'draft' => {
-  if (value === 'published' || value === 'draft') return value
-  if (value !== '') {
-    const fix = value === 'archived' ? 'send DELETE to archive a customer' : 'send published or draft'
-    context.issues.push(issue(value, 'is none of published, draft', fix))
-  }
-  return 'published'
-})
+const status = z
+  .string()
+  .transform((value, context): 'published' | 'draft' => {
+    if (value === 'published' || value === 'draft') return value
+    if (value !== '') {
+      const fix = value === 'archived' ? 'send DELETE to archive a customer' : 'send published or draft'
+      context.issues.push(issue(value, 'is none of published, draft', fix))
+    }
+    return 'published'
+  })
+  .meta({ enum: ['published', 'draft', ''] })
 
 /** `{provider, id}` as the seed and the SDK say, or FlexPrice's own `{provider_type, provider_entity_id, …}`. */
 const integration = z
@@ -74,21 +77,24 @@ function isShallow(value: unknown, levels: number): boolean {
   return levels > 0 && Object.values(value).every((inner) => isShallow(inner, levels - 1))
 }
 
-const integrations = z.array(integration).check((context) => {
-  const { value } = context
-  if (value.length > LIMITS.integrationsMax) {
-    const message = `has more than ${LIMITS.integrationsMax} entries`
-    context.issues.push(issue(value, message, `send at most ${LIMITS.integrationsMax}`))
-  }
-  const seen = new Set<string>()
-  for (const [at, { provider, id }] of value.entries()) {
-    const entity = JSON.stringify([provider, id])
-    if (seen.has(entity)) {
-      context.issues.push({ ...issue(provider, 'is in the list twice', 'send each entity once'), path: [at] })
+const integrations = z
+  .array(integration)
+  .check((context) => {
+    const { value } = context
+    if (value.length > LIMITS.integrationsMax) {
+      const message = `has more than ${LIMITS.integrationsMax} entries`
+      context.issues.push(issue(value, message, `send at most ${LIMITS.integrationsMax}`))
     }
-    seen.add(entity)
-  }
-})
+    const seen = new Set<string>()
+    for (const [at, { provider, id }] of value.entries()) {
+      const entity = JSON.stringify([provider, id])
+      if (seen.has(entity)) {
+        context.issues.push({ ...issue(provider, 'is in the list twice', 'send each entity once'), path: [at] })
+      }
+      seen.add(entity)
+    }
+  })
+  .meta({ maxItems: LIMITS.integrationsMax })
 
 /** No workflows are configured yet, so every name is unknown. */
 const onboardingWorkflowName = z.string().check((context) => {
@@ -138,10 +144,13 @@ export const customerUpsert = z
   .check(oneParent)
 export type CustomerInput = z.output<typeof customerUpdate>
 
+/** There are four; whoever names them more often is not listened to further. */
+const EXPANSIONS_NAMED_MAX = 20
+
 /** Names of what is to be shown along, comma-separated or as a list. */
 export const expand = z
   .union([z.string(), z.array(z.string())])
-  .transform((value) => [value].flat().flatMap((names) => names.split(',')))
+  .transform((value) => [value].flat().flatMap((names) => names.split(',', EXPANSIONS_NAMED_MAX)))
   .transform((names, context): Set<Expansion> => {
     const wanted = new Set<Expansion>()
     for (const name of names) {

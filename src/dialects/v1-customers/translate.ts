@@ -2,6 +2,8 @@
  * FlexPrice's words for a customer, and the registry's. Pure. An absent field is kept, null clears it, and so does `""`
  * where text may be unset.
  */
+
+import type { ImportedFields } from '../../registry/bulk.ts'
 import type {
   Customer,
   CustomerChanges,
@@ -11,6 +13,7 @@ import type {
   ParentReference,
 } from '../../registry/customer.ts'
 import type { Expanded, Expansion } from '../../registry/operations.ts'
+import type { Erasure } from '../../registry/ports.ts'
 import { isoTime } from '../../shared/clock.ts'
 import type { CustomerInput } from './schema.ts'
 
@@ -45,6 +48,13 @@ export function toMergePatch(input: CustomerInput): CustomerChanges {
 
 export function toNewCustomer(input: CustomerInput & { external_id: string }) {
   return { ...toChanges(input), externalId: input.external_id }
+}
+
+/** For a line of an import: as PUT, under the external id that the line names. */
+export function toImported(input: CustomerInput): ImportedFields {
+  const { metadata } = input
+  const { externalId: _key, metadata: _none, profile: _other, ...changes } = commonChanges(input)
+  return metadata === undefined ? changes : { ...changes, metadata: { replace: withoutNulls(metadata ?? {}) } }
 }
 
 function commonChanges(input: CustomerInput): CustomerChanges {
@@ -158,4 +168,17 @@ export function etagParts({ parent, children, aliases }: Expanded): string[] {
     ...(children === undefined ? [] : [`children ${children.map(shown).join(' ')}`]),
     ...(aliases === undefined ? [] : [`aliases ${JSON.stringify(aliases)}`]),
   ]
+}
+
+/** The receipt of an erasure: what, when, by whom, and from how many rows something was taken. */
+export function toV1Erasure({ customerId, erasedAtMs, erasedBy, rows }: Erasure) {
+  const { customers, events, aliases, integrations, idempotencyRecords } = rows
+  return {
+    id: customerId,
+    status: 'erased',
+    erased_at: isoTime(erasedAtMs),
+    erased_by: erasedBy,
+    rows: { customers, events, aliases, integrations, idempotency_records: idempotencyRecords },
+    rows_total: customers + events + aliases + integrations + idempotencyRecords,
+  }
 }
