@@ -3,7 +3,15 @@ import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-pool-worker
 import { defineConfig } from 'vitest/config'
 
 /** Run in plain Node: the pure core, and what starts a workerd of its own. */
-const nodeTests = ['test/**/*.model.test.ts', 'test/isolates/*.test.ts']
+const nodeTests = [
+  'test/**/*.model.test.ts',
+  'test/isolates/*.test.ts',
+  'test/commands/*.test.ts',
+  'test/sdk/*.test.ts',
+  'test/doors/bound-worker.test.ts',
+  'test/docs/*.test.ts',
+  'test/size/*.test.ts',
+]
 
 export default defineConfig(async () => ({
   test: {

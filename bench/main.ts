@@ -8,6 +8,7 @@ import { simulate } from './gate-model.ts'
 import { measureHttp } from './http.ts'
 import { measureMemory } from './memory.ts'
 import { measurePolicyChange } from './policy-change.ts'
+import { measureSize } from './size.ts'
 
 interface Figure {
   what: string
@@ -17,7 +18,7 @@ interface Figure {
 
 const MARKS = ['<!-- figures: written by npm run bench -->', '<!-- end of figures -->'] as const
 
-const benches: Record<string, () => Figure[] | Promise<Figure[]>> = { http, leases, policy, memory }
+const benches: Record<string, () => Figure[] | Promise<Figure[]>> = { http, leases, policy, memory, size }
 
 const wanted = process.argv.slice(2)
 const names = wanted.length > 0 ? wanted : Object.keys(benches)
@@ -101,6 +102,14 @@ function memory(): Figure[] {
       value: `${filledMb} MB, ${afterMillionMb} MB`,
       goal: 'the same',
     },
+  ]
+}
+
+function size(): Figure[] {
+  const { bundleGzipKib, startupCpuMs } = measureSize()
+  return [
+    { what: 'the bundle, gzipped', value: `${Math.round(bundleGzipKib)} KiB`, goal: '≤ 250 KiB' },
+    { what: 'CPU time of a start', value: `${Math.round(startupCpuMs)} ms`, goal: '≤ 50 ms' },
   ]
 }
 

@@ -10,7 +10,7 @@ import { wiring } from '../../src/wiring.ts'
 import { ADMIN_KEY, type Called, call, newCustomer, newTenant, type TestTenant } from '../support/roster.ts'
 
 /** Served to anyone. Whoever adds a route here has thought about it. */
-const PUBLIC = new Set(['GET /healthz'])
+const PUBLIC = new Set(['GET /healthz', 'GET /readyz'])
 
 const SIGNING_SECRET = 'test-signing-secret-0123456789abcdef'
 

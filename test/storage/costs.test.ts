@@ -78,6 +78,8 @@ describe('a page of 50 among 100,000', () => {
     'the page before the last': { start: preceding(LIMIT) },
     'the first page, oldest first': { sort: [{ field: 'id', direction: 'asc' }] },
     'a page in the middle, oldest first': { sort: [{ field: 'id', direction: 'asc' }], start: following(COUNT / 2) },
+    'by time of creation': { sort: [{ field: 'createdAtMs', direction: 'desc' }], start: following(COUNT / 2) },
+    'of a span of time': { filters: [{ field: 'createdAtMs', operator: 'lt', value: 1 }] },
     'a page with archived customers': { includeArchived: true, start: following(COUNT / 2) },
   }
 
@@ -85,6 +87,14 @@ describe('a page of 50 among 100,000', () => {
     const { result, rowsRead } = await priced(() => list(query))
     expect(result.customers).toHaveLength(LIMIT)
     expect(only(rowsRead)).toBeLessThanOrEqual(LIMIT + 1)
+  })
+
+  it('reads no more than the one beyond it when none was made in the span of time that is asked for', async () => {
+    const { result, rowsRead } = await priced(() =>
+      list({ filters: [{ field: 'createdAtMs', operator: 'gte', value: 1 }] }),
+    )
+    expect(result.customers).toEqual([])
+    expect(only(rowsRead)).toBeLessThanOrEqual(1)
   })
 
   it('knows its total from the counts, without reading the customers', async () => {
@@ -199,17 +209,17 @@ describe('a change in a tenant of 100,000', () => {
     await change('restore', { kind: 'restore', target: { id: nthId(21) }, ifVersion: null })
     expect(written).toMatchInlineSnapshot(`
       {
-        "archive": 4,
-        "create": 4,
-        "create with e-mail, parent, integration": 7,
+        "archive": 5,
+        "create": 5,
+        "create with e-mail, parent, integration": 8,
         "create, external id taken, answered with its customer": 0,
-        "restore": 5,
-        "update of a name": 2,
-        "update of metadata": 2,
-        "update of the e-mail address": 3,
-        "update of the external id": 5,
-        "update of the parent": 5,
-        "update of the status": 4,
+        "restore": 6,
+        "update of a name": 3,
+        "update of metadata": 3,
+        "update of the e-mail address": 4,
+        "update of the external id": 6,
+        "update of the parent": 6,
+        "update of the status": 5,
         "update that changes nothing": 0,
       }
     `)

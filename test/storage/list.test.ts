@@ -272,7 +272,7 @@ describe('paging by cursor while customers are created, changed and archived', (
 async function populate(scope: Scope, count: number): Promise<Customer[]> {
   const wanted = fc.sample(fields, { numRuns: count, seed: 42 })
   const writes = wanted.map((given, at) =>
-    prepared(creation({ ...given }), { nowMs: TIMES[at % TIMES.length] ?? 1, actor: at % 2 ? 'key_1' : 'key_2' }),
+    prepared(creation({ ...given }, 'fail', TIMES[at % TIMES.length]), { actor: at % 2 ? 'key_1' : 'key_2' }),
   )
   const made = (await store.commitWrites(scope, writes)).results.map(customerOf)
   const result: Customer[] = []

@@ -34,7 +34,18 @@ function lines(sql: string): string {
 describe('the schema that the migrations make', () => {
   it('has these tables', async () => {
     expect(await schema('table')).toMatchInlineSnapshot(`
-      "CREATE TABLE api_keys(
+      "CREATE TABLE admin_audit(
+        id text PRIMARY KEY NOT NULL,
+        type text NOT NULL,
+        tenant_id text NOT NULL,
+        key_id text,
+        actor text NOT NULL,
+        request_id text,
+        reason text,
+        before text,
+        after text,
+        created_at integer NOT NULL)WITHOUT ROWID
+      CREATE TABLE api_keys(
         tenant_id text NOT NULL,
         id text NOT NULL,
         mode text NOT NULL,
@@ -89,6 +100,7 @@ describe('the schema that the migrations make', () => {
         change_id text NOT NULL,
         change_request_id text,
         change_reason text,
+        erased_at integer,
         PRIMARY KEY(tenant_id,mode,id),
         FOREIGN KEY(tenant_id)REFERENCES tenants(id)ON UPDATE no action ON DELETE no action,
         FOREIGN KEY(tenant_id,mode,parent_id)REFERENCES customers(tenant_id,mode,id)ON UPDATE no action ON DELETE no action,
@@ -96,6 +108,13 @@ describe('the schema that the migrations make', () => {
         CONSTRAINT customers_status CHECK(customers.status IN('published','draft')),
         CONSTRAINT customers_external_id_length CHECK(length(customers.external_id)BETWEEN 1 AND 255),
         CONSTRAINT customers_not_own_parent CHECK(customers.parent_id IS NULL OR customers.parent_id <> customers.id))WITHOUT ROWID
+      CREATE TABLE erasures(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        customer_id text NOT NULL,
+        kv_keys text,
+        due_at integer NOT NULL,
+        PRIMARY KEY(tenant_id,mode,customer_id))WITHOUT ROWID
       CREATE TABLE events(
         tenant_id text NOT NULL,
         mode text NOT NULL,
@@ -110,6 +129,17 @@ describe('the schema that the migrations make', () => {
         after text NOT NULL,
         created_at integer NOT NULL,
         PRIMARY KEY(tenant_id,mode,id))WITHOUT ROWID
+      CREATE TABLE idempotency_records(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        key text NOT NULL,
+        fingerprint text NOT NULL,
+        customer_id text,
+        change_id text,
+        effect text,
+        failure text,
+        expires_at integer NOT NULL,
+        PRIMARY KEY(tenant_id,mode,key))WITHOUT ROWID
       CREATE TABLE integration_mappings(
         tenant_id text NOT NULL,
         mode text NOT NULL,
@@ -147,13 +177,15 @@ describe('the schema that the migrations make', () => {
       CREATE INDEX customers_email ON customers(tenant_id,mode,email COLLATE NOCASE)WHERE email IS NOT NULL
       CREATE UNIQUE INDEX customers_external_id ON customers(tenant_id,mode,external_id)WHERE archived_at IS NULL
       CREATE INDEX customers_parent ON customers(tenant_id,mode,parent_id)WHERE parent_id IS NOT NULL
+      CREATE INDEX events_customer ON events(tenant_id,mode,customer_id)
+      CREATE INDEX idempotency_records_expiry ON idempotency_records(expires_at)
       CREATE INDEX tenants_policy_unapplied ON tenants(id)WHERE policy_applied_version < policy_version"
     `)
   })
 
   it('has these triggers', async () => {
     expect(await schema('trigger')).toMatchInlineSnapshot(`
-      "CREATE TRIGGER customers_changed AFTER UPDATE ON customers BEGIN
+      "CREATE TRIGGER customers_changed AFTER UPDATE ON customers WHEN NEW.erased_at IS NULL BEGIN
         DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND external_id = NEW.external_id AND(NEW.external_id <> OLD.external_id OR(NEW.archived_at IS NULL AND OLD.archived_at IS NOT NULL));
         INSERT INTO customer_aliases(tenant_id,mode,external_id,customer_id)SELECT NEW.tenant_id,NEW.mode,OLD.external_id,NEW.id WHERE NEW.external_id <> OLD.external_id ON CONFLICT(tenant_id,mode,external_id)DO UPDATE SET customer_id = excluded.customer_id;
         DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL;
@@ -171,6 +203,15 @@ describe('the schema that the migrations make', () => {
         INSERT INTO integration_mappings(tenant_id,mode,provider,entity_id,customer_id)SELECT NEW.tenant_id,NEW.mode,value ->> '$.provider',value ->> '$.id',NEW.id FROM json_each(NEW.integrations);
         INSERT INTO customer_counts(tenant_id,mode,status,count)VALUES(NEW.tenant_id,NEW.mode,NEW.status,1)ON CONFLICT(tenant_id,mode,status)DO UPDATE SET count = count + 1;
         INSERT INTO events(tenant_id,mode,id,type,customer_id,version,actor,request_id,reason,before,after,created_at)VALUES(NEW.tenant_id,NEW.mode,NEW.change_id,'customer.created',NEW.id,NEW.version,NEW.updated_by,NEW.change_request_id,NEW.change_reason,NULL,json_object('id',NEW.id,'external_id',NEW.external_id,'name',NEW.name,'email',NEW.email,'contact',NEW.contact,'timezone',NEW.timezone,'address',json_object('line1',NEW.address_line1,'line2',NEW.address_line2,'city',NEW.address_city,'state',NEW.address_state,'postal_code',NEW.address_postal_code,'country',NEW.address_country),'parent_id',NEW.parent_id,'metadata',json(NEW.metadata),'integrations',json(NEW.integrations),'profile',json(NEW.profile),'status',NEW.status,'archived_at',NEW.archived_at,'version',NEW.version,'stamps',json_object('created_at',NEW.created_at,'updated_at',NEW.updated_at,'created_by',NEW.created_by,'updated_by',NEW.updated_by)),NEW.updated_at);
+        END
+      CREATE TRIGGER customers_erased AFTER UPDATE OF erased_at ON customers WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL BEGIN
+        INSERT INTO events(tenant_id,mode,id,type,customer_id,version,actor,request_id,reason,before,after,created_at)VALUES(NEW.tenant_id,NEW.mode,NEW.change_id,'customer.erased',NEW.id,NEW.version,NEW.updated_by,NEW.change_request_id,NEW.change_reason,NULL,json_object('id',NEW.id,'external_id',NEW.external_id,'name',NEW.name,'email',NEW.email,'contact',NEW.contact,'timezone',NEW.timezone,'address',json_object('line1',NEW.address_line1,'line2',NEW.address_line2,'city',NEW.address_city,'state',NEW.address_state,'postal_code',NEW.address_postal_code,'country',NEW.address_country),'parent_id',NEW.parent_id,'metadata',json(NEW.metadata),'integrations',json(NEW.integrations),'profile',json(NEW.profile),'status',NEW.status,'archived_at',NEW.archived_at,'version',NEW.version,'stamps',json_object('created_at',NEW.created_at,'updated_at',NEW.updated_at,'created_by',NEW.created_by,'updated_by',NEW.updated_by),'erased_rows',json_object('customers',1,'events',(SELECT count(*)FROM events WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id),'aliases',(SELECT count(*)FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id),'integrations',(SELECT count(*)FROM integration_mappings WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND(provider,entity_id)IN(SELECT value ->> '$.provider',value ->> '$.id' FROM json_each(OLD.integrations))),'idempotency_records',(SELECT count(*)FROM idempotency_records WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id))),NEW.updated_at);
+        UPDATE events SET before = NULL,reason = NULL,after = json_object('id',customer_id,'external_id',customer_id,'name',NULL,'email',NULL,'contact',NULL,'timezone','UTC','address',json_object('line1',NULL,'line2',NULL,'city',NULL,'state',NULL,'postal_code',NULL,'country',NULL),'parent_id',NULL,'metadata',json('{}'),'integrations',json('[]'),'profile',json('{}'),'status',after ->> '$.status','archived_at',after ->> '$.archived_at','version',version,'stamps',json(after -> '$.stamps'))WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND id <> NEW.change_id;
+        DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id;
+        DELETE FROM integration_mappings WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND(provider,entity_id)IN(SELECT value ->> '$.provider',value ->> '$.id' FROM json_each(OLD.integrations));
+        UPDATE idempotency_records SET fingerprint = '',customer_id = NULL,change_id = NULL,effect = NULL,failure = NULL WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id;
+        UPDATE customer_counts SET count = count - 1 WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND status = CASE WHEN OLD.archived_at IS NOT NULL THEN 'archived' ELSE OLD.status END;
+        INSERT INTO erasures(tenant_id,mode,customer_id,due_at)VALUES(NEW.tenant_id,NEW.mode,NEW.id,NEW.erased_at + 60000);
         END
       CREATE TRIGGER customers_metadata BEFORE UPDATE OF metadata ON customers WHEN NEW.metadata IS NOT OLD.metadata BEGIN
         SELECT RAISE(ABORT,'metadata_too_many_keys')WHERE(SELECT count(*)FROM json_each(NEW.metadata))> 50;

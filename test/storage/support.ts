@@ -3,6 +3,7 @@
  * each statement cost.
  */
 import { env } from 'cloudflare:workers'
+import { ulid } from 'ulid'
 import { expect } from 'vitest'
 import type { CommitResult, PreparedWrite } from '../../src/gate/gate-writer.ts'
 import type { Customer, CustomerChanges, Mode, Scope } from '../../src/registry/customer.ts'
@@ -50,12 +51,17 @@ export function prepared(command: Command, given: Partial<PreparedWrite> = {}): 
     reason: null,
     nowMs,
     deadlineMs: FAR_MS,
+    idempotency: null,
     ...given,
   }
 }
 
-export function creation(fields: Partial<CustomerChanges>, ifExists: 'fail' | 'return' = 'fail'): Command {
-  const id = newId('customer', Date.now())
+export function creation(
+  fields: Partial<CustomerChanges>,
+  ifExists: 'fail' | 'return' = 'fail',
+  createdAtMs = Date.now(),
+): Command {
+  const id = `cust_${ulid(createdAtMs)}`
   return { kind: 'create', id, fields: { externalId: `x_${id}`, ...fields }, ifExists }
 }
 
@@ -83,7 +89,7 @@ export async function committed(scope: Scope, command: Command, given: Partial<P
 }
 
 export function create(scope: Scope, fields: Partial<CustomerChanges> = {}, given: Partial<PreparedWrite> = {}) {
-  return committed(scope, creation(fields), given)
+  return committed(scope, creation(fields, 'fail', given.nowMs), given)
 }
 
 export function archive(scope: Scope, id: string) {
@@ -181,7 +187,7 @@ export async function insertMany(scope: Scope, count: number): Promise<void> {
          version, created_at, updated_at, created_by, updated_by, change_id)
        SELECT ?3, ?4, printf('cust_%026d', n), 'ext_' || n, 'Name ' || n, 'User' || n || '@example.com', 'UTC',
          json_object('plan', 'p' || (n % 7)), '[]', '{}', iif(n % 10 = 0, 'draft', 'published'),
-         1, n, n, 'key_1', 'key_1', printf('evt_%026d', n) FROM numbers`,
+         1, 0, 0, 'key_1', 'key_1', printf('evt_%026d', n) FROM numbers`,
     )
       .bind(from, Math.min(from + chunk - 1, count), scope.tenantId, scope.mode)
       .run()

@@ -2,6 +2,7 @@
  * How tests talk to Roster: over HTTP, through the Worker's own `fetch`, each with a tenant of its own.
  */
 import { exports } from 'cloudflare:workers'
+import { expectAsDocumented } from './documented.ts'
 
 /** The admin key that vitest.config.ts sets. */
 export const ADMIN_KEY = 'test-admin-key-0123456789abcdef'
@@ -22,7 +23,7 @@ export interface Called {
   body: any
 }
 
-/** One request; `path` begins with `/`. A body makes it `application/json` unless the headers say otherwise. */
+/** One request, whose answer must be as the OpenAPI document says; `path` begins with `/`. A body makes it `application/json` unless the headers say otherwise. */
 export async function call(method: string, path: string, options: CallOptions = {}): Promise<Called> {
   const headers = new Headers(options.headers)
   if (options.key !== undefined) headers.set('authorization', `Bearer ${options.key}`)
@@ -31,7 +32,9 @@ export async function call(method: string, path: string, options: CallOptions = 
   const init = { method, headers, ...(options.body !== undefined && { body }) }
   const answer = await exports.default.fetch(new Request(`${ORIGIN}${path}`, init))
   const text = await answer.text()
-  return { status: answer.status, headers: answer.headers, text, body: parsed(text) }
+  const called = { status: answer.status, headers: answer.headers, text, body: parsed(text) }
+  expectAsDocumented(method, path, called)
+  return called
 }
 
 /** A request of the operator. */

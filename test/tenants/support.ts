@@ -20,7 +20,7 @@ export interface Hand {
 
 export function hand(): Hand {
   const steps: string[] = []
-  const store = tenantStore(env.DB)
+  const store = tenantStore(env.DB, { actor: 'admin', requestId: null, reason: null })
   const mine: Hand = {
     steps,
     live: { waitMs: 0 },

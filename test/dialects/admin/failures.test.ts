@@ -48,6 +48,7 @@ describe('the operator’s door', () => {
     ]
     others.push('external_id_taken', 'integration_taken', 'version_conflict', 'targets_disagree', 'parent_not_found')
     others.push('parent_cycle', 'parent_too_deep', 'has_children', 'metadata_too_many_keys')
+    others.push('idempotency_mismatch', 'idempotency_in_progress')
     for (const reason of others) {
       const { status } = adminDoor.wordFailure({ reason } as Failure, context)
       expect([status >= 400, status < 500], reason).toEqual([true, true])

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
 import { adminDoor } from '../../../src/dialects/admin-customers/failures.ts'
-import { FAILURE_MEMORY_MS, FAILURES_MAX, judgeAttempt } from '../../../src/http/admin-guard.ts'
+import { FAILURE_MEMORY_MS, FAILURES_MAX, guardNameOf, judgeAttempt } from '../../../src/http/admin-guard.ts'
 import { errorHandler } from '../../../src/http/answer.ts'
 import { authenticateAdmin } from '../../../src/http/authenticate-admin.ts'
 import type { HttpEnv } from '../../../src/http/door.ts'
@@ -23,7 +23,7 @@ function knock(key: string | null, address: string) {
   return call('GET', '/admin/customers?limit=1', { headers })
 }
 
-const guard = () => env.ADMIN_GUARD.getByName('admin')
+const guard = (address: string) => env.ADMIN_GUARD.getByName(guardNameOf(address))
 
 describe('an admin key', () => {
   it('is needed, and must be right to the letter', async () => {
@@ -85,7 +85,7 @@ describe('an address', () => {
   it('stays refused when the object that counts was evicted', async () => {
     const address = newAddress()
     for (let at = 0; at < FAILURES_MAX; at++) await knock('wrong', address)
-    await evictDurableObject(guard())
+    await evictDurableObject(guard(address))
     expect((await knock(ADMIN_KEY, address)).status).toBe(429)
   })
 
@@ -137,7 +137,7 @@ describe('the count', () => {
   })
 
   it('is kept for a bounded number of addresses, and forgotten after its minute', async () => {
-    await runInDurableObject(guard(), (object, { storage }) => {
+    await runInDurableObject(guard('192.0.2.1'), (object, { storage }) => {
       const count = () => storage.sql.exec<{ n: number }>('SELECT count(*) AS n FROM failures').one().n
       for (let at = 0; at < 1_050; at++) object.attempt(`flood-${at}`, false)
       expect(count()).toBe(1_000)

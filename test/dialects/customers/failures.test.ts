@@ -29,6 +29,11 @@ const TABLE: { [Reason in Failure['reason']]: [Extract<Failure, { reason: Reason
   integration_taken: [{ reason: 'integration_taken' }, '409 conflict duplicate_integration'],
   version_conflict: [{ reason: 'version_conflict', currentVersion: 2 }, '412 conflict version_conflict'],
   targets_disagree: [{ reason: 'targets_disagree' }, '400 invalid_request invalid_parameter'],
+  idempotency_mismatch: [{ reason: 'idempotency_mismatch' }, '422 invalid_request idempotency_mismatch'],
+  idempotency_in_progress: [
+    { reason: 'idempotency_in_progress', retryAfterMs: 1 },
+    '409 conflict idempotency_in_progress',
+  ],
   parent_not_found: [{ reason: 'parent_not_found' }, '400 invalid_request invalid_parameter'],
   parent_cycle: [{ reason: 'parent_cycle' }, '400 invalid_request invalid_parameter'],
   parent_too_deep: [{ reason: 'parent_too_deep', levelsMax: 10 }, '400 invalid_request invalid_parameter'],

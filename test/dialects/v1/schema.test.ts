@@ -428,6 +428,13 @@ describe('a list request', () => {
     expect(search({ order: 'asc' }).sort).toEqual([{ field: 'id', direction: 'asc' }])
   })
 
+  it('a key of the sort that says no direction has that of order, or else goes up', () => {
+    const sort = [{ field: 'name' }, { field: 'email', direction: 'asc' }]
+    const directions = (body: object) => search(body).sort.map(({ direction }) => direction)
+    expect(directions({ sort })).toEqual(['asc', 'asc'])
+    expect(directions({ sort, order: 'desc' })).toEqual(['desc', 'asc'])
+  })
+
   it('a period includes its start and not its end', () => {
     expect(search({ start_time: '2026-01-01', end_time: '2026-02-01' }).filters).toEqual([
       { field: 'createdAtMs', operator: 'gte', value: Date.UTC(2026, 0, 1) },

@@ -1,0 +1,52 @@
+/**
+ * How many customers a second an import makes, through the real doors: one isolate, one gate, a local D1, a file of
+ * customers as a billing system has them. Run it by itself with `node bench/import.ts`.
+ */
+import { Client } from '../test/isolates/client.ts'
+import { startCluster } from '../test/support/cluster.ts'
+
+const CUSTOMERS = 20_000
+
+export async function measureImport(): Promise<{ perSecond: number; unchangedPerSecond: number }> {
+  const cluster = await startCluster({ edges: 1 })
+  try {
+    const tenant = await new Client(cluster).newTenant({ tier: 'enterprise' })
+    const url = new URL('/v1/customers/import', cluster.edges[0])
+    await send(url, tenant.key, fileOf('warm', 1_000))
+    const file = fileOf('user', CUSTOMERS)
+    return { perSecond: await send(url, tenant.key, file), unchangedPerSecond: await send(url, tenant.key, file) }
+  } finally {
+    await cluster.dispose()
+  }
+}
+
+function fileOf(prefix: string, customers: number): string {
+  const lines = Array.from({ length: customers }, (_, at) =>
+    JSON.stringify({
+      external_id: `${prefix}_${at}`,
+      name: `Customer ${at}`,
+      email: `${prefix}_${at}@example.com`,
+      contact: '+49 30 901820',
+      address_line1: `${at} Main Street`,
+      address_city: 'Berlin',
+      address_postal_code: '10115',
+      address_country: 'DE',
+      timezone: 'Europe/Berlin',
+      metadata: { plan: 'pro', seats: at % 100 },
+    }),
+  )
+  return lines.join('\n')
+}
+
+/** Lines a second. */
+async function send(url: URL, key: string, file: string): Promise<number> {
+  const startedAtMs = performance.now()
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/x-ndjson' }
+  const answer = await fetch(url, { method: 'POST', headers, body: file })
+  const results = (await answer.text()).trimEnd().split('\n')
+  const failed = results.find((line) => line.includes('"result":"error"')) ?? (answer.ok ? undefined : results[0])
+  if (failed) throw new Error(`the import failed: ${failed}`)
+  return (results.length * 1_000) / (performance.now() - startedAtMs)
+}
+
+if (import.meta.main) console.log(await measureImport())

@@ -1,0 +1,116 @@
+/**
+ * What group commit brings and what it costs: writes a second of 64 concurrent writers against one, through the real doors,
+ * and how long a lone write takes with the queue against without. Run it by itself with `node bench/writes.ts`.
+ *
+ * Without the queue there is no way through the doors, so that figure is taken at the queue itself: the same item, the same
+ * commit of a few milliseconds, once handed to the queue and once called.
+ */
+import { WriteQueue } from '../src/gate/write-queue.ts'
+import { bearer, Client, type Tenant } from '../test/isolates/client.ts'
+import { type Cluster, startCluster } from '../test/support/cluster.ts'
+
+const WRITERS = 64
+const WARM_UP_MS = 1_000
+/** One after the other and then again: what else the machine does falls on both. */
+const ROUNDS = Number(process.env.ROUNDS ?? 5)
+const ROUND_MS = 1_500
+/** About what a write takes at a local D1. */
+const COMMIT_MS = 3
+const LONE_COMMITS = 300
+
+export interface WriteFigures {
+  /** Writes a second of 64 writers ÷ writes a second of one; the median of the rounds. */
+  concurrentOverLone: number
+  lonePerSecond: number
+  concurrentPerSecond: number
+  loneP50Ms: number
+  concurrentP50Ms: number
+  /** p50 of a lone write with the queue ÷ without. */
+  queueOverNoQueue: number
+}
+
+interface Round {
+  perSecond: number
+  p50Ms: number
+}
+
+export async function measureWrites(): Promise<WriteFigures> {
+  const cluster = await startCluster({ edges: 1 })
+  try {
+    const limits = { requests_per_second: 100_000, burst: 200_000, annual_commitment: 0 }
+    const tenant = await new Client(cluster).newTenant({
+      tier: 'custom',
+      limits: { ...limits, annual_validation_limit: 1_000_000_000 },
+    })
+    const ids = await Promise.all(Array.from({ length: WRITERS }, (_, at) => customer(cluster, tenant, at)))
+    await write(cluster, tenant, ids, WARM_UP_MS)
+    const lone: Round[] = []
+    const concurrent: Round[] = []
+    for (let round = 0; round < ROUNDS; round++) {
+      lone.push(await write(cluster, tenant, ids.slice(0, 1), ROUND_MS))
+      concurrent.push(await write(cluster, tenant, ids, ROUND_MS))
+    }
+    return {
+      concurrentOverLone: median(concurrent.map(({ perSecond }, at) => perSecond / (lone[at]?.perSecond ?? 0))),
+      lonePerSecond: median(lone.map(({ perSecond }) => perSecond)),
+      concurrentPerSecond: median(concurrent.map(({ perSecond }) => perSecond)),
+      loneP50Ms: median(lone.map(({ p50Ms }) => p50Ms)),
+      concurrentP50Ms: median(concurrent.map(({ p50Ms }) => p50Ms)),
+      queueOverNoQueue: await queueOverNoQueue(),
+    }
+  } finally {
+    await cluster.dispose()
+  }
+}
+
+function customer(cluster: Cluster, tenant: Tenant, at: number): Promise<string> {
+  return new Client(cluster).newCustomer(tenant, `writer_${at}`)
+}
+
+/** Each customer is renamed again and again by a writer of its own. */
+async function write(cluster: Cluster, { key }: Tenant, ids: string[], forMs: number): Promise<Round> {
+  const client = new Client(cluster)
+  const tookMs: number[] = []
+  const startedAtMs = performance.now()
+  const untilMs = startedAtMs + forMs
+  await Promise.all(
+    ids.map(async (id) => {
+      for (let name = 0; performance.now() < untilMs; name++) {
+        const sentAtMs = performance.now()
+        const { status } = await client.send(0, 'PUT', `/v1/customers/${id}`, bearer(key), {
+          name: `${sentAtMs} ${name}`,
+        })
+        if (status !== 200) throw new Error(`a write was answered ${status}`)
+        tookMs.push(performance.now() - sentAtMs)
+      }
+    }),
+  )
+  return { perSecond: (tookMs.length * 1_000) / (performance.now() - startedAtMs), p50Ms: median(tookMs) }
+}
+
+async function queueOverNoQueue(): Promise<number> {
+  const commit = async (items: number[]) => {
+    await new Promise((resolve) => setTimeout(resolve, COMMIT_MS))
+    return items
+  }
+  const queue = new WriteQueue<number, number>(commit)
+  const withQueue: number[] = []
+  const without: number[] = []
+  for (let at = 0; at < LONE_COMMITS; at++) {
+    withQueue.push(await timed(() => queue.add(at)))
+    without.push(await timed(() => commit([at])))
+  }
+  return median(withQueue) / median(without)
+}
+
+async function timed(work: () => Promise<unknown>): Promise<number> {
+  const startedAtMs = performance.now()
+  await work()
+  return performance.now() - startedAtMs
+}
+
+function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
+}
+
+if (import.meta.main) console.log(await measureWrites())
