@@ -6,9 +6,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { simulate } from './gate-model.ts'
 import { measureHttp } from './http.ts'
+import { measureImport } from './import.ts'
 import { measureMemory } from './memory.ts'
 import { measurePolicyChange } from './policy-change.ts'
 import { measureSize } from './size.ts'
+import { measureWrites } from './writes.ts'
 
 interface Figure {
   what: string
@@ -18,7 +20,15 @@ interface Figure {
 
 const MARKS = ['<!-- figures: written by npm run bench -->', '<!-- end of figures -->'] as const
 
-const benches: Record<string, () => Figure[] | Promise<Figure[]>> = { http, leases, policy, memory, size }
+const benches: Record<string, () => Figure[] | Promise<Figure[]>> = {
+  http,
+  leases,
+  policy,
+  memory,
+  writes,
+  imports,
+  size,
+}
 
 const wanted = process.argv.slice(2)
 const names = wanted.length > 0 ? wanted : Object.keys(benches)
@@ -111,6 +121,20 @@ function size(): Figure[] {
     { what: 'the bundle, gzipped', value: `${Math.round(bundleGzipKib)} KiB`, goal: '≤ 250 KiB' },
     { what: 'CPU time of a start', value: `${Math.round(startupCpuMs)} ms`, goal: '≤ 50 ms' },
   ]
+}
+
+async function writes(): Promise<Figure[]> {
+  const { concurrentOverLone, queueOverNoQueue } = await measureWrites()
+  return [
+    { what: 'writes/s of 64 writers at once ÷ one writer', value: concurrentOverLone.toFixed(1), goal: '≥ 4' },
+    { what: 'p50 of a lone write with the queue ÷ without', value: queueOverNoQueue.toFixed(2), goal: '≤ 1.05' },
+  ]
+}
+
+async function imports(): Promise<Figure[]> {
+  const { perSecond, unchangedPerSecond } = await measureImport()
+  const value = `${Math.round(perSecond)} new, ${Math.round(unchangedPerSecond)} unchanged`
+  return [{ what: 'customers imported in a second, local D1', value, goal: '≥ 2,000' }]
 }
 
 function spread(ratios: number[]): string {

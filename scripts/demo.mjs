@@ -33,16 +33,17 @@ export async function seedDemo({ origin, adminKey, stateFolder }) {
     parent_customer_external_id: 'acme',
   })
   await customer(origin, demo.liveKey, { external_id: 'user_12345', name: 'Jane Doe', email: 'jane@example.com' })
-  return { ...demo, parentId: parent.id }
+  return { ...demo, adminKey, parentId: parent.id }
 }
 
 export function printWelcome(origin, demo) {
   console.log(`
-Roster is served on ${origin}. Stop it with Ctrl-C.
+Roster is served on ${origin}. Stop it with Ctrl-C. The reference: ${origin}/docs
 
-  tenant    ${demo.tenantId}  (${COMPANY}, tier scale)
-  live key  ${demo.liveKey}
-  test key  ${demo.testKey}
+  tenant     ${demo.tenantId}  (${COMPANY}, tier scale)
+  live key   ${demo.liveKey}
+  test key   ${demo.testKey}
+  admin key  ${demo.adminKey}
 
 Try:
 
@@ -51,6 +52,8 @@ Try:
   curl '${origin}/v1/customers/external/acme-berlin?expand=parent_customer' -H 'authorization: Bearer ${demo.liveKey}'
 
   curl ${origin}/customers/${demo.parentId} -H 'authorization: Bearer ${demo.liveKey}'
+
+  curl ${origin}/admin/customers/${demo.tenantId} -H 'x-api-key: ${demo.adminKey}'
 `)
 }
 

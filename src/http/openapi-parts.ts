@@ -26,7 +26,8 @@ export const REQUEST_HEADERS = {
     schema: { type: 'string' },
   },
   prefer: {
-    description: 'With `handling=strict`, body fields that are not known are refused instead of ignored.',
+    description:
+      'With `handling=strict`, body fields that are not known are refused instead of ignored. With `consistency=strong`, a change is answered when every isolate shows it.',
     schema: { type: 'string' },
   },
   'idempotency-key': {

@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cluster, startCluster } from '../support/cluster.ts'
-import { Client, pause, worstExcess } from './client.ts'
+import { bearer, Client, pause, worstExcess } from './client.ts'
 
 let cluster: Cluster
 let client: Client
@@ -98,6 +98,20 @@ describe('C2: what was answered is in force everywhere', () => {
 })
 
 describe('C3: reads are fresh', () => {
+  it('a write that prefers strong consistency is shown by every isolate when it is answered, without its token', async () => {
+    const tenant = await client.newTenant({ tier: 'enterprise' })
+    const id = await client.newCustomer(tenant, 'c3-strong')
+    const load = client.load(tenant, id, 50)
+    for (let write = 1; write <= 3; write++) {
+      await pause(300)
+      const headers = { ...bearer(tenant.key), prefer: 'consistency=strong' }
+      await client.send(write % 3, 'PUT', `/v1/customers/${id}`, headers, { name: String(write) })
+      const seen = await Promise.all([0, 1, 2].map((edge) => client.read(edge, tenant, id)))
+      expect(seen.map(({ body }) => body.name)).toEqual([write, write, write].map(String))
+    }
+    await load.stop()
+  })
+
   it('with the token of a write every isolate shows it at once, without it after a second, evictions or not', async () => {
     const tenant = await client.newTenant({ tier: 'enterprise' })
     const id = await client.newCustomer(tenant, 'c3')

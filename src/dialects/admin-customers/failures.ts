@@ -3,39 +3,19 @@
  */
 import type { Door } from '../../http/door.ts'
 import type { Failure } from '../../registry/failures.ts'
-
-interface Words {
-  status: number
-  code: string
-  message: string
-  details?: Record<string, unknown>
-}
+import { denied, flexpriceError, invalid, limited, type Words } from '../flexprice-errors.ts'
 
 export const adminDoor: Door = {
   name: 'admin',
-  wordFailure(failure) {
-    const { status, code, message, details = {} } = wordsFor(failure)
-    const body = {
-      success: false,
-      error: { message, internal_error: '' },
-      code,
-      message,
-      http_status_code: status,
-      details,
-    }
-    return { status, body }
-  },
+  wordFailure: (failure) => flexpriceError(wordsFor(failure)),
 }
 
 const RESOURCE_NAMES = { customer: 'customer', tenant: 'customer', key: 'key' }
 
 function wordsFor(failure: Failure): Words {
   switch (failure.reason) {
-    case 'invalid_input': {
-      const { problems } = failure
-      const message = problems.map(({ field, message }) => `${field || 'the body'} ${message}`).join('; ')
-      return { ...validation(message), details: { errors: problems } }
-    }
+    case 'invalid_input':
+      return invalid(failure.problems)
     case 'body_not_json':
       return validation('The body is not JSON in UTF-8')
     case 'body_not_supported':
@@ -103,12 +83,4 @@ function wordsFor(failure: Failure): Words {
 
 function validation(message: string): Words {
   return { status: 400, code: 'validation_error', message }
-}
-
-function denied(reason: string, message: string): Words {
-  return { status: 403, code: 'permission_denied', message, details: { reason } }
-}
-
-function limited(reason: string, message: string): Words {
-  return { status: 429, code: 'too_many_requests', message, details: { reason } }
 }

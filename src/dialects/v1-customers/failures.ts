@@ -4,28 +4,11 @@
  */
 import type { Door } from '../../http/door.ts'
 import type { Failure, InputProblem } from '../../registry/failures.ts'
-
-interface Words {
-  status: number
-  code: string
-  message: string
-  details?: Record<string, unknown>
-}
+import { denied, flexpriceError, invalid, limited, sentence, type Words } from '../flexprice-errors.ts'
 
 export const v1Door: Door = {
   name: 'v1',
-  wordFailure(failure) {
-    const { status, code, message, details = {} } = wordsFor(failure)
-    const body = {
-      success: false,
-      error: { message, internal_error: '' },
-      code,
-      message,
-      http_status_code: status,
-      details,
-    }
-    return { status, body }
-  },
+  wordFailure: (failure) => flexpriceError(wordsFor(failure)),
 }
 
 const EXTERNAL_ID_MEND = 'send an external_id that no other customer has, or change or archive the one that has it'
@@ -151,11 +134,6 @@ function parentField(failure: { field?: string | undefined }): string {
   return failure.field ?? 'parent_customer_id'
 }
 
-function invalid(problems: InputProblem[]): Words {
-  const message = problems.map(sentence).join('; ')
-  return { status: 400, code: 'validation_error', message, details: { errors: problems } }
-}
-
 /** What the registry refused because of a field that by itself is well formed. */
 function about(reason: string, ...problems: InputProblem[]): Words {
   const words = invalid(problems)
@@ -165,17 +143,4 @@ function about(reason: string, ...problems: InputProblem[]): Words {
 function taken(problem: InputProblem, details: Record<string, unknown>): Words {
   const message = sentence(problem)
   return { status: 409, code: 'already_exists', message, details: { ...details, errors: [problem] } }
-}
-
-/** The mend is in `details.errors`. */
-function sentence({ field, message }: InputProblem): string {
-  return `${field === '' ? 'the body' : field} ${message}`
-}
-
-function denied(reason: string, message: string, details: Record<string, unknown> = {}): Words {
-  return { status: 403, code: 'permission_denied', message, details: { reason, ...details } }
-}
-
-function limited(reason: string, message: string): Words {
-  return { status: 429, code: 'too_many_requests', message, details: { reason } }
 }
