@@ -39,7 +39,15 @@ export interface Erasure {
   customerId: string
   erasedAtMs: number
   erasedBy: string
-  rows: { customers: number; events: number; aliases: number; integrations: number; idempotencyRecords: number }
+  rows: {
+    customers: number
+    events: number
+    aliases: number
+    integrations: number
+    idempotencyRecords: number
+    webhookAttempts: number
+    onboardingRuns: number
+  }
 }
 
 export interface Written {

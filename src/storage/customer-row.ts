@@ -6,7 +6,13 @@ import type { Customer, Integration, Scope } from '../registry/customer.ts'
 import type { Erasure } from '../registry/ports.ts'
 import { type CustomerDocument, customers } from './tables.ts'
 
-const { changeId: _id, changeRequestId: _requestId, changeReason: _reason, ...columns } = getTableColumns(customers)
+const {
+  changeId: _id,
+  changeRequestId: _requestId,
+  changeReason: _reason,
+  changeOnboarding: _onboarding,
+  ...columns
+} = getTableColumns(customers)
 
 /** What a customer is made of: all columns but those that only tell the triggers about the change. */
 export const customerColumns = columns
@@ -19,7 +25,10 @@ export const customerExpressions = Object.fromEntries(
   Object.entries(columns).map(([field, column]) => [field, sql`${column}`.mapWith(column)]),
 ) as unknown as typeof customerColumns
 
-export type CustomerRow = Omit<typeof customers.$inferSelect, 'changeId' | 'changeRequestId' | 'changeReason'>
+export type CustomerRow = Omit<
+  typeof customers.$inferSelect,
+  'changeId' | 'changeRequestId' | 'changeReason' | 'changeOnboarding'
+>
 
 export function customerOf(row: CustomerRow): Customer {
   return {
@@ -87,11 +96,16 @@ export function customerOfDocument({ tenantId, mode }: Scope, document: Customer
 /** The receipt in the event of an erasure; undefined in any other. */
 export function erasureOfDocument({ id, stamps, erased_rows: rows }: CustomerDocument): Erasure | undefined {
   if (!rows) return undefined
-  const { idempotency_records: idempotencyRecords, ...others } = rows
+  const {
+    idempotency_records: idempotencyRecords,
+    webhook_attempts: webhookAttempts = 0,
+    onboarding_runs: onboardingRuns = 0,
+    ...others
+  } = rows
   return {
     customerId: id,
     erasedAtMs: stamps.updated_at,
     erasedBy: stamps.updated_by,
-    rows: { ...others, idempotencyRecords },
+    rows: { ...others, idempotencyRecords, webhookAttempts, onboardingRuns },
   }
 }

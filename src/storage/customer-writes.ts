@@ -6,6 +6,7 @@
 import { and, eq, inArray, isNull, sql } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
 import { alias } from 'drizzle-orm/sqlite-core'
+import type { EventType } from '../events/catalogue.ts'
 import type { CommitResult, Made, PreparedWrite, WriteStore } from '../gate/gate-writer.ts'
 import type { Scope } from '../registry/customer.ts'
 import { fail } from '../registry/failures.ts'
@@ -40,13 +41,14 @@ const EFFECTS = {
   erase: 'erased',
 } as const
 
+/** Of the events, those that are a change of a customer. */
 const EVENTS = {
   'customer.created': 'created',
   'customer.updated': 'updated',
   'customer.archived': 'archived',
   'customer.restored': 'restored',
   'customer.erased': 'erased',
-} as const satisfies Record<string, Effect>
+} as const satisfies Partial<Record<EventType, Effect>>
 
 /** Everything reads and writes the primary; each call has a session of its own, because a session does not outlive an error. */
 export function writeStore(d1: D1Database): WriteStore {
@@ -271,10 +273,9 @@ async function findChanges(db: Database, scope: Scope, changeIds: string[]): Pro
     rows.map(({ changeId, type, after }) => {
       const receipt = erasureOfDocument(after)
       const erased = receipt && { receipt, externalIds: [] }
-      return [
-        changeId,
-        { ok: true, customer: customerOfDocument(scope, after), effect: EVENTS[type], changeId, erased },
-      ]
+      // Whoever asks has made the ids for changes.
+      const effect = EVENTS[type as keyof typeof EVENTS]
+      return [changeId, { ok: true, customer: customerOfDocument(scope, after), effect, changeId, erased }]
     }),
   )
 }

@@ -5,6 +5,7 @@
  */
 import { sql } from 'drizzle-orm'
 import { check, foreignKey, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { EVENT_TYPES } from '../events/catalogue.ts'
 import type { Failure } from '../registry/failures.ts'
 
 /** Companies that use the API. The admin door calls them customers. */
@@ -105,6 +106,8 @@ export const customers = sqliteTable(
     changeId: text('change_id').notNull(),
     changeRequestId: text('change_request_id'),
     changeReason: text('change_reason'),
+    /** Of a creation: the onboarding workflow to start; null the default one if there is one, empty none. */
+    changeOnboarding: text('change_onboarding'),
   },
   (table) => [
     primaryKey({ columns: [table.tenantId, table.mode, table.id] }),
@@ -164,16 +167,18 @@ export const customerCounts = sqliteTable(
   (table) => [primaryKey({ columns: [table.tenantId, table.mode, table.status] })],
 )
 
-/** One row for each change of a customer, written with it by the triggers: log, outbox and audit are the same fact. */
+/**
+ * One row for each change of a customer, written with it by the triggers: log and audit are the same fact, and what is to be
+ * delivered follows from its insertion. The few events that are no change of a customer are written beside them.
+ */
 export const events = sqliteTable(
   'events',
   {
     tenantId: text('tenant_id').notNull(),
     mode: text({ enum: ['live', 'test'] }).notNull(),
     id: text().notNull(),
-    type: text({
-      enum: ['customer.created', 'customer.updated', 'customer.archived', 'customer.restored', 'customer.erased'],
-    }).notNull(),
+    type: text({ enum: EVENT_TYPES }).notNull(),
+    /** Empty for an event that is about no customer. */
     customerId: text('customer_id').notNull(),
     version: integer().notNull(),
     actor: text().notNull(),
@@ -182,6 +187,8 @@ export const events = sqliteTable(
     /** The row before and after, as the triggers write it; without what was personal once the customer is erased. */
     before: text({ mode: 'json' }).$type<CustomerDocument>(),
     after: text({ mode: 'json' }).$type<CustomerDocument>().notNull(),
+    /** What an event tells that is not in the customer, in the words of `events/catalogue.ts`. */
+    detail: text({ mode: 'json' }).$type<Record<string, unknown>>(),
     createdAtMs: integer('created_at').notNull(),
   },
   (table) => [
@@ -208,7 +215,8 @@ export interface CustomerDocument {
   version: number
   stamps: { created_at: number; updated_at: number; created_by: string; updated_by: string }
   /** Only in the event that tells of the erasure: how many rows it took something from. */
-  erased_rows?: Record<'customers' | 'events' | 'aliases' | 'integrations' | 'idempotency_records', number>
+  erased_rows?: Record<'customers' | 'events' | 'aliases' | 'integrations' | 'idempotency_records', number> &
+    Partial<Record<'webhook_attempts' | 'onboarding_runs', number>>
 }
 
 /** Erased customers whose keys in KV are deleted once more, when no reader can still put an old value there. */

@@ -2,7 +2,10 @@ import { env } from 'cloudflare:workers'
 import { getTableColumns, getTableName } from 'drizzle-orm'
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { describe, expect, it } from 'vitest'
-import * as tables from '../../src/storage/tables.ts'
+import * as outboxTables from '../../src/storage/outbox-tables.ts'
+import * as ownTables from '../../src/storage/tables.ts'
+
+const tables = { ...ownTables, ...outboxTables }
 
 /** What the migrations made, without the quoting and spacing that tools differ in, in lines that a diff can show. */
 async function schema(type: 'table' | 'index' | 'trigger'): Promise<string> {
@@ -101,6 +104,7 @@ describe('the schema that the migrations make', () => {
         change_request_id text,
         change_reason text,
         erased_at integer,
+        change_onboarding text,
         PRIMARY KEY(tenant_id,mode,id),
         FOREIGN KEY(tenant_id)REFERENCES tenants(id)ON UPDATE no action ON DELETE no action,
         FOREIGN KEY(tenant_id,mode,parent_id)REFERENCES customers(tenant_id,mode,id)ON UPDATE no action ON DELETE no action,
@@ -128,6 +132,7 @@ describe('the schema that the migrations make', () => {
         before text,
         after text NOT NULL,
         created_at integer NOT NULL,
+        detail text,
         PRIMARY KEY(tenant_id,mode,id))WITHOUT ROWID
       CREATE TABLE idempotency_records(
         tenant_id text NOT NULL,
@@ -147,6 +152,29 @@ describe('the schema that the migrations make', () => {
         entity_id text NOT NULL,
         customer_id text NOT NULL,
         PRIMARY KEY(tenant_id,mode,provider,entity_id))WITHOUT ROWID
+      CREATE TABLE onboarding_runs(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        customer_id text NOT NULL,
+        workflow text NOT NULL,
+        steps text NOT NULL,
+        progress text NOT NULL,
+        status text NOT NULL,
+        due_at integer NOT NULL,
+        created_at integer NOT NULL,
+        finished_at integer,
+        PRIMARY KEY(tenant_id,mode,customer_id),
+        CONSTRAINT onboarding_runs_status CHECK(onboarding_runs.status IN('pending','running','completed','failed')))WITHOUT ROWID
+      CREATE TABLE settings(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        name text NOT NULL,
+        value text NOT NULL,
+        secrets text NOT NULL,
+        version integer NOT NULL,
+        updated_at integer NOT NULL,
+        updated_by text NOT NULL,
+        PRIMARY KEY(tenant_id,mode,name))WITHOUT ROWID
       CREATE TABLE tenants(
         id text PRIMARY KEY NOT NULL,
         company_name text NOT NULL,
@@ -167,7 +195,44 @@ describe('the schema that the migrations make', () => {
         CONSTRAINT tenants_tier CHECK(tenants.tier IN('starter','growth','scale','enterprise','custom')),
         CONSTRAINT tenants_status CHECK(tenants.status IN('active','suspended')),
         CONSTRAINT tenants_limits CHECK(tenants.requests_per_second > 0 AND tenants.burst > 0),
-        CONSTRAINT tenants_contract CHECK(tenants.contract_end IS NULL OR tenants.contract_start IS NULL OR tenants.contract_end >= tenants.contract_start))WITHOUT ROWID"
+        CONSTRAINT tenants_contract CHECK(tenants.contract_end IS NULL OR tenants.contract_start IS NULL OR tenants.contract_end >= tenants.contract_start))WITHOUT ROWID
+      CREATE TABLE webhook_attempts(
+        delivery_id integer NOT NULL,
+        number integer NOT NULL,
+        at integer NOT NULL,
+        duration_ms integer NOT NULL,
+        status_code integer,
+        error text,
+        answer text,
+        PRIMARY KEY(delivery_id,number))WITHOUT ROWID
+      CREATE TABLE webhook_deliveries(
+        id integer PRIMARY KEY NOT NULL,
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        endpoint_id text NOT NULL,
+        event_id text NOT NULL,
+        customer_id text NOT NULL,
+        status text NOT NULL,
+        attempts integer NOT NULL,
+        next_attempt_at integer NOT NULL,
+        created_at integer NOT NULL,
+        finished_at integer,
+        CONSTRAINT webhook_deliveries_status CHECK(webhook_deliveries.status IN('pending','delivered','failed')))
+      CREATE TABLE webhook_endpoints(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        id text NOT NULL,
+        url text NOT NULL,
+        description text NOT NULL,
+        event_types text,
+        enabled integer NOT NULL,
+        disabled_reason text,
+        secrets text NOT NULL,
+        failing_since integer,
+        created_at integer NOT NULL,
+        updated_at integer NOT NULL,
+        created_by text NOT NULL,
+        PRIMARY KEY(tenant_id,mode,id))WITHOUT ROWID"
     `)
   })
 
@@ -179,7 +244,11 @@ describe('the schema that the migrations make', () => {
       CREATE INDEX customers_parent ON customers(tenant_id,mode,parent_id)WHERE parent_id IS NOT NULL
       CREATE INDEX events_customer ON events(tenant_id,mode,customer_id)
       CREATE INDEX idempotency_records_expiry ON idempotency_records(expires_at)
-      CREATE INDEX tenants_policy_unapplied ON tenants(id)WHERE policy_applied_version < policy_version"
+      CREATE INDEX onboarding_runs_due ON onboarding_runs(due_at)WHERE status = 'pending'
+      CREATE INDEX tenants_policy_unapplied ON tenants(id)WHERE policy_applied_version < policy_version
+      CREATE INDEX webhook_deliveries_chain ON webhook_deliveries(tenant_id,mode,customer_id,endpoint_id,status,id)
+      CREATE INDEX webhook_deliveries_due ON webhook_deliveries(next_attempt_at)WHERE status = 'pending'
+      CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries(endpoint_id,id)"
     `)
   })
 
@@ -205,16 +274,22 @@ describe('the schema that the migrations make', () => {
         INSERT INTO events(tenant_id,mode,id,type,customer_id,version,actor,request_id,reason,before,after,created_at)VALUES(NEW.tenant_id,NEW.mode,NEW.change_id,'customer.created',NEW.id,NEW.version,NEW.updated_by,NEW.change_request_id,NEW.change_reason,NULL,json_object('id',NEW.id,'external_id',NEW.external_id,'name',NEW.name,'email',NEW.email,'contact',NEW.contact,'timezone',NEW.timezone,'address',json_object('line1',NEW.address_line1,'line2',NEW.address_line2,'city',NEW.address_city,'state',NEW.address_state,'postal_code',NEW.address_postal_code,'country',NEW.address_country),'parent_id',NEW.parent_id,'metadata',json(NEW.metadata),'integrations',json(NEW.integrations),'profile',json(NEW.profile),'status',NEW.status,'archived_at',NEW.archived_at,'version',NEW.version,'stamps',json_object('created_at',NEW.created_at,'updated_at',NEW.updated_at,'created_by',NEW.created_by,'updated_by',NEW.updated_by)),NEW.updated_at);
         END
       CREATE TRIGGER customers_erased AFTER UPDATE OF erased_at ON customers WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL BEGIN
-        INSERT INTO events(tenant_id,mode,id,type,customer_id,version,actor,request_id,reason,before,after,created_at)VALUES(NEW.tenant_id,NEW.mode,NEW.change_id,'customer.erased',NEW.id,NEW.version,NEW.updated_by,NEW.change_request_id,NEW.change_reason,NULL,json_object('id',NEW.id,'external_id',NEW.external_id,'name',NEW.name,'email',NEW.email,'contact',NEW.contact,'timezone',NEW.timezone,'address',json_object('line1',NEW.address_line1,'line2',NEW.address_line2,'city',NEW.address_city,'state',NEW.address_state,'postal_code',NEW.address_postal_code,'country',NEW.address_country),'parent_id',NEW.parent_id,'metadata',json(NEW.metadata),'integrations',json(NEW.integrations),'profile',json(NEW.profile),'status',NEW.status,'archived_at',NEW.archived_at,'version',NEW.version,'stamps',json_object('created_at',NEW.created_at,'updated_at',NEW.updated_at,'created_by',NEW.created_by,'updated_by',NEW.updated_by),'erased_rows',json_object('customers',1,'events',(SELECT count(*)FROM events WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id),'aliases',(SELECT count(*)FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id),'integrations',(SELECT count(*)FROM integration_mappings WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND(provider,entity_id)IN(SELECT value ->> '$.provider',value ->> '$.id' FROM json_each(OLD.integrations))),'idempotency_records',(SELECT count(*)FROM idempotency_records WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id))),NEW.updated_at);
-        UPDATE events SET before = NULL,reason = NULL,after = json_object('id',customer_id,'external_id',customer_id,'name',NULL,'email',NULL,'contact',NULL,'timezone','UTC','address',json_object('line1',NULL,'line2',NULL,'city',NULL,'state',NULL,'postal_code',NULL,'country',NULL),'parent_id',NULL,'metadata',json('{}'),'integrations',json('[]'),'profile',json('{}'),'status',after ->> '$.status','archived_at',after ->> '$.archived_at','version',version,'stamps',json(after -> '$.stamps'))WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND id <> NEW.change_id;
+        INSERT INTO events(tenant_id,mode,id,type,customer_id,version,actor,request_id,reason,before,after,created_at)VALUES(NEW.tenant_id,NEW.mode,NEW.change_id,'customer.erased',NEW.id,NEW.version,NEW.updated_by,NEW.change_request_id,NEW.change_reason,NULL,json_object('id',NEW.id,'external_id',NEW.external_id,'name',NEW.name,'email',NEW.email,'contact',NEW.contact,'timezone',NEW.timezone,'address',json_object('line1',NEW.address_line1,'line2',NEW.address_line2,'city',NEW.address_city,'state',NEW.address_state,'postal_code',NEW.address_postal_code,'country',NEW.address_country),'parent_id',NEW.parent_id,'metadata',json(NEW.metadata),'integrations',json(NEW.integrations),'profile',json(NEW.profile),'status',NEW.status,'archived_at',NEW.archived_at,'version',NEW.version,'stamps',json_object('created_at',NEW.created_at,'updated_at',NEW.updated_at,'created_by',NEW.created_by,'updated_by',NEW.updated_by),'erased_rows',json_object('customers',1,'events',(SELECT count(*)FROM events WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id),'aliases',(SELECT count(*)FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id),'integrations',(SELECT count(*)FROM integration_mappings WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND(provider,entity_id)IN(SELECT value ->> '$.provider',value ->> '$.id' FROM json_each(OLD.integrations))),'idempotency_records',(SELECT count(*)FROM idempotency_records WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id),'webhook_attempts',(SELECT count(*)FROM webhook_deliveries d JOIN webhook_attempts a ON a.delivery_id = d.id WHERE d.tenant_id = NEW.tenant_id AND d.mode = NEW.mode AND d.customer_id = NEW.id AND a.answer IS NOT NULL),'onboarding_runs',(SELECT count(*)FROM onboarding_runs WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id))),NEW.updated_at);
+        UPDATE events SET before = NULL,reason = NULL,detail = NULL,after = json_object('id',customer_id,'external_id',customer_id,'name',NULL,'email',NULL,'contact',NULL,'timezone','UTC','address',json_object('line1',NULL,'line2',NULL,'city',NULL,'state',NULL,'postal_code',NULL,'country',NULL),'parent_id',NULL,'metadata',json('{}'),'integrations',json('[]'),'profile',json('{}'),'status',after ->> '$.status','archived_at',after ->> '$.archived_at','version',version,'stamps',json(after -> '$.stamps'))WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND id <> NEW.change_id;
         DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id;
         DELETE FROM integration_mappings WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND(provider,entity_id)IN(SELECT value ->> '$.provider',value ->> '$.id' FROM json_each(OLD.integrations));
         UPDATE idempotency_records SET fingerprint = '',customer_id = NULL,change_id = NULL,effect = NULL,failure = NULL WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id;
+        UPDATE webhook_attempts SET answer = NULL WHERE delivery_id IN(SELECT id FROM webhook_deliveries WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id);
+        DELETE FROM onboarding_runs WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id;
         UPDATE customer_counts SET count = count - 1 WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND status = CASE WHEN OLD.archived_at IS NOT NULL THEN 'archived' ELSE OLD.status END;
         INSERT INTO erasures(tenant_id,mode,customer_id,due_at)VALUES(NEW.tenant_id,NEW.mode,NEW.id,NEW.erased_at + 60000);
         END
       CREATE TRIGGER customers_metadata BEFORE UPDATE OF metadata ON customers WHEN NEW.metadata IS NOT OLD.metadata BEGIN
         SELECT RAISE(ABORT,'metadata_too_many_keys')WHERE(SELECT count(*)FROM json_each(NEW.metadata))> 50;
+        END
+      CREATE TRIGGER customers_onboarding AFTER INSERT ON customers WHEN NEW.change_onboarding IS NOT '' BEGIN
+        SELECT RAISE(ABORT,'unknown_workflow')WHERE NEW.change_onboarding IS NOT NULL AND NOT EXISTS(SELECT 1 FROM settings s CROSS JOIN json_each(s.value,'$.workflows')w WHERE s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode AND s.name = 'customer_onboarding' AND w.key = NEW.change_onboarding);
+        INSERT INTO onboarding_runs(tenant_id,mode,customer_id,workflow,steps,progress,status,due_at,created_at)SELECT NEW.tenant_id,NEW.mode,NEW.id,w.key,w.value -> '$.steps','[]','pending',now.ms,now.ms FROM settings s CROSS JOIN json_each(s.value,'$.workflows')w CROSS JOIN(SELECT CAST(unixepoch('subsec')* 1000 AS INTEGER)AS ms)now WHERE s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode AND s.name = 'customer_onboarding' AND w.key = coalesce(NEW.change_onboarding,'default');
         END
       CREATE TRIGGER customers_parent_insert BEFORE INSERT ON customers WHEN NEW.parent_id IS NOT NULL BEGIN
         SELECT RAISE(ABORT,'parent_not_found')WHERE NOT EXISTS(SELECT 1 FROM customers p WHERE p.tenant_id = NEW.tenant_id AND p.mode = NEW.mode AND p.id = NEW.parent_id AND p.archived_at IS NULL);
@@ -224,6 +299,15 @@ describe('the schema that the migrations make', () => {
         SELECT RAISE(ABORT,'parent_not_found')WHERE NOT EXISTS(SELECT 1 FROM customers p WHERE p.tenant_id = NEW.tenant_id AND p.mode = NEW.mode AND p.id = NEW.parent_id AND p.archived_at IS NULL);
         SELECT RAISE(ABORT,'parent_cycle')WHERE NEW.id IN(WITH RECURSIVE up(id,level)AS(SELECT NEW.parent_id,1 UNION ALL SELECT c.parent_id,up.level + 1 FROM up CROSS JOIN customers c ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.id = up.id WHERE up.level <= 10)SELECT id FROM up WHERE id IS NOT NULL);
         SELECT RAISE(ABORT,'parent_too_deep')WHERE(WITH RECURSIVE up(id,level)AS(SELECT NEW.parent_id,1 UNION ALL SELECT c.parent_id,up.level + 1 FROM up CROSS JOIN customers c ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.id = up.id WHERE up.level <= 10)SELECT max(level)FROM up WHERE id IS NOT NULL)+ 1 +(WITH RECURSIVE down(id,level)AS(SELECT NEW.id,0 UNION ALL SELECT c.id,down.level + 1 FROM down CROSS JOIN customers c INDEXED BY customers_parent ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.parent_id = down.id WHERE c.archived_at IS NULL AND down.level <= 10)SELECT max(level)FROM down)> 10;
+        END
+      CREATE TRIGGER events_fan_out AFTER INSERT ON events BEGIN
+        INSERT INTO webhook_deliveries(tenant_id,mode,endpoint_id,event_id,customer_id,status,attempts,next_attempt_at,created_at)SELECT NEW.tenant_id,NEW.mode,e.id,NEW.id,NEW.customer_id,'pending',0,now.ms,now.ms FROM webhook_endpoints e CROSS JOIN(SELECT CAST(unixepoch('subsec')* 1000 AS INTEGER)AS ms)now WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.enabled = 1 AND(e.event_types IS NULL OR NEW.type IN(SELECT value FROM json_each(e.event_types)));
+        END
+      CREATE TRIGGER webhook_deliveries_deleted AFTER DELETE ON webhook_deliveries BEGIN
+        DELETE FROM webhook_attempts WHERE delivery_id = OLD.id;
+        END
+      CREATE TRIGGER webhook_endpoints_max BEFORE INSERT ON webhook_endpoints BEGIN
+        SELECT RAISE(ABORT,'too_many_endpoints')WHERE(SELECT count(*)FROM webhook_endpoints WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode)>= 20;
         END"
     `)
   })

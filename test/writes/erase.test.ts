@@ -91,7 +91,15 @@ describe('an erased customer', () => {
         status: 'erased',
         erased_at: expect.stringMatching(/^\d{4}-.*Z$/),
         erased_by: tenant.live.keyId,
-        rows: { customers: 1, events: 3, aliases: 1, integrations: 1, idempotency_records: 2 },
+        rows: {
+          customers: 1,
+          events: 3,
+          aliases: 1,
+          integrations: 1,
+          idempotency_records: 2,
+          webhook_attempts: 0,
+          onboarding_runs: 0,
+        },
         rows_total: 8,
       },
     ])

@@ -75,6 +75,8 @@ export const v1Erasure = z
         aliases: z.int(),
         integrations: z.int(),
         idempotency_records: z.int(),
+        webhook_attempts: z.int(),
+        onboarding_runs: z.int(),
       })
       .meta({ description: 'From how many rows something was taken.' }),
     rows_total: z.int(),

@@ -51,7 +51,15 @@ const ERASED = {
   status: 'erased',
   erased_at: '2026-01-20T15:00:00.000Z',
   erased_by: 'key_01JD3VQ4X8N2M7R5T9W6YBZKCE',
-  rows: { customers: 1, events: 3, aliases: 1, integrations: 1, idempotency_records: 1 },
+  rows: {
+    customers: 1,
+    events: 3,
+    aliases: 1,
+    integrations: 1,
+    idempotency_records: 1,
+    webhook_attempts: 0,
+    onboarding_runs: 0,
+  },
   rows_total: 7,
 }
 

@@ -172,13 +172,18 @@ export function etagParts({ parent, children, aliases }: Expanded): string[] {
 
 /** The receipt of an erasure: what, when, by whom, and from how many rows something was taken. */
 export function toV1Erasure({ customerId, erasedAtMs, erasedBy, rows }: Erasure) {
-  const { customers, events, aliases, integrations, idempotencyRecords } = rows
+  const { idempotencyRecords, webhookAttempts, onboardingRuns, ...others } = rows
   return {
     id: customerId,
     status: 'erased',
     erased_at: isoTime(erasedAtMs),
     erased_by: erasedBy,
-    rows: { customers, events, aliases, integrations, idempotency_records: idempotencyRecords },
-    rows_total: customers + events + aliases + integrations + idempotencyRecords,
+    rows: {
+      ...others,
+      idempotency_records: idempotencyRecords,
+      webhook_attempts: webhookAttempts,
+      onboarding_runs: onboardingRuns,
+    },
+    rows_total: Object.values(rows).reduce((total, count) => total + count, 0),
   }
 }
