@@ -15,6 +15,7 @@ import type * as Fp from './dialects/customers/answers.ts'
 import type * as V1 from './dialects/v1-customers/answers.ts'
 import type { searchBody } from './dialects/v1-customers/list-schema.ts'
 import type { createQueryString, targetQueryString } from './dialects/v1-customers/schema.ts'
+import type * as Events from './dialects/v1-events/answers.ts'
 import type { AppType } from './http/app.ts'
 
 /** `/v1/customers`, and `/admin/customers` too: why a request was refused. */
@@ -76,6 +77,8 @@ export interface Answers {
     $delete: NoBody
   }
   '/v1/customers/:id/restore': { $post: ByV1<typeof V1.v1Customer, 200> }
+  '/v1/customers/:id/events': { $get: ByV1<typeof Events.eventList, 200> }
+  '/v1/events': { $get: ByV1<typeof Events.eventList, 200> }
   '/v1/customers/:id/erase': { $post: ByV1<typeof V1.v1Erasure, 200> }
   '/customers': {
     $get: ByFlatpeak<typeof Fp.flatpeakList, 200>

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod'
 import { codePointLength, LIMITS } from '../registry/customer.ts'
+import { fromBase64Url, toBase64Url, utf8 } from '../shared/bytes.ts'
 import { COUNTRY_CODES } from './countries.ts'
 
 /** Text of at most `lengthMax` code points; `""` and null are left for the door to read as "cleared". */
@@ -123,6 +124,44 @@ export function pageLimit(limitMax: number, limitDefault: number) {
       return limitDefault
     })
     .meta({ override: { type: 'integer', minimum: 1, maximum: limitMax, default: limitDefault } })
+}
+
+/** A date, which is its first moment in UTC, or a time with its offset. Milliseconds since 1970 out. */
+export const time = z
+  .string()
+  .transform((value, context): number => {
+    const timeMs = timeOf(value)
+    if (timeMs !== null) return timeMs
+    const fix = 'send a date such as 2026-01-20 or a time such as 2026-01-20T15:00:00Z (in a query string + is %2B)'
+    context.issues.push(issue(value, 'is not an ISO 8601 date or time', fix))
+    return 0
+  })
+  .meta({ examples: ['2026-01-20', '2026-01-20T15:00:00Z'] })
+
+/** Null for what is none. */
+export function timeOf(value: string): number | null {
+  const isIso = z.iso.date().safeParse(value).success || z.iso.datetime({ offset: true }).safeParse(value).success
+  const timeMs = isIso ? Date.parse(value) : Number.NaN
+  return Number.isNaN(timeMs) ? null : timeMs
+}
+
+/** Opaque to callers: the last id of the page before. */
+export function cursorOf(id: string): string {
+  return toBase64Url(utf8(id))
+}
+
+/** The `cursor` of a list, as the id behind it; `isPosition` knows which ids there can be. */
+export function cursor(isPosition: (id: string) => boolean) {
+  return z
+    .string()
+    .transform((value, context) => {
+      const bytes = fromBase64Url(value)
+      const id = bytes ? new TextDecoder().decode(bytes) : ''
+      if (isPosition(id)) return id
+      context.issues.push(issue(value, 'is not a cursor', 'send next_cursor of the page before, or leave it out'))
+      return ''
+    })
+    .optional()
 }
 
 /** A problem in the form `http/problems.ts` reads: what is wrong, and the mend. */

@@ -18,5 +18,7 @@ export interface GateDeps {
   imports: ImportStore
   /** Null: there is no such tenant. Reads the primary. */
   loadPolicy(scope: Scope): Promise<{ policy: Policy; keys: GateKey[] } | null>
+  /** Somebody may have to be told of changes of these customers, which have just been committed. Must not throw. */
+  announce(scope: Scope, customerIds: string[]): Promise<void>
   onStorageFailure(error: unknown, scope: Scope): void
 }

@@ -104,6 +104,7 @@ export class GateImporter {
       const done = await this.#deps.imports.commitSegments(this.#scope, segments, stamp, { dryRun: false })
       this.#core.settleWrite(seq, done.bookmark)
       if (!done.ok) return done.failure
+      this.#writer.announce(planned.map(customerIdOf))
       run.written = { seq, bookmark: done.bookmark }
       for (const line of planned) {
         const there = done.there.has(customerIdOf(line))
@@ -129,6 +130,7 @@ export class GateImporter {
     // Unsettled, the alarm will look again.
     if (!looked) return
     this.#core.settleWrite(seq, looked.bookmark)
+    this.#writer.announce(planned.map(customerIdOf))
     run.written = { seq, bookmark: looked.bookmark }
     for (const line of planned) if (looked.found.has(line.changeId)) run.outcomes.set(line.id, outcomeOf(line, true))
   }

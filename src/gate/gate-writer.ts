@@ -2,6 +2,7 @@
  * How a gate writes: admits, numbers, records the intent, commits one D1 batch, settles. Whatever arrives while a batch is
  * under way goes into the next. An outcome nobody knows is looked up on the primary, never guessed.
  */
+import { Announcer } from '../events/announce.ts'
 import type { Customer, Scope } from '../registry/customer.ts'
 import { type Failure, fail } from '../registry/failures.ts'
 import type { Command, Effect, Erasure, Idempotency, Target } from '../registry/ports.ts'
@@ -83,6 +84,7 @@ export class GateWriter {
   readonly #core: GateCore
   readonly #deps: GateDeps
   readonly #setAlarm: (atMs: number) => Promise<void>
+  readonly #announcer: Announcer
   readonly #queue = new WriteQueue<QueuedWrite, Settled>((batch) => this.#commit(batch))
   /** Keys of requests under way, and which requests. D1 decides what was answered; this only spares the second one the wait. */
   readonly #keysUnderWay = new Map<string, string>()
@@ -93,6 +95,7 @@ export class GateWriter {
     this.#core = core
     this.#deps = deps
     this.#setAlarm = setAlarm
+    this.#announcer = new Announcer((customerIds) => deps.announce(scope, customerIds))
   }
 
   async write(request: WriteRequest): Promise<WriteReply> {
@@ -207,6 +210,7 @@ export class GateWriter {
     try {
       const { results, bookmark } = await this.#deps.writes.commitWrites(this.#scope, writes)
       this.#core.settleWrite(seq, bookmark)
+      this.announce(writes.map(({ command }) => customerIdOf(command)))
       return results.map((result) => ({ result, seq, bookmark, strongInMs }))
     } catch (error) {
       this.#deps.onStorageFailure(error, this.#scope)
@@ -237,10 +241,16 @@ export class GateWriter {
     if (!looked) return writes.map(() => null)
     const { found, bookmark } = looked
     this.#core.settleWrite(seq, bookmark)
+    this.announce(writes.map(({ command }) => customerIdOf(command)))
     return writes.map(({ changeId }) => {
       const result = found.get(changeId)
       return result ? { result, bookmark } : null
     })
+  }
+
+  /** Has whoever is to know of these customers' changes told soon. */
+  announce(customerIds: string[]): void {
+    this.#announcer.add(customerIds)
   }
 
   /** Wakes the gate when an intent is overdue, should whoever is to settle it have died by then. */

@@ -7,16 +7,12 @@
  * a filter that few changes pass reads further, and a span of time bounds it.
  */
 import { and, desc, eq, gte, lt, type SQL, sql } from 'drizzle-orm'
-import { encodeTime } from 'ulid'
 import type { Mode } from '../registry/customer.ts'
 import type { AuditEntry, AuditLog, AuditQuery, PageRequest } from '../tenants/ports.ts'
 import { openDatabase } from './database.ts'
+import { CLOCKS_DIFFER_MS, firstEventIdAt } from './event-ids.ts'
 import { adminAudit } from './tables.ts'
 import { pageOf } from './tenant-rows.ts'
-
-/** An id is made a moment before its change and by another clock than the last; this is more than they ever differ. */
-const CLOCKS_DIFFER_MS = 3_600_000
-const ULID_TIME_LENGTH = 10
 
 export function auditLog(d1: D1Database): AuditLog {
   const db = openDatabase(d1.withSession('first-primary'))
@@ -101,15 +97,13 @@ function conditionOn({ actor, type, startMs, endMs }: AuditQuery, afterId: strin
   const conditions = [
     actor === undefined ? [] : sql`e.actor = ${actor}`,
     type === undefined ? [] : sql`e.type = ${type}`,
-    startMs === undefined ? [] : sql`e.created_at >= ${startMs} AND e.id >= ${idAt(startMs - CLOCKS_DIFFER_MS)}`,
-    endMs === undefined ? [] : sql`e.created_at < ${endMs} AND e.id < ${idAt(endMs + CLOCKS_DIFFER_MS)}`,
+    startMs === undefined
+      ? []
+      : sql`e.created_at >= ${startMs} AND e.id >= ${firstEventIdAt(startMs - CLOCKS_DIFFER_MS)}`,
+    endMs === undefined ? [] : sql`e.created_at < ${endMs} AND e.id < ${firstEventIdAt(endMs + CLOCKS_DIFFER_MS)}`,
     afterId === null ? [] : sql`e.id < ${afterId}`,
   ].flat()
   return conditions.length === 0 ? sql`1` : sql.join(conditions, sql` AND `)
-}
-
-function idAt(timeMs: number): string {
-  return `evt_${encodeTime(Math.max(0, timeMs), ULID_TIME_LENGTH)}`
 }
 
 function entryOfTenant(row: typeof adminAudit.$inferSelect): AuditEntry {

@@ -18,6 +18,7 @@ const LOST = new Error('Network connection lost')
 
 let nowMs: number
 let core: GateCore
+let announced: string[]
 let writer: GateWriter
 let alarms: number[]
 let slept: number
@@ -35,6 +36,7 @@ function request(id: string, changed: Partial<WriteRequest> = {}): WriteRequest 
 }
 
 beforeEach(() => {
+  announced = []
   nowMs = NOON_MS
   slept = 0
   alarms = []
@@ -69,6 +71,7 @@ beforeEach(() => {
       nowMs += ms
     },
     writes,
+    announce: async (_: unknown, customerIds: string[]) => void announced.push(...customerIds),
     onStorageFailure: () => undefined,
   } as unknown as GateDeps
   writer = new GateWriter(SCOPE, core, deps, async (atMs) => void alarms.push(atMs))
@@ -78,7 +81,7 @@ describe('when D1 breaks off', () => {
   it('an overloaded one never began: the caller is told at once, and nothing stays under way', async () => {
     d1.commitWrites = () => Promise.reject(OVERLOADED)
     expect(await writer.write(request('c1'))).toMatchObject({ ok: false, failure: { reason: 'unavailable' } })
-    expect([slept, calls, core.nextOverdueMs]).toEqual([0, ['commit 1'], null])
+    expect([slept, calls, core.nextOverdueMs, announced]).toEqual([0, ['commit 1'], null, []])
   })
 
   it('a change that is found is answered as made, at the bookmark of the look', async () => {
@@ -88,6 +91,7 @@ describe('when D1 breaks off', () => {
     }
     expect(await writer.write(request('c1'))).toMatchObject({ ok: true, customer: { id: 'c1' }, bookmark: 'b7' })
     expect([slept, core.nextOverdueMs]).toEqual([0, null])
+    expect(announced).toEqual(['c1'])
   })
 
   it('a change that is not found is only given up when it can no longer be committed', async () => {

@@ -64,6 +64,8 @@ function worker(name: string, script: string): LegacyWorkerOptions {
     compatibilityDate: '2026-11-01',
     d1Databases: { DB: 'roster' },
     kvNamespaces: { CACHE: 'cache' },
+    queueProducers: { OUTBOX: 'roster-outbox' },
+    ...(name === HOME && { queueConsumers: { 'roster-outbox': { maxBatchTimeout: 0 } } }),
     durableObjects: {
       GATE: { className: 'TenantGate', useSQLite: true, ...scriptName },
       ADMIN_GUARD: { className: 'AdminGuard', useSQLite: true, ...scriptName },

@@ -4,11 +4,11 @@
  */
 import * as z from 'zod'
 import { codePointLength } from '../../registry/customer.ts'
-import { fromBase64Url, toBase64Url, utf8 } from '../../shared/bytes.ts'
+import { utf8 } from '../../shared/bytes.ts'
 import { AUDIT_TYPES } from '../../tenants/ports.ts'
 import { SCOPES } from '../../tenants/tenant.ts'
 import { TIERS } from '../../tenants/tiers.ts'
-import { email, issue, pageLimit, requiredText, text } from '../fields.ts'
+import { cursor, email, issue, pageLimit, requiredText, text } from '../fields.ts'
 
 const COMPANY_NAME_LENGTH_MAX = 255
 const KEY_NAME_LENGTH_MAX = 100
@@ -132,24 +132,6 @@ export const keyRotate = z.object({
   expires_at: expiresAt,
 })
 export type RotateInput = z.output<typeof keyRotate>
-
-/** Opaque to callers: the last id of the page before. */
-export function cursorOf(id: string): string {
-  return toBase64Url(utf8(id))
-}
-
-function cursor(isPosition: (id: string) => boolean) {
-  return z
-    .string()
-    .transform((value, context) => {
-      const bytes = fromBase64Url(value)
-      const id = bytes ? new TextDecoder().decode(bytes) : ''
-      if (isPosition(id)) return id
-      context.issues.push(issue(value, 'is not a cursor', 'send next_cursor of the page before, or leave it out'))
-      return ''
-    })
-    .optional()
-}
 
 const page = {
   limit: pageLimit(LIST_LIMIT_MAX, LIST_LIMIT_DEFAULT),

@@ -6,7 +6,8 @@ import type { KeyFields } from '../../tenants/operations.ts'
 import type { AuditEntry, GateUsage, Page, TenantChanges } from '../../tenants/ports.ts'
 import type { ApiKey, Tenant } from '../../tenants/tenant.ts'
 import type { Limits } from '../../tenants/tiers.ts'
-import { cursorOf, type KeyInput, type TenantInput } from './schema.ts'
+import { cursorOf } from '../fields.ts'
+import type { KeyInput, TenantInput } from './schema.ts'
 
 const DEFAULT_KEY_NAME = 'default'
 

@@ -13,7 +13,7 @@ import { listCustomers } from '../../registry/operations.ts'
 import type { Filter, ListQuery, PageStart } from '../../registry/query.ts'
 import { escapeFormula } from '../../shared/spreadsheet.ts'
 import { issue } from '../fields.ts'
-import { toV1 } from './translate.ts'
+import { toV1 } from '../flexprice-customer.ts'
 
 const STATUSES = ['published', 'draft', 'archived'] as const
 

@@ -123,6 +123,10 @@ function wordsFor(failure: Failure): Words {
       const message = `would have more than ${failure.keysMax} keys`
       return about(failure.reason, { field: 'metadata', message, fix: 'remove keys by sending null for them' })
     }
+    case 'unknown_workflow': {
+      const fix = 'send a name of GET /v1/settings/customer_onboarding, or leave it out'
+      return about(failure.reason, { field: 'onboarding_workflow_name', message: 'names no onboarding workflow', fix })
+    }
     case 'unavailable':
       return { status: 503, code: 'service_unavailable', message: 'Try again in a moment' }
     case 'internal':

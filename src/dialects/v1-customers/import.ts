@@ -17,7 +17,7 @@ import type { Wiring } from '../../wiring.ts'
 import { v1Door } from './failures.ts'
 import { LineChunks, type RawLine } from './import-lines.ts'
 import { type CustomerInput, customerCreate } from './schema.ts'
-import { parentFieldOf, toImported } from './translate.ts'
+import { onboardingOf, parentFieldOf, toImported } from './translate.ts'
 
 const NDJSON_TYPE = /^application\/(?:x-ndjson|ndjson|jsonl|x-jsonlines)\s*(?:;|$)/i
 export const importQueryString = z.strictObject({ dry_run: z.enum(['true', 'false']).default('false') })
@@ -134,7 +134,9 @@ class Importer {
     const unknown = this.#strict ? unknownFields(value, customerCreate) : []
     if (unknown.length > 0) return faulty(line, unknown, externalId)
     const id = newId('customer', this.#wiring.clock())
-    return { line, input, imported: { id, externalId: input.external_id, fields: toImported(input) } }
+    // Who brings customers along has onboarded them, unless the line says otherwise.
+    const onboarding = onboardingOf(input) ?? ''
+    return { line, input, imported: { id, externalId: input.external_id, fields: toImported(input), onboarding } }
   }
 
   #assumedBy(lines: Understood[]): string[] {

@@ -6,7 +6,7 @@
 import * as z from 'zod'
 import { unstorableString } from '../../http/body.ts'
 import { LIST_BOUNDS, LIST_FIELDS, type ListField } from '../../registry/query.ts'
-import { externalId, issue, metadata, requiredText } from '../fields.ts'
+import { externalId, issue, metadata, requiredText, time, timeOf } from '../fields.ts'
 import { expand } from './schema.ts'
 
 const LIMIT_MAX = 1_000
@@ -53,24 +53,6 @@ const OPERATORS_BY_KIND: Record<'text' | 'time' | 'status', readonly Operator[]>
   text: ['eq', 'contains', 'not_contains', 'gt', 'lt', 'gte', 'in', 'not_in'],
   time: ['eq', 'gt', 'lt', 'gte', 'in', 'not_in', 'before', 'after'],
   status: ['eq', 'in', 'not_in'],
-}
-
-/** A date, which is its first moment in UTC, or a time with its offset. Milliseconds since 1970 out. */
-const time = z
-  .string()
-  .transform((value, context): number => {
-    const timeMs = timeOf(value)
-    if (timeMs !== null) return timeMs
-    const fix = 'send a date such as 2026-01-20 or a time such as 2026-01-20T15:00:00Z (in a query string + is %2B)'
-    context.issues.push(issue(value, 'is not an ISO 8601 date or time', fix))
-    return 0
-  })
-  .meta({ examples: ['2026-01-20', '2026-01-20T15:00:00Z'] })
-
-function timeOf(value: string): number | null {
-  const isIso = z.iso.date().safeParse(value).success || z.iso.datetime({ offset: true }).safeParse(value).success
-  const timeMs = isIso ? Date.parse(value) : Number.NaN
-  return Number.isNaN(timeMs) ? null : timeMs
 }
 
 const filter = z

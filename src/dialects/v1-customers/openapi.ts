@@ -7,6 +7,7 @@ import type { AnswerDoc, DoorDoc, RouteDoc } from '../../http/openapi.ts'
 import { EXPANSIONS } from '../../registry/operations.ts'
 import { envelopedError } from '../answers.ts'
 import { externalId } from '../fields.ts'
+import { CUSTOMER_EXAMPLE, CUSTOMER_WANTED } from '../flexprice-answers.ts'
 import { v1Customer, v1Erasure, v1List } from './answers.ts'
 import { v1Door } from './failures.ts'
 import { listFields, searchBody } from './list-schema.ts'
@@ -14,35 +15,8 @@ import { bulkRoutes } from './openapi-bulk.ts'
 import { createQueryString, customerCreate, customerUpdate, customerUpsert, targetQueryString } from './schema.ts'
 
 const ID = 'cust_01JD3VQ4X8N2M7R5T9W6YBZKCE'
-const WANTED = {
-  external_id: 'user_12345',
-  name: 'Acme Corporation',
-  email: 'billing@acme.com',
-  address_line1: '123 Main Street',
-  address_city: 'San Francisco',
-  address_state: 'CA',
-  address_postal_code: '94105',
-  address_country: 'US',
-  metadata: { plan_tier: 'enterprise', account_manager: 'jane_doe' },
-}
-const SHOWN = {
-  id: ID,
-  ...WANTED,
-  contact: null,
-  address_line2: '',
-  timezone: 'UTC',
-  parent_customer_id: null,
-  parent_customer: null,
-  environment_id: 'env_live',
-  tenant_id: '0b6f7d0e-3f0c-4a52-9a63-6f1a5a1c2d3e',
-  status: 'published',
-  created_at: '2026-01-20T15:00:00.000Z',
-  updated_at: '2026-01-20T15:00:00.000Z',
-  created_by: 'key_01JD3VQ4X8N2M7R5T9W6YBZKCE',
-  updated_by: 'key_01JD3VQ4X8N2M7R5T9W6YBZKCE',
-}
 const LISTED = {
-  items: [SHOWN],
+  items: [CUSTOMER_EXAMPLE],
   pagination: { total: 1, limit: 50, offset: 1, next_cursor: null, has_more: false },
 }
 
@@ -115,7 +89,11 @@ function withoutNull(schema: z.ZodType): z.ZodType {
   return schema instanceof z.ZodPipe && schema.in instanceof z.ZodOptional ? withoutNull(schema.in) : schema
 }
 
-const customerAnswer = (description: string): AnswerDoc => ({ description, schema: v1Customer, example: SHOWN })
+const customerAnswer = (description: string): AnswerDoc => ({
+  description,
+  schema: v1Customer,
+  example: CUSTOMER_EXAMPLE,
+})
 const READS = { touches: 'read', scope: 'customers:read' } as const
 const WRITES = { touches: 'write', scope: 'customers:write', etag: true } as const
 const CHANGES = { ...WRITES, headers: ['if-match'] } satisfies Partial<RouteDoc>
@@ -152,9 +130,9 @@ export const v1Doc: DoorDoc = {
           description: '`return` answers 200 with the customer that has the external id, unchanged.',
         }),
       }),
-      body: { schema: customerCreate.meta({ id: 'V1CustomerCreate' }), example: WANTED },
+      body: { schema: customerCreate.meta({ id: 'V1CustomerCreate' }), example: CUSTOMER_WANTED },
       answers: { 201: customerAnswer('Created.'), 200: customerAnswer('It was there already (`if_exists=return`).') },
-      failures: [...WRITE_FAILURES],
+      failures: [...WRITE_FAILURES, 'unknown_workflow'],
     },
     'GET /v1/customers': {
       ...READS,
@@ -249,7 +227,7 @@ export const v1Doc: DoorDoc = {
         example: { name: 'Acme Corporation', email: 'billing@acme.com' },
       },
       answers: { 200: customerAnswer('Changed.'), 201: customerAnswer('Created.') },
-      failures: [...CHANGE_FAILURES],
+      failures: [...CHANGE_FAILURES, 'unknown_workflow'],
     },
     'PATCH /v1/customers/:id': {
       ...CHANGES,

@@ -28,6 +28,7 @@ import {
 } from '../../registry/operations.ts'
 import type { Snapshot, Target } from '../../registry/ports.ts'
 import type { Wiring } from '../../wiring.ts'
+import { toV1 } from '../flexprice-customer.ts'
 import { exportCustomers } from './export.ts'
 import { importCustomers } from './import.ts'
 import { type ListInput, listQueryString, searchBody } from './list-schema.ts'
@@ -40,16 +41,17 @@ import {
   customerUpsert,
   isCustomerId,
   isExternalId,
+  type OnboardingInput,
   readQueryString,
   targetQueryString,
 } from './schema.ts'
 import {
   etagParts,
+  onboardingOf,
   parentFieldOf,
   toChanges,
   toMergePatch,
   toNewCustomer,
-  toV1,
   toV1Erasure,
   toV1Expanded,
 } from './translate.ts'
@@ -63,7 +65,8 @@ export function v1Customers(wiring: Wiring) {
     .post('/', jsonBody, validJson(customerCreate), async (c) => {
       const { if_exists: ifExists } = readQuery(c, createQueryString)
       const input = c.req.valid('json')
-      const options = { nowMs: c.get('nowMs'), ifExists, idempotency: await idempotencyOf(c) }
+      const onboarding = onboardingOf(input)
+      const options = { nowMs: c.get('nowMs'), ifExists, onboarding, idempotency: await idempotencyOf(c) }
       const { customer, effect } = await named(input, createCustomer(c.get('registry'), toNewCustomer(input), options))
       return answerCustomer(c, effect === 'created' ? 201 : 200, customer)
     })
@@ -142,7 +145,10 @@ async function update(
   return answerCustomer(c, 200, customer)
 }
 
-async function upsert(c: HttpContext, { external_id: externalIdInBody, ...input }: CustomerInput): Promise<Response> {
+async function upsert(
+  c: HttpContext,
+  { external_id: externalIdInBody, ...input }: CustomerInput & OnboardingInput,
+): Promise<Response> {
   const externalId = externalIdOfPath(c)
   if (!isExternalId(externalId)) {
     throw refusedField('external_id', 'is no external id', 'put 1 to 255 characters without NUL into the path')
@@ -153,7 +159,7 @@ async function upsert(c: HttpContext, { external_id: externalIdInBody, ...input 
   }
   // RFC 9110: `*` is a condition on a customer that exists, so it never creates one.
   if (c.req.header('if-match')?.trim() === '*') return update(c, { externalId }, input, toChanges)
-  const options = { nowMs: c.get('nowMs'), ifVersion: ifVersion(c) }
+  const options = { nowMs: c.get('nowMs'), ifVersion: ifVersion(c), onboarding: onboardingOf(input) }
   const write = upsertCustomer(c.get('registry'), externalId, toChanges(input), options)
   const { customer, effect } = await named(input, write)
   return answerCustomer(c, effect === 'created' ? 201 : 200, customer)

@@ -4,18 +4,12 @@
  */
 
 import type { ImportedFields } from '../../registry/bulk.ts'
-import type {
-  Customer,
-  CustomerChanges,
-  CustomerStatus,
-  Integration,
-  Mode,
-  ParentReference,
-} from '../../registry/customer.ts'
+import type { Customer, CustomerChanges, ParentReference } from '../../registry/customer.ts'
 import type { Expanded, Expansion } from '../../registry/operations.ts'
-import type { Erasure } from '../../registry/ports.ts'
+import type { Erasure, OnboardingChoice } from '../../registry/ports.ts'
 import { isoTime } from '../../shared/clock.ts'
-import type { CustomerInput } from './schema.ts'
+import { toV1, toV1Integration } from '../flexprice-customer.ts'
+import type { CustomerInput, OnboardingInput } from './schema.ts'
 
 const TEXT_FIELDS = {
   name: 'name',
@@ -48,6 +42,12 @@ export function toMergePatch(input: CustomerInput): CustomerChanges {
 
 export function toNewCustomer(input: CustomerInput & { external_id: string }) {
   return { ...toChanges(input), externalId: input.external_id }
+}
+
+/** By which workflow the customer is onboarded that the input creates; one that is to be skipped needs not exist. */
+export function onboardingOf(input: OnboardingInput): OnboardingChoice {
+  if (input.skip_onboarding_workflow) return ''
+  return input.onboarding_workflow_name || null
 }
 
 /** For a line of an import: as PUT, under the external id that the line names. */
@@ -87,77 +87,14 @@ function withoutNulls(metadata: Record<string, string | null>): Record<string, s
   return Object.fromEntries(Object.entries(metadata).filter((entry): entry is [string, string] => entry[1] !== null))
 }
 
-/** Live and test are the two environments that every tenant has. */
-function environmentId(mode: Mode): string {
-  return mode === 'live' ? 'env_live' : 'env_test'
-}
-
-export interface V1Customer {
-  id: string
-  external_id: string
-  name: string
-  email: string
-  contact: string | null
-  address_line1: string
-  address_line2: string
-  address_city: string
-  address_state: string
-  address_postal_code: string
-  address_country: string
-  timezone: string
-  parent_customer_id: string | null
-  parent_customer: V1Customer | null
-  metadata: Record<string, string>
-  environment_id: string
-  tenant_id: string
-  status: CustomerStatus
-  created_at: string
-  updated_at: string
-  created_by: string
-  updated_by: string
-}
-
-/** Every key is always there: FlexPrice's SDK refuses an answer that lacks one. */
-export function toV1(customer: Customer, expanded: Expanded = {}): V1Customer {
-  return {
-    id: customer.id,
-    external_id: customer.externalId,
-    name: customer.name ?? '',
-    email: customer.email ?? '',
-    contact: customer.contact,
-    address_line1: customer.addressLine1 ?? '',
-    address_line2: customer.addressLine2 ?? '',
-    address_city: customer.addressCity ?? '',
-    address_state: customer.addressState ?? '',
-    address_postal_code: customer.addressPostalCode ?? '',
-    address_country: customer.addressCountry ?? '',
-    timezone: customer.timezone,
-    parent_customer_id: customer.parentId,
-    parent_customer: expanded.parent ? toV1(expanded.parent) : null,
-    metadata: customer.metadata,
-    environment_id: environmentId(customer.mode),
-    tenant_id: customer.tenantId,
-    status: customer.status,
-    created_at: isoTime(customer.createdAtMs),
-    updated_at: isoTime(customer.updatedAtMs),
-    created_by: customer.createdBy,
-    updated_by: customer.updatedBy,
-  }
-}
-
 /** The same with what `wanted` names; what is not wanted has no key, but for `parent_customer`, which always has. */
 export function toV1Expanded(customer: Customer, expanded: Expanded, wanted: ReadonlySet<Expansion>): object {
   return {
-    ...toV1(customer, expanded),
+    ...toV1(customer, expanded.parent),
     ...(wanted.has('children') && { children: (expanded.children ?? []).map((child) => toV1(child)) }),
     ...(wanted.has('integrations') && { integrations: customer.integrations.map(toV1Integration) }),
     ...(wanted.has('aliases') && { old_external_ids: expanded.aliases ?? [] }),
   }
-}
-
-/** Under both of the names that FlexPrice has for each. */
-function toV1Integration(integration: Integration): object {
-  return { ...integration, provider_type: integration.provider, provider_entity_id: integration.id }
 }
 
 /** What an expanded answer shows beside the customer itself, for its etag. */

@@ -4,6 +4,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { z } from 'zod'
+import { toV1 } from '../../../src/dialects/flexprice-customer.ts'
 import { listQueryString, searchBody } from '../../../src/dialects/v1-customers/list-schema.ts'
 import { cursorOf, readCursor, toListRequest } from '../../../src/dialects/v1-customers/list-translate.ts'
 import {
@@ -15,7 +16,7 @@ import {
   readQueryString,
   targetQueryString,
 } from '../../../src/dialects/v1-customers/schema.ts'
-import { toChanges, toMergePatch, toNewCustomer, toV1 } from '../../../src/dialects/v1-customers/translate.ts'
+import { toChanges, toMergePatch, toNewCustomer } from '../../../src/dialects/v1-customers/translate.ts'
 import { problemsOf } from '../../../src/http/problems.ts'
 import type { Customer } from '../../../src/registry/customer.ts'
 import { Refused } from '../../../src/registry/failures.ts'

@@ -1,0 +1,31 @@
+/**
+ * Says through the queue what a commit has left to be done, soon after it and off its caller's path. While one announcement
+ * is under way further ones are gathered into the next. Nothing depends on it: what is not announced, the sweep finds.
+ */
+export class Announcer {
+  readonly #announce: (customerIds: string[]) => Promise<void>
+  #waiting = new Set<string>()
+  #running = false
+
+  /** `announce` must not throw. */
+  constructor(announce: (customerIds: string[]) => Promise<void>) {
+    this.#announce = announce
+  }
+
+  /** Customers whose changes have just been committed. */
+  add(customerIds: Iterable<string>): void {
+    for (const customerId of customerIds) this.#waiting.add(customerId)
+    void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    if (this.#running) return
+    this.#running = true
+    while (this.#waiting.size > 0) {
+      const customerIds = [...this.#waiting]
+      this.#waiting.clear()
+      await this.#announce(customerIds)
+    }
+    this.#running = false
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * What is said through the queue: that there is something to do, and for whom. What it is stands in D1, so a message may come
+ * late, twice or never. Versioned: what another version wrote is ignored, and the sweep says it anew.
+ */
+import type { Scope } from '../registry/customer.ts'
+
+const VERSION = 1
+
+/** `customerId` is empty where it is about no customer. */
+export type OutboxMessage =
+  /** Deliveries of this customer's events to this endpoint are pending. */
+  | ({ v: typeof VERSION; kind: 'deliver'; endpointId: string; customerId: string } & Scope)
+  /** The onboarding of this customer has not been started. */
+  | ({ v: typeof VERSION; kind: 'onboard'; customerId: string } & Scope)
+
+export function deliverMessage({ tenantId, mode }: Scope, endpointId: string, customerId: string): OutboxMessage {
+  return { v: VERSION, kind: 'deliver', tenantId, mode, endpointId, customerId }
+}
+
+export function onboardMessage({ tenantId, mode }: Scope, customerId: string): OutboxMessage {
+  return { v: VERSION, kind: 'onboard', tenantId, mode, customerId }
+}
+
+/** Null for anything that this version did not write. */
+export function readMessage(body: unknown): OutboxMessage | null {
+  if (typeof body !== 'object' || body === null) return null
+  const { v, kind, tenantId, mode, endpointId, customerId } = body as Record<string, unknown>
+  if (v !== VERSION || typeof tenantId !== 'string' || (mode !== 'live' && mode !== 'test')) return null
+  if (typeof customerId !== 'string') return null
+  if (kind === 'onboard') return onboardMessage({ tenantId, mode }, customerId)
+  if (kind === 'deliver' && typeof endpointId === 'string') {
+    return deliverMessage({ tenantId, mode }, endpointId, customerId)
+  }
+  return null
+}

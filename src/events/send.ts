@@ -1,0 +1,13 @@
+/**
+ * Sends messages to the queue, as many at once as it takes.
+ */
+import type { OutboxMessage } from './messages.ts'
+
+/** Of Cloudflare Queues. */
+const BATCH_MESSAGES_MAX = 100
+
+export async function sendAll(queue: Queue<OutboxMessage>, messages: readonly OutboxMessage[]): Promise<void> {
+  for (let at = 0; at < messages.length; at += BATCH_MESSAGES_MAX) {
+    await queue.sendBatch(messages.slice(at, at + BATCH_MESSAGES_MAX).map((body) => ({ body })))
+  }
+}

@@ -1,0 +1,26 @@
+/**
+ * What the outbox still owes for some customers: deliveries that are pending and onboardings that were not started. What
+ * is done about them is in the files of `events/` and `onboarding/`, which have stores of their own beside this one.
+ */
+import { sql } from 'drizzle-orm'
+import { deliverMessage, type OutboxMessage, onboardMessage } from '../events/messages.ts'
+import type { Scope } from '../registry/customer.ts'
+import { openDatabase } from './database.ts'
+
+/** One message for each endpoint and customer. Reads by key alone, and almost nothing for a tenant that is told nothing. */
+export async function owedTo(d1: D1Database, scope: Scope, customerIds: readonly string[]): Promise<OutboxMessage[]> {
+  const { tenantId, mode } = scope
+  const wanted = sql`json_each(${JSON.stringify(customerIds)})`
+  const rows = await openDatabase(d1.withSession('first-primary')).all<{ endpointId: string | null; id: string }>(sql`
+    SELECT e.id AS "endpointId", c.value AS id FROM webhook_endpoints e CROSS JOIN ${wanted} c
+    WHERE e.tenant_id = ${tenantId} AND e.mode = ${mode} AND EXISTS (
+      SELECT 1 FROM webhook_deliveries d WHERE d.tenant_id = e.tenant_id AND d.mode = e.mode
+        AND d.customer_id = c.value AND d.endpoint_id = e.id AND d.status = 'pending'
+    )
+    UNION ALL
+    SELECT NULL, r.customer_id FROM ${wanted} c CROSS JOIN onboarding_runs r
+    WHERE r.tenant_id = ${tenantId} AND r.mode = ${mode} AND r.customer_id = c.value AND r.status = 'pending'`)
+  return rows.map(({ endpointId, id }) =>
+    endpointId === null ? onboardMessage(scope, id) : deliverMessage(scope, endpointId, id),
+  )
+}

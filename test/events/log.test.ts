@@ -1,0 +1,166 @@
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { call, newCustomer, newKey, newTenant, type TestTenant } from '../support/roster.ts'
+
+async function everyKindOfChange(key: string) {
+  const { id } = await newCustomer(key, { name: 'Ada', metadata: { plan: 'pro' } })
+  await call('PATCH', `/v1/customers/${id}`, {
+    key,
+    body: { name: 'Ada Lovelace', metadata: { plan: null, seats: 3 } },
+  })
+  await call('PATCH', `/customers/${id}`, { key, body: { personal_details: { preferred_locale: 'en-GB' } } })
+  await call('DELETE', `/v1/customers/${id}`, { key })
+  await call('POST', `/v1/customers/${id}/restore`, { key, headers: { 'x-request-id': 'restoring' } })
+  return id as string
+}
+
+async function eventsOf(tenant: TestTenant, query = '', key = tenant.live.key) {
+  const { status, body } = await call('GET', `/v1/events${query}`, { key })
+  expect(status).toBe(200)
+  return body
+}
+
+/** As if the events of the tenant had happened so much earlier: the time of an id is in its first ten characters. */
+async function age(tenant: TestTenant, byMs: number): Promise<void> {
+  const { results } = await env.DB.prepare('SELECT id FROM events WHERE tenant_id = ?')
+    .bind(tenant.tenantId)
+    .all<{ id: string }>()
+  const { decodeTime, encodeTime } = await import('ulid')
+  for (const { id } of results) {
+    const older = `evt_${encodeTime(decodeTime(id.slice(4)) - byMs, 10)}${id.slice(14)}`
+    await env.DB.prepare('UPDATE events SET id = ?2 WHERE tenant_id = ?1 AND id = ?3')
+      .bind(tenant.tenantId, older, id)
+      .run()
+  }
+}
+
+describe('GET /v1/events', () => {
+  it('tells of every change, newest first, with the customer as it then was and what it was before', async () => {
+    const tenant = await newTenant()
+    const id = await everyKindOfChange(tenant.live.key)
+    const { items, pagination } = await eventsOf(tenant)
+    expect(pagination).toEqual({ limit: 50, next_cursor: null, has_more: false })
+    expect(
+      items.map(({ type, data }: never) => {
+        const { customer, previous_attributes: previous, version } = data as never as Record<string, never>
+        return [
+          type,
+          version,
+          (customer as Record<string, string>).name,
+          (customer as Record<string, string>).status,
+          previous,
+        ]
+      }),
+    ).toEqual([
+      ['customer.restored', 5, 'Ada Lovelace', 'published', { status: 'archived' }],
+      ['customer.archived', 4, 'Ada Lovelace', 'archived', { status: 'published' }],
+      ['customer.updated', 3, 'Ada Lovelace', 'published', { profile: {} }],
+      ['customer.updated', 2, 'Ada Lovelace', 'published', { name: 'Ada', metadata: { plan: 'pro' } }],
+      ['customer.created', 1, 'Ada', 'published', {}],
+    ])
+    const [restored] = items
+    expect(restored.data).toMatchObject({ actor: tenant.live.keyId, request_id: 'restoring', detail: null })
+    const now = await call('GET', `/v1/customers/${id}`, { key: tenant.live.key })
+    expect(restored.data.customer).toEqual({ ...now.body, integrations: [] })
+  })
+
+  it('is of one tenant and mode alone', async () => {
+    const [tenant, other] = await Promise.all([newTenant(), newTenant()])
+    await newCustomer(tenant.live.key)
+    expect((await eventsOf(tenant)).items).toHaveLength(1)
+    expect((await eventsOf(other)).items).toHaveLength(0)
+    expect((await eventsOf(tenant, '', tenant.test.key)).items).toHaveLength(0)
+  })
+
+  it('needs the scope events:read', async () => {
+    const tenant = await newTenant()
+    const { key } = await newKey(tenant.tenantId, { scopes: ['customers:read', 'customers:write'] })
+    const refused = await call('GET', '/v1/events', { key })
+    expect([refused.status, refused.body.details.reason]).toEqual([403, 'missing_scope'])
+    const { key: reader } = await newKey(tenant.tenantId, { scopes: ['events:read'] })
+    expect((await call('GET', '/v1/events', { key: reader })).status).toBe(200)
+  })
+
+  it('tells the types and the time that are asked for, to the millisecond', async () => {
+    const tenant = await newTenant()
+    await everyKindOfChange(tenant.live.key)
+    const typesOf = (page: { items: { type: string }[] }) => page.items.map(({ type }) => type)
+    expect(typesOf(await eventsOf(tenant, '?type=customer.created,customer.archived'))).toEqual([
+      'customer.archived',
+      'customer.created',
+    ])
+    const { items } = await eventsOf(tenant)
+    const { timestamp } = items[1]
+    const after = new Date(Date.parse(timestamp) + 1).toISOString()
+    const isAt = (item: { timestamp: string }) => item.timestamp === timestamp
+    expect((await eventsOf(tenant, `?start_time=${timestamp}`)).items.some(isAt)).toBe(true)
+    expect((await eventsOf(tenant, `?start_time=${after}`)).items.some(isAt)).toBe(false)
+    expect((await eventsOf(tenant, `?end_time=${after}`)).items.some(isAt)).toBe(true)
+    expect((await eventsOf(tenant, `?end_time=${timestamp}`)).items.some(isAt)).toBe(false)
+    const wrong = await call('GET', '/v1/events?type=customer.born', { key: tenant.live.key })
+    expect([wrong.status, wrong.body.details.errors[0].field]).toEqual([400, 'type'])
+  })
+
+  it('pages neither skip nor repeat while more happens', async () => {
+    const tenant = await newTenant()
+    const { key } = tenant.live
+    for (let at = 0; at < 7; at++) await newCustomer(key)
+    const before = (await eventsOf(tenant)).items.map(({ id }: { id: string }) => id)
+    const seen: string[] = []
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const page = await eventsOf(tenant, `?limit=2${cursor && `&cursor=${cursor}`}`)
+      seen.push(...page.items.map(({ id }: { id: string }) => id))
+      cursor = page.pagination.next_cursor
+      await newCustomer(key)
+    }
+    expect(seen).toEqual(before)
+  })
+
+  it('oldest first, shows only what nothing older can still come before, and goes on from the last cursor', async () => {
+    const tenant = await newTenant()
+    await everyKindOfChange(tenant.live.key)
+    const first = await eventsOf(tenant, '?order=asc')
+    expect([first.items, first.pagination]).toEqual([[], { limit: 50, next_cursor: null, has_more: false }])
+    await age(tenant, 10_000)
+    expect((await eventsOf(tenant, '?order=asc')).items).toHaveLength(0)
+    await age(tenant, 1_500)
+    const settled = await eventsOf(tenant, '?order=asc&limit=5')
+    expect(settled.items.map(({ data }: { data: { version: number } }) => data.version)).toEqual([1, 2, 3, 4, 5])
+    expect(settled.pagination).toMatchObject({ has_more: false, next_cursor: expect.any(String) })
+    await newCustomer(tenant.live.key)
+    const following = `?order=asc&cursor=${settled.pagination.next_cursor}`
+    const nothing = await eventsOf(tenant, following)
+    expect([nothing.items, nothing.pagination.next_cursor]).toEqual([[], settled.pagination.next_cursor])
+    await age(tenant, 12_000)
+    // All of them are older now, so the cursor has all of them before it but the one that came later.
+    expect((await eventsOf(tenant, '?order=asc')).items).toHaveLength(6)
+  })
+})
+
+describe('GET /v1/customers/{id}/events', () => {
+  it('tells what happened to one customer', async () => {
+    const tenant = await newTenant()
+    const id = await everyKindOfChange(tenant.live.key)
+    await newCustomer(tenant.live.key)
+    const { status, body } = await call('GET', `/v1/customers/${id}/events?limit=2`, { key: tenant.live.key })
+    expect([status, body.items.map(({ type }: { type: string }) => type)]).toEqual([
+      200,
+      ['customer.restored', 'customer.archived'],
+    ])
+    const next = await call('GET', `/v1/customers/${id}/events?cursor=${body.pagination.next_cursor}`, {
+      key: tenant.live.key,
+    })
+    expect(next.body.items).toHaveLength(3)
+  })
+
+  it('is the same for one that never was, one of another tenant, and one that is erased', async () => {
+    const [tenant, other] = await Promise.all([newTenant(), newTenant()])
+    const { key } = tenant.live
+    const [erased, foreign] = await Promise.all([newCustomer(key), newCustomer(other.live.key)])
+    await call('POST', `/v1/customers/${erased.id}/erase`, { key })
+    const ids = ['cust_01JD3VQ4X8N2M7R5T9W6YBZKCE', foreign.id, erased.id, 'garbage']
+    const answers = await Promise.all(ids.map((id) => call('GET', `/v1/customers/${id}/events`, { key })))
+    expect(new Set(answers.map(({ status, text }) => `${status} ${text}`)).size).toBe(1)
+    expect(answers[0]?.status).toBe(404)
+  })
+})
