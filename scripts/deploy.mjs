@@ -8,7 +8,6 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { experimental_readRawConfig as readRawConfig } from 'wrangler'
 import { CloudflareApi } from './cloudflare-api.mjs'
 import { configOf, resourcesOf, withIds } from './environment.mjs'
 
@@ -62,6 +61,8 @@ function readOptions() {
 }
 
 async function main(options) {
+  // Late: loading wrangler takes longer than saying what is wrong with the options.
+  const { experimental_readRawConfig: readRawConfig } = await import('wrangler')
   const { rawConfig } = readRawConfig({ config: 'wrangler.toml' })
   const config = configOf(rawConfig, options.environment, process.cwd())
   const api = new CloudflareApi(await tokenOf())
@@ -88,7 +89,7 @@ async function main(options) {
     try {
       return await deploy(file, folder, api.account, secrets)
     } finally {
-      await showAdminKey(api, config.name, secrets)
+      await showSecrets(api, config.name, secrets)
     }
   })
   await ready(options.url ?? url ?? (config.workers_dev && `https://${config.name}.${subdomain}.workers.dev`))
@@ -169,7 +170,7 @@ async function missingSecrets(api, worker, required) {
   const set = await api.secretNames(worker)
   const missing = required.filter((name) => !set.includes(name))
   for (const name of required) told('secret', name, missing.includes(name) ? 'will be made' : 'found')
-  return Object.fromEntries(missing.map((name) => [name, randomBytes(SECRET_BYTES).toString('base64url')]))
+  return Object.fromEntries(missing.map((name) => [name, randomBytes(SECRET_BYTES).toString('hex')]))
 }
 
 function told(kind, name, state, value) {
@@ -214,10 +215,17 @@ async function deploy(file, folder, account, secrets) {
   return targets.find((target) => /^https:\S+$/.test(target)) ?? null
 }
 
-/** The one time it can be seen. Also when wrangler failed after the version was there: the key would be lost. */
-async function showAdminKey(api, worker, secrets) {
-  if (!secrets.ADMIN_KEYS || !(await api.secretNames(worker)).includes('ADMIN_KEYS')) return
-  console.log(`\nThe first admin key, shown this once; keep it safe:\n\n  ${secrets.ADMIN_KEYS}`)
+/** The one time they can be seen. Also when wrangler failed after the version was there: they would be lost. */
+async function showSecrets(api, worker, secrets) {
+  const set = await api.secretNames(worker)
+  const made = Object.entries(secrets).filter(([name]) => set.includes(name))
+  if (made.length === 0) return
+  const lines = made.map(([name, value]) => `  ${name.padEnd(16)} ${value}`).join('\n')
+  console.log(
+    `\nMade for ${worker} and shown this once. Keep them: nobody can read them back, and rotating one needs it.\n\n${lines}`,
+  )
+  if (secrets.ADMIN_KEYS)
+    console.log('\nADMIN_KEYS is the first admin key: `export ROSTER_ADMIN_KEY=` it for `npm run tenant`.')
 }
 
 async function ready(url) {
