@@ -4,7 +4,7 @@
  * it, and touches only the columns it names, so that two changes of different fields never undo each other.
  * All of it goes to the primary: an operator's decision is never read from a replica.
  */
-import { and, desc, eq, exists, isNull, lt, notExists, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, exists, gt, isNull, lt, notExists, or, type SQL, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/sqlite-core'
 import type { Mode } from '../registry/customer.ts'
 import { Refused } from '../registry/failures.ts'
@@ -20,6 +20,8 @@ import { apiKeys, tenants } from './tables.ts'
 import { conditionsOf, keyChangeOf, keyOf, pageOf, rowOf, storedOf, tenantOf, updateOf } from './tenant-rows.ts'
 
 const RETRY_AFTER_MS = 1_000
+/** More than the clocks of a gate and of D1 ever differ. */
+const EXPIRY_LEEWAY_MS = 60_000
 
 /** What a gate enforces for one mode; `db` reads the primary. Null: there is no such tenant. */
 export async function loadTenantForGate(
@@ -33,9 +35,14 @@ export async function loadTenantForGate(
     db
       .select()
       .from(apiKeys)
-      .where(and(eq(apiKeys.tenantId, tenantId), eq(apiKeys.mode, mode), isNull(apiKeys.revokedAtMs))),
+      .where(and(eq(apiKeys.tenantId, tenantId), eq(apiKeys.mode, mode), isNull(apiKeys.revokedAtMs), isNotLongDead())),
   ])
   return tenant ? { tenant: tenantOf(tenant), keys: keys.map(keyOf) } : null
+}
+
+/** A key that expired is no key; the gate, whose clock may be behind that of D1, says when. */
+function isNotLongDead(): SQL | undefined {
+  return or(isNull(apiKeys.expiresAtMs), gt(apiKeys.expiresAtMs, sql`unixepoch('subsec') * 1000 - ${EXPIRY_LEEWAY_MS}`))
 }
 
 /** The author is whom the audit names for the changes made through this store. */
