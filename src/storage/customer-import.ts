@@ -8,9 +8,9 @@
 import type { ImportStamp, ImportStore, LineFacts, PlannedLine, Segment } from '../gate/import-protocol.ts'
 import type { ImportLine } from '../registry/bulk.ts'
 import { creationTimeOf, DEFAULT_TIMEZONE, OPTIONAL_TEXT_FIELDS, type Scope } from '../registry/customer.ts'
-import { canonicalJson } from './customer-statements.ts'
 import { classifyD1Error, isStatementFault } from './d1-errors.ts'
 import { bookmarkOf } from './database.ts'
+import { canonicalJson } from './given-columns.ts'
 import { failureOfRule } from './refused-rules.ts'
 
 /** A line as the statements read it. Absent fields are absent; metadata and integrations are text, as they are stored. */

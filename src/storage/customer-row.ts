@@ -1,7 +1,7 @@
 /**
  * Between a row of `customers`, or what an event keeps of it, and a customer of the registry. Owns which columns are read, nothing about which rows.
  */
-import { getTableColumns, sql } from 'drizzle-orm'
+import { type Column, getTableColumns, sql } from 'drizzle-orm'
 import type { Customer, Integration, Scope } from '../registry/customer.ts'
 import type { Erasure } from '../registry/ports.ts'
 import { type CustomerDocument, customers } from './tables.ts'
@@ -17,6 +17,8 @@ const {
 /** What a customer is made of: all columns but those that only tell the triggers about the change. */
 export const customerColumns = columns
 
+const CUSTOMER_COLUMNS: [field: string, column: Column][] = Object.entries(columns)
+
 /**
  * The same for a source that names an index, which Drizzle has no word for: it then lets no column pass that it can not
  * see the table of, but takes an expression that is nothing but the column.
@@ -29,6 +31,16 @@ export type CustomerRow = Omit<
   typeof customers.$inferSelect,
   'changeId' | 'changeRequestId' | 'changeReason' | 'changeOnboarding'
 >
+
+/** A row as D1 gives it, by the names of its columns, in the types of the table. */
+export function customerRowOf(columns: Record<string, unknown>): CustomerRow {
+  const row: Record<string, unknown> = {}
+  for (const [field, column] of CUSTOMER_COLUMNS) {
+    const value = columns[column.name]
+    row[field] = value === null ? null : column.mapFromDriverValue(value)
+  }
+  return row as CustomerRow
+}
 
 export function customerOf(row: CustomerRow): Customer {
   return {

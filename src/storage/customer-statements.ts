@@ -7,34 +7,24 @@
  * first and written back: a column that the caller did not name is not touched, whoever else writes.
  */
 import { and, eq, getTableColumns, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm'
+import type { BatchItem } from 'drizzle-orm/batch'
 import type { PreparedWrite } from '../gate/gate-writer.ts'
-import {
-  type CustomerChanges,
-  creationTimeOf,
-  DEFAULT_TIMEZONE,
-  OPTIONAL_TEXT_FIELDS,
-  type ParentReference,
-  type Scope,
-} from '../registry/customer.ts'
+import { creationTimeOf, type Scope } from '../registry/customer.ts'
 import type { Command } from '../registry/ports.ts'
-import { customerColumns } from './customer-row.ts'
+import { customerColumns, customerRowOf } from './customer-row.ts'
 import type { Database } from './database.ts'
-import { isUnused } from './idempotency-records.ts'
+import { type CustomerColumn, type Given, type GivenColumns, givenBy, isNew, newFields } from './given-columns.ts'
+import { IS_UNUSED } from './idempotency-records.ts'
+import { shapedStatement, slot } from './statement-texts.ts'
 import { type CustomerDocument, customerAliases, customers, events } from './tables.ts'
 
-type New = Extract<Command, { kind: 'create' | 'upsert' }>
-type Targeted = Extract<Command, { kind: 'update' | 'archive' | 'restore' | 'erase' }>
-type CustomerColumn = keyof typeof customers.$inferInsert
-
-/** An upsert that gets here names no customer yet: it creates, or finds that another was quicker. */
-export function isNew(command: Command): command is New {
-  return command.kind === 'create' || command.kind === 'upsert'
-}
-
 /** Answers the customer if the change was made, no row if not. */
-export function changeStatement(db: Database, scope: Scope, write: PreparedWrite) {
+export function changeStatement(db: Database, scope: Scope, write: PreparedWrite): BatchItem<'sqlite'> {
   const { command } = write
-  return isNew(command) ? insertStatement(db, scope, write, command) : updateStatement(db, scope, write, command)
+  const given = givenBy(command)
+  const values = { ...valuesOf(scope, write), ...mapValues(given, ({ value }) => value) }
+  const build = () => (isNew(command) ? insertStatement(db, write, given) : updateStatement(db, write, command, given))
+  return shapedStatement(db, shapeOf(write, given), build, values, customerRowOf)
 }
 
 /** What the change met or made: the customer it is about, or the one that has the external id. */
@@ -81,63 +71,76 @@ function documentOf(text: string | null): CustomerDocument | null {
 
 export type Look = Awaited<ReturnType<typeof lookStatement>>[number]
 
-function insertStatement(db: Database, scope: Scope, write: PreparedWrite, command: New) {
-  const fields = newFields(command)
-  const given: Partial<Record<CustomerColumn, unknown>> = {
-    tenantId: scope.tenantId,
-    mode: scope.mode,
-    id: command.id,
-    ...assignments(scope, fields),
-    timezone: fields.timezone ?? DEFAULT_TIMEZONE,
-    metadata: newMetadata(fields.metadata),
-    integrations: canonicalJson(fields.integrations ?? []),
-    profile: sql`json_patch('{}', ${JSON.stringify(fields.profile ?? {})})`,
-    status: fields.status ?? 'published',
-    version: 1,
-    createdAtMs: creationTimeOf(command.id),
-    updatedAtMs: creationTimeOf(command.id),
-    createdBy: write.actor,
-    ...changeOf(write),
+type Targeted = Extract<Command, { kind: 'update' | 'archive' | 'restore' | 'erase' }>
+
+const SCOPE = { tenantId: slot('tenantId'), mode: slot('mode') }
+
+/** Everything that decides the text of a change. */
+function shapeOf({ command, idempotency }: PreparedWrite, given: GivenColumns): string {
+  const named = !isNew(command) && command.target.externalId !== undefined && 'named'
+  const versioned = command.kind !== 'create' && command.ifVersion !== null && 'versioned'
+  const columns = Object.entries(given).map(([column, { as }]) => `${column} ${as}`)
+  return [command.kind, idempotency && 'keyed', named, versioned, ...columns].filter(Boolean).join(', ')
+}
+
+/** The values of a change by their slots, besides what the caller sent for the columns. */
+function valuesOf(scope: Scope, write: PreparedWrite): Record<string, unknown> {
+  const { command, nowMs, deadlineMs, idempotency } = write
+  const stamps = { nowMs, deadlineMs, idempotencyKey: idempotency?.key, ...changeOf(write) }
+  if (isNew(command)) return { ...scope, ...stamps, id: command.id, createdAtMs: creationTimeOf(command.id) }
+  const { target, ifVersion } = command
+  return { ...scope, ...stamps, id: targetId(command), namedExternalId: target.externalId, ifVersion }
+}
+
+function insertStatement(db: Database, write: PreparedWrite, given: GivenColumns) {
+  const made: Partial<Record<CustomerColumn, SQL>> = {
+    ...SCOPE,
+    id: slot('id'),
+    ...mapValues(given, (how, column) => expressionOf(column, how, sql`'{}'`)),
+    version: sql`1`,
+    createdAtMs: slot('createdAtMs'),
+    updatedAtMs: slot('createdAtMs'),
+    createdBy: slot('updatedBy'),
+    ...CHANGE_SLOTS,
   }
   // Drizzle names every column of the table, in the table's order.
-  const values = Object.keys(getTableColumns(customers)).map(
-    (column) => sql`${given[column as CustomerColumn] ?? null}`,
-  )
+  const values = Object.keys(getTableColumns(customers)).map((column) => made[column as CustomerColumn] ?? sql`NULL`)
+  const condition = and(inTime(slot('deadlineMs')), write.idempotency ? IS_UNUSED : undefined)
   return (
     db
       .insert(customers)
-      .select(sql`SELECT ${sql.join(values, sql`, `)} WHERE ${and(inTime(write.deadlineMs), isUnused(scope, write))}`)
+      .select(sql`SELECT ${sql.join(values, sql`, `)} WHERE ${condition}`)
       // DO NOTHING, in words that Drizzle can say: its onConflictDoNothing() writes the condition of the index in the wrong place.
       .onConflictDoUpdate({
         target: [customers.tenantId, customers.mode, customers.externalId],
         targetWhere: sql`archived_at IS NULL`,
-        set: { changeId: write.changeId },
+        set: { changeId: slot('changeId') },
         setWhere: sql`0`,
       })
       .returning(customerColumns)
   )
 }
 
-function updateStatement(db: Database, scope: Scope, write: PreparedWrite, command: Targeted) {
-  const { externalId } = command.target
-  const { set, condition } = stateChange(scope, write, command)
+function updateStatement(db: Database, write: PreparedWrite, command: Targeted, given: GivenColumns) {
+  const { set, condition } = stateChange(command, given)
   return db
     .update(customers)
     .set({
-      ...(set as Record<string, SQL>),
+      ...set,
       version: sql`${customers.version} + 1`,
       // The clocks of two machines differ; what a caller sees of a customer never goes back in time.
-      updatedAtMs: sql`max(${customers.updatedAtMs}, ${write.nowMs})`,
-      ...changeOf(write),
+      updatedAtMs: sql`max(${customers.updatedAtMs}, ${slot('nowMs')})`,
+      ...CHANGE_SLOTS,
     })
     .where(
       and(
-        inScope(scope),
-        eq(customers.id, targetId(command)),
-        externalId === undefined ? undefined : isNamed(scope, externalId),
-        command.ifVersion === null ? undefined : eq(customers.version, command.ifVersion),
-        inTime(write.deadlineMs),
-        isUnused(scope, write),
+        eq(customers.tenantId, SCOPE.tenantId),
+        eq(customers.mode, SCOPE.mode),
+        eq(customers.id, slot('id')),
+        command.target.externalId === undefined ? undefined : isNamed(SCOPE, slot('namedExternalId')),
+        command.ifVersion === null ? undefined : eq(customers.version, slot('ifVersion')),
+        inTime(slot('deadlineMs')),
+        write.idempotency ? IS_UNUSED : undefined,
         condition,
       ),
     )
@@ -145,58 +148,55 @@ function updateStatement(db: Database, scope: Scope, write: PreparedWrite, comma
 }
 
 /** What the change sets besides the stamps, and in which state it may be made. */
-function stateChange(scope: Scope, write: PreparedWrite, command: Targeted) {
-  switch (command.kind) {
+function stateChange({ kind }: Targeted, given: GivenColumns) {
+  const set = mapValues(given, (how, column) => expressionOf(column, how, sql`${customers[column]}`))
+  switch (kind) {
     case 'archive':
-      return { set: { archivedAtMs: write.nowMs }, condition: isNull(customers.archivedAtMs) }
+      return { set: { archivedAtMs: slot('nowMs') }, condition: isNull(customers.archivedAtMs) }
     case 'restore':
       return {
-        set: { archivedAtMs: null },
+        set: { archivedAtMs: sql`NULL` },
         condition: and(isNotNull(customers.archivedAtMs), isNull(customers.erasedAtMs)),
       }
     case 'erase':
-      return { set: erased(write), condition: isNull(customers.erasedAtMs) }
-    case 'update': {
-      const { changes } = command
-      const condition = and(isNull(customers.archivedAtMs), or(...differences(scope, changes)) ?? sql`0`)
-      return { set: assignments(scope, changes), condition }
-    }
+      return { set: { ...set, ...ERASED }, condition: isNull(customers.erasedAtMs) }
+    case 'update':
+      return { set, condition: and(isNull(customers.archivedAtMs), or(...differences(set)) ?? sql`0`) }
   }
 }
 
-/** What stays: the id, also in the place of the external id, and the stamps. What follows from it a trigger does. */
-function erased({ nowMs }: PreparedWrite): Partial<Record<CustomerColumn, unknown>> {
-  return {
-    ...Object.fromEntries(OPTIONAL_TEXT_FIELDS.map((field) => [field, null])),
-    externalId: sql`${customers.id}`,
-    timezone: DEFAULT_TIMEZONE,
-    parentId: null,
-    metadata: sql`'{}'`,
-    integrations: sql`'[]'`,
-    profile: sql`'{}'`,
-    archivedAtMs: sql`coalesce(${customers.archivedAtMs}, ${nowMs})`,
-    erasedAtMs: nowMs,
+/** What stays of an erased one besides: the id, also in the place of the external id. What follows from it a trigger does. */
+const ERASED = {
+  externalId: sql`${customers.id}`,
+  parentId: sql`NULL`,
+  metadata: sql`'{}'`,
+  integrations: sql`'[]'`,
+  profile: sql`'{}'`,
+  archivedAtMs: sql`coalesce(${customers.archivedAtMs}, ${slot('nowMs')})`,
+  erasedAtMs: slot('nowMs'),
+} satisfies Partial<Record<CustomerColumn, SQL>>
+
+/** `before`: what is there, for a value that is merged into it. */
+function expressionOf(column: CustomerColumn, { as }: Given, before: SQL): SQL {
+  switch (as) {
+    case 'is':
+      return slot(column)
+    case 'merged':
+      return sql`json_patch(${before}, ${slot(column)})`
+    case 'holder':
+      // The customer that has it now; a former one would tie the child to whoever it happens to find. None gives an id that
+      // nobody has, so that the trigger refuses instead of the parent being cleared.
+      return sql`coalesce((
+        SELECT parent.id FROM customers parent
+        WHERE parent.tenant_id = ${SCOPE.tenantId} AND parent.mode = ${SCOPE.mode}
+          AND parent.external_id = ${slot(column)} AND parent.archived_at IS NULL
+      ), '')`
   }
 }
 
-/** The new value of each column that the caller named. */
-function assignments(scope: Scope, changes: CustomerChanges): Partial<Record<CustomerColumn, unknown>> {
-  const { externalId, timezone, parent, metadata, integrations, profile, status } = changes
-  const set: Partial<Record<CustomerColumn, unknown>> = {}
-  for (const field of OPTIONAL_TEXT_FIELDS) if (changes[field] !== undefined) set[field] = changes[field]
-  if (externalId !== undefined) set.externalId = externalId
-  if (timezone !== undefined) set.timezone = timezone ?? DEFAULT_TIMEZONE
-  if (parent !== undefined) set.parentId = parentId(scope, parent)
-  if (metadata !== undefined) set.metadata = changedMetadata(metadata)
-  if (integrations !== undefined) set.integrations = sql`${canonicalJson(integrations)}`
-  if (profile !== undefined) set.profile = sql`json_patch(${customers.profile}, ${JSON.stringify(profile)})`
-  if (status !== undefined) set.status = status
-  return set
-}
-
-/** For each of them, whether it is another value than the row has. */
-function differences(scope: Scope, changes: CustomerChanges): SQL[] {
-  return Object.entries(assignments(scope, changes)).map(([name, value]) => {
+/** For each column, whether what it is to be set to is another value than the row has. */
+function differences(set: Partial<Record<CustomerColumn, SQL>>): SQL[] {
+  return Object.entries(set).map(([name, value]) => {
     const column = customers[name as CustomerColumn]
     return name === 'metadata' ? sql`${inKeyOrder(column)} IS NOT ${inKeyOrder(value)}` : sql`${column} IS NOT ${value}`
   })
@@ -207,48 +207,15 @@ function inKeyOrder(object: unknown): SQL {
   return sql`(SELECT json_group_array(json_array(key, value) ORDER BY key) FROM json_each(${object}))`
 }
 
-function changedMetadata(metadata: NonNullable<CustomerChanges['metadata']>): SQL {
-  return 'replace' in metadata
-    ? sql`${JSON.stringify(metadata.replace)}`
-    : sql`json_patch(${customers.metadata}, ${JSON.stringify(metadata.merge)})`
-}
-
-function newMetadata(metadata: CustomerChanges['metadata']): SQL {
-  if (!metadata) return sql`'{}'`
-  return 'replace' in metadata
-    ? sql`${JSON.stringify(metadata.replace)}`
-    : sql`json_patch('{}', ${JSON.stringify(metadata.merge)})`
-}
-
-/**
- * By external id: the customer that has it now; a former one would tie the child to whoever it happens to find.
- * None gives an id that nobody has, so that the trigger refuses instead of the parent being cleared.
- */
-function parentId(scope: Scope, parent: ParentReference | null): SQL {
-  if (parent === null) return sql`NULL`
-  if ('id' in parent) return sql`${parent.id}`
-  return sql`coalesce((
-    SELECT parent.id FROM customers parent
-    WHERE parent.tenant_id = ${scope.tenantId} AND parent.mode = ${scope.mode}
-      AND parent.external_id = ${parent.externalId} AND parent.archived_at IS NULL
-  ), '')`
-}
-
-/** Integrations as text that is the same for the same list, whatever the order of the keys in its entries. */
-export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, inner: unknown) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : inner,
-  )
+const CHANGE_SLOTS = {
+  updatedBy: slot('updatedBy'),
+  changeId: slot('changeId'),
+  changeRequestId: slot('changeRequestId'),
+  changeReason: slot('changeReason'),
 }
 
 function changeOf({ actor, changeId, requestId, reason }: PreparedWrite) {
   return { updatedBy: actor, changeId, changeRequestId: requestId, changeReason: reason }
-}
-
-function newFields(command: New): CustomerChanges & { externalId: string } {
-  return command.kind === 'create' ? command.fields : { ...command.changes, externalId: command.externalId }
 }
 
 /** The gate looked the id up before it committed. */
@@ -257,17 +224,27 @@ function targetId({ target }: Targeted): string {
   return target.id
 }
 
-function isNamed(scope: Scope, externalId: string): SQL {
+function isNamed({ tenantId, mode }: Record<keyof Scope, SQL | string>, externalId: SQL | string): SQL {
   return sql`(${customers.externalId} = ${externalId} OR EXISTS (
-    SELECT 1 FROM ${customerAliases} WHERE ${customerAliases.tenantId} = ${scope.tenantId}
-      AND ${customerAliases.mode} = ${scope.mode} AND ${customerAliases.externalId} = ${externalId}
+    SELECT 1 FROM ${customerAliases} WHERE ${customerAliases.tenantId} = ${tenantId}
+      AND ${customerAliases.mode} = ${mode} AND ${customerAliases.externalId} = ${externalId}
       AND ${customerAliases.customerId} = ${customers.id}
   ))`
 }
 
 /** Judged by the database itself: a statement that arrives late, with its sender long gone, changes nothing. */
-function inTime(deadlineMs: number): SQL {
+function inTime(deadlineMs: SQL | number): SQL {
   return sql`(unixepoch('subsec') * 1000 < ${deadlineMs})`
+}
+
+function mapValues<Value, Mapped>(
+  columns: Partial<Record<CustomerColumn, Value>>,
+  map: (value: Value, column: CustomerColumn) => Mapped,
+): Partial<Record<CustomerColumn, Mapped>> {
+  const entries = Object.entries(columns) as [CustomerColumn, Value][]
+  return Object.fromEntries(entries.map(([column, value]) => [column, map(value, column)])) as Partial<
+    Record<CustomerColumn, Mapped>
+  >
 }
 
 function inScope(scope: Scope): SQL | undefined {

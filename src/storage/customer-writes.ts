@@ -14,10 +14,11 @@ import type { Command, Effect } from '../registry/ports.ts'
 import { describeError, log } from '../shared/log.ts'
 import { readCustomer, resolveExternalId } from './customer-reads.ts'
 import { type CustomerRow, customerOf, customerOfDocument, erasureOfDocument } from './customer-row.ts'
-import { changeStatement, externalIdsStatement, isNew, type Look, lookStatement } from './customer-statements.ts'
+import { changeStatement, externalIdsStatement, type Look, lookStatement } from './customer-statements.ts'
 import { classifyD1Error, isStatementFault } from './d1-errors.ts'
 import { bookmarkOf, type Database, openDatabase } from './database.ts'
 import { noteKvKeys } from './erasures.ts'
+import { isNew } from './given-columns.ts'
 import {
   isKeyed,
   type Kept,
@@ -50,6 +51,9 @@ const EVENTS = {
   'customer.erased': 'erased',
 } as const satisfies Partial<Record<EventType, Effect>>
 
+/** D1 failed when some of the writes may have been committed already, whatever it said of the trip that failed. */
+class BrokenOff extends Error {}
+
 /** Everything reads and writes the primary; each call has a session of its own, because a session does not outlive an error. */
 export function writeStore(d1: D1Database): WriteStore {
   return {
@@ -63,7 +67,7 @@ export function writeStore(d1: D1Database): WriteStore {
       return { results, bookmark: await bookmarkOf(session) }
     },
 
-    neverBegan: (error) => classifyD1Error(error).kind === 'overloaded',
+    neverBegan: (error) => !(error instanceof BrokenOff) && classifyD1Error(error).kind === 'overloaded',
 
     async findCommitted(scope, changeIds) {
       const session = d1.withSession('first-primary')
@@ -98,16 +102,17 @@ async function commit(db: Database, scope: Scope, writes: PreparedWrite[]): Prom
   try {
     return await commitBatch(db, scope, writes)
   } catch (error) {
-    if (!isStatementFault(classifyD1Error(error))) throw error
+    if (error instanceof BrokenOff || !isStatementFault(classifyD1Error(error))) throw error
     if (others.length === 0) return [await refusal(db, scope, write, error)]
   }
   const results: CommitResult[] = []
-  for (const each of writes) {
-    // What came before is committed: whatever D1 says of this one, the batch as a whole did begin.
-    const one = commit(db, scope, [each]).catch((error) => Promise.reject(new Error(describeError(error))))
-    results.push(...(await one))
-  }
+  for (const each of writes) results.push(...(await afterBeginning(commit(db, scope, [each]))))
   return results
+}
+
+/** A trip behind one that may have committed something. */
+function afterBeginning<T>(trip: Promise<T>): Promise<T> {
+  return trip.catch((cause) => Promise.reject(new BrokenOff('D1 broke off in the middle', { cause })))
 }
 
 async function commitBatch(db: Database, scope: Scope, writes: PreparedWrite[]): Promise<CommitResult[]> {
@@ -153,7 +158,7 @@ async function lookAtRefused(db: Database, scope: Scope, writes: PreparedWrite[]
   )
   const [first, ...others] = refused.map(({ write }) => lookStatement(db, scope, write))
   if (!first) return
-  const looks = await db.batch([first, ...others])
+  const looks = await afterBeginning(db.batch([first, ...others]))
   for (const [at, { own }] of refused.entries()) own.look = looks[at] as Look[]
 }
 

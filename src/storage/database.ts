@@ -4,7 +4,7 @@
  */
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
 
-export type Database = DrizzleD1Database
+export type Database = DrizzleD1Database & { $client: Pick<D1Database, 'prepare'> }
 
 /**
  * Drizzle over a database (always the primary) or over a session. Cheap: made for each request, because Drizzle ties a

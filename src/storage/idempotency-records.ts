@@ -12,6 +12,7 @@ import type { Effect, Idempotency } from '../registry/ports.ts'
 import { describeError, log } from '../shared/log.ts'
 import { customerOfDocument, erasureOfDocument } from './customer-row.ts'
 import { type Database, openDatabase } from './database.ts'
+import { slot } from './statement-texts.ts'
 import { events, idempotencyRecords } from './tables.ts'
 
 /** An answer that could not be kept: the same request may be sent again at once; a second lets the cause pass. */
@@ -29,14 +30,11 @@ export function isKeyed(write: PreparedWrite): write is KeyedWrite {
   return write.idempotency !== null
 }
 
-/** Part of the statement that makes the change: a repeat meets the record and changes nothing. None for a write without key. */
-export function isUnused(scope: Scope, { idempotency, nowMs }: PreparedWrite): SQL | undefined {
-  if (!idempotency) return undefined
-  return sql`NOT EXISTS (
-    SELECT 1 FROM idempotency_records record WHERE record.tenant_id = ${scope.tenantId} AND record.mode = ${scope.mode}
-      AND record.key = ${idempotency.key} AND record.expires_at > ${nowMs}
-  )`
-}
+/** Part of the statement that makes the change: a repeat meets the record and changes nothing. */
+export const IS_UNUSED: SQL = sql`NOT EXISTS (
+  SELECT 1 FROM idempotency_records record WHERE record.tenant_id = ${slot('tenantId')} AND record.mode = ${slot('mode')}
+    AND record.key = ${slot('idempotencyKey')} AND record.expires_at > ${slot('nowMs')}
+)`
 
 /** Keeps the answer if the change was made, which its event tells; goes behind the change, in the same batch. */
 export function keepStatement(db: Database, scope: Scope, write: KeyedWrite, effect: Effect) {

@@ -1,0 +1,59 @@
+/**
+ * Statements whose SQL is made once. Drizzle puts a text together anew for each run, which for one change of a batch takes
+ * about as long as SQLite needs to make it. What decides the text is its shape; a text is kept by its shape, and has slots
+ * where the values of each run go. The texts are bounded, least recently used first.
+ */
+import { fillPlaceholders, is, Placeholder, type SQL, sql } from 'drizzle-orm'
+import type { BatchItem } from 'drizzle-orm/batch'
+import { LRUCache } from 'lru-cache'
+import type { Database } from './database.ts'
+
+interface Text {
+  sql: string
+  params: unknown[]
+}
+
+/** What callers send has a few dozen shapes. */
+const TEXTS_MAX = 500
+
+const texts = new LRUCache<string, Text>({ max: TEXTS_MAX })
+
+/** The place of a value in a text, by its name among the values of a run. */
+export function slot(name: string): SQL {
+  return sql`${sql.placeholder(name)}`
+}
+
+/**
+ * A statement for `db.batch`. `build` makes the text of a shape that is not known yet, with slots for all values: a value of
+ * its own would be that of every later run too, so it throws. `rowOf` reads a row, by the names of its columns.
+ */
+export function shapedStatement<Row>(
+  db: Database,
+  shape: string,
+  build: () => { toSQL(): Text },
+  values: Record<string, unknown>,
+  rowOf: (columns: Record<string, unknown>) => Row,
+): BatchItem<'sqlite'> {
+  let text = texts.get(shape)
+  if (!text) {
+    text = build().toSQL()
+    if (!text.params.every((param) => is(param, Placeholder)))
+      throw new Error(`the shape ${shape} has a value of its own`)
+    texts.set(shape, text)
+  }
+  return batchItem(db, { sql: text.sql, params: fillPlaceholders(text.params, values) }, rowOf)
+}
+
+/** What Drizzle's batch over D1 asks of an item, which its types do not tell: `stmt` is bound to the params and sent. */
+function batchItem<Row>(
+  db: Database,
+  query: Text,
+  rowOf: (columns: Record<string, unknown>) => Row,
+): BatchItem<'sqlite'> {
+  const prepared = {
+    stmt: db.$client.prepare(query.sql),
+    getQuery: () => query,
+    mapResult: ({ results }: D1Result<Record<string, unknown>>) => results.map(rowOf),
+  }
+  return { _prepare: () => prepared } as unknown as BatchItem<'sqlite'>
+}
