@@ -17,6 +17,8 @@ export interface Bindings {
   signingSecrets: string[]
   /** Comma-separated origins whose pages may read answers; null: none. */
   corsOrigins: string | null
+  /** Where requests are counted; null: nowhere. */
+  analytics: AnalyticsEngineDataset | null
 }
 
 /** By the names of wrangler.toml. Said again, because a Worker that binds Roster compiles this with a `Cloudflare.Env` of its own. */
@@ -28,6 +30,7 @@ interface RawEnv {
   ADMIN_KEYS: string | undefined
   SIGNING_SECRETS: string | undefined
   CORS_ORIGINS: string | undefined
+  ANALYTICS: AnalyticsEngineDataset | undefined
   GATE_LOCATION_HINT: string | undefined
 }
 
@@ -56,6 +59,7 @@ export function readEnv(given: Cloudflare.Env): Bindings {
     adminKeys,
     signingSecrets,
     corsOrigins: env.CORS_ORIGINS || null,
+    analytics: env.ANALYTICS ?? null,
   }
   checked.set(env, bindings)
   return bindings

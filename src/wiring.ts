@@ -35,6 +35,9 @@ import { kvCache, probeKv } from './storage/kv-cache.ts'
 import { loadTenantForGate, tenantStore } from './storage/tenants.ts'
 import type { AuditLog, Author, TenantDeps } from './tenants/ports.ts'
 import { policyFor } from './tenants/tenant.ts'
+import { Analytics } from './watching/analytics.ts'
+import { type Asked, IoTimes } from './watching/io-times.ts'
+import type { Answered } from './watching/request-counts.ts'
 
 export interface Wiring {
   clock: Clock
@@ -54,11 +57,21 @@ export interface Wiring {
   /** For changes the author of which the audit will name. */
   tenants(env: Cloudflare.Env, author: Author): TenantDeps
   audit(env: Cloudflare.Env): AuditLog
+  /** Counts an answered request, where a dataset is bound. `at` is where it runs. */
+  count(at: RunsAt, answered: Omit<Answered, 'durationMs'> & { startedAtMs: number }): void
   /** Throws when what is asked for does not answer. */
   probe(env: Cloudflare.Env, what: Probe): Promise<unknown>
   /** Takes away what is to be forgotten by now. One sweep that fails is logged and leaves the others alone. */
   sweep(env: Cloudflare.Env): Promise<void>
 }
+
+/** A request's Hono context is one. */
+interface RunsAt {
+  env: Cloudflare.Env
+  readonly executionCtx: Pick<ExecutionContext, 'waitUntil'>
+}
+
+const analytics = new Analytics(sleep)
 
 export const wiring: Wiring = {
   clock: systemClock,
@@ -82,6 +95,11 @@ export const wiring: Wiring = {
     return gateAt(gateNameOf({ tenantId: '00000000-0000-0000-0000-000000000000', mode: 'test' })).ping()
   },
   audit: (env) => auditLog(readEnv(env).db),
+  count(at, { startedAtMs, ...answered }) {
+    const dataset = readEnv(at.env).analytics
+    const nowMs = systemClock()
+    if (dataset) analytics.count({ ...answered, durationMs: nowMs - startedAtMs }, nowMs, dataset, at)
+  },
   tenants(env, author) {
     const bindings = readEnv(env)
     return {
@@ -130,6 +148,7 @@ class EdgeWorld implements EdgeDeps {
   readonly clock = systemClock
   readonly random = Math.random
   readonly sleep = sleep
+  readonly io = new IoTimes()
   readonly #bindings: Bindings
   readonly #execution: Pick<ExecutionContext, 'waitUntil'>
   readonly #scope: Scope
@@ -143,23 +162,28 @@ class EdgeWorld implements EdgeDeps {
   }
 
   get kv() {
-    return kvCache(this.#bindings.cache, this.#scope)
+    const kv = kvCache(this.#bindings.cache, this.#scope)
+    return {
+      ...kv,
+      customer: (id: string) => this.#timed('kv', () => kv.customer(id)),
+      customerId: (externalId: string) => this.#timed('kv', () => kv.customerId(externalId)),
+    }
   }
 
   waitUntil(work: Promise<unknown>): void {
     this.#execution.waitUntil(work)
   }
 
-  async lease(request: LeaseRequest): Promise<LeaseReply> {
-    return this.#gate().lease(request)
+  lease(request: LeaseRequest): Promise<LeaseReply> {
+    return this.#timed('gate', async () => this.#gate().lease(request))
   }
 
-  async write(request: WriteRequest): Promise<WriteReply> {
-    return this.#gate().write(request)
+  write(request: WriteRequest): Promise<WriteReply> {
+    return this.#timed('gate', async () => this.#gate().write(request))
   }
 
-  async importChunk(request: ImportRequest): Promise<ImportReply> {
-    return this.#gate().importChunk(request)
+  importChunk(request: ImportRequest): Promise<ImportReply> {
+    return this.#timed('gate', async () => this.#gate().importChunk(request))
   }
 
   readCustomer(id: string, from: ReadFrom) {
@@ -218,8 +242,17 @@ class EdgeWorld implements EdgeDeps {
   async #read<T>(from: ReadFrom, read: (db: Database) => Promise<T>) {
     const start = from === 'primary' ? 'first-primary' : from === 'anywhere' ? 'first-unconstrained' : from.bookmark
     const session = this.#bindings.db.withSession(start)
-    const value = await read(openDatabase(session))
+    const value = await this.#timed('d1', () => read(openDatabase(session)))
     return { value, bookmark: session.getBookmark() }
+  }
+
+  async #timed<T>(asked: Asked, work: () => Promise<T>): Promise<T> {
+    const startMs = systemClock()
+    try {
+      return await work()
+    } finally {
+      this.io.addCall(asked, systemClock() - startMs)
+    }
   }
 }
 

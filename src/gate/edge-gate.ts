@@ -4,6 +4,7 @@
  * a promise: one that waits for another's ask looks again every few milliseconds, with a timer of its own.
  */
 import { LRUCache } from 'lru-cache'
+import type { IoTimes } from '../watching/io-times.ts'
 import {
   type Admission,
   absorb,
@@ -25,6 +26,8 @@ export interface Seat {
 }
 
 export interface EdgePorts {
+  /** What the request has waited for so far. */
+  readonly io: IoTimes
   clock(): number
   random(): number
   sleep(ms: number): Promise<unknown>
@@ -75,7 +78,8 @@ export function admitAt(seat: Seat, credential: string | null, ports: EdgePorts)
 /** `again`: the request has been told to ask before, and is not to be counted twice. */
 async function askAndWait(seat: Seat, credential: string | null, ports: EdgePorts, again: boolean): Promise<Admitted> {
   const { state, waiters } = seat
-  const waiter = { untilMs: ports.clock() + WAIT_PATIENCE_MS }
+  const sinceMs = ports.clock()
+  const waiter = { untilMs: sinceMs + WAIT_PATIENCE_MS }
   waiters.add(waiter)
   try {
     for (let counted = again; ports.clock() < waiter.untilMs; ) {
@@ -91,6 +95,7 @@ async function askAndWait(seat: Seat, credential: string | null, ports: EdgePort
     return { admission: 'unavailable', verdict: null, retryAfterMs: 1_000 }
   } finally {
     waiters.delete(waiter)
+    ports.io.admitMs += ports.clock() - sinceMs
   }
 }
 

@@ -8,6 +8,8 @@ import type { Customer, Scope } from '../registry/customer.ts'
 import { type Failure, Refused } from '../registry/failures.ts'
 import type { Command, Idempotency, ReadSource, Registry, Snapshot, Written } from '../registry/ports.ts'
 import type { ListPage, ListQuery } from '../registry/query.ts'
+import { prefers } from '../shared/prefer.ts'
+import type { IoTimes } from '../watching/io-times.ts'
 import { type Caller, type EdgeDeps, gateNameOf, type RequestFacts } from './edge-deps.ts'
 import { type Admitted, admitAt, type Seat, seatAt } from './edge-gate.ts'
 import { countsOf, sendChunk } from './edge-import.ts'
@@ -53,6 +55,11 @@ export class EdgeRegistry implements Registry {
     const gateName = gateNameOf(caller)
     this.#seat = seatAt(gateName)
     this.#memoryPrefix = `${gateName}:`
+  }
+
+  /** What this request has waited for so far. */
+  get io(): IoTimes {
+    return this.#deps.io
   }
 
   async byId(id: string): Promise<Snapshot | null> {
@@ -126,9 +133,7 @@ export class EdgeRegistry implements Registry {
     this.#seat.state.view.learn(bucketOf(customer.id), reply.seq, reply.bookmark)
     this.consistencyToken = await this.#deps.writeToken(reply.seq, reply.bookmark)
     if (erased) await this.#forget(customer.id, erased.externalIds)
-    if (/(?:^|[,;\s])consistency=strong(?:$|[,;\s])/i.test(headers.get('prefer') ?? '')) {
-      await this.#deps.sleep(reply.strongInMs)
-    }
+    if (prefers(headers.get('prefer'), 'consistency=strong')) await this.#deps.sleep(reply.strongInMs)
     if (effect !== 'unchanged' && !reply.replayed) this.#deps.onChange({ customerId: customer.id, effect, actor })
     return { customer, effect, consistencyToken: this.consistencyToken, erasure: erased?.receipt }
   }

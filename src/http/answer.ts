@@ -36,6 +36,8 @@ export function answer(
 ): Response {
   const registry: EdgeRegistry | undefined = c.get('registry')
   const limits = registry?.limits()
+  const serverTiming = c.get('serverTiming')
+  c.get('countAnswer')?.(c, status)
   const all: AnswerHeaders = {
     'x-request-id': c.get('requestId'),
     ...(limits && {
@@ -48,6 +50,7 @@ export function answer(
     ...(registry?.source && { 'cache-status': CACHE_STATUS[registry.source] }),
     ...(registry?.replayed && { 'idempotent-replayed': 'true' }),
     ...(registry?.consistencyToken && { 'consistency-token': registry.consistencyToken }),
+    ...(serverTiming && { 'server-timing': serverTiming() }),
     ...(body !== null && { 'content-type': JSON_TYPE, 'cache-control': CACHE_CONTROL }),
     ...headers,
   }
@@ -62,7 +65,8 @@ export function answer(
 export function answerFound(c: HttpContext, body: string, etag: string): Response {
   const registry = c.get('registry')
   const limits = registry.limits()
-  if (!limits || !registry.source) return answer(c, 200, body, { etag })
+  if (!limits || !registry.source || c.get('serverTiming')) return answer(c, 200, body, { etag })
+  c.get('countAnswer')?.(c, 200)
   return new Response(body, {
     headers: {
       'x-request-id': c.get('requestId'),

@@ -11,8 +11,11 @@ import { flatpeakCustomers, flatpeakLogin } from '../dialects/customers/routes.t
 import { v1Door } from '../dialects/v1-customers/failures.ts'
 import { v1Customers } from '../dialects/v1-customers/routes.ts'
 import { Refused } from '../registry/failures.ts'
+import { prefers } from '../shared/prefer.ts'
+import { serverTiming } from '../watching/io-times.ts'
 import type { Wiring } from '../wiring.ts'
 import { answer, errorHandler } from './answer.ts'
+import { answerCounter } from './answer-count.ts'
 import { authenticate } from './authenticate.ts'
 import { authenticateAdmin } from './authenticate-admin.ts'
 import { withCors } from './cors.ts'
@@ -25,11 +28,16 @@ export type AppType = ReturnType<typeof createApp>
 
 export function createApp(wiring: Wiring) {
   const app = new Hono<HttpEnv>()
+  const countAnswer = answerCounter(wiring, doorAt)
 
   app.use(function requestContext(c, next) {
     c.set('nowMs', wiring.clock())
     c.set('requestId', requestIdOf(c.req.raw.headers.get('x-request-id')))
-    const { corsOrigins } = wiring.bindings(c.env)
+    const { corsOrigins, analytics } = wiring.bindings(c.env)
+    if (analytics) c.set('countAnswer', countAnswer)
+    if (prefers(c.req.raw.headers.get('prefer'), 'server-timing')) {
+      c.set('serverTiming', () => serverTiming(c.get('registry')?.io ?? null, wiring.clock() - c.get('nowMs')))
+    }
     return corsOrigins === null ? next() : withCors(corsOrigins, c, next)
   })
   app.use('/v1/*', authenticate(wiring))

@@ -28,6 +28,7 @@ export function withCors(origins: string, c: HttpContext, next: Next): ReturnTyp
       'ratelimit',
       'ratelimit-policy',
       'retry-after',
+      'server-timing',
       'x-request-id',
     ],
     maxAge: PREFLIGHT_LIFE_SECONDS,

@@ -5,6 +5,7 @@
 import type { Context } from 'hono'
 import type { EdgeRegistry } from '../gate/edge-registry.ts'
 import type { Failure } from '../registry/failures.ts'
+import type { CountAnswer } from './answer-count.ts'
 
 export interface FailureContext {
   requestId: string
@@ -27,6 +28,10 @@ export interface HttpEnv {
     nowMs: number
     /** Set on tenant doors, once the caller is known. */
     registry: EdgeRegistry
+    /** Set where answers are counted. */
+    countAnswer: CountAnswer
+    /** Set where the caller prefers to know: the value of the header. */
+    serverTiming: () => string
   }
 }
 

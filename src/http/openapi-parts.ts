@@ -27,7 +27,7 @@ export const REQUEST_HEADERS = {
   },
   prefer: {
     description:
-      'With `handling=strict`, body fields that are not known are refused instead of ignored. With `consistency=strong`, a change is answered when every isolate shows it.',
+      'With `handling=strict`, body fields that are not known are refused instead of ignored. With `consistency=strong`, a change is answered when every isolate shows it. With `server-timing`, the answer says what it waited for.',
     schema: { type: 'string' },
   },
   'idempotency-key': {
@@ -69,6 +69,11 @@ export const ANSWER_HEADERS = {
     example: 'attachment; filename="customers.ndjson"',
   },
   'www-authenticate': { description: 'How to authenticate.', example: 'Bearer realm="roster"' },
+  'server-timing': {
+    description:
+      'With `prefer: server-timing`: milliseconds until the request was admitted, in calls of the gate, KV and D1, and in all.',
+    example: 'admit;dur=12, gate;dur=12, kv;dur=4, d1;dur=0, total;dur=12',
+  },
   'idempotent-replayed': {
     description: '`true` on an answer that was stored under the idempotency key.',
     example: 'true',

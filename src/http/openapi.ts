@@ -170,12 +170,12 @@ function describe({ description, scope }: RouteDoc): string {
   return [description, scope && `Needs the scope \`${scope}\`.`].filter(Boolean).join('\n\n')
 }
 
-function requestHeadersOf({ touches, etag, body, headers = [] }: RouteDoc): RequestHeader[] {
+function requestHeadersOf({ touches, etag, headers = [] }: RouteDoc): RequestHeader[] {
   return [
     'x-request-id',
     ...(touches === 'read' ? (['consistency-token'] as const) : []),
     ...(touches === 'read' && etag ? (['if-none-match'] as const) : []),
-    ...(body ? (['prefer'] as const) : []),
+    'prefer',
     ...headers,
   ]
 }
@@ -222,7 +222,10 @@ function bodyFailuresOf({ body }: RouteDoc): FailureReason[] {
 
 function headersOf(always: AnswerHeader[], sometimes: AnswerHeader[] = []) {
   return Object.fromEntries([
-    ...sometimes.map((name) => [name, { $ref: `#/components/headers/${name}${SOMETIMES}` }]),
+    ...(['server-timing', ...sometimes] as const).map((name) => [
+      name,
+      { $ref: `#/components/headers/${name}${SOMETIMES}` },
+    ]),
     ...always.map((name) => [name, { $ref: `#/components/headers/${name}` }]),
   ])
 }

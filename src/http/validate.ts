@@ -6,6 +6,7 @@ import { zValidator } from '@hono/zod-validator'
 import type { MiddlewareHandler } from 'hono'
 import * as z from 'zod'
 import { Refused } from '../registry/failures.ts'
+import { prefers } from '../shared/prefer.ts'
 import { unstorableString } from './body.ts'
 import type { HttpContext, HttpEnv } from './door.ts'
 import { problemsOf, unknownFields } from './problems.ts'
@@ -101,5 +102,5 @@ export function refuseQuery(c: HttpContext): void {
 
 /** Whether unknown fields of the body are to be refused. */
 export function prefersStrict(prefer: string | undefined): boolean {
-  return prefer !== undefined && /(?:^|[,;\s])handling=strict(?:$|[,;\s])/i.test(prefer)
+  return prefers(prefer, 'handling=strict')
 }

@@ -78,7 +78,7 @@ type Options = CallOptions & WriteOptions & ChangeOptions
 export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
   /** Makes a customer. `external_id_taken` names the one that has the external id. */
   create(fields: NewCustomer, options?: WriteOptions): Promise<Changed> {
-    return this.#serve(writeOptions, options, async (registry) => {
+    return this.#serve('create', writeOptions, options, async (registry) => {
       const input = argument('fields', newCustomer, fields)
       const write = createCustomer(registry, toNewCustomer(input), { nowMs: wiring.clock(), ifExists: 'fail' })
       return changed(await named(input, write))
@@ -87,7 +87,7 @@ export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
 
   /** The customer of this id; an archived one too. */
   get(id: string, options?: CallOptions): Promise<Found> {
-    return this.#serve(callOptions, options, async (registry) => {
+    return this.#serve('get', callOptions, options, async (registry) => {
       const { customer } = await getCustomer(registry, customerId(argument('id', anyText, id)))
       return { customer: toRpc(customer) }
     })
@@ -95,7 +95,7 @@ export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
 
   /** The customer that has this external id, or had it before and no other took it; an archived one is not found. */
   getByExternalId(externalId: string, options?: CallOptions): Promise<Found> {
-    return this.#serve(callOptions, options, async (registry) => {
+    return this.#serve('getByExternalId', callOptions, options, async (registry) => {
       const text = argument('externalId', anyText, externalId)
       const { customer } = await getCustomerByExternalId(registry, externalIdOf(text))
       return { customer: toRpc(customer) }
@@ -104,7 +104,7 @@ export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
 
   /** The customer of this external id as it is, or else a new one. However many call at once, there is one. */
   getOrCreate(fields: NewCustomer, options?: WriteOptions): Promise<FoundOrCreated> {
-    return this.#serve(writeOptions, options, async (registry) => {
+    return this.#serve('getOrCreate', writeOptions, options, async (registry) => {
       const input = argument('fields', newCustomer, fields)
       const write = createCustomer(registry, toNewCustomer(input), { nowMs: wiring.clock(), ifExists: 'return' })
       const written = await named(input, write)
@@ -114,7 +114,7 @@ export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
 
   /** Changes only what `changes` names. */
   update(target: CustomerTarget, changes: CustomerUpdate, options?: ChangeOptions): Promise<Changed> {
-    return this.#serve(changeOptions, options, async (registry, { ifVersion = null }) => {
+    return this.#serve('update', changeOptions, options, async (registry, { ifVersion = null }) => {
       const input = argument('changes', customerUpdate, changes)
       return changed(await named(input, updateCustomer(registry, targetOf(target), toChanges(input), ifVersion)))
     })
@@ -122,14 +122,14 @@ export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
 
   /** Takes the customer out of use; its external id is free again. */
   archive(target: CustomerTarget, options?: ChangeOptions): Promise<Changed> {
-    return this.#serve(changeOptions, options, async (registry, { ifVersion = null }) =>
+    return this.#serve('archive', changeOptions, options, async (registry, { ifVersion = null }) =>
       changed(await archiveCustomer(registry, targetOf(target), ifVersion)),
     )
   }
 
   /** Brings an archived customer back, unless another took its external id meanwhile. */
   restore(id: string, options?: ChangeOptions): Promise<Changed> {
-    return this.#serve(changeOptions, options, async (registry, { ifVersion = null }) => {
+    return this.#serve('restore', changeOptions, options, async (registry, { ifVersion = null }) => {
       const target = { id: customerId(argument('id', anyText, id)) }
       return changed(await restoreCustomer(registry, target, ifVersion))
     })
@@ -137,7 +137,7 @@ export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
 
   /** A page of customers; the next one begins at `nextCursor`. */
   list(query?: CustomerQuery, options?: CallOptions): Promise<Listed> {
-    return this.#serve(callOptions, options, async (registry) => {
+    return this.#serve('list', callOptions, options, async (registry) => {
       const page = await listCustomers(registry, toListQuery(argument('query', customerQuery, query ?? {})), {
         total: false,
       })
@@ -145,8 +145,9 @@ export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
     })
   }
 
-  /** Does the work for the caller that the props name, and turns what goes wrong into data. */
+  /** Does the work of method `route` for the caller that the props name, and turns what goes wrong into data. */
   async #serve<Success extends object>(
+    route: string,
     schema: z.ZodType<Options>,
     given: unknown,
     work: (registry: EdgeRegistry, options: Options) => Promise<Success>,
@@ -155,16 +156,25 @@ export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
     const options = schema.safeParse(given ?? {})
     const { consistencyToken = null, reason = null, requestId = null } = options.data ?? {}
     const sent: Record<string, string | null> = { 'consistency-token': consistencyToken, 'x-reason': reason }
+    const startedAtMs = wiring.clock()
     const facts = { requestId: requestIdOf(requestId), headers: { get: (header: string) => sent[header] ?? null } }
     const registry = wiring.registryForBound(this.env, this.ctx, { ...scope, name, scopes }, facts)
+    const count = (status: number) => {
+      const { scope, source, io } = registry
+      const label = { door: 'rpc', route }
+      wiring.count({ env: this.env, executionCtx: this.ctx }, { scope, label, status, source, startedAtMs, io })
+    }
     try {
-      return { ok: true, ...(await work(registry, argument('options', schema, given ?? {}))) }
+      const done = await work(registry, argument('options', schema, given ?? {}))
+      count(200)
+      return { ok: true, ...done }
     } catch (error) {
       const failure = await this.#failureOf(error, registry, facts.requestId)
       const mayBeNoTenant = ['unavailable', 'tenant_suspended', 'rate_limited'].includes(failure.reason)
       if (mayBeNoTenant && (await this.#isNoTenant(scope))) {
         throw boundWrongly(['props.tenantId names no tenant: send a customer_id of /admin/customers'])
       }
+      count(isOurs(failure) ? 500 : 400)
       return { ok: false, failure: wordFailure(failure) }
     }
   }
@@ -184,11 +194,16 @@ export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
     if (found.reason === 'internal') log('error', { event: 'failed', error: describeError(error), ...line })
     const failure = (await registry.refusalOfCaller()) ?? found
     if (failure.reason !== 'not_found') {
-      const level = failure.reason === 'internal' || failure.reason === 'unavailable' ? 'error' : 'info'
+      const level = isOurs(failure) ? 'error' : 'info'
       logRefusal(level, { event: 'refused', reason: failure.reason, ...line }, wiring.clock())
     }
     return failure
   }
+}
+
+/** True for what no caller can mend. */
+function isOurs({ reason }: Failure): boolean {
+  return reason === 'internal' || reason === 'unavailable'
 }
 
 /** Throws one error that names every prop that is wrong. */
