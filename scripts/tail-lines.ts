@@ -1,0 +1,139 @@
+/**
+ * From what `wrangler tail --format json` prints to lines that read well: one for each line Roster logged, each exception
+ * and each invocation that came to a bad end. Pure; `tail.mjs` runs the process and prints.
+ */
+
+/** The parts of an invocation, as `wrangler tail` prints it, that are looked at. */
+export interface Invocation {
+  outcome?: string
+  eventTimestamp: number
+  logs?: { timestamp: number; level: string; message: unknown }[]
+  exceptions?: { timestamp: number; name: string; message: string }[]
+}
+
+/** As Roster logs it. */
+interface Line {
+  level: string
+  event: string
+  [field: string]: unknown
+}
+type Entry = Line & { atMs: number }
+
+const COLOURS: Record<string, number> = { info: 32, warn: 33, error: 31 }
+const DIM = 2
+/** These have a place of their own in a line. */
+const PLACED = new Set(['level', 'event', 'tenantId', 'mode', 'requestId', 'reason', 'error'])
+/** The invocation went as it should, or its caller went away. */
+const GOOD_OUTCOMES = new Set(['ok', 'canceled', 'responseStreamDisconnected'])
+
+/**
+ * Cuts a stream of text into JSON documents. Wrangler prints each over several lines, of which only the first and the last
+ * begin at the margin; what else it says stands between them and is handed to `onOther`.
+ */
+export class Documents {
+  #rest = ''
+  #open: string[] | null = null
+  readonly #onDocument: (document: Invocation) => void
+  readonly #onOther: (line: string) => void
+
+  constructor(onDocument: (document: Invocation) => void, onOther: (line: string) => void) {
+    this.#onDocument = onDocument
+    this.#onOther = onOther
+  }
+
+  push(text: string): void {
+    const lines = (this.#rest + text).split('\n')
+    this.#rest = lines.pop() ?? ''
+    for (const line of lines) this.#line(line.trimEnd())
+  }
+
+  #line(line: string): void {
+    if (this.#open) {
+      this.#open.push(line)
+      if (line === '}') this.#close()
+    } else if (line.startsWith('{')) {
+      this.#open = [line]
+      if (line.endsWith('}')) this.#close()
+    } else if (line !== '') this.#onOther(line)
+  }
+
+  #close(): void {
+    const text = this.#open?.join('\n') ?? ''
+    this.#open = null
+    try {
+      this.#onDocument(JSON.parse(text))
+    } catch {
+      this.#onOther(text)
+    }
+  }
+}
+
+/** The lines to print for one invocation. `tenant` is how a tenant's id begins; `errors` keeps what is broken. */
+export function linesOf(
+  invocation: Invocation,
+  {
+    tenant = '',
+    errors = false,
+    colours = false,
+  }: { tenant?: string | undefined; errors?: boolean; colours?: boolean } = {},
+): string[] {
+  return entriesOf(invocation)
+    .filter((entry) => !errors || entry.level === 'error')
+    .filter(({ tenantId }) => tenant === '' || (typeof tenantId === 'string' && tenantId.startsWith(tenant)))
+    .map((entry) => worded(entry, colours))
+}
+
+function entriesOf({ eventTimestamp, outcome, logs = [], exceptions = [] }: Invocation): Entry[] {
+  const entries: Entry[] = logs.map(({ timestamp, level, message }) => ({
+    atMs: timestamp,
+    ...readLine(level, message),
+  }))
+  for (const { timestamp, name, message } of exceptions) {
+    entries.push({ atMs: timestamp, level: 'error', event: 'exception', error: `${name}: ${message}` })
+  }
+  if (outcome !== undefined && !GOOD_OUTCOMES.has(outcome)) {
+    // The platform ended it, so Roster had no time to say which tenant it was for.
+    entries.push({ atMs: eventTimestamp, level: 'error', event: 'ended', reason: outcome })
+  }
+  return entries
+}
+
+/** What Roster logs is one text of JSON; what anyone else does is shown as it is. */
+function readLine(level: string, message: unknown): Line {
+  const parts = Array.isArray(message) ? message : [message]
+  const [text] = parts
+  if (parts.length === 1 && typeof text === 'string' && text.startsWith('{')) {
+    try {
+      const line = JSON.parse(text)
+      if (typeof line.event === 'string') return { level, ...line }
+    } catch {
+      // Not Roster's.
+    }
+  }
+  const words = parts.map((part) => (typeof part === 'string' ? part : JSON.stringify(part)))
+  return { level: level === 'log' ? 'info' : level, event: 'log', error: words.join(' ') }
+}
+
+function worded(entry: Entry, colours: boolean): string {
+  const { atMs, level, event, tenantId, mode, requestId, reason, error } = entry
+  const paint = (code: number | undefined, text: string) =>
+    colours && code !== undefined ? `\u001b[${code}m${text}\u001b[0m` : text
+  const whose = tenantId ? `${tenantId}${mode ? `/${mode}` : ''}` : '-'
+  const more = Object.entries(entry)
+    .filter(([name, value]) => name !== 'atMs' && !PLACED.has(name) && value !== null)
+    .map(([name, value]) => `${name}=${value}`)
+  return [
+    paint(DIM, new Date(atMs).toISOString().slice(11, 23)),
+    paint(COLOURS[level], plain(level).padEnd(5)),
+    plain(event).padEnd(14),
+    plain(whose),
+    paint(DIM, plain(requestId ?? '-')),
+    ...[reason, error, ...more].filter((part) => part !== undefined && part !== null).map(plain),
+  ].join('  ')
+}
+
+/** On one line, and without anything a terminal would obey. */
+function plain(value: unknown): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken away
+  return String(value).replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
+}
