@@ -14,6 +14,7 @@ import { configOf, resourcesOf, withIds } from './environment.mjs'
 const USAGE = `npm run deploy -- [options]
 
   --env <name>         another environment, such as staging, with everything of its own; else production
+  --upload             a version that serves nobody yet: \`wrangler versions deploy\` gives it its share
   --dry-run            say what is there and what would be created, and change nothing
   --location <region>  where the primary of a new D1 is: wnam, enam, weur, eeur, apac, oc; else near you
   --subdomain <name>   the workers.dev subdomain of an account that has none yet
@@ -40,7 +41,15 @@ function readOptions() {
   const flag = { type: 'boolean', default: false }
   let values
   try {
-    const options = { env: string, 'dry-run': flag, location: string, subdomain: string, url: string, help: flag }
+    const options = {
+      env: string,
+      upload: flag,
+      'dry-run': flag,
+      location: string,
+      subdomain: string,
+      url: string,
+      help: flag,
+    }
     values = parseArgs({ options }).values
   } catch (error) {
     throw new Stop(`${error.message}\n\n${USAGE}`)
@@ -71,11 +80,16 @@ async function main(options) {
 
   const subdomain = await provideSubdomain(api, options)
   const names = resourcesOf(config)
+  const secrets = await missingSecrets(api, config.name, names.secrets)
+  if (options.upload && Object.keys(secrets).length > 0) {
+    throw new Stop(
+      `There is no ${config.name} yet that a version could be tried beside: deploy it without --upload first.`,
+    )
+  }
   const databases = []
   for (const name of names.databases) databases.push(await provideDatabase(api, name, options))
   const namespaceIds = await provideNamespaces(api, names.namespaces, options)
   for (const name of names.queues) await provideQueue(api, name, options)
-  const secrets = await missingSecrets(api, config.name, names.secrets)
   if (options.dryRun) {
     console.log(`\nThen: the migrations that are not applied yet, and a new version of ${config.name}.`)
     return
@@ -85,14 +99,16 @@ async function main(options) {
   const known = withIds(config, { databaseIds: databases.map(({ uuid }) => uuid), namespaceIds, primaryRegion })
   const url = await inFolder(known, async (folder, file) => {
     for (const name of names.databases) await migrate(name, file, api.account)
-    console.log(`\nDeploying ${config.name} …`)
+    console.log(`\n${options.upload ? 'Uploading' : 'Deploying'} ${config.name} …`)
+    if (options.upload) return run(['versions', 'upload', '--config', file], api.account)
     try {
       return await deploy(file, folder, api.account, secrets)
     } finally {
       await showSecrets(api, config.name, secrets)
     }
   })
-  await ready(options.url ?? url ?? (config.workers_dev && `https://${config.name}.${subdomain}.workers.dev`))
+  if (!options.upload)
+    await ready(options.url ?? url ?? (config.workers_dev && `https://${config.name}.${subdomain}.workers.dev`))
 }
 
 /** The token wrangler would use: the variable, or what `wrangler login` left. */

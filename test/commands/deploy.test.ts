@@ -78,9 +78,21 @@ it('creates what is missing, applies the migrations before the first version, an
   const again = await deploy()
   expect(again.code).toBe(0)
   expect(creations(again.changes)).toEqual([])
-  expect(again.changes).toContain('PUT /workers/scripts/roster')
+  expect(again.changes).toContain('POST /workers/scripts/roster/deployments')
   expect(again.output).not.toContain('shown this once')
   expect(bindingsOf('roster')).toMatchObject({ ADMIN_KEYS, SIGNING_SECRETS })
+})
+
+it('uploads a version that serves nobody, after its migrations, when there is one that serves', async () => {
+  const early = await deploy(['--upload'])
+  expect(early.output).toContain('deploy it without --upload first')
+  expect(early.changes).toEqual([])
+  await deploy()
+  const { code, output, changes } = await deploy(['--upload'])
+  expect(output).toContain('Worker Version ID')
+  expect(code).toBe(0)
+  expect(changes).toContain('POST /workers/scripts/roster/versions')
+  expect(changes.filter((change) => /deployments|PUT .*scripts\/roster$/.test(change))).toEqual([])
 })
 
 it('gives another environment everything of its own, by the same wrangler.toml', async () => {
@@ -91,8 +103,9 @@ it('gives another environment everything of its own, by the same wrangler.toml',
   const staging = bindingsOf('roster-staging')
   expect(Object.keys(staging).sort()).toEqual(Object.keys(production).sort())
   expect(staging.GATE_LOCATION_HINT?.text).toBe('apac')
-  // A Durable Object belongs to the Worker that has its class; everything else is by a name or an id.
-  const own = Object.values(staging).filter(({ type }) => type !== 'durable_object_namespace')
+  // These two belong to the Worker they are bound to; everything else is by a name or an id.
+  const ofWorker = ['durable_object_namespace', 'version_metadata']
+  const own = Object.values(staging).filter(({ type }) => !ofWorker.includes(type))
   expect(own.length).toBeGreaterThan(4)
   for (const binding of own) expect(production[binding.name]).not.toEqual(binding)
   for (const made of [account.databases, account.queues, account.workflows]) {

@@ -23,10 +23,16 @@ interface Binding {
   [field: string]: unknown
 }
 
+interface Metadata {
+  bindings: Binding[]
+  migrations?: { new_tag: string }
+}
+
 /** A Worker as it was last uploaded; what it inherits has been resolved. */
 interface FakeWorker {
   bindings: Binding[]
   crons: unknown
+  migrationTag: string | undefined
   /** Tables of its D1 when the version arrived. */
   tablesAtUpload: string[]
 }
@@ -44,6 +50,8 @@ export class FakeCloudflare {
   subdomain: string | null = 'acme'
   refuseUploads = false
   refuseMigrations = false
+  /** The newest version of each, which serves nobody before it is deployed. */
+  readonly #versions = new Map<string, FakeWorker>()
   readonly #server = createServer((request, response) => void this.#handle(request, response))
 
   static async start(): Promise<FakeCloudflare> {
@@ -118,8 +126,9 @@ export class FakeCloudflare {
     if (area === 'workers' && rest[0] === 'workers')
       return { name: rest[1], subdomain: { enabled: true, previews_enabled: true } }
     if (path.startsWith('/workers/services/')) {
-      const worker = this.workers.has(rest[1] ?? '')
-      return worker ? { id: rest[1], default_environment: { environment: 'production', script: {} } } : NO_WORKER
+      const worker = this.workers.get(rest[1] ?? '')
+      const script = { migration_tag: worker?.migrationTag }
+      return worker ? { id: rest[1], default_environment: { environment: 'production', script } } : NO_WORKER
     }
     return undefined
   }
@@ -183,8 +192,15 @@ export class FakeCloudflare {
 
   async #script(request: IncomingMessage, name: string, action: string, body: Buffer): Promise<unknown> {
     const worker = this.workers.get(name)
-    const isUpload = (request.method === 'PUT' && action === '') || (request.method === 'POST' && action === 'versions')
-    if (isUpload) return this.#upload(name, await metadataOf(request, body))
+    if (request.method === 'PUT' && action === '')
+      return this.#upload(name, await metadataOf(request, body), this.workers)
+    if (request.method === 'POST' && action === 'versions') {
+      return this.#upload(name, await metadataOf(request, body), this.#versions)
+    }
+    if (request.method === 'POST' && action === 'deployments') {
+      this.workers.set(name, this.#versions.get(name) as FakeWorker)
+      return { id: 'deployment' }
+    }
     if (action === 'assets-upload-session') return { jwt: 'assets', buckets: [] }
     if (!worker) return NO_WORKER
     if (action === 'secrets') return worker.bindings.filter(({ type }) => type === 'secret_text')
@@ -202,7 +218,7 @@ export class FakeCloudflare {
     return undefined
   }
 
-  #upload(name: string, metadata: { bindings: Binding[] }): unknown {
+  #upload(name: string, metadata: Metadata, into: Map<string, FakeWorker>): unknown {
     if (this.refuseUploads) return new Refusal(400, 10021, 'Refused for the test')
     const before = this.workers.get(name)
     const bindings = metadata.bindings.map((binding) =>
@@ -212,11 +228,13 @@ export class FakeCloudflare {
     const database = this.#database(String(bindings.find((binding) => binding?.type === 'd1')?.id))
     const tables = database?.sqlite.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all() ?? []
     const tablesAtUpload = tables.map((table) => String(table.name))
-    this.workers.set(name, { bindings: bindings as Binding[], crons: before?.crons, tablesAtUpload })
+    const migrationTag = metadata.migrations?.new_tag ?? before?.migrationTag
+    into.set(name, { bindings: bindings as Binding[], crons: before?.crons, migrationTag, tablesAtUpload })
     return {
       id: '00000000-0000-4000-8000-000000000000',
       etag: 'etag',
       startup_time_ms: 1,
+      metadata: { has_preview: false },
       resources: { script: { etag: 'etag' } },
     }
   }
@@ -246,7 +264,7 @@ function execute(sqlite: DatabaseSync, sql: string): unknown[] {
   return []
 }
 
-async function metadataOf(request: IncomingMessage, body: Buffer): Promise<{ bindings: Binding[] }> {
+async function metadataOf(request: IncomingMessage, body: Buffer): Promise<Metadata> {
   const headers = { 'content-type': request.headers['content-type'] ?? '' }
   const form = await new Response(new Uint8Array(body), { headers }).formData()
   const metadata = form.get('metadata')
