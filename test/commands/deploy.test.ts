@@ -103,8 +103,8 @@ it('gives another environment everything of its own, by the same wrangler.toml',
   const staging = bindingsOf('roster-staging')
   expect(Object.keys(staging).sort()).toEqual(Object.keys(production).sort())
   expect(staging.GATE_LOCATION_HINT?.text).toBe('apac')
-  // These two belong to the Worker they are bound to; everything else is by a name or an id.
-  const ofWorker = ['durable_object_namespace', 'version_metadata']
+  // These are the Worker's own anyway; everything else is by a name or an id, or is a secret.
+  const ofWorker = ['durable_object_namespace', 'version_metadata', 'plain_text']
   const own = Object.values(staging).filter(({ type }) => !ofWorker.includes(type))
   expect(own.length).toBeGreaterThan(4)
   for (const binding of own) expect(production[binding.name]).not.toEqual(binding)
