@@ -28,7 +28,7 @@ CREATE TABLE `webhook_deliveries` (
   `event_id` text NOT NULL,
   `customer_id` text NOT NULL,
   `status` text NOT NULL,
-  `attempts` integer NOT NULL,
+  `claims` integer NOT NULL,
   `next_attempt_at` integer NOT NULL,
   `created_at` integer NOT NULL,
   `finished_at` integer,
@@ -41,8 +41,8 @@ CREATE INDEX `webhook_deliveries_chain` ON `webhook_deliveries` (`tenant_id`,`mo
 -- For the sweep.
 CREATE INDEX `webhook_deliveries_due` ON `webhook_deliveries` (`next_attempt_at`) WHERE status = 'pending';
 --> statement-breakpoint
--- To show them, newest first.
-CREATE INDEX `webhook_deliveries_endpoint` ON `webhook_deliveries` (`endpoint_id`,`id`);
+-- To show them, newest first; and whether an event has been sent, before it is sent again.
+CREATE INDEX `webhook_deliveries_endpoint` ON `webhook_deliveries` (`endpoint_id`,`event_id`);
 --> statement-breakpoint
 CREATE TABLE `webhook_attempts` (
   `delivery_id` integer NOT NULL,
@@ -82,18 +82,23 @@ CREATE TABLE `onboarding_runs` (
   CONSTRAINT "onboarding_runs_status" CHECK("onboarding_runs"."status" IN ('pending', 'running', 'completed', 'failed'))
 ) WITHOUT ROWID;
 --> statement-breakpoint
--- For the sweep.
-CREATE INDEX `onboarding_runs_due` ON `onboarding_runs` (`due_at`) WHERE status = 'pending';
+-- For the sweep: those to be started, to be looked at, to be taken away.
+CREATE INDEX `onboarding_runs_due` ON `onboarding_runs` (`status`,`due_at`);
 --> statement-breakpoint
 ALTER TABLE `customers` ADD `change_onboarding` text;
 --> statement-breakpoint
 ALTER TABLE `events` ADD `detail` text;
 --> statement-breakpoint
+-- Only the first of a customer is due. Those behind it are when it is done: the sweep looks at what is due, and while an
+-- endpoint fails for days that stays one row a customer, however often the customer changes.
 CREATE TRIGGER events_fan_out AFTER INSERT ON events
 BEGIN
   INSERT INTO webhook_deliveries
-    (tenant_id, mode, endpoint_id, event_id, customer_id, status, attempts, next_attempt_at, created_at)
-  SELECT NEW.tenant_id, NEW.mode, e.id, NEW.id, NEW.customer_id, 'pending', 0, now.ms, now.ms
+    (tenant_id, mode, endpoint_id, event_id, customer_id, status, claims, next_attempt_at, created_at)
+  SELECT NEW.tenant_id, NEW.mode, e.id, NEW.id, NEW.customer_id, 'pending', 0, iif(EXISTS (
+    SELECT 1 FROM webhook_deliveries d WHERE d.tenant_id = NEW.tenant_id AND d.mode = NEW.mode
+      AND d.customer_id = NEW.customer_id AND d.endpoint_id = e.id AND d.status = 'pending'
+  ), 8640000000000000, now.ms), now.ms
   FROM webhook_endpoints e CROSS JOIN (SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS ms) now
   WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.enabled = 1
     AND (e.event_types IS NULL OR NEW.type IN (SELECT value FROM json_each(e.event_types)));

@@ -6,7 +6,7 @@ import { monotonicFactory } from 'ulid'
 
 const nextUlid = monotonicFactory()
 
-const PREFIX = { customer: 'cust', event: 'evt', key: 'key', request: 'req' } as const
+const PREFIX = { customer: 'cust', event: 'evt', key: 'key', request: 'req', webhookEndpoint: 'whe' } as const
 
 /** Makes ids; `wiring.ts` passes the real one, tests may pass their own. */
 export type NewId = (kind: keyof typeof PREFIX, nowMs: number) => string

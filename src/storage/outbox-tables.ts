@@ -47,8 +47,12 @@ export const webhookDeliveries = sqliteTable(
     eventId: text('event_id').notNull(),
     customerId: text('customer_id').notNull(),
     status: text({ enum: ['pending', 'delivered', 'failed'] }).notNull(),
-    attempts: integer().notNull(),
-    /** When a pending one may be tried (again). Whoever takes it on moves this ahead, so that nobody else does meanwhile. */
+    /** How often it was taken on. Attempts that came to their end have a row of `webhook_attempts`; others were interrupted. */
+    claims: integer().notNull(),
+    /**
+     * When a pending one may be tried (again). Whoever takes it on moves this ahead, so that nobody else does meanwhile.
+     * Behind another of its customer it is the end of time, until that one is done.
+     */
     nextAttemptAtMs: integer('next_attempt_at').notNull(),
     createdAtMs: integer('created_at').notNull(),
     finishedAtMs: integer('finished_at'),
@@ -64,7 +68,7 @@ export const webhookDeliveries = sqliteTable(
       table.id,
     ),
     index('webhook_deliveries_due').on(table.nextAttemptAtMs).where(sql`status = 'pending'`),
-    index('webhook_deliveries_endpoint').on(table.endpointId, table.id),
+    index('webhook_deliveries_endpoint').on(table.endpointId, table.eventId),
   ],
 )
 
@@ -115,7 +119,7 @@ export const onboardingRuns = sqliteTable(
     /** What became of each, in the order of `steps`; an entry that is not there has not begun. */
     progress: text({ mode: 'json' }).$type<Record<string, unknown>[]>().notNull(),
     status: text({ enum: ['pending', 'running', 'completed', 'failed'] }).notNull(),
-    /** Until it is started: when the sweep sees to it. */
+    /** When the sweep sees to it: starts it, looks whether it still goes on, takes it away. */
     dueAtMs: integer('due_at').notNull(),
     createdAtMs: integer('created_at').notNull(),
     finishedAtMs: integer('finished_at'),
@@ -123,6 +127,6 @@ export const onboardingRuns = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.tenantId, table.mode, table.customerId] }),
     check('onboarding_runs_status', sql`${table.status} IN ('pending', 'running', 'completed', 'failed')`),
-    index('onboarding_runs_due').on(table.dueAtMs).where(sql`status = 'pending'`),
+    index('onboarding_runs_due').on(table.status, table.dueAtMs),
   ],
 )

@@ -213,7 +213,7 @@ describe('the schema that the migrations make', () => {
         event_id text NOT NULL,
         customer_id text NOT NULL,
         status text NOT NULL,
-        attempts integer NOT NULL,
+        claims integer NOT NULL,
         next_attempt_at integer NOT NULL,
         created_at integer NOT NULL,
         finished_at integer,
@@ -244,11 +244,11 @@ describe('the schema that the migrations make', () => {
       CREATE INDEX customers_parent ON customers(tenant_id,mode,parent_id)WHERE parent_id IS NOT NULL
       CREATE INDEX events_customer ON events(tenant_id,mode,customer_id)
       CREATE INDEX idempotency_records_expiry ON idempotency_records(expires_at)
-      CREATE INDEX onboarding_runs_due ON onboarding_runs(due_at)WHERE status = 'pending'
+      CREATE INDEX onboarding_runs_due ON onboarding_runs(status,due_at)
       CREATE INDEX tenants_policy_unapplied ON tenants(id)WHERE policy_applied_version < policy_version
       CREATE INDEX webhook_deliveries_chain ON webhook_deliveries(tenant_id,mode,customer_id,endpoint_id,status,id)
       CREATE INDEX webhook_deliveries_due ON webhook_deliveries(next_attempt_at)WHERE status = 'pending'
-      CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries(endpoint_id,id)"
+      CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries(endpoint_id,event_id)"
     `)
   })
 
@@ -301,7 +301,7 @@ describe('the schema that the migrations make', () => {
         SELECT RAISE(ABORT,'parent_too_deep')WHERE(WITH RECURSIVE up(id,level)AS(SELECT NEW.parent_id,1 UNION ALL SELECT c.parent_id,up.level + 1 FROM up CROSS JOIN customers c ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.id = up.id WHERE up.level <= 10)SELECT max(level)FROM up WHERE id IS NOT NULL)+ 1 +(WITH RECURSIVE down(id,level)AS(SELECT NEW.id,0 UNION ALL SELECT c.id,down.level + 1 FROM down CROSS JOIN customers c INDEXED BY customers_parent ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.parent_id = down.id WHERE c.archived_at IS NULL AND down.level <= 10)SELECT max(level)FROM down)> 10;
         END
       CREATE TRIGGER events_fan_out AFTER INSERT ON events BEGIN
-        INSERT INTO webhook_deliveries(tenant_id,mode,endpoint_id,event_id,customer_id,status,attempts,next_attempt_at,created_at)SELECT NEW.tenant_id,NEW.mode,e.id,NEW.id,NEW.customer_id,'pending',0,now.ms,now.ms FROM webhook_endpoints e CROSS JOIN(SELECT CAST(unixepoch('subsec')* 1000 AS INTEGER)AS ms)now WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.enabled = 1 AND(e.event_types IS NULL OR NEW.type IN(SELECT value FROM json_each(e.event_types)));
+        INSERT INTO webhook_deliveries(tenant_id,mode,endpoint_id,event_id,customer_id,status,claims,next_attempt_at,created_at)SELECT NEW.tenant_id,NEW.mode,e.id,NEW.id,NEW.customer_id,'pending',0,iif(EXISTS(SELECT 1 FROM webhook_deliveries d WHERE d.tenant_id = NEW.tenant_id AND d.mode = NEW.mode AND d.customer_id = NEW.customer_id AND d.endpoint_id = e.id AND d.status = 'pending'),8640000000000000,now.ms),now.ms FROM webhook_endpoints e CROSS JOIN(SELECT CAST(unixepoch('subsec')* 1000 AS INTEGER)AS ms)now WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.enabled = 1 AND(e.event_types IS NULL OR NEW.type IN(SELECT value FROM json_each(e.event_types)));
         END
       CREATE TRIGGER webhook_deliveries_deleted AFTER DELETE ON webhook_deliveries BEGIN
         DELETE FROM webhook_attempts WHERE delivery_id = OLD.id;

@@ -1,0 +1,197 @@
+/**
+ * The record of deliveries in D1: what became of them, and sending events once more. An event that is sent anew gets a new
+ * delivery behind all others; the one before stays as a record, with its attempts. Those that are still to be made are the
+ * business of `webhook-outbox.ts`.
+ */
+import { and, asc, desc, eq, lt, lte, or, type SQL, sql } from 'drizzle-orm'
+import type { Delivery, DeliveryPage, DeliveryQuery, Endpoint, Redelivered, Redelivery } from '../events/ports.ts'
+import type { Scope } from '../registry/customer.ts'
+import { type Database, openDatabase } from './database.ts'
+import { firstEventIdAt } from './event-ids.ts'
+import { webhookAttempts, webhookDeliveries } from './outbox-tables.ts'
+import { events } from './tables.ts'
+import { NOT_BEFORE_ANOTHER_MS } from './webhook-outbox.ts'
+
+/** A filter that few deliveries pass must not read them all: a page looks at this many at most, and the next goes on. */
+const LOOKED_AT_MAX = 5_000
+/** Events that one call sends anew. */
+const REDELIVERED_MAX = 1_000
+
+const DAY_MS = 24 * 3_600_000
+const RECORD_LIFE_MS = 30 * DAY_MS
+/** One statement of the sweep; a longer one would keep the writers of the primary waiting. */
+const SWEPT_ROWS_MAX = 500
+/** Of one run: the next is a minute away. */
+const SWEEPS_MAX = 20
+
+const DELIVERY = {
+  id: webhookDeliveries.id,
+  eventId: webhookDeliveries.eventId,
+  customerId: webhookDeliveries.customerId,
+  status: webhookDeliveries.status,
+  nextAttemptAtMs: webhookDeliveries.nextAttemptAtMs,
+  createdAtMs: webhookDeliveries.createdAtMs,
+  finishedAtMs: webhookDeliveries.finishedAtMs,
+}
+
+export async function listDeliveries(
+  db: Database,
+  { tenantId, mode }: Scope,
+  endpointId: string,
+  { status, limit, after }: DeliveryQuery,
+): Promise<DeliveryPage> {
+  const looked = db
+    .select(DELIVERY)
+    .from(webhookDeliveries)
+    .where(
+      and(
+        eq(webhookDeliveries.endpointId, endpointId),
+        eq(webhookDeliveries.tenantId, tenantId),
+        eq(webhookDeliveries.mode, mode),
+        after === null
+          ? undefined
+          : and(
+              lte(webhookDeliveries.eventId, after.eventId),
+              or(lt(webhookDeliveries.eventId, after.eventId), lt(webhookDeliveries.id, after.id)),
+            ),
+      ),
+    )
+    .orderBy(desc(webhookDeliveries.eventId), desc(webhookDeliveries.id))
+    .limit(status === undefined ? limit + 1 : LOOKED_AT_MAX)
+    .as('looked')
+  const chosen = db
+    .select({ ...looked._.selectedFields, eventType: events.type })
+    .from(looked)
+    .leftJoin(events, and(eq(events.tenantId, tenantId), eq(events.mode, mode), eq(events.id, looked.eventId)))
+    .where(status === undefined ? undefined : eq(looked.status, status))
+    .orderBy(desc(looked.eventId), desc(looked.id))
+    .limit(limit + 1)
+  const last = db
+    .select({ eventId: looked.eventId, id: looked.id, count: sql<number>`count(*) OVER ()`.as('count') })
+    .from(looked)
+    .orderBy(asc(looked.eventId), asc(looked.id))
+    .limit(1)
+  const [rows, [end]] = await db.batch([chosen, last])
+  const page = rows.slice(0, limit)
+  const hasMore = rows.length > limit ? page.at(-1) : end?.count === LOOKED_AT_MAX ? end : undefined
+  const attempts = await attemptsOf(
+    db,
+    page.map(({ id }) => id),
+  )
+  return {
+    deliveries: page.map(({ nextAttemptAtMs, customerId, ...row }) => ({
+      ...row,
+      customerId: customerId === '' ? null : customerId,
+      nextAttemptAtMs: row.status === 'pending' && nextAttemptAtMs < NOT_BEFORE_ANOTHER_MS ? nextAttemptAtMs : null,
+      attempts: attempts.get(row.id) ?? [],
+    })),
+    next: hasMore ? { eventId: hasMore.eventId, id: hasMore.id } : null,
+  }
+}
+
+async function attemptsOf(db: Database, ids: number[]): Promise<Map<number, Delivery['attempts']>> {
+  const rows = await db
+    .select()
+    .from(webhookAttempts)
+    .where(sql`${webhookAttempts.deliveryId} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`)
+    .orderBy(asc(webhookAttempts.number))
+  const attempts = new Map<number, Delivery['attempts']>()
+  for (const { deliveryId, ...attempt } of rows) {
+    attempts.set(deliveryId, [...(attempts.get(deliveryId) ?? []), attempt])
+  }
+  return attempts
+}
+
+export async function redeliver(
+  db: Database,
+  scope: Scope,
+  endpoint: Endpoint,
+  which: Redelivery,
+  nowMs: number,
+): Promise<Redelivered | null> {
+  const looked = lookedAt(scope, endpoint, which)
+  const [inserted, [end]] = await db.batch([
+    db
+      .insert(webhookDeliveries)
+      .select(sentAnew(scope, endpoint, looked, nowMs))
+      .returning({ eventId: webhookDeliveries.eventId, customerId: webhookDeliveries.customerId }),
+    db.select({ count: sql<number>`count(*)`, lastId: sql<string | null>`max(event_id)` }).from(sql`(${looked.all})`),
+  ])
+  if (which.kind === 'event' && !end?.count) return null
+  const isFull = inserted.length === REDELIVERED_MAX
+  const insertedIds = inserted.map(({ eventId }) => eventId).sort()
+  const lastId = isFull ? insertedIds.at(-1) : end?.lastId
+  return {
+    count: inserted.length,
+    customerIds: [...new Set(inserted.map(({ customerId }) => customerId))],
+    nextAfterId: isFull || end?.count === LOOKED_AT_MAX ? (lastId ?? null) : null,
+  }
+}
+
+/** The events that come into question, `all` as one bounded look at the table they are found in, and what they must fulfil. */
+interface Looked {
+  all: SQL
+  condition: SQL
+}
+
+function lookedAt({ tenantId, mode }: Scope, { id, eventTypes }: Endpoint, which: Redelivery): Looked {
+  const ofLog = (condition: SQL) => sql`
+    SELECT id AS event_id, type FROM events WHERE tenant_id = ${tenantId} AND mode = ${mode} AND ${condition}
+    ORDER BY id LIMIT ${LOOKED_AT_MAX}`
+  switch (which.kind) {
+    case 'event':
+      return { all: ofLog(sql`id = ${which.eventId}`), condition: sql`1` }
+    case 'since': {
+      const from = firstEventIdAt(which.sinceMs)
+      const isWanted = eventTypes && sql`type IN (SELECT value FROM json_each(${JSON.stringify(eventTypes)}))`
+      return { all: ofLog(sql`id >= ${from} AND id > ${which.afterId ?? ''}`), condition: isWanted ?? sql`1` }
+    }
+    case 'failed':
+      return {
+        all: sql`
+          SELECT event_id, NULL AS type FROM webhook_deliveries
+          WHERE endpoint_id = ${id} AND tenant_id = ${tenantId} AND mode = ${mode} AND event_id > ${which.afterId ?? ''}
+          ORDER BY event_id LIMIT ${LOOKED_AT_MAX}`,
+        condition: sql`(
+          SELECT status FROM webhook_deliveries d WHERE d.endpoint_id = ${id} AND d.event_id = looked.event_id
+          ORDER BY d.id DESC LIMIT 1
+        ) = 'failed'`,
+      }
+  }
+}
+
+/** Rows of deliveries, in the order of the events, so that the ids of the new deliveries keep it; only the first of each customer is due. */
+function sentAnew({ tenantId, mode }: Scope, { id }: Endpoint, looked: Looked, nowMs: number): SQL {
+  const isPending = sql`status = 'pending' AND d.endpoint_id = ${id}`
+  return sql`
+    SELECT NULL, ${tenantId}, ${mode}, ${id}, e.id, e.customer_id, 'pending', 0, iif(
+      row_number() OVER (PARTITION BY e.customer_id ORDER BY e.id) > 1 OR EXISTS (
+        SELECT 1 FROM webhook_deliveries d
+        WHERE d.tenant_id = ${tenantId} AND d.mode = ${mode} AND d.customer_id = e.customer_id AND ${isPending}
+      ), ${NOT_BEFORE_ANOTHER_MS}, ${nowMs}
+    ), ${nowMs}, NULL
+    FROM (
+      SELECT DISTINCT event_id FROM (${looked.all}) looked WHERE ${looked.condition} AND NOT EXISTS (
+        SELECT 1 FROM webhook_deliveries d WHERE d.event_id = looked.event_id AND ${isPending}
+      ) ORDER BY event_id LIMIT ${REDELIVERED_MAX}
+    ) chosen CROSS JOIN events e ON e.tenant_id = ${tenantId} AND e.mode = ${mode} AND e.id = chosen.event_id
+    ORDER BY e.id`
+}
+
+/**
+ * Takes away what was done a month ago, with its attempts, in small statements. Ids lie in the order of time, so only the
+ * oldest are looked at; one that is not done yet keeps those behind it a few days longer.
+ */
+export async function sweepDeliveries(d1: D1Database, nowMs: number): Promise<number> {
+  const db = openDatabase(d1)
+  let total = 0
+  for (let sweep = 0; sweep < SWEEPS_MAX; sweep++) {
+    const { meta } = await db.run(sql`
+      DELETE FROM webhook_deliveries WHERE finished_at <= ${nowMs - RECORD_LIFE_MS} AND id IN (
+        SELECT id FROM webhook_deliveries ORDER BY id LIMIT ${SWEPT_ROWS_MAX}
+      )`)
+    total += meta.changes
+    if (meta.changes < SWEPT_ROWS_MAX) break
+  }
+  return total
+}

@@ -1,0 +1,87 @@
+/**
+ * The webhook endpoints of one tenant and mode in D1. What may be done with them is `events/endpoints.ts`; the failures of an
+ * endpoint are written down by `webhook-outbox.ts`. All of it goes to the primary.
+ */
+import { and, desc, eq, sql } from 'drizzle-orm'
+import type { Endpoint, EndpointChanges, EndpointStore } from '../events/ports.ts'
+import type { Scope } from '../registry/customer.ts'
+import { classifyD1Error } from './d1-errors.ts'
+import { openDatabase } from './database.ts'
+import { webhookEndpoints } from './outbox-tables.ts'
+import { orUnavailable } from './unavailable.ts'
+import { listDeliveries, redeliver } from './webhook-deliveries.ts'
+
+export function endpointStore(d1: D1Database, scope: Scope): EndpointStore {
+  const db = openDatabase(d1)
+  const inScope = and(eq(webhookEndpoints.tenantId, scope.tenantId), eq(webhookEndpoints.mode, scope.mode))
+  const isEndpoint = (id: string) => and(inScope, eq(webhookEndpoints.id, id))
+  return {
+    insert: (endpoint) =>
+      orUnavailable(async () => {
+        try {
+          await db.insert(webhookEndpoints).values({ ...scope, ...endpoint })
+          return true
+        } catch (error) {
+          const problem = classifyD1Error(error)
+          if (problem.kind === 'refused' && problem.rule === 'too_many_endpoints') return false
+          throw error
+        }
+      }),
+
+    list: () =>
+      orUnavailable(async () => {
+        const rows = await db.select().from(webhookEndpoints).where(inScope).orderBy(desc(webhookEndpoints.id))
+        return rows.map(endpointOf)
+      }),
+
+    get: (id) =>
+      orUnavailable(async () => {
+        const [row] = await db.select().from(webhookEndpoints).where(isEndpoint(id))
+        return row ? endpointOf(row) : null
+      }),
+
+    update: (id, changes, nowMs) =>
+      orUnavailable(async () => {
+        const [row] = await db
+          .update(webhookEndpoints)
+          .set({ ...columnsOf(changes), updatedAtMs: nowMs })
+          .where(isEndpoint(id))
+          .returning()
+        return row ? endpointOf(row) : null
+      }),
+
+    replaceSecrets: (id, seen, secrets, nowMs) =>
+      orUnavailable(async () => {
+        const rows = await db
+          .update(webhookEndpoints)
+          .set({ secrets, updatedAtMs: nowMs })
+          .where(and(isEndpoint(id), sql`${webhookEndpoints.secrets} = ${JSON.stringify(seen)}`))
+          .returning({ id: webhookEndpoints.id })
+        return rows.length > 0
+      }),
+
+    remove: (id) =>
+      orUnavailable(async () => {
+        const rows = await db.delete(webhookEndpoints).where(isEndpoint(id)).returning({ id: webhookEndpoints.id })
+        return rows.length > 0
+      }),
+
+    deliveries: (id, query) => orUnavailable(() => listDeliveries(db, scope, id, query)),
+    redeliver: (endpoint, which, nowMs) => orUnavailable(() => redeliver(db, scope, endpoint, which, nowMs)),
+  }
+}
+
+/** Whoever changes the URL or enables an endpoint anew says that it works: what was held against it is forgotten. */
+function columnsOf({ url, description, eventTypes, enabled }: EndpointChanges) {
+  return {
+    ...(description !== undefined && { description }),
+    ...(eventTypes !== undefined && { eventTypes }),
+    ...(url !== undefined && { url, failingSinceMs: null }),
+    ...(enabled !== undefined && { enabled, disabledReason: null }),
+    ...(enabled && { failingSinceMs: null }),
+  }
+}
+
+function endpointOf({ tenantId, mode, ...row }: typeof webhookEndpoints.$inferSelect): Endpoint {
+  return { ...row, eventTypes: row.eventTypes as Endpoint['eventTypes'] }
+}
