@@ -166,6 +166,7 @@ export const COMMANDS = {
         NAME: (key) => key.name,
         MODE: (key) => key.mode,
         STATUS: (key) => key.status,
+        CREATED: (key) => day(key.created_at),
         EXPIRES: (key) => (key.expires_at ? day(key.expires_at) : 'never'),
         SCOPES: (key) => key.scopes.join(','),
       }),

@@ -98,8 +98,10 @@ it('makes, lists, rotates and revokes keys, and suspends and reactivates their t
   expect((await tenant(['key', 'revoke', 'Initech', rotated.key_id])).stdout).toBe(`${rotated.key_id} is revoked.\n`)
   expect(await statusOf(rotated.key)).toBe(401)
   const listed = (await tenant(['key', 'list', 'Initech'])).stdout
-  expect(listed).toMatch(/^KEY +NAME +MODE +STATUS +EXPIRES +SCOPES\n/)
-  expect(listed).toMatch(new RegExp(`${rotated.key_id} +billing +live +revoked +never +customers:read`))
+  expect(listed).toMatch(/^KEY +NAME +MODE +STATUS +CREATED +EXPIRES +SCOPES\n/)
+  expect(listed).toMatch(
+    new RegExp(`${rotated.key_id} +billing +live +revoked +\\d{4}-\\d\\d-\\d\\d +never +customers:read`),
+  )
 
   expect((await tenant(['usage', 'Initech'])).stdout).toMatch(
     /of 1,000,000 live requests since .* \(\d\.\d %\)\n\nDAY +MODE +ADMITTED +RATE LIMITED/,
