@@ -18,6 +18,7 @@ import type { ListQuery } from './registry/query.ts'
 import { type Clock, systemClock } from './shared/clock.ts'
 import { newId, newTenantId } from './shared/ids.ts'
 import { describeError, log } from './shared/log.ts'
+import { sweepAdminIdempotencyRecords } from './storage/admin-idempotency-records.ts'
 import { auditLog } from './storage/audit-reads.ts'
 import { importStore } from './storage/customer-import.ts'
 import {
@@ -118,7 +119,11 @@ export const wiring: Wiring = {
   async sweep(env) {
     const { db, cache } = readEnv(env)
     const nowMs = systemClock()
-    const sweeps = await Promise.allSettled([sweepIdempotencyRecords(db, nowMs), sweepErasures(db, cache, nowMs)])
+    const sweeps = await Promise.allSettled([
+      sweepIdempotencyRecords(db, nowMs),
+      sweepAdminIdempotencyRecords(db, nowMs),
+      sweepErasures(db, cache, nowMs),
+    ])
     for (const sweep of sweeps) {
       if (sweep.status === 'rejected') log('error', { event: 'sweep_failed', error: describeError(sweep.reason) })
     }

@@ -5,6 +5,7 @@
 import type { Context } from 'hono'
 import type { EdgeRegistry } from '../gate/edge-registry.ts'
 import type { Failure } from '../registry/failures.ts'
+import type { Repeatable } from '../tenants/ports.ts'
 import type { CountAnswer } from './answer-count.ts'
 
 export interface FailureContext {
@@ -28,6 +29,8 @@ export interface HttpEnv {
     nowMs: number
     /** Set on tenant doors, once the caller is known. */
     registry: EdgeRegistry
+    /** Set on the operator's door, for a request that may be sent again. */
+    repeatable: Repeatable | undefined
     /** Set where answers are counted. */
     countAnswer: CountAnswer
     /** Set where the caller prefers to know: the value of the header. */

@@ -15,16 +15,20 @@ const BARE = /^[\x21\x23-\x7e][\x21-\x7e]*$/
 
 /** Null when the request has no key. */
 export async function idempotencyOf(c: HttpContext): Promise<Idempotency | null> {
+  const keyed = await keyedRequest(c)
+  if (!keyed) return null
+  const [key, fingerprint] = await Promise.all([sha256(keyed.key), sha256(keyed.request)])
+  return { key, fingerprint }
+}
+
+/** The caller's key and what it stands for, in clear; null when the request has no key. */
+export async function keyedRequest(c: HttpContext): Promise<{ key: string; request: string } | null> {
   const header = c.req.raw.headers.get('idempotency-key')
   if (header === null) return null
   const key = keyIn(header)
   const { pathname, search } = new URL(c.req.raw.url)
   const body = (await (c.req.bodyCache as { text?: Promise<string> }).text) ?? ''
-  const [keyHash, fingerprint] = await Promise.all([
-    sha256(key),
-    sha256(`${c.req.method} ${pathname}${search}\n${body}`),
-  ])
-  return { key: keyHash, fingerprint }
+  return { key, request: `${c.req.method} ${pathname}${search}\n${body}` }
 }
 
 function keyIn(header: string): string {
@@ -43,6 +47,6 @@ function keyIn(header: string): string {
   })
 }
 
-async function sha256(text: string): Promise<string> {
+export async function sha256(text: string): Promise<string> {
   return toBase64Url(await crypto.subtle.digest('SHA-256', utf8(text)))
 }

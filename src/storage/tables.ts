@@ -256,6 +256,24 @@ export const idempotencyRecords = sqliteTable(
   ],
 )
 
+/** What a keyed POST of an operator answered, kept for a day so that a repeat of the request gets the same answer and changes nothing. */
+export const adminIdempotencyRecords = sqliteTable(
+  'admin_idempotency_records',
+  {
+    /** SHA-256 of the caller's key. */
+    key: text().primaryKey(),
+    /** SHA-256 of the request and the admin key it came with. */
+    fingerprint: text().notNull(),
+    /** Whose policy has to be in force before the answer is given again. */
+    tenantId: text('tenant_id'),
+    /** The answer, which may hold an API key; only who has the caller's key and the admin key can read it. */
+    sealed: text().notNull(),
+    keptAtMs: integer('kept_at').notNull(),
+    expiresAtMs: integer('expires_at').notNull(),
+  },
+  (table) => [index('admin_idempotency_records_expiry').on(table.expiresAtMs)],
+)
+
 /** What operators did to tenants and keys. Changes of customers are in `events`. Never a key, nor the hash of one. */
 export const adminAudit = sqliteTable('admin_audit', {
   /** Of the same kind as the ids of events, so that both sort as one. */

@@ -10,10 +10,11 @@ import type { Mode } from '../registry/customer.ts'
 import { Refused } from '../registry/failures.ts'
 import { newId } from '../shared/ids.ts'
 import { describeError, log } from '../shared/log.ts'
-import type { Author, KeyReplacement, TenantStore } from '../tenants/ports.ts'
-import { ContractEndsBeforeStart } from '../tenants/ports.ts'
+import type { Author, KeptAnswer, KeyReplacement, TenantStore } from '../tenants/ports.ts'
+import { AnsweredBefore, ContractEndsBeforeStart } from '../tenants/ports.ts'
 import type { ApiKey, Tenant } from '../tenants/tenant.ts'
 import { auditOf } from './admin-audit.ts'
+import { KEPT_BEFORE, keepStatements, selectKept } from './admin-idempotency-records.ts'
 import { classifyD1Error, isStatementFault } from './d1-errors.ts'
 import { type Database, openDatabase } from './database.ts'
 import { apiKeys, tenants } from './tables.ts'
@@ -64,14 +65,16 @@ export function tenantStore(d1: D1Database, author: Author): TenantStore {
       .update(tenants)
       .set({ policyVersion: sql`${tenants.policyVersion} + 1` })
       .where(condition)
+  const keeping = (kept: KeptAnswer | null, made?: SQL) => (kept ? keepStatements(db, kept, made) : [])
   const keyExists = (condition: SQL | undefined) => exists(db.select({ found: sql`1` }).from(apiKeys).where(condition))
 
   return {
-    insert: (tenant) =>
+    insert: (tenant, kept) =>
       attempt(async () => {
         await db.batch([
           db.insert(tenants).values({ ...rowOf(tenant), policyAppliedVersion: tenant.policyVersion }),
           audit.created('tenant', tenant.createdAtMs, eq(tenants.id, tenant.id)),
+          ...keeping(kept),
         ])
       }),
 
@@ -102,7 +105,7 @@ export function tenantStore(d1: D1Database, author: Author): TenantStore {
         return storedOf(rows[0])
       }),
 
-    insertKey: (key) =>
+    insertKey: (key, kept) =>
       attempt(async () => {
         try {
           const [, , , rows] = await db.batch([
@@ -110,6 +113,7 @@ export function tenantStore(d1: D1Database, author: Author): TenantStore {
             audit.created('key', key.createdAtMs, isKey(key.tenantId, key.id)),
             raiseVersion(eq(tenants.id, key.tenantId)),
             selectTenant(key.tenantId),
+            ...keeping(kept),
           ])
           return storedOf(rows[0])
         } catch (error) {
@@ -156,9 +160,11 @@ export function tenantStore(d1: D1Database, author: Author): TenantStore {
         return keyChangeOf(rows[0], keys[0], replacements[0])
       }),
 
-    replaceKey: (replacement) =>
+    replaceKey: (replacement, kept) =>
       attempt(async () => {
-        const { tenantId, oldKeyId, newKeyId, oldExpiresAtMs, nowMs } = replacement
+        const { oldExpiresAtMs, nowMs } = replacement
+        const { tenantId, id: oldKeyId } = replacement.old
+        const { id: newKeyId } = replacement.new
         const inserted = keyExists(isKey(tenantId, newKeyId))
         const { begin, end } = audit.changed('key.rotated', 'key', nowMs)
         const [, , , , , , rows, keys, replacements] = await db.batch([
@@ -178,8 +184,16 @@ export function tenantStore(d1: D1Database, author: Author): TenantStore {
           selectTenant(tenantId),
           selectKey(tenantId, oldKeyId),
           selectReplacement(tenantId, oldKeyId),
+          ...keeping(kept, inserted),
         ])
         return keyChangeOf(rows[0], keys[0], replacements[0])
+      }),
+
+    keptAnswer: (key, nowMs) => attempt(async () => (await selectKept(db, key, nowMs))[0] ?? null),
+
+    keepAnswer: (kept) =>
+      attempt(async () => {
+        await db.batch(keepStatements(db, kept))
       }),
 
     unapplied: (limit) =>
@@ -204,9 +218,10 @@ function isKey(tenantId: string, keyId: string): SQL | undefined {
   return and(eq(apiKeys.tenantId, tenantId), eq(apiKeys.id, keyId))
 }
 
-/** The new key's row, made from the old one's inside the database: nothing, if the old one is dead or was replaced. */
+/** The new key's row, if the old one is as it was seen, alive, and was not replaced. */
 function replacementFrom(db: Database, replacement: KeyReplacement) {
-  const { tenantId, oldKeyId, newKeyId, newSecretHash, newExpiresAtMs, nowMs } = replacement
+  const { old, new: key, nowMs } = replacement
+  const { tenantId, id: oldKeyId } = old
   const newer = alias(apiKeys, 'newer')
   const replacedBefore = db
     .select({ found: sql`1` })
@@ -215,14 +230,13 @@ function replacementFrom(db: Database, replacement: KeyReplacement) {
   return db
     .select({
       tenantId: apiKeys.tenantId,
-      id: sql<string>`${newKeyId}`.as('id'),
+      id: sql<string>`${key.id}`.as('id'),
       mode: apiKeys.mode,
       name: apiKeys.name,
-      secretHash: sql<string>`${newSecretHash}`.as('secret_hash'),
+      secretHash: sql<string>`${key.secretHash}`.as('secret_hash'),
       scopes: apiKeys.scopes,
       createdAtMs: sql<number>`${nowMs}`.as('created_at'),
-      expiresAtMs:
-        newExpiresAtMs === undefined ? apiKeys.expiresAtMs : sql<number | null>`${newExpiresAtMs}`.as('expires_at'),
+      expiresAtMs: sql<number | null>`${key.expiresAtMs}`.as('expires_at'),
       revokedAtMs: sql<number | null>`NULL`.as('revoked_at'),
       rotatedFrom: sql<string | null>`${oldKeyId}`.as('rotated_from'),
     })
@@ -231,6 +245,7 @@ function replacementFrom(db: Database, replacement: KeyReplacement) {
       and(
         isKey(tenantId, oldKeyId),
         isNull(apiKeys.revokedAtMs),
+        sql`${apiKeys.expiresAtMs} IS ${old.expiresAtMs}`,
         sql`(${apiKeys.expiresAtMs} IS NULL OR ${apiKeys.expiresAtMs} > ${nowMs})`,
         notExists(replacedBefore),
       ),
@@ -249,6 +264,7 @@ async function attempt<T>(batch: () => Promise<T>): Promise<T> {
     return await batch()
   } catch (error) {
     if (refusedBy(error) === 'tenants_contract') throw new ContractEndsBeforeStart()
+    if (refusedBy(error) === KEPT_BEFORE) throw new AnsweredBefore()
     const problem = classifyD1Error(error)
     if (isStatementFault(problem)) throw error
     log('error', { event: 'storage_failed', kind: problem.kind, error: describeError(error) })

@@ -8,26 +8,38 @@
  */
 import type { Mode } from '../registry/customer.ts'
 import { Refused } from '../registry/failures.ts'
-import { describeError, log } from '../shared/log.ts'
+import { log } from '../shared/log.ts'
+import { bringInForce } from './in-force.ts'
 import { mintKey } from './key-format.ts'
-import type { GateUsage, Page, PageRequest, StoredTenant, TenantChanges, TenantDeps, TenantQuery } from './ports.ts'
+import { once } from './once.ts'
+import type { GateUsage, Page, PageRequest, Repeatable, TenantChanges, TenantDeps, TenantQuery } from './ports.ts'
 import { ContractEndsBeforeStart } from './ports.ts'
 import type { ApiKey, KeyScope, Tenant } from './tenant.ts'
 import { DEFAULT_TIER, limitsFor, TIER_LIMITS } from './tiers.ts'
 
-const MODES: Mode[] = ['live', 'test']
 const RETRY_AFTER_MS = 1_000
 /** Tenants one sweep takes on: few are ever behind, and the next sweep is a minute away. */
 const SWEEP_TENANTS_MAX = 50
 
-export async function createTenant(
+export function createTenant(
   deps: TenantDeps,
   fields: TenantChanges & { companyName: string; contactEmail: string },
+  repeatable: Repeatable | null = null,
 ): Promise<Tenant> {
+  return once(deps, repeatable, async (keep) => {
+    const tenant = newTenant(deps, fields)
+    // No gate can know it yet, so nothing has to be brought in force.
+    const kept = await keep(null, tenant)
+    await keepingContractOrder(() => deps.store.insert(tenant, kept))
+    return tenant
+  })
+}
+
+function newTenant(deps: TenantDeps, fields: TenantChanges & { companyName: string; contactEmail: string }): Tenant {
   const nowMs = deps.clock()
   const tier = fields.tier ?? DEFAULT_TIER
   if (fields.limits && tier !== 'custom') throw limitsNeedCustom(tier)
-  const tenant: Tenant = {
+  return {
     id: deps.newTenantId(nowMs),
     companyName: fields.companyName,
     contactEmail: fields.contactEmail,
@@ -39,11 +51,8 @@ export async function createTenant(
     metadata: fields.metadata ?? {},
     createdAtMs: nowMs,
     updatedAtMs: nowMs,
-    // No gate can know it yet, so none has to be told.
     policyVersion: 1,
   }
-  await keepingContractOrder(() => deps.store.insert(tenant))
-  return tenant
 }
 
 export async function getTenant(deps: TenantDeps, tenantId: string): Promise<Tenant> {
@@ -74,7 +83,7 @@ export async function tenantUsage(
     const [live, test] = await Promise.all([deps.gates.usage(tenantId, 'live'), deps.gates.usage(tenantId, 'test')])
     return { tenant, live, test }
   } catch {
-    throw new Refused({ reason: 'unavailable', retryAfterMs: 1_000 })
+    throw unavailable()
   }
 }
 
@@ -85,19 +94,26 @@ export interface KeyFields {
   expiresAtMs: number | null
 }
 
-/** The text is told here and never again: only a hash of it is kept. */
-export async function createKey(
+/** A new key with its text, which is told here and to a repeat of the request, and never again: only a hash of it is kept. */
+export interface NewKey {
+  key: ApiKey
+  text: string
+}
+
+export function createKey(
   deps: TenantDeps,
   tenantId: string,
   fields: KeyFields,
-): Promise<{ key: ApiKey; text: string }> {
-  const nowMs = deps.clock()
-  refusePast(fields.expiresAtMs, nowMs)
-  const { text, secretHash } = await newSecret(deps, tenantId, fields.mode)
-  const id = deps.newId('key', nowMs)
-  const key: ApiKey = { ...fields, id, tenantId, secretHash, createdAtMs: nowMs, revokedAtMs: null, rotatedFrom: null }
-  await bringInForce(deps, found(await deps.store.insertKey(key)))
-  return { key, text }
+  repeatable: Repeatable | null = null,
+): Promise<NewKey> {
+  return once(deps, repeatable, async (keep) => {
+    const nowMs = deps.clock()
+    refusePast(fields.expiresAtMs, nowMs)
+    const made = await newKey(deps, { ...fields, tenantId, createdAtMs: nowMs, rotatedFrom: null })
+    const tenant = await deps.store.insertKey(made.key, await keep(tenantId, made))
+    await bringInForce(deps, found(tenant))
+    return made
+  })
 }
 
 /** Newest first, dead ones too: their ids are in the records of what they did. */
@@ -117,32 +133,39 @@ export async function revokeKey(deps: TenantDeps, tenantId: string, keyId: strin
  * A new key of the same name, mode and scopes in the place of an old one, which works on for `overlapMs` and is dead after it.
  * The new one ends when the old one was to end, unless `expiresAtMs` says otherwise.
  */
-export async function rotateKey(
+export function rotateKey(
   deps: TenantDeps,
   tenantId: string,
   keyId: string,
   options: { overlapMs: number; expiresAtMs: number | null | undefined },
-): Promise<{ key: ApiKey; text: string }> {
-  const nowMs = deps.clock()
-  refusePast(options.expiresAtMs ?? null, nowMs)
-  // The mode is part of the key's text, so it has to be known first. It never changes.
-  const old = await deps.store.getKey(tenantId, keyId)
-  if (!old) throw new Refused({ reason: 'not_found', resource: (await deps.store.get(tenantId)) ? 'key' : 'tenant' })
-  const { text, secretHash } = await newSecret(deps, tenantId, old.mode)
-  const newKeyId = deps.newId('key', nowMs)
-  const { tenant, replacedBy } = await deps.store.replaceKey({
-    tenantId,
-    oldKeyId: keyId,
-    newKeyId,
-    newSecretHash: secretHash,
-    newExpiresAtMs: options.expiresAtMs,
-    oldExpiresAtMs: options.overlapMs > 0 ? nowMs + options.overlapMs : null,
-    nowMs,
+  repeatable: Repeatable | null = null,
+): Promise<NewKey> {
+  return once(deps, repeatable, async (keep) => {
+    const nowMs = deps.clock()
+    refusePast(options.expiresAtMs ?? null, nowMs)
+    const old = await deps.store.getKey(tenantId, keyId)
+    if (!old) throw new Refused({ reason: 'not_found', resource: (await deps.store.get(tenantId)) ? 'key' : 'tenant' })
+    const { name, mode, scopes } = old
+    const expiresAtMs = options.expiresAtMs === undefined ? old.expiresAtMs : options.expiresAtMs
+    const made = await newKey(deps, {
+      tenantId,
+      name,
+      mode,
+      scopes,
+      expiresAtMs,
+      createdAtMs: nowMs,
+      rotatedFrom: keyId,
+    })
+    const oldExpiresAtMs = options.overlapMs > 0 ? nowMs + options.overlapMs : null
+    const replacement = { old, new: made.key, oldExpiresAtMs, nowMs }
+    const { tenant, key, replacedBy } = await deps.store.replaceKey(replacement, await keep(tenantId, made))
+    if (replacedBy && replacedBy.id !== made.key.id) throw replacedBefore(replacedBy.id)
+    // Its end was moved between the look at it and the change: the next try sees it as it is now.
+    if (!replacedBy && key && key.expiresAtMs !== old.expiresAtMs) throw unavailable()
+    if (!replacedBy) throw new Refused({ reason: 'not_found', resource: 'key' })
+    await bringInForce(deps, found(tenant))
+    return made
   })
-  if (replacedBy && replacedBy.id !== newKeyId) throw replacedBefore(replacedBy.id)
-  if (!replacedBy) throw new Refused({ reason: 'not_found', resource: 'key' })
-  await bringInForce(deps, found(tenant))
-  return { key: replacedBy, text }
 }
 
 /** Completes what was interrupted between D1 and the gates. One tenant's failure does not keep the others waiting. */
@@ -160,31 +183,15 @@ export async function applyPendingPolicies(deps: TenantDeps): Promise<void> {
   )
 }
 
-async function bringInForce(deps: TenantDeps, tenant: StoredTenant): Promise<void> {
-  if (tenant.policyAppliedVersion >= tenant.policyVersion) return
-  const answers = await Promise.allSettled(MODES.map((mode) => deps.gates.reload(tenant.id, mode)))
-  const waits = answers.map((answer) => {
-    if (answer.status === 'fulfilled') return answer.value.waitMs
-    const { id: tenantId, policyVersion: version } = tenant
-    log('error', { event: 'policy_not_applied', tenantId, version, error: describeError(answer.reason) })
-    throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
-  })
-  const waitMs = Math.max(...waits)
-  if (waitMs > 0) await deps.sleep(waitMs)
-  await deps.store.markApplied(tenant.id, tenant.policyVersion).catch((error) => {
-    // It is in force; only the mark is missing, and the sweep will set it.
-    log('warn', { event: 'policy_not_marked', tenantId: tenant.id, error: describeError(error) })
-  })
-}
-
-async function newSecret(
-  deps: TenantDeps,
-  tenantId: string,
-  mode: Mode,
-): Promise<{ text: string; secretHash: string }> {
+async function newKey(deps: TenantDeps, fields: Omit<ApiKey, 'id' | 'secretHash' | 'revokedAtMs'>): Promise<NewKey> {
+  const { tenantId, mode, createdAtMs } = fields
   // env.ts starts nothing without a secret.
   const { key: text, secretHash } = await mintKey(tenantId, mode, deps.signingSecrets[0] as string)
-  return { text, secretHash }
+  return { key: { ...fields, id: deps.newId('key', createdAtMs), secretHash, revokedAtMs: null }, text }
+}
+
+function unavailable(): Refused {
+  return new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
 }
 
 function found<T>(value: T | null): T {

@@ -48,23 +48,60 @@ export interface Page<Item> {
 /** What the store throws when a contract would end before it starts. */
 export class ContractEndsBeforeStart extends Error {}
 
-/** Every method is one batch: all of it happens or none, and what it answers is what the batch saw. */
+/**
+ * What makes a request safe to send twice: what it is known again by, and a way to keep its answer that only a repeat of it
+ * can read.
+ */
+export interface Repeatable {
+  /** Hash of the caller's idempotency key. */
+  key: string
+  /** Hash of the request. */
+  fingerprint: string
+  seal(answer: object): Promise<string>
+  /** Only for what was sealed under the same key for the same request. */
+  open(sealed: string): Promise<unknown>
+  /** Set when the answer turns out to be the one that an earlier request was given. */
+  replayed: boolean
+}
+
+/** An answer as it is kept. */
+export interface KeptAnswer {
+  key: string
+  fingerprint: string
+  /** Whose policy has to be in force before the answer is given again; null for none. */
+  tenantId: string | null
+  sealed: string
+  keptAtMs: number
+}
+
+/** What the store throws, having changed nothing, when there is an answer under the key already. */
+export class AnsweredBefore extends Error {}
+
+/**
+ * Every method is one batch: all of it happens or none, and what it answers is what the batch saw. An answer to be kept is
+ * kept if the change was made, in the same batch.
+ */
 export interface TenantStore {
-  insert(tenant: Tenant): Promise<void>
+  insert(tenant: Tenant, kept: KeptAnswer | null): Promise<void>
   get(tenantId: string): Promise<StoredTenant | null>
   list(query: TenantQuery, page: PageRequest): Promise<Page<Tenant>>
   /** Touches only what `changes` names and only if it differs. `limits` without a tier change nobody who is not custom. */
   update(tenantId: string, changes: TenantChanges, nowMs: number): Promise<StoredTenant | null>
 
   /** Null: there is no such tenant. */
-  insertKey(key: ApiKey): Promise<StoredTenant | null>
+  insertKey(key: ApiKey, kept: KeptAnswer | null): Promise<StoredTenant | null>
   /** Null: there is no such tenant. */
   listKeys(tenantId: string, page: PageRequest): Promise<Page<ApiKey> | null>
   getKey(tenantId: string, keyId: string): Promise<ApiKey | null>
   /** A key that was revoked before keeps its time. */
   revokeKey(tenantId: string, keyId: string, nowMs: number): Promise<KeyChange>
-  /** Puts a new key beside the old one, which then ends. Nothing happens if the old one is dead or was replaced before. */
-  replaceKey(replacement: KeyReplacement): Promise<KeyChange>
+  /** Puts a new key beside the old one, which then ends. Nothing happens if the old one is dead, was replaced before, or ends otherwise than it was seen to. */
+  replaceKey(replacement: KeyReplacement, kept: KeptAnswer | null): Promise<KeyChange>
+
+  /** What is kept under the key at this time. */
+  keptAnswer(key: string, nowMs: number): Promise<KeptAnswer | null>
+  /** Keeps an answer that came with no change. */
+  keepAnswer(kept: KeptAnswer): Promise<void>
 
   /** Tenants whose gates may not know their newest policy. */
   unapplied(limit: number): Promise<StoredTenant[]>
@@ -73,12 +110,9 @@ export interface TenantStore {
 }
 
 export interface KeyReplacement {
-  tenantId: string
-  oldKeyId: string
-  newKeyId: string
-  newSecretHash: string
-  /** Undefined: the new key ends when the old one was to end. */
-  newExpiresAtMs: number | null | undefined
+  /** As it was seen; the new one has its name, mode and scopes. */
+  old: ApiKey
+  new: ApiKey
   /** When the old key ends, unless it ends before; null: now, as if it were revoked. */
   oldExpiresAtMs: number | null
   nowMs: number

@@ -48,6 +48,13 @@ describe('the schema that the migrations make', () => {
         before text,
         after text,
         created_at integer NOT NULL)WITHOUT ROWID
+      CREATE TABLE admin_idempotency_records(
+        key text PRIMARY KEY NOT NULL,
+        fingerprint text NOT NULL,
+        tenant_id text,
+        sealed text NOT NULL,
+        kept_at integer NOT NULL,
+        expires_at integer NOT NULL)WITHOUT ROWID
       CREATE TABLE api_keys(
         tenant_id text NOT NULL,
         id text NOT NULL,
@@ -238,7 +245,8 @@ describe('the schema that the migrations make', () => {
 
   it('has these indexes and no other: each is a paid row for every write it concerns', async () => {
     expect(await schema('index')).toMatchInlineSnapshot(`
-      "CREATE INDEX customer_aliases_customer ON customer_aliases(tenant_id,mode,customer_id)
+      "CREATE INDEX admin_idempotency_records_expiry ON admin_idempotency_records(expires_at)
+      CREATE INDEX customer_aliases_customer ON customer_aliases(tenant_id,mode,customer_id)
       CREATE INDEX customers_email ON customers(tenant_id,mode,email COLLATE NOCASE)WHERE email IS NOT NULL
       CREATE UNIQUE INDEX customers_external_id ON customers(tenant_id,mode,external_id)WHERE archived_at IS NULL
       CREATE INDEX customers_parent ON customers(tenant_id,mode,parent_id)WHERE parent_id IS NOT NULL

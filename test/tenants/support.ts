@@ -4,7 +4,7 @@ import { vi } from 'vitest'
 import { newId, newTenantId } from '../../src/shared/ids.ts'
 import { tenantStore } from '../../src/storage/tenants.ts'
 import { createTenant } from '../../src/tenants/operations.ts'
-import type { TenantChanges, TenantDeps } from '../../src/tenants/ports.ts'
+import type { Repeatable, TenantChanges, TenantDeps } from '../../src/tenants/ports.ts'
 
 export const SIGNING_SECRET = 'a-signing-secret-of-the-tests'
 
@@ -54,8 +54,9 @@ export function hand(): Hand {
   return mine
 }
 
-export function make(deps: TenantDeps, fields: TenantChanges = {}) {
-  return createTenant(deps, { companyName: 'Acme Financial', contactEmail: 'compliance@acmefinancial.com', ...fields })
+export function make(deps: TenantDeps, fields: TenantChanges = {}, repeatable: Repeatable | null = null) {
+  const given = { companyName: 'Acme Financial', contactEmail: 'compliance@acmefinancial.com', ...fields }
+  return createTenant(deps, given, repeatable)
 }
 
 /** The failure that a promise was refused with. */

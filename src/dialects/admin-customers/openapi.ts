@@ -97,6 +97,7 @@ export const adminDoc: DoorDoc = {
       touches: null,
       operationId: 'createTenant',
       summary: 'Create a tenant',
+      headers: ['idempotency-key'],
       body: {
         schema: tenantCreate.meta({ id: 'TenantCreate' }),
         example: { company_name: 'Acme Corporation', contact_email: 'ops@acme.com', tier: 'scale' },
@@ -158,6 +159,7 @@ export const adminDoc: DoorDoc = {
       touches: null,
       operationId: 'createKey',
       summary: 'Create an API key',
+      headers: ['idempotency-key'],
       path: z.object(ofTenant),
       body: { schema: keyCreate, optional: true, example: { name: 'billing', mode: 'live', scopes: NEW_KEY.scopes } },
       answers: { 201: { description: 'The key, in clear this once.', schema: newAdminKey, example: NEW_KEY } },
@@ -190,6 +192,7 @@ export const adminDoc: DoorDoc = {
       touches: null,
       operationId: 'rotateKey',
       summary: 'Replace an API key',
+      headers: ['idempotency-key'],
       description: 'The old one lives on for `overlap_seconds`.',
       path: z.object(ofKey),
       body: { schema: keyRotate, optional: true, example: { overlap_seconds: 3600 } },

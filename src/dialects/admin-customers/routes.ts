@@ -2,6 +2,7 @@
  * The operator's door: `/admin/customers`, over tenants and their keys. What it answers is in force when it is answered.
  */
 import { Hono } from 'hono'
+import { repeatableOf } from '../../http/admin-idempotency.ts'
 import { answer } from '../../http/answer.ts'
 import { jsonBody, optionalJsonBody } from '../../http/body.ts'
 import type { HttpContext, HttpEnv } from '../../http/door.ts'
@@ -47,7 +48,8 @@ export function adminCustomers(wiring: Wiring) {
   return new Hono<HttpEnv>()
     .post('/', noQuery, jsonBody, validJson(tenantCreate), async (c) => {
       const { company_name: companyName, contact_email: contactEmail, ...rest } = c.req.valid('json')
-      const tenant = await createTenant(deps(c), { ...toTenantChanges(rest), companyName, contactEmail })
+      const fields = { ...toTenantChanges(rest), companyName, contactEmail }
+      const tenant = await createTenant(deps(c), fields, await repeatableOf(c))
       logChange(c, 'tenant_created', tenant.id)
       return answer(c, 201, toAdminTenant(tenant))
     })
@@ -71,7 +73,7 @@ export function adminCustomers(wiring: Wiring) {
     })
     .post('/:customer_id/keys', noQuery, optionalJsonBody, validJson(keyCreate), async (c) => {
       const owner = tenantId(c.req.param('customer_id'))
-      const { key, text } = await createKey(deps(c), owner, toKeyFields(c.req.valid('json')))
+      const { key, text } = await createKey(deps(c), owner, toKeyFields(c.req.valid('json')), await repeatableOf(c))
       logChange(c, 'key_created', owner, { keyId: key.id })
       return answer(c, 201, toNewAdminKey(key, text))
     })
@@ -96,7 +98,13 @@ export function adminCustomers(wiring: Wiring) {
       const owner = tenantId(c.req.param('customer_id'))
       const { overlap_seconds: overlapSeconds, expires_at: expiresAtMs } = c.req.valid('json')
       const options = { overlapMs: overlapSeconds * 1000, expiresAtMs }
-      const { key, text } = await rotateKey(deps(c), owner, keyId(c.req.param('key_id')), options)
+      const { key, text } = await rotateKey(
+        deps(c),
+        owner,
+        keyId(c.req.param('key_id')),
+        options,
+        await repeatableOf(c),
+      )
       logChange(c, 'key_rotated', owner, { keyId: key.id, rotatedFrom: key.rotatedFrom })
       return answer(c, 201, toNewAdminKey(key, text))
     })
@@ -118,5 +126,6 @@ function keyId(id: string): string {
 }
 
 function logChange(c: HttpContext, event: string, tenantId: string, facts: Record<string, string | null> = {}): void {
+  if (c.get('repeatable')?.replayed) return
   log('info', { event, requestId: c.get('requestId'), tenantId, ...facts })
 }
