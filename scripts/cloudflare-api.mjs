@@ -3,11 +3,13 @@
  * is not. The token and the address are the ones wrangler uses.
  */
 const PAGE_SIZE = 100
+/** "There is none", of a database, a Worker or a subdomain, whatever the status of the answer. */
+const NOT_THERE = [7404, 10007, 10090]
 
 export class CloudflareError extends Error {
-  constructor(status, message) {
+  constructor(isNotThere, message) {
     super(message)
-    this.status = status
+    this.isNotThere = isNotThere
   }
 }
 
@@ -82,7 +84,7 @@ export class CloudflareApi {
     try {
       return await this.#result(method, path)
     } catch (error) {
-      if (error instanceof CloudflareError && error.status === 404) return null
+      if (error instanceof CloudflareError && error.isNotThere) return null
       throw error
     }
   }
@@ -99,13 +101,14 @@ export class CloudflareApi {
     })
     const json = await answer.json().catch(() => null)
     if (answer.ok && json?.success) return json
-    const told = (json?.errors ?? []).map(({ code, message }) => `${message} [${code}]`).join('; ')
+    const errors = json?.errors ?? []
+    const told = errors.map(({ code, message }) => `${message} [${code}]`).join('; ')
     const mend =
       answer.status === 403
         ? '. The token needs: Workers Scripts, D1, Workers KV Storage and Queues (Edit), Account Settings (Read)'
         : ''
     throw new CloudflareError(
-      answer.status,
+      answer.status === 404 || errors.some(({ code }) => NOT_THERE.includes(code)),
       `Cloudflare answered ${answer.status} to ${method} ${path.split('?')[0]}: ${told || 'no reason'}${mend}`,
     )
   }

@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
+import { parse as parseToml } from 'smol-toml'
 import { CloudflareApi } from './cloudflare-api.mjs'
 import { configOf, resourcesOf, withIds } from './environment.mjs'
 
@@ -22,7 +23,8 @@ const USAGE = `npm run deploy -- [options]
 
 const LOCATIONS = ['wnam', 'enam', 'weur', 'eeur', 'apac', 'oc']
 const SECRET_BYTES = 32
-const READY_TIMEOUT_MS = 120_000
+/** The certificate of a new subdomain takes its time. */
+const READY_TIMEOUT_MS = 180_000
 const READY_POLL_MS = 2_000
 const wrangler = path.resolve('node_modules/wrangler/bin/wrangler.js')
 
@@ -70,10 +72,7 @@ function readOptions() {
 }
 
 async function main(options) {
-  // Late: loading wrangler takes longer than saying what is wrong with the options.
-  const { experimental_readRawConfig: readRawConfig } = await import('wrangler')
-  const { rawConfig } = readRawConfig({ config: 'wrangler.toml' })
-  const config = configOf(rawConfig, options.environment, process.cwd())
+  const config = configOf(parseToml(readFileSync('wrangler.toml', 'utf8')), options.environment, process.cwd())
   const api = new CloudflareApi(await tokenOf())
   api.account = await accountOf(api, config)
   console.log(`${config.name} in account ${api.account}${options.dryRun ? ': dry run, nothing is changed' : ''}\n`)

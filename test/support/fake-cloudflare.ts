@@ -118,8 +118,9 @@ export class FakeCloudflare {
     }
     if (area === 'queues') return this.#queue(request.method, rest, query, json)
     if (area === 'workflows') {
-      this.workflows.set(rest[0] ?? '', json())
-      return {}
+      const name = rest[0] ?? ''
+      if (request.method === 'PUT') this.workflows.set(name, json())
+      return this.workflows.get(name) ?? new Refusal(404, 10200, 'workflow.not_found')
     }
     if (area === 'workers' && rest[0] === 'scripts')
       return this.#script(request, rest[1] ?? '', rest.slice(2).join('/'), body)
