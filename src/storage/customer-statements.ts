@@ -105,20 +105,12 @@ function insertStatement(db: Database, write: PreparedWrite, given: GivenColumns
   }
   // Drizzle names every column of the table, in the table's order.
   const values = Object.keys(getTableColumns(customers)).map((column) => made[column as CustomerColumn] ?? sql`NULL`)
-  const condition = and(inTime(slot('deadlineMs')), write.idempotency ? IS_UNUSED : undefined)
-  return (
-    db
-      .insert(customers)
-      .select(sql`SELECT ${sql.join(values, sql`, `)} WHERE ${condition}`)
-      // DO NOTHING, in words that Drizzle can say: its onConflictDoNothing() writes the condition of the index in the wrong place.
-      .onConflictDoUpdate({
-        target: [customers.tenantId, customers.mode, customers.externalId],
-        targetWhere: sql`archived_at IS NULL`,
-        set: { changeId: slot('changeId') },
-        setWhere: sql`0`,
-      })
-      .returning(customerColumns)
-  )
+  // Asked before the rules about its parent are: who wants the customer that is there gets it, whatever they say.
+  const condition = and(inTime(slot('deadlineMs')), write.idempotency ? IS_UNUSED : undefined, IS_FREE)
+  return db
+    .insert(customers)
+    .select(sql`SELECT ${sql.join(values, sql`, `)} WHERE ${condition}`)
+    .returning(customerColumns)
 }
 
 function updateStatement(db: Database, write: PreparedWrite, command: Targeted, given: GivenColumns) {
@@ -223,6 +215,12 @@ function targetId({ target }: Targeted): string {
   if (target.id === undefined) throw new Error('the target of a change was not resolved')
   return target.id
 }
+
+/** No customer has the external id of the new one. */
+const IS_FREE = sql`NOT EXISTS (
+  SELECT 1 FROM customers holder WHERE holder.tenant_id = ${SCOPE.tenantId} AND holder.mode = ${SCOPE.mode}
+    AND holder.external_id = ${slot('externalId')} AND holder.archived_at IS NULL
+)`
 
 function isNamed({ tenantId, mode }: Record<keyof Scope, SQL | string>, externalId: SQL | string): SQL {
   return sql`(${customers.externalId} = ${externalId} OR EXISTS (

@@ -39,6 +39,8 @@ describe('an external id', () => {
       effect: 'unchanged',
       customer: first,
     })
+    const orphaned = { externalId: 'x', parent: { id: 'cust_nobody' } }
+    expect(await commit(scope, creation(orphaned, 'return'))).toMatchObject({ effect: 'unchanged', customer: first })
     const second = await create(scope, { externalId: 'y' })
     expect(await failureOf(commit(scope, update(second.id, { externalId: 'x' })))).toEqual(taken)
     expect(await readCustomer(db, scope, second.id)).toEqual(second)
