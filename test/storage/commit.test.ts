@@ -1,11 +1,14 @@
 import { env } from 'cloudflare:workers'
 import { eq } from 'drizzle-orm'
 import { ulid } from 'ulid'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 import type { Scope } from '../../src/registry/customer.ts'
+import type { Command } from '../../src/registry/ports.ts'
 import { readByExternalId, readCustomer } from '../../src/storage/customer-reads.ts'
 import { writeStore } from '../../src/storage/customer-writes.ts'
+import { classifyD1Error } from '../../src/storage/d1-errors.ts'
 import { customers, events } from '../../src/storage/tables.ts'
+import { failingD1, type Trouble } from '../support/failing-d1.ts'
 import {
   commit,
   create,
@@ -206,6 +209,38 @@ describe('when D1 breaks off', () => {
       expect(updated?.name).toBe(when === 'after' ? 'N' : null)
     },
   )
+
+  it('behind the first trip, it did begin, whatever D1 says: some changes are made', async () => {
+    const d1 = failingD1()
+    onTestFinished(() => d1.restore())
+    const refused = { externalId: 'x', parent: { id: 'cust_nobody' } }
+    for (const [troubles, commands] of [
+      // What was not made is looked at behind the batch.
+      [
+        ['none', 'overloaded'],
+        [creation({ externalId: 'made' }), creation({ externalId: 'known' })],
+      ],
+      // A rule refuses the second, so both are tried again, each by itself.
+      [
+        ['none', 'none', 'overloaded'],
+        [creation({ externalId: 'made' }), creation(refused)],
+      ],
+    ] satisfies [Trouble[], Command[]][]) {
+      const scope = await insertTenant()
+      await create(scope, { externalId: 'known' })
+      const writes = commands.map((command) => prepared(command))
+      d1.fail(troubles)
+      const error = await store.commitWrites(scope, writes).catch((thrown: unknown) => thrown)
+      d1.heal()
+      expect([store.neverBegan(error), classifyD1Error(error).kind]).toEqual([false, 'overloaded'])
+      const { found } = await store.findCommitted(scope, [writes[0]?.changeId ?? ''])
+      expect(found.size).toBe(1)
+    }
+    d1.fail(['overloaded'])
+    const error = await store.commitWrites(await insertTenant(), [prepared(creation({}))]).catch((thrown) => thrown)
+    d1.heal()
+    expect(store.neverBegan(error)).toBe(true)
+  })
 
   it('a change is found with the customer as the change made it, and only by the tenant and mode that made it', async () => {
     const scope = await insertTenant()

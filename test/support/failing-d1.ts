@@ -1,0 +1,143 @@
+/**
+ * A D1 that fails on demand, for every isolate and gate of the test at once: each trip to it may be turned away, lost on the
+ * way there or on the way back, or arrive when its sender has long given up.
+ */
+import { env } from 'cloudflare:workers'
+import { vi } from 'vitest'
+
+/**
+ * What becomes of a trip. `unsent`: broke off before D1 had it. `lost`: done, and the answer did not come back. `late`: broke
+ * off, and arrives when `deliver` is called. `overloaded`: turned away unread. The first three look the same to the sender.
+ * `held`: goes well once `release` is called.
+ */
+export type Trouble = 'none' | 'unsent' | 'lost' | 'late' | 'overloaded' | 'held'
+
+const BROKEN_OFF = 'D1_ERROR: Network connection lost.'
+const TURNED_AWAY = 'D1_ERROR: D1 DB is overloaded. Too many requests queued.'
+/** The gate gives D1 this long, so a bound number beyond now and within it is the deadline of a write. */
+const DEADLINE_WITHIN_MS = 20_000
+/** Waits for a deadline to pass, and pauses before the same is tried again, are cut short. */
+const SHORTENED_FROM_MS = 250
+const HELD_LOOK_MS = 5
+
+export interface FailingD1 {
+  /** The next trips fail like this, one after the other; those behind them go well. */
+  fail(troubles: readonly Trouble[]): void
+  /** Ends the troubles and answers which of them there were. */
+  heal(): Trouble[]
+  /** What is late arrives now, with its deadline passed. Errors are nobody's any more. */
+  deliver(): Promise<void>
+  /** Ends when a trip is held. */
+  holds(): Promise<void>
+  release(): void
+  restore(): void
+}
+
+interface Sent {
+  sql: string
+  values: unknown[]
+}
+
+export function failingD1(): FailingD1 {
+  const prototype = Object.getPrototypeOf(env.DB) as D1Database
+  const open = prototype.withSession
+  const pause = scheduler.wait.bind(scheduler)
+  let ahead: Trouble[] = []
+  let met: Trouble[] = []
+  let late: Sent[][] = []
+  let isFailing = false
+  let isHolding = false
+
+  async function trip<T>(run: () => Promise<T>, sent: Sent[]): Promise<T> {
+    const trouble = ahead.shift() ?? 'none'
+    if (isFailing && trouble !== 'none') met.push(trouble)
+    switch (trouble) {
+      case 'none':
+        return run()
+      case 'held':
+        isHolding = true
+        while (isHolding) await pause(HELD_LOOK_MS)
+        return run()
+      case 'overloaded':
+        throw new Error(TURNED_AWAY)
+      case 'late':
+        late.push(sent.map(({ sql, values }) => ({ sql, values: values.map(passed) })))
+        break
+      case 'lost':
+        await run().catch(() => undefined)
+    }
+    throw new Error(BROKEN_OFF)
+  }
+
+  vi.spyOn(prototype, 'withSession').mockImplementation(function (this: D1Database, start) {
+    return failing(open.call(this, start), trip)
+  })
+  vi.spyOn(scheduler, 'wait').mockImplementation((ms, options) =>
+    pause(isFailing && ms >= SHORTENED_FROM_MS ? 0 : ms, options),
+  )
+  return {
+    fail(troubles) {
+      ahead = [...troubles]
+      met = []
+      isFailing = true
+    },
+    heal() {
+      ahead = []
+      isFailing = false
+      return met
+    },
+    async deliver() {
+      for (const batch of late.splice(0)) {
+        const statements = batch.map(({ sql, values }) => env.DB.prepare(sql).bind(...values))
+        await env.DB.batch(statements).catch(() => undefined)
+      }
+    },
+    async holds() {
+      while (!isHolding) await pause(HELD_LOOK_MS)
+    },
+    release() {
+      isHolding = false
+    },
+    restore() {
+      isHolding = false
+      vi.restoreAllMocks()
+      late = []
+    },
+  }
+}
+
+function passed(value: unknown): unknown {
+  const fromNowMs = typeof value === 'number' ? value - Date.now() : -1
+  return fromNowMs > 0 && fromNowMs < DEADLINE_WITHIN_MS ? Date.now() - 1 : value
+}
+
+type Trip = <T>(run: () => Promise<T>, sent: Sent[]) => Promise<T>
+
+function failing(session: D1DatabaseSession, trip: Trip): D1DatabaseSession {
+  const behind = new WeakMap<object, { statement: D1PreparedStatement; sent: Sent }>()
+  const wrap = (statement: D1PreparedStatement, sent: Sent): D1PreparedStatement => {
+    const wrapped = {
+      bind: (...values: unknown[]) => wrap(statement.bind(...values), { ...sent, values }),
+      run: () => trip(() => statement.run(), [sent]),
+      all: () => trip(() => statement.all(), [sent]),
+      raw: (options: { columnNames?: false }) => trip(() => statement.raw(options), [sent]),
+      first: (column: string) => trip(() => statement.first(column), [sent]),
+    } as unknown as D1PreparedStatement
+    behind.set(wrapped, { statement, sent })
+    return wrapped
+  }
+  return {
+    prepare: (sql: string) => wrap(session.prepare(sql), { sql, values: [] }),
+    batch: (statements: D1PreparedStatement[]) => {
+      const known = statements.map(
+        (statement) => behind.get(statement) as { statement: D1PreparedStatement; sent: Sent },
+      )
+      const run = () => session.batch(known.map(({ statement }) => statement))
+      return trip(
+        run,
+        known.map(({ sent }) => sent),
+      )
+    },
+    getBookmark: () => session.getBookmark(),
+  } as D1DatabaseSession
+}
