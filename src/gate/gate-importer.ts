@@ -5,7 +5,7 @@
  */
 import type { ImportLine, ImportOutcome } from '../registry/bulk.ts'
 import type { Scope } from '../registry/customer.ts'
-import { type Failure, fail } from '../registry/failures.ts'
+import { type Failure, fail, Refused } from '../registry/failures.ts'
 import { INTENT_GRACE_MS } from './constants.ts'
 import type { GateCore } from './gate-core.ts'
 import type { GateDeps } from './gate-deps.ts'
@@ -20,6 +20,7 @@ const NO_PARENT: ImportOutcome = { result: 'error', failure: { reason: 'parent_n
 
 /** One chunk under way. */
 interface Run {
+  credential: string | null
   stamp: Omit<ImportStamp, 'nowMs' | 'deadlineMs'>
   /** Of the permits that no intent has counted yet. */
   tickets: number[]
@@ -33,6 +34,8 @@ export class GateImporter {
   readonly #core: GateCore
   readonly #deps: GateDeps
   readonly #writer: GateWriter
+  /** Transactions that D1 has not answered. */
+  readonly #underWay = new Set<Promise<unknown>>()
 
   constructor(scope: Scope, core: GateCore, deps: GateDeps, writer: GateWriter) {
     this.#scope = scope
@@ -55,12 +58,23 @@ export class GateImporter {
       permitsPaid++
       if (permitsPaid < request.permits) continue
       const actor = admission.verdict?.known ? admission.verdict.keyId : (caller ?? 'unknown')
-      const run: Run = { stamp: { actor, requestId, reason }, tickets, outcomes: new Map(), written: null }
-      if (dryRun) await this.#tryOut(run, lines, new Set(request.assumed))
-      else await this.#run(run, lines, 0)
+      const stamp = { actor, requestId, reason }
+      const run: Run = { credential, stamp, tickets, outcomes: new Map(), written: null }
+      try {
+        if (dryRun) await this.#tryOut(run, lines, new Set(request.assumed))
+        else await this.#run(run, lines, 0)
+      } catch (error) {
+        if (error instanceof Refused) return { ...fail(error.failure), limits, permitsPaid }
+        throw error
+      }
       const outcomes = lines.map((line) => run.outcomes.get(line.id) ?? AGAIN)
       return { ok: true, outcomes, actor, written: run.written, limits, permitsPaid }
     }
+  }
+
+  /** Ends when no transaction of now is under way any more: after a change of policy, nothing of before it is still to come. */
+  async idle(): Promise<void> {
+    await Promise.allSettled(this.#underWay)
   }
 
   /** Imports the lines, in as few transactions as their dependencies and the rules allow. */
@@ -89,6 +103,9 @@ export class GateImporter {
   async #commit(run: Run, segments: PlannedLine[][]): Promise<Failure | null> {
     const planned = segments.flat()
     const nowMs = this.#deps.clock()
+    // A chunk may take several, and the tenant or the key may have been barred meanwhile.
+    const barred = this.#core.refusalOf(run.credential, 'customers:write', nowMs)
+    if (barred) throw new Refused(failureOf(barred, 0))
     const stamp: ImportStamp = { ...run.stamp, nowMs, deadlineMs: nowMs + WRITE_DEADLINE_MS }
     const { seq } = this.#core.beginWrite(
       {
@@ -99,9 +116,12 @@ export class GateImporter {
       },
       nowMs,
     )
-    await this.#writer.watchIntents()
+    const transaction = this.#writer
+      .watchIntents()
+      .then(() => this.#deps.imports.commitSegments(this.#scope, segments, stamp, { dryRun: false }))
+    this.#underWay.add(transaction)
     try {
-      const done = await this.#deps.imports.commitSegments(this.#scope, segments, stamp, { dryRun: false })
+      const done = await transaction.finally(() => this.#underWay.delete(transaction))
       this.#core.settleWrite(seq, done.bookmark)
       if (!done.ok) return done.failure
       this.#writer.announce(planned.map(customerIdOf))

@@ -77,7 +77,7 @@ export class TenantGate extends DurableObject<Cloudflare.Env> {
    */
   async reload(): Promise<{ waitMs: number }> {
     const { waitMs } = await this.#load()
-    await this.#writer.idle()
+    await Promise.all([this.#writer.idle(), this.#importer.idle()])
     return { waitMs }
   }
 
