@@ -9,7 +9,7 @@ import { EdgeRegistry } from './gate/edge-registry.ts'
 import type { ReadFrom } from './gate/fresh-read.ts'
 import type { GateDeps } from './gate/gate-deps.ts'
 import type { ImportReply, ImportRequest } from './gate/import-protocol.ts'
-import type { LeaseReply, LeaseRequest } from './gate/protocol.ts'
+import { type LeaseReply, type LeaseRequest, understood, versioned } from './gate/protocol.ts'
 import type { WriteReply, WriteRequest } from './gate/write-protocol.ts'
 import type { HttpContext } from './http/door.ts'
 import type { Probe } from './http/ready.ts'
@@ -184,11 +184,11 @@ class EdgeWorld implements EdgeDeps {
   }
 
   write(request: WriteRequest): Promise<WriteReply> {
-    return this.#timed('gate', async () => this.#gate().write(request))
+    return this.#timed('gate', async () => understood(await this.#gate().write(versioned(request))))
   }
 
   importChunk(request: ImportRequest): Promise<ImportReply> {
-    return this.#timed('gate', async () => this.#gate().importChunk(request))
+    return this.#timed('gate', async () => understood(await this.#gate().importChunk(versioned(request))))
   }
 
   readCustomer(id: string, from: ReadFrom) {

@@ -5,7 +5,10 @@
  */
 import type { GateStorage, StateRow, StoredGate, WriteRow } from './gate-storage.ts'
 
-/** Append-only: an object that ran an earlier list runs the rest of this one. */
+/**
+ * Append-only: an object that ran an earlier list runs the rest of this one. The code before an entry must be able to go on
+ * with what the entry leaves, because a deployment may be taken back.
+ */
 const MIGRATIONS = [
   'CREATE TABLE singletons (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID',
   'CREATE TABLE writes (seq INTEGER PRIMARY KEY, state TEXT NOT NULL, bookmark TEXT, body TEXT NOT NULL)',
@@ -67,7 +70,8 @@ export function gateSql(storage: DurableObjectStorage): GateStorage {
 function migrate(storage: DurableObjectStorage): void {
   storage.sql.exec('CREATE TABLE IF NOT EXISTS migrations (count INTEGER NOT NULL)')
   const applied = storage.sql.exec<{ count: number }>('SELECT count FROM migrations').toArray()[0]?.count ?? 0
-  if (applied === MIGRATIONS.length) return
+  // More: newer code ran here and was taken back. What it added stays, and so does its count of it.
+  if (applied >= MIGRATIONS.length) return
   storage.transactionSync(() => {
     for (const statement of MIGRATIONS.slice(applied)) storage.sql.exec(statement)
     storage.sql.exec('DELETE FROM migrations')

@@ -1,5 +1,6 @@
 /**
- * A chunk of an import as it travels to the gate, and what comes back; and what a gate needs of D1 to import. Plain data.
+ * A chunk of an import as it travels to the gate, and what comes back; and what a gate needs of D1 to import. Plain data,
+ * under the version of the protocol.
  */
 
 import type { ImportChunk, ImportLine, ImportOutcome } from '../registry/bulk.ts'

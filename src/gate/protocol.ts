@@ -4,7 +4,21 @@
  * Durations are durations, never instants: the two clocks are not compared.
  */
 
+/** Rises when a message changes its shape, here or in write-protocol.ts and import-protocol.ts. */
 export const PROTOCOL_VERSION = 1
+
+/** A message as it travels. Leases have the version among their fields. */
+export type Versioned<Message> = Message & { v: typeof PROTOCOL_VERSION }
+
+export function versioned<Message extends object>(message: Message): Versioned<Message> {
+  return { ...message, v: PROTOCOL_VERSION }
+}
+
+/** Throws for a message of another version: its sender is told nothing, and so can not be told anything wrong. */
+export function understood<Message extends { v: number }>(message: Message): Message {
+  if (message.v === PROTOCOL_VERSION) return message
+  throw new Error(`a message of version ${message.v} of the protocol, and this is version ${PROTOCOL_VERSION}`)
+}
 
 /** What decides admission for a tenant and mode. Travels whole with every lease. */
 export interface Policy {

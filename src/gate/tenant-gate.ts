@@ -14,7 +14,15 @@ import { gateSql } from './gate-sql.ts'
 import type { GateKey } from './gate-storage.ts'
 import { GateWriter } from './gate-writer.ts'
 import type { ImportReply, ImportRequest } from './import-protocol.ts'
-import { type LeaseReply, type LeaseRequest, type Policy, PROTOCOL_VERSION } from './protocol.ts'
+import {
+  type LeaseReply,
+  type LeaseRequest,
+  type Policy,
+  PROTOCOL_VERSION,
+  understood,
+  type Versioned,
+  versioned,
+} from './protocol.ts'
 import type { WriteReply, WriteRequest } from './write-protocol.ts'
 
 /** A tenant that is not in D1, though a key of it was signed here: it has no keys, and nobody may do anything. */
@@ -55,9 +63,10 @@ export class TenantGate extends DurableObject<Cloudflare.Env> {
   }
 
   /** Commits one change, or says why not. */
-  async write(request: WriteRequest): Promise<WriteReply> {
+  async write(request: Versioned<WriteRequest>): Promise<Versioned<WriteReply>> {
+    understood(request)
     if (!this.#core.policy) await this.#load()
-    return this.#writer.write(request)
+    return versioned(await this.#writer.write(request))
   }
 
   /** Whether gates start and answer at all, for `GET /readyz`. */
@@ -66,9 +75,10 @@ export class TenantGate extends DurableObject<Cloudflare.Env> {
   }
 
   /** Imports one chunk of lines. */
-  async importChunk(request: ImportRequest): Promise<ImportReply> {
+  async importChunk(request: Versioned<ImportRequest>): Promise<Versioned<ImportReply>> {
+    understood(request)
     if (!this.#core.policy) await this.#load()
-    return this.#importer.import(request)
+    return versioned(await this.#importer.import(request))
   }
 
   /**

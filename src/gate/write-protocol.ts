@@ -1,5 +1,5 @@
 /**
- * A write as it travels to the gate, and what comes back. Plain data, versioned like the leases.
+ * A write as it travels to the gate, and what comes back. Plain data, under the version of the protocol.
  */
 import type { Customer } from '../registry/customer.ts'
 import type { Failure } from '../registry/failures.ts'
