@@ -124,6 +124,8 @@ async function beginningOf(response: Response, bytesMax: number): Promise<string
 function retryAfterOf(header: string | null, nowMs: number): number | null {
   if (header === null) return null
   const text = header.trim()
-  const waitMs = /^\d{1,9}$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - nowMs
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1_000
+  // The runtime takes almost anything for a date.
+  const waitMs = text.endsWith(' GMT') ? Date.parse(text) - nowMs : Number.NaN
   return Number.isNaN(waitMs) ? null : Math.max(0, waitMs)
 }

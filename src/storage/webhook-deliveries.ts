@@ -191,7 +191,7 @@ export async function sweepDeliveries(d1: D1Database, nowMs: number): Promise<nu
         SELECT id FROM webhook_deliveries ORDER BY id LIMIT ${SWEPT_ROWS_MAX}
       )`)
     total += meta.changes
-    if (meta.changes < SWEPT_ROWS_MAX) break
+    if (meta.changes === 0) break
   }
   return total
 }

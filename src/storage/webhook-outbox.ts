@@ -11,7 +11,7 @@ import type { NewId } from '../shared/ids.ts'
 import { type Database, openDatabase } from './database.ts'
 import { type EventRow, loggedEventOf } from './event-log.ts'
 import { webhookAttempts, webhookDeliveries, webhookEndpoints } from './outbox-tables.ts'
-import { events } from './tables.ts'
+import { customers, events } from './tables.ts'
 
 /** Of one chain, in one transaction; the next message goes on with the rest. */
 const GIVEN_UP_AT_ONCE_MAX = 100
@@ -217,8 +217,13 @@ function eventOf(chain: Chain, looked: Looked) {
     after: JSON.parse(after),
     detail: detail && JSON.parse(detail),
   }
-  return loggedEventOf(chain, row as EventRow)
+  return loggedEventOf({ tenantId: chain.tenantId, mode: chain.mode }, row as EventRow)
 }
+
+const isErased = sql`EXISTS (
+  SELECT 1 FROM ${customers} c WHERE c.tenant_id = ${webhookDeliveries.tenantId} AND c.mode = ${webhookDeliveries.mode}
+    AND c.id = ${webhookDeliveries.customerId} AND c.erased_at IS NOT NULL
+)`
 
 /** The delivery, as long as nobody has taken it over. */
 function isOurs({ id, claims }: Claimed): SQL | undefined {
@@ -235,7 +240,8 @@ function attemptOf(db: Database, attempted: Attempted) {
       durationMs: sql<number>`${durationMs}`.as('duration_ms'),
       statusCode: sql<number | null>`${statusCode}`.as('status_code'),
       error: sql<string | null>`${error}`.as('error'),
-      answer: sql<string | null>`${answer}`.as('answer'),
+      // It may repeat what was sent, and the erasure may have come while it was under way.
+      answer: sql<string | null>`iif(${isErased}, NULL, ${answer})`.as('answer'),
     })
     .from(webhookDeliveries)
     .$dynamic()

@@ -1,0 +1,160 @@
+/**
+ * What a tenant may do with its webhook endpoints, one function each; the door calls these and nothing below. A secret is
+ * told when it is made and never again. All throw `Refused`.
+ */
+import type { Scope } from '../registry/customer.ts'
+import { Refused } from '../registry/failures.ts'
+import type { EventType } from './catalogue.ts'
+import { type Posted, postSigned } from './deliver.ts'
+import { type DestinationProblem, problemOfDestination } from './destination.ts'
+import { bodyOf } from './payload.ts'
+import type { DeliveryPage, DeliveryQuery, Endpoint, EndpointChanges, EndpointDeps, Redelivery } from './ports.ts'
+import { sampleEvent } from './sample.ts'
+import { newSecret, rotated } from './signature.ts'
+
+/** Each is some rows more for every change; kept by the trigger `webhook_endpoints_max`. */
+export const ENDPOINTS_MAX = 20
+/** What is kept of an answer: enough to see what went wrong. */
+export const ANSWER_BYTES_MAX = 500
+/** Each signs everything that is sent. */
+const SECRETS_MAX = 5
+/** Rotations that come in each other's way. */
+const ROTATIONS_TRIED_MAX = 3
+const RETRY_AFTER_MS = 1_000
+
+export interface NewEndpoint {
+  url: string
+  description: string
+  eventTypes: EventType[] | null
+  enabled: boolean
+}
+
+/** The secret is the first of the endpoint that is answered. */
+export async function createEndpoint(
+  deps: EndpointDeps,
+  fields: NewEndpoint,
+  by: { actor: string; nowMs: number },
+): Promise<Endpoint> {
+  const url = await publicUrl(deps, fields.url)
+  const endpoint: Endpoint = {
+    ...fields,
+    url,
+    id: deps.newId('webhookEndpoint', by.nowMs),
+    disabledReason: null,
+    failingSinceMs: null,
+    secrets: [{ secret: newSecret(), expiresAtMs: null }],
+    createdAtMs: by.nowMs,
+    updatedAtMs: by.nowMs,
+    createdBy: by.actor,
+  }
+  if (await deps.store.insert(endpoint)) return endpoint
+  throw new Refused({ reason: 'too_many_endpoints', endpointsMax: ENDPOINTS_MAX })
+}
+
+export function listEndpoints({ store }: EndpointDeps): Promise<Endpoint[]> {
+  return store.list()
+}
+
+export async function getEndpoint({ store }: EndpointDeps, id: string): Promise<Endpoint> {
+  return found(await store.get(id))
+}
+
+/** To be enabled again is a fresh start: what the endpoint failed at before is not held against it. */
+export async function updateEndpoint(
+  deps: EndpointDeps,
+  id: string,
+  changes: EndpointChanges,
+  nowMs: number,
+): Promise<Endpoint> {
+  // Who has no such endpoint learns nothing of the URL.
+  found(await deps.store.get(id))
+  const url = changes.url === undefined ? undefined : await publicUrl(deps, changes.url)
+  return found(await deps.store.update(id, { ...changes, url }, nowMs))
+}
+
+/** What is still to be sent to it is given up. */
+export async function deleteEndpoint({ store }: EndpointDeps, id: string): Promise<void> {
+  if (!(await store.remove(id))) throw noSuchEndpoint()
+}
+
+/** The new secret comes first. Those before it sign along for `overlapMs`, so that receivers can change over. */
+export async function rotateSecret(
+  { store }: EndpointDeps,
+  id: string,
+  overlapMs: number,
+  nowMs: number,
+): Promise<Endpoint> {
+  for (let attempt = 0; attempt < ROTATIONS_TRIED_MAX; attempt++) {
+    const endpoint = found(await store.get(id))
+    const secrets = rotated(endpoint.secrets, newSecret(), overlapMs, nowMs)
+    if (secrets.length > SECRETS_MAX) {
+      const message = `would have more than ${SECRETS_MAX} secrets sign at once`
+      throw refusedField('overlap_seconds', { message, fix: 'send 0, which ends those before, or wait until one ends' })
+    }
+    if (await store.replaceSecrets(id, endpoint.secrets, secrets, nowMs)) {
+      return { ...endpoint, secrets, updatedAtMs: nowMs }
+    }
+  }
+  throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
+}
+
+/** Sends a made-up event of that type now, signed like any other. It is no delivery: nothing is kept, or sent again. */
+export async function testEndpoint(
+  deps: EndpointDeps,
+  scope: Scope,
+  id: string,
+  type: EventType,
+  nowMs: number,
+): Promise<Posted & { eventId: string }> {
+  const { url, secrets } = found(await deps.store.get(id))
+  const eventId = deps.newId('event', nowMs)
+  const body = bodyOf(sampleEvent(type, scope, eventId, nowMs))
+  const posted = await postSigned({ url, secrets, id: eventId, body, answerBytesMax: ANSWER_BYTES_MAX }, deps)
+  return { ...posted, eventId }
+}
+
+/** Newest event first, each delivery with its attempts. */
+export async function listDeliveries({ store }: EndpointDeps, id: string, query: DeliveryQuery): Promise<DeliveryPage> {
+  found(await store.get(id))
+  return store.deliveries(id, query)
+}
+
+/** Has events sent once more. Bounded: when there are more, the answer says where the next call goes on. */
+export async function redeliverEvents(
+  { store, announce }: EndpointDeps,
+  id: string,
+  which: Redelivery,
+  nowMs: number,
+): Promise<{ count: number; nextAfterId: string | null }> {
+  const endpoint = found(await store.get(id))
+  if (!endpoint.enabled) throw new Refused({ reason: 'endpoint_disabled' })
+  const redelivered = await store.redeliver(endpoint, which, nowMs)
+  if (!redelivered) throw new Refused({ reason: 'not_found', resource: 'event' })
+  await announce(id, redelivered.customerIds)
+  return redelivered
+}
+
+async function publicUrl(deps: EndpointDeps, text: string): Promise<string> {
+  let problem: DestinationProblem | null
+  try {
+    problem = await problemOfDestination(text, deps)
+  } catch {
+    // Nobody knows whether the host is public: it may be tried again.
+    throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
+  }
+  if (problem) throw refusedField('url', problem)
+  return new URL(text).href
+}
+
+function refusedField(field: string, { message, fix }: DestinationProblem): Refused {
+  return new Refused({ reason: 'invalid_input', problems: [{ field, message, fix }] })
+}
+
+function found(endpoint: Endpoint | null): Endpoint {
+  if (!endpoint) throw noSuchEndpoint()
+  return endpoint
+}
+
+function noSuchEndpoint(): Refused {
+  return new Refused({ reason: 'not_found', resource: 'endpoint' })
+}

@@ -1,0 +1,72 @@
+/**
+ * An event that never happened, of each type: what `POST …/test` sends, and the examples of the reference.
+ */
+import type { Customer, Scope } from '../registry/customer.ts'
+import { isoTime } from '../shared/clock.ts'
+import type { EventType } from './catalogue.ts'
+import type { LoggedEvent } from './event.ts'
+
+/** No event happens to it, so a receiver can tell. */
+const SAMPLE_ID = 'cust_00000000000000000000000000'
+const ACTOR = 'sample'
+
+export function sampleEvent(type: EventType, scope: Scope, id: string, nowMs: number): LoggedEvent {
+  const common = { ...scope, id, type, actor: ACTOR, requestId: null, createdAtMs: nowMs }
+  if (type === 'webhook.endpoint.disabled') {
+    const detail = { endpoint_id: 'whe_00000000000000000000000000', url: 'https://hooks.example.com/roster' }
+    return {
+      ...{ ...common, customerId: null, version: 0, before: null, after: null },
+      detail: { ...detail, reason: 'failing', failing_since: isoTime(nowMs) },
+    }
+  }
+  const customer = sampleCustomer(scope, nowMs)
+  const isFirst = type === 'customer.created'
+  return {
+    ...{ ...common, customerId: SAMPLE_ID, version: isFirst ? 1 : 2 },
+    before: isFirst ? null : { ...customer, ...BEFORE[type] },
+    after: { ...customer, version: isFirst ? 1 : 2, ...AFTER[type] },
+    detail: DETAILS[type] ?? null,
+  }
+}
+
+/** What was otherwise before. */
+const BEFORE: Partial<Record<EventType, Partial<Customer>>> = {
+  'customer.updated': { name: 'Acme Inc.' },
+  'customer.restored': { status: 'archived' },
+}
+const AFTER: Partial<Record<EventType, Partial<Customer>>> = {
+  'customer.archived': { status: 'archived' },
+  'customer.erased': { externalId: SAMPLE_ID, name: null, email: null, metadata: {}, status: 'archived' },
+}
+const DETAILS: Partial<Record<EventType, Record<string, unknown>>> = {
+  'customer.onboarding.completed': { workflow: 'default' },
+  'customer.onboarding.failed': { workflow: 'default', step: 'billing', error: 'answered 500' },
+}
+
+function sampleCustomer(scope: Scope, nowMs: number): Customer {
+  return {
+    ...scope,
+    id: SAMPLE_ID,
+    externalId: 'sample',
+    name: 'Acme Corporation',
+    email: 'billing@acme.example',
+    contact: null,
+    addressLine1: null,
+    addressLine2: null,
+    addressCity: null,
+    addressState: null,
+    addressPostalCode: null,
+    addressCountry: 'US',
+    timezone: 'UTC',
+    parentId: null,
+    metadata: { plan: 'pro' },
+    integrations: [],
+    profile: {},
+    status: 'published',
+    version: 1,
+    createdAtMs: nowMs,
+    updatedAtMs: nowMs,
+    createdBy: ACTOR,
+    updatedBy: ACTOR,
+  }
+}

@@ -1,0 +1,281 @@
+/**
+ * The door of webhooks: what it takes, what it answers, and what it never tells. That things arrive is in
+ * `isolates/webhooks.test.ts`, in which order and how often in `events/`.
+ */
+import { env } from 'cloudflare:workers'
+import fc from 'fast-check'
+import { describe, expect, it, vi } from 'vitest'
+import { readEnv } from '../../../src/env.ts'
+import { call, newKey, newTenant } from '../../support/roster.ts'
+
+const PATH = '/v1/webhooks/endpoints'
+/** An address: these tests run without a resolver. */
+const URL = 'https://93.184.215.14/hook'
+const NOBODY = 'whe_01ARZ3NDEKTSV4RRFFQ69G5FAV'
+
+async function newCaller() {
+  const { tenantId, live, test } = await newTenant()
+  const as = (key: string) => (method: string, path: string, body?: unknown) =>
+    call(method, `${PATH}${path}`, { key, ...(body !== undefined && { body }) })
+  return { tenantId, key: live.key, send: as(live.key), sendTest: as(test.key) }
+}
+
+async function newEndpoint(send: Awaited<ReturnType<typeof newCaller>>['send'], fields: object = {}) {
+  const { status, body } = await send('POST', '', { url: URL, ...fields })
+  expect(status).toBe(201)
+  return body
+}
+
+describe('an endpoint', () => {
+  it('is made with what was sent and sensible defaults, and answered with its secret this once', async () => {
+    const { send } = await newCaller()
+    const made = await newEndpoint(send)
+    expect(made).toEqual({
+      id: expect.stringMatching(/^whe_[0-9A-Z]{26}$/),
+      ...{ url: URL, description: '', event_types: null, enabled: true, status: 'ok' },
+      ...{ disabled_reason: null, failing_since: null, secret: expect.stringMatching(/^whsec_[A-Za-z0-9+/]{43}=$/) },
+      ...{ created_at: expect.any(String), updated_at: made.created_at, created_by: expect.stringMatching(/^key_/) },
+    })
+    const { secret, ...shown } = made
+    expect((await send('GET', `/${made.id}`)).body).toEqual(shown)
+    expect((await send('GET', '')).body).toEqual({ items: [shown] })
+    const other = await newEndpoint(send, {
+      ...{ description: 'Billing', event_types: ['customer.created', 'customer.created'], enabled: false },
+    })
+    expect(other).toMatchObject({ description: 'Billing', event_types: ['customer.created'], status: 'disabled' })
+    expect((await send('GET', '')).body.items.map(({ id }: { id: string }) => id)).toEqual([other.id, made.id])
+  })
+
+  it('keeps what a change does not name; null or an empty text clears', async () => {
+    const { send } = await newCaller()
+    const {
+      id,
+      secret: _,
+      ...made
+    } = await newEndpoint(send, {
+      description: 'Billing',
+      event_types: ['customer.erased'],
+    })
+    const changed = async (body: object) => (await send('PATCH', `/${id}`, body)).body
+    const at = { updated_at: expect.any(String) }
+    expect(await changed({})).toEqual({ id, ...made, ...at })
+    expect(await changed({ url: 'https://93.184.215.14:8443/other' })).toMatchObject({
+      ...{ url: 'https://93.184.215.14:8443/other', description: 'Billing', event_types: ['customer.erased'] },
+    })
+    expect(await changed({ description: null, event_types: null })).toMatchObject({
+      description: '',
+      event_types: null,
+    })
+    expect(await changed({ enabled: false })).toMatchObject({
+      enabled: false,
+      status: 'disabled',
+      disabled_reason: null,
+    })
+  })
+
+  it('that Roster disabled starts afresh when it is enabled', async () => {
+    const { send } = await newCaller()
+    const { id } = await newEndpoint(send)
+    await env.DB.prepare(
+      `UPDATE webhook_endpoints SET enabled = 0, disabled_reason = 'failing', failing_since = 1 WHERE id = ?`,
+    )
+      .bind(id)
+      .run()
+    expect((await send('GET', `/${id}`)).body).toMatchObject({
+      ...{ status: 'disabled', disabled_reason: 'failing', failing_since: '1970-01-01T00:00:00.001Z' },
+    })
+    expect((await send('PATCH', `/${id}`, { enabled: true })).body).toMatchObject({
+      ...{ status: 'ok', disabled_reason: null, failing_since: null },
+    })
+  })
+
+  it('is gone when it is deleted, and a second time there is none', async () => {
+    const { send } = await newCaller()
+    const { id } = await newEndpoint(send)
+    expect((await send('DELETE', `/${id}`)).status).toBe(204)
+    expect((await send('DELETE', `/${id}`)).status).toBe(404)
+    expect((await send('GET', '')).body).toEqual({ items: [] })
+  })
+
+  it('can be one of twenty for each mode, however many are made at once', async () => {
+    const { send, sendTest } = await newCaller()
+    const made = await Promise.all(Array.from({ length: 25 }, () => send('POST', '', { url: URL })))
+    expect(made.filter(({ status }) => status === 201)).toHaveLength(20)
+    const refused = made.find(({ status }) => status === 400)?.body
+    expect(refused).toMatchObject({ code: 'invalid_operation', details: { reason: 'too_many_endpoints' } })
+    expect(refused.message).toMatch(/delete one first/)
+    expect((await sendTest('POST', '', { url: URL })).status).toBe(201)
+  })
+
+  it('of another tenant or mode is told as one that does not exist, byte for byte', async () => {
+    const [us, them] = [await newCaller(), await newCaller()]
+    const theirs = (await newEndpoint(them.send)).id
+    const ofTest = (await us.sendTest('POST', '', { url: URL })).body.id
+    const requests: [string, string, object?][] = [
+      ['GET', ''],
+      ['PATCH', '', { description: 'ours' }],
+      ['PATCH', '', { url: 'http://127.0.0.1/' }],
+      ['DELETE', ''],
+      ['POST', '/rotate', {}],
+      ['POST', '/test', {}],
+      ['GET', '/deliveries'],
+      ['POST', '/redeliver', { failed: true }],
+    ]
+    for (const [method, path, body] of requests) {
+      const [missing, ...others] = await Promise.all(
+        [NOBODY, theirs, ofTest, 'nonsense'].map((id) => us.send(method, `/${id}${path}`, body)),
+      )
+      expect([method, path, missing?.status]).toEqual([method, path, 404])
+      for (const other of others)
+        expect([method, path, other.status, other.text]).toEqual([method, path, 404, missing?.text])
+    }
+    expect((await them.send('GET', `/${theirs}`)).body).toMatchObject({ url: URL, description: '' })
+  })
+
+  it('is for keys with the scope webhooks alone', async () => {
+    const { tenantId } = await newCaller()
+    const { key } = await newKey(tenantId, { scopes: ['customers:read', 'customers:write', 'events:read'] })
+    for (const [method, path, body] of [
+      ['GET', ''],
+      ['POST', '', { url: URL }],
+      ['DELETE', `/${NOBODY}`],
+      ['POST', `/${NOBODY}/test`, {}],
+    ] as const) {
+      const { status, body: told } = await call(method, PATH + path, { key, body })
+      expect([method, path, status, told.details]).toEqual([
+        ...[method, path, 403, { reason: 'missing_scope', scope: 'webhooks' }],
+      ])
+    }
+  })
+})
+
+describe('what is wrong is named with the mend', () => {
+  it.each<[string, object, string[]]>([
+    ['no URL', {}, ['url']],
+    ['a URL that is not public', { url: 'https://10.0.0.1/' }, ['url']],
+    ['credentials', { url: 'https://user:secret@93.184.215.14/' }, ['url']],
+    ['http', { url: 'http://93.184.215.14/' }, ['url']],
+    ['an unknown type', { url: URL, event_types: ['customer.exploded'] }, ['event_types.0']],
+    ['no type', { url: URL, event_types: [] }, ['event_types']],
+    ['a long description', { url: URL, description: 'x'.repeat(501) }, ['description']],
+    ['several at once', { url: 7, enabled: 'yes' }, ['url', 'enabled']],
+  ])('%s', async (_, body, fields) => {
+    const { send } = await newCaller()
+    const { status, body: told } = await send('POST', '', body)
+    expect(status).toBe(400)
+    expect(told.details.errors.map(({ field }: { field: string }) => field)).toEqual(fields)
+    for (const { fix } of told.details.errors) expect(fix).toMatch(/./)
+    expect((await send('GET', '')).body.items).toEqual([])
+  })
+
+  it.each<[object, string]>([
+    [{}, ''],
+    [{ failed: true, since: '2026-01-20' }, ''],
+    [{ failed: false }, 'failed'],
+    [{ event_id: 'evt_1' }, 'event_id'],
+    [{ since: 'yesterday' }, 'since'],
+    [{ failed: true, cursor: 'x' }, 'cursor'],
+  ])('of a redelivery: %j', async (body, field) => {
+    const { send } = await newCaller()
+    const { id } = await newEndpoint(send)
+    const { status, body: told } = await send('POST', `/${id}/redeliver`, body)
+    expect([status, told.details.errors?.[0]?.field]).toEqual([400, field])
+  })
+
+  it('of an event that is not there', async () => {
+    const { send } = await newCaller()
+    const { id } = await newEndpoint(send)
+    const { status, body } = await send('POST', `/${id}/redeliver`, { event_id: 'evt_01ARZ3NDEKTSV4RRFFQ69G5FAV' })
+    expect([status, body.message]).toEqual([404, 'There is no such event'])
+  })
+
+  it('of a query, and of a sixth secret that would sign along', async () => {
+    const { send } = await newCaller()
+    const { id } = await newEndpoint(send)
+    expect((await send('GET', `/${id}/deliveries?status=lost&limit=0&x=1`)).body.details.errors).toHaveLength(3)
+    for (let rotations = 0; rotations < 4; rotations++) {
+      expect((await send('POST', `/${id}/rotate`)).status).toBe(201)
+    }
+    const sixth = await send('POST', `/${id}/rotate`)
+    expect([sixth.status, sixth.body.details.errors[0].field]).toEqual([400, 'overlap_seconds'])
+    expect((await send('POST', `/${id}/rotate`, { overlap_seconds: 0 })).status).toBe(201)
+    expect((await send('POST', `/${id}/rotate`)).status).toBe(201)
+  })
+
+  it('any body at all is answered with success or a 4xx', async () => {
+    const { send } = await newCaller()
+    const { id } = await newEndpoint(send)
+    const value = fc.oneof(
+      fc.jsonValue(),
+      fc.webUrl(),
+      fc.constantFrom(null, true, 'https://127.1/', '', '\\', 'https://['),
+    )
+    const body = fc.dictionary(
+      fc.constantFrom(
+        'url',
+        'description',
+        'event_types',
+        'enabled',
+        'overlap_seconds',
+        'since',
+        'failed',
+        'cursor',
+        'x',
+      ),
+      value,
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(`/${id}`, `/${id}/rotate`, `/${id}/redeliver`, ''), body, async (path, sent) => {
+        // A name would be looked up, and there is nobody here to ask.
+        if (typeof sent.url === 'string' && /^https?:\/\/[^/]*[a-z]/i.test(sent.url)) return
+        const { status } = await send(path === `/${id}` ? 'PATCH' : 'POST', path, sent)
+        expect(status, JSON.stringify(sent)).toBeLessThan(500)
+      }),
+      { numRuns: 150 },
+    )
+  })
+})
+
+it('a secret is in no answer but the one that makes it, and in no line of the log', async () => {
+  const lines: string[] = []
+  for (const level of ['info', 'warn', 'error'] as const) {
+    vi.spyOn(console, level).mockImplementation((line) => void lines.push(String(line)))
+  }
+  const { send } = await newCaller()
+  const { id, secret: first } = await newEndpoint(send, { url: 'http://127.0.0.1:9/' })
+  const { secret: second } = (await send('POST', `/${id}/rotate`)).body
+  const answers = await Promise.all([
+    send('GET', ''),
+    send('GET', `/${id}`),
+    send('PATCH', `/${id}`, { enabled: true }),
+    send('POST', `/${id}/test`),
+    send('GET', `/${id}/deliveries`),
+    send('POST', `/${id}/redeliver`, { since: '2026-01-20' }),
+    send('POST', `/${id}/rotate`, { overlap_seconds: -1 }),
+    send('DELETE', `/${id}`),
+  ])
+  vi.restoreAllMocks()
+  expect(first).not.toBe(second)
+  for (const secret of [first, second]) {
+    for (const { text } of answers) expect(text).not.toContain(secret)
+    expect(lines.join('\n')).not.toContain(secret)
+  }
+  expect(answers[3]?.body).toMatchObject({ delivered: false, error: 'connection_failed', status_code: null })
+})
+
+describe('ALLOW_LOCAL_WEBHOOKS', () => {
+  const bindings = (given: object) => ({ ...env, ...given }) as Cloudflare.Env
+
+  it('stops a deployment from starting, and says which variable is to go', () => {
+    for (const given of [{ DEPLOYED: 'true' }, { DEPLOYED: undefined }, { DEPLOYED: '' }]) {
+      expect(() => readEnv(bindings(given))).toThrow(/ALLOW_LOCAL_WEBHOOKS is for development/)
+    }
+  })
+
+  it('is off unless it is set, and a deployment without it starts', () => {
+    expect(readEnv(bindings({})).allowLocalWebhooks).toBe(true)
+    const deployed = { ALLOW_LOCAL_WEBHOOKS: undefined, DEPLOYED: 'true' }
+    expect(readEnv(bindings(deployed)).allowLocalWebhooks).toBe(false)
+    expect(readEnv(bindings({ ALLOW_LOCAL_WEBHOOKS: 'yes' })).allowLocalWebhooks).toBe(false)
+  })
+})

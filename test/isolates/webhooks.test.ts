@@ -1,0 +1,291 @@
+/**
+ * Webhooks from end to end: Roster served by workerd with its own queue, and a receiver on loopback that holds what comes
+ * against the library that receivers use. What takes hours is in `test/events`, where time is the test's own.
+ */
+import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { Webhook } from 'standardwebhooks'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type Cluster, startCluster } from '../support/cluster.ts'
+import { bearer, Client, pause, type Tenant } from './client.ts'
+
+const HOME = 'home'
+const SETTLED_MS = 20_000
+
+interface Received {
+  id: string
+  headers: IncomingHttpHeaders
+  text: string
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever JSON came
+  body: any
+}
+
+/** Answers each request as it is told. */
+class Receiver {
+  readonly received: Received[] = []
+  answer: (response: ServerResponse, request: Received, nth: number) => void = (response) => response.end('ok')
+  readonly #server: Server
+
+  constructor() {
+    this.#server = createServer(async (request, response) => {
+      let text = ''
+      for await (const chunk of request) text += chunk
+      const body = text === '' ? null : JSON.parse(text)
+      const received = { id: String(request.headers['webhook-id']), headers: request.headers, text, body }
+      this.received.push(received)
+      this.answer(response, received, this.received.filter(({ id }) => id === received.id).length)
+    })
+  }
+
+  async listen(): Promise<string> {
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve))
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/hook`
+  }
+
+  close(): void {
+    this.#server.closeAllConnections()
+    this.#server.close()
+  }
+
+  async until(count: number): Promise<Received[]> {
+    const deadline = Date.now() + SETTLED_MS
+    while (this.received.length < count && Date.now() < deadline) await pause(50)
+    expect(this.received.length).toBeGreaterThanOrEqual(count)
+    return this.received
+  }
+}
+
+let cluster: Cluster
+let client: Client
+let tenant: Tenant
+let receiver: Receiver
+let url: string
+
+beforeAll(async () => {
+  cluster = await startCluster({ edges: 1 })
+  client = new Client(cluster)
+}, 60_000)
+afterAll(() => cluster.dispose())
+
+beforeEach(async () => {
+  tenant = await client.newTenant({ tier: 'enterprise' })
+  receiver = new Receiver()
+  url = await receiver.listen()
+})
+afterEach(() => receiver.close())
+
+function send(method: string, path: string, body?: object) {
+  return client.send(0, method, `/v1/webhooks/endpoints${path}`, bearer(tenant.key), body)
+}
+
+async function newEndpoint(fields: object = {}): Promise<{ id: string; secret: string }> {
+  const { status, body } = await send('POST', '', { url, ...fields })
+  expect(status).toBe(201)
+  return body
+}
+
+function verified(secret: string, { text, headers }: Received) {
+  return new Webhook(secret).verify(text, headers as Record<string, string>)
+}
+
+/** As the cron would. */
+async function sweep(): Promise<void> {
+  const home = await cluster.miniflare.getWorker(HOME)
+  await home.scheduled({ cron: '* * * * *' })
+}
+
+/** The deliveries of an endpoint once `isSo` is true of them. */
+async function deliveries(id: string, isSo: (items: { status: string; attempts: object[] }[]) => boolean) {
+  const deadline = Date.now() + SETTLED_MS
+  for (;;) {
+    const { body } = await send('GET', `/${id}/deliveries`)
+    if (isSo(body.items)) return body.items
+    if (Date.now() > deadline) throw new Error(`the deliveries do not settle: ${JSON.stringify(body.items)}`)
+    await pause(100)
+  }
+}
+
+const allDelivered = (items: { status: string }[]) => items.length > 0 && items.every((d) => d.status === 'delivered')
+
+describe('an endpoint', () => {
+  it('is sent each change at once, signed as the library verifies it, in both shapes', async () => {
+    const { id, secret } = await newEndpoint()
+    const customerId = await client.newCustomer(tenant, 'wh_1')
+    await client.rename(0, tenant, customerId, 'Acme')
+    const [created, updated] = await receiver.until(2)
+    for (const received of [created, updated] as Received[]) {
+      expect(verified(secret, received)).toEqual(received.body)
+      expect(received.headers).toMatchObject({ 'content-type': 'application/json', 'user-agent': 'Roster-Webhooks/1' })
+      expect(received.body).toMatchObject({ id: received.id, event_type: received.body.type })
+      expect(received.body.customer).toEqual(received.body.data.customer)
+    }
+    expect(created?.body).toMatchObject({ type: 'customer.created', data: { version: 1, actor: tenant.keyId } })
+    expect(updated?.body).toMatchObject({ type: 'customer.updated', customer: { id: customerId, name: 'Acme' } })
+    const items = await deliveries(id, (all) => all.length === 2 && allDelivered(all))
+    expect(items.map((item: { event_id: string }) => item.event_id)).toEqual([updated?.id, created?.id])
+    expect(items[0].attempts).toEqual([expect.objectContaining({ number: 1, status_code: 200, answer: 'ok' })])
+  })
+
+  it('is sent only the types it wants, and nothing while it is disabled', async () => {
+    const { id } = await newEndpoint({ event_types: ['customer.archived'] })
+    const customerId = await client.newCustomer(tenant, 'wh_2')
+    await client.send(0, 'DELETE', `/v1/customers/${customerId}`, bearer(tenant.key))
+    const [archived] = await receiver.until(1)
+    expect(archived?.body.type).toBe('customer.archived')
+    await send('PATCH', `/${id}`, { enabled: false })
+    const other = await client.newCustomer(tenant, 'wh_3')
+    await client.send(0, 'DELETE', `/v1/customers/${other}`, bearer(tenant.key))
+    await pause(500)
+    expect(receiver.received).toHaveLength(1)
+  })
+
+  it('that fails is sent the same again, and what comes after only when that is through', async () => {
+    receiver.answer = (response, { body }, nth) => {
+      response.statusCode = body.type === 'customer.created' && nth === 1 ? 500 : 200
+      response.end('done')
+    }
+    const { id, secret } = await newEndpoint()
+    const customerId = await client.newCustomer(tenant, 'wh_4')
+    await client.rename(0, tenant, customerId, 'Acme')
+    const [first, again, updated] = await receiver.until(3)
+    expect(again?.id).toBe(first?.id)
+    expect(again?.text).toBe(first?.text)
+    expect(verified(secret, again as Received)).toEqual(first?.body)
+    expect(updated?.body.type).toBe('customer.updated')
+    const [, created] = await deliveries(id, (all) => all.length === 2 && allDelivered(all))
+    expect(created.attempts.map((a: { status_code: number }) => a.status_code)).toEqual([500, 200])
+  })
+
+  it('that redirects has failed: nobody is followed anywhere', async () => {
+    const elsewhere = new Receiver()
+    const location = await elsewhere.listen()
+    receiver.answer = (response) => response.writeHead(302, { location }).end()
+    const { id } = await newEndpoint()
+    await client.newCustomer(tenant, 'wh_5')
+    const [item] = await deliveries(id, ([first]) => (first?.attempts.length ?? 0) > 0)
+    expect(item).toMatchObject({
+      status: 'pending',
+      attempts: [{ status_code: 302, error: 'redirect_not_followed' }],
+    })
+    expect(elsewhere.received).toEqual([])
+    elsewhere.close()
+  })
+
+  it('that hangs has failed after 15 seconds, and holds up nobody else', async () => {
+    receiver.answer = () => {}
+    const { id } = await newEndpoint()
+    const quick = new Receiver()
+    await newEndpoint({ url: await quick.listen() })
+    await client.newCustomer(tenant, 'wh_6')
+    await quick.until(1)
+    const [item] = await deliveries(id, ([first]) => (first?.attempts.length ?? 0) > 0)
+    expect(item.attempts[0]).toMatchObject({ status_code: null, error: 'timeout', answer: null })
+    expect(item.attempts[0].duration_ms).toBeGreaterThanOrEqual(15_000)
+    quick.close()
+  })
+
+  it('that answers 410 is disabled, with an event for the others', async () => {
+    receiver.answer = (response) => response.writeHead(410).end('gone')
+    const other = new Receiver()
+    await newEndpoint({ url: await other.listen(), event_types: ['webhook.endpoint.disabled'] })
+    const { id } = await newEndpoint()
+    await client.newCustomer(tenant, 'wh_7')
+    const [told] = await other.until(1)
+    expect(told?.body).toMatchObject({
+      type: 'webhook.endpoint.disabled',
+      customer: null,
+      data: { actor: 'roster', detail: { endpoint_id: id, url, reason: 'gone' } },
+    })
+    const { body } = await send('GET', `/${id}`)
+    expect(body).toMatchObject({ enabled: false, status: 'disabled', disabled_reason: 'gone' })
+    await client.newCustomer(tenant, 'wh_8')
+    await pause(500)
+    expect(receiver.received).toHaveLength(1)
+    other.close()
+  })
+
+  it('that asks for time with a 429 is left alone as long as it says', async () => {
+    receiver.answer = (response) => response.writeHead(429, { 'retry-after': '3600' }).end()
+    const { id } = await newEndpoint()
+    await client.newCustomer(tenant, 'wh_9')
+    const [item] = await deliveries(id, ([first]) => (first?.attempts.length ?? 0) > 0)
+    const waitMs = Date.parse(item.next_attempt_at) - Date.parse(item.attempts[0].at)
+    expect(waitMs).toBeGreaterThanOrEqual(3_600_000)
+    expect(waitMs).toBeLessThan(3_620_000)
+  })
+
+  it('whose secret is rotated is signed for by both, and then by the new one alone', async () => {
+    const { id, secret } = await newEndpoint()
+    const { body: renewed } = await send('POST', `/${id}/rotate`, { overlap_seconds: 3600 })
+    await client.newCustomer(tenant, 'wh_10')
+    const [both] = await receiver.until(1)
+    for (const each of [secret, renewed.secret]) expect(verified(each, both as Received)).toEqual(both?.body)
+    const { body: last } = await send('POST', `/${id}/rotate`, { overlap_seconds: 0 })
+    await client.newCustomer(tenant, 'wh_11')
+    const [, one] = await receiver.until(2)
+    expect(verified(last.secret, one as Received)).toEqual(one?.body)
+    for (const each of [secret, renewed.secret]) expect(() => verified(each, one as Received)).toThrow(/signature/)
+  })
+
+  it('is sent a sample on request, which is kept nowhere', async () => {
+    const { id, secret } = await newEndpoint()
+    receiver.answer = (response) => response.writeHead(503).end('x'.repeat(10_000))
+    const { status, body } = await send('POST', `/${id}/test`, { type: 'customer.created' })
+    expect([status, body]).toEqual([
+      200,
+      {
+        ...{ event_id: receiver.received[0]?.id, delivered: false, status_code: 503, error: null },
+        ...{ duration_ms: expect.any(Number), answer: 'x'.repeat(500) },
+      },
+    ])
+    expect(verified(secret, receiver.received[0] as Received)).toMatchObject({ type: 'customer.created' })
+    expect((await send('GET', `/${id}/deliveries`)).body.items).toEqual([])
+  })
+
+  it('is sent what it missed, on request: one event, all that failed, or all since a time', async () => {
+    const { id } = await newEndpoint()
+    const customerId = await client.newCustomer(tenant, 'wh_12')
+    const [created] = await receiver.until(1)
+    await deliveries(id, allDelivered)
+    await send('PATCH', `/${id}`, { enabled: false })
+    await client.rename(0, tenant, customerId, 'Missed')
+    expect((await send('POST', `/${id}/redeliver`, { failed: true })).body.details).toEqual({
+      reason: 'endpoint_disabled',
+    })
+    await send('PATCH', `/${id}`, { enabled: true })
+
+    const one = await send('POST', `/${id}/redeliver`, { event_id: created?.id })
+    expect([one.status, one.body]).toEqual([202, { redelivered: 1, next_cursor: null, has_more: false }])
+    const [, again] = await receiver.until(2)
+    expect(again?.id).toBe(created?.id)
+    await deliveries(id, allDelivered)
+
+    expect((await send('POST', `/${id}/redeliver`, { failed: true })).body.redelivered).toBe(0)
+    const since = await send('POST', `/${id}/redeliver`, { since: '2026-01-01T00:00:00Z' })
+    expect(since.body).toEqual({ redelivered: 2, next_cursor: null, has_more: false })
+    const all = await receiver.until(4)
+    expect(all.slice(2).map(({ body }) => [body.type, body.data.version])).toEqual([
+      ['customer.created', 1],
+      ['customer.updated', 2],
+    ])
+  })
+})
+
+describe('the queue', () => {
+  it('may lose every message: the sweep finds what is left to be done', async () => {
+    const { id } = await newEndpoint()
+    const customerId = await client.newCustomer(tenant, 'wh_13')
+    await deliveries(id, allDelivered)
+    // As if nobody had ever been told of it, and a while ago.
+    const db = await cluster.miniflare.getD1Database('DB', HOME)
+    await db
+      .prepare(
+        `UPDATE webhook_deliveries SET status = 'pending', finished_at = NULL, next_attempt_at = 1 WHERE customer_id = ?`,
+      )
+      .bind(customerId)
+      .run()
+    await sweep()
+    const [first, again] = await receiver.until(2)
+    expect(again?.id).toBe(first?.id)
+  })
+})
