@@ -58,7 +58,7 @@ it('comes to the same as sending the lines one by one', { timeout: 120_000 }, as
       expect(await state(imported)).toEqual(await state(single))
     },
   )
-  await fc.assert(cases, { numRuns: Number(process.env.FC_RUNS ?? 40) })
+  await fc.assert(cases, { numRuns: Number(env.MODEL_RUNS || 40) })
 })
 
 async function prepare(apiKey: string): Promise<void> {

@@ -23,7 +23,7 @@ const HELD_LOOK_MS = 5
 export interface FailingD1 {
   /** The next trips fail like this, one after the other; those behind them go well. */
   fail(troubles: readonly Trouble[]): void
-  /** Ends the troubles and answers which of them there were. */
+  /** Ends the troubles and answers what became of each trip since they began. */
   heal(): Trouble[]
   /** What is late arrives now, with its deadline passed. Errors are nobody's any more. */
   deliver(): Promise<void>
@@ -50,7 +50,7 @@ export function failingD1(): FailingD1 {
 
   async function trip<T>(run: () => Promise<T>, sent: Sent[]): Promise<T> {
     const trouble = ahead.shift() ?? 'none'
-    if (isFailing && trouble !== 'none') met.push(trouble)
+    if (isFailing) met.push(trouble)
     switch (trouble) {
       case 'none':
         return run()
