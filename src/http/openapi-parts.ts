@@ -69,6 +69,7 @@ export const ANSWER_HEADERS = {
     example: 'attachment; filename="customers.ndjson"',
   },
   'www-authenticate': { description: 'How to authenticate.', example: 'Bearer realm="roster"' },
+  'x-content-type-options': { description: 'The file is what its type says.', example: 'nosniff' },
   'server-timing': {
     description:
       'With `prefer: server-timing`: milliseconds until the request was admitted, in calls of the gate, KV and D1, and in all.',
@@ -135,6 +136,9 @@ export const SAMPLE_FAILURES: { [Reason in FailureReason]: Extract<Failure, { re
   parent_too_deep: { reason: 'parent_too_deep', levelsMax: 10 },
   has_children: { reason: 'has_children' },
   metadata_too_many_keys: { reason: 'metadata_too_many_keys', keysMax: 50 },
+  unknown_workflow: { reason: 'unknown_workflow' },
+  too_many_endpoints: { reason: 'too_many_endpoints', endpointsMax: 20 },
+  endpoint_disabled: { reason: 'endpoint_disabled' },
   unavailable: { reason: 'unavailable', retryAfterMs: 1_000 },
   internal: { reason: 'internal' },
 }

@@ -4,6 +4,7 @@
  */
 import type { CustomerChanges } from './customer.ts'
 import type { Failure } from './failures.ts'
+import type { OnboardingChoice } from './ports.ts'
 
 export type ImportedFields = Omit<CustomerChanges, 'externalId' | 'profile' | 'metadata'> & {
   metadata?: { replace: Record<string, string> } | undefined
@@ -14,6 +15,8 @@ export interface ImportLine {
   id: string
   externalId: string
   fields: ImportedFields
+  /** Should the line create a customer. Absent from an isolate that runs older code: none, as for most lines. */
+  onboarding?: OnboardingChoice
 }
 
 export type ImportOutcome =

@@ -26,12 +26,12 @@ export type Failure =
   | { reason: 'rate_limited'; retryAfterMs: number }
   | { reason: 'annual_limit_reached'; retryAfterMs: number }
   // what the registry says
-  | { reason: 'not_found'; resource: 'customer' | 'tenant' | 'key' }
+  | { reason: 'not_found'; resource: 'customer' | 'tenant' | 'key' | 'endpoint' | 'event' | 'setting' | 'onboarding' }
   | { reason: 'archived'; customerId: string }
   | { reason: 'not_archived'; customerId: string }
   | { reason: 'external_id_taken'; externalId: string; customerId: string | null }
   | { reason: 'integration_taken' }
-  | { reason: 'version_conflict'; currentVersion: number }
+  | { reason: 'version_conflict'; currentVersion: number; resource?: 'customer' | 'setting' }
   | { reason: 'targets_disagree' }
   // the same Idempotency-Key: with another request, or with one that is still under way
   | { reason: 'idempotency_mismatch' }
@@ -42,6 +42,11 @@ export type Failure =
   | { reason: 'parent_too_deep'; levelsMax: number; field?: string }
   | { reason: 'has_children' }
   | { reason: 'metadata_too_many_keys'; keysMax: number }
+  // the name that a new customer was to be onboarded by
+  | { reason: 'unknown_workflow' }
+  // webhooks
+  | { reason: 'too_many_endpoints'; endpointsMax: number }
+  | { reason: 'endpoint_disabled' }
   // what is broken
   | { reason: 'unavailable'; retryAfterMs: number }
   | { reason: 'internal' }

@@ -5,16 +5,21 @@
 import { newId } from '../shared/ids.ts'
 import type { Customer, CustomerChanges } from './customer.ts'
 import { Refused } from './failures.ts'
-import type { Erasure, Idempotency, Registry, Snapshot, Target, Written } from './ports.ts'
+import type { Erasure, Idempotency, OnboardingChoice, Registry, Snapshot, Target, Written } from './ports.ts'
 import type { ListPage, ListQuery } from './query.ts'
 
 export function createCustomer(
   registry: Registry,
   fields: CustomerChanges & { externalId: string },
-  options: { nowMs: number; ifExists: 'fail' | 'return'; idempotency?: Idempotency | null },
+  options: {
+    nowMs: number
+    ifExists: 'fail' | 'return'
+    onboarding: OnboardingChoice
+    idempotency?: Idempotency | null
+  },
 ): Promise<Written> {
-  const id = newId('customer', options.nowMs)
-  return registry.write({ kind: 'create', id, fields, ifExists: options.ifExists }, options.idempotency)
+  const { nowMs, ifExists, onboarding, idempotency } = options
+  return registry.write({ kind: 'create', id: newId('customer', nowMs), fields, ifExists, onboarding }, idempotency)
 }
 
 export async function getCustomer(registry: Registry, id: string): Promise<Snapshot> {
@@ -40,10 +45,11 @@ export function upsertCustomer(
   registry: Registry,
   externalId: string,
   changes: CustomerChanges,
-  options: { nowMs: number; ifVersion: number | null },
+  options: { nowMs: number; ifVersion: number | null; onboarding: OnboardingChoice },
 ): Promise<Written> {
-  const id = newId('customer', options.nowMs)
-  return registry.write({ kind: 'upsert', id, externalId, changes, ifVersion: options.ifVersion })
+  const { nowMs, ifVersion, onboarding } = options
+  const id = newId('customer', nowMs)
+  return registry.write({ kind: 'upsert', id, externalId, changes, ifVersion, onboarding })
 }
 
 /** Takes the customer out of use; its external id and its integrations are free again. Refused while others belong to it. */

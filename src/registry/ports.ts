@@ -11,6 +11,9 @@ export type Target =
   | { id?: undefined; externalId: string }
   | { id: string; externalId: string }
 
+/** Which workflow a new customer is onboarded by: null the default one if the tenant has one, `''` none, else that name. */
+export type OnboardingChoice = string | null
+
 /** A change as it travels to the gate. Plain data; `id` of a new customer is chosen by the caller, so that a repeat is the same. */
 export type Command =
   | {
@@ -19,9 +22,18 @@ export type Command =
       fields: CustomerChanges & { externalId: string }
       /** What to do when another customer has the external id. */
       ifExists: 'fail' | 'return'
+      onboarding?: OnboardingChoice
     }
   | { kind: 'update'; target: Target; changes: CustomerChanges; ifVersion: number | null }
-  | { kind: 'upsert'; id: string; externalId: string; changes: CustomerChanges; ifVersion: number | null }
+  | {
+      kind: 'upsert'
+      id: string
+      externalId: string
+      changes: CustomerChanges
+      ifVersion: number | null
+      /** Should it create one. */
+      onboarding?: OnboardingChoice
+    }
   | { kind: 'archive'; target: Target; ifVersion: number | null }
   | { kind: 'restore'; target: Target; ifVersion: number | null }
   | { kind: 'erase'; target: Target; ifVersion: number | null }

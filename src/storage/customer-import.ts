@@ -19,6 +19,7 @@ interface StoredLine {
   changeId?: string
   createdAtMs: number
   externalId: string
+  onboarding: string | null
   parent?: { id?: string; externalId?: string } | null
   [column: string]: unknown
 }
@@ -104,10 +105,12 @@ function inKeyOrder(object: string): string {
 
 const CREATE = `INSERT INTO customers (
     tenant_id, mode, id, external_id, ${FIELDS.map((field) => COLUMNS[field]).join(', ')},
-    profile, version, created_at, updated_at, created_by, updated_by, change_id, change_request_id, change_reason
+    profile, version, created_at, updated_at, created_by, updated_by, change_id, change_request_id, change_reason,
+    change_onboarding
   )
   SELECT ?2, ?3, l.value ->> '$.id', l.value ->> '$.externalId', ${FIELDS.map(newValue).join(', ')},
-    '{}', 1, l.value ->> '$.createdAtMs', l.value ->> '$.createdAtMs', ?6, ?6, l.value ->> '$.changeId', ?7, ?8
+    '{}', 1, l.value ->> '$.createdAtMs', l.value ->> '$.createdAtMs', ?6, ?6, l.value ->> '$.changeId', ?7, ?8,
+    l.value ->> '$.onboarding'
   FROM json_each(?1) l WHERE ${IN_TIME} ORDER BY l.key
   ON CONFLICT (tenant_id, mode, external_id) WHERE archived_at IS NULL DO NOTHING
   RETURNING change_id AS id`
@@ -233,10 +236,11 @@ function fieldsOf(lines: readonly ImportLine[]): Field[] {
 }
 
 function stored(line: ImportLine & { changeId?: string }, id: string): StoredLine {
-  const { fields, externalId, changeId } = line
+  const { fields, externalId, changeId, onboarding = '' } = line
   const row: StoredLine = {
     id,
     externalId,
+    onboarding,
     createdAtMs: creationTimeOf(line.id),
     ...(changeId !== undefined && { changeId }),
   }

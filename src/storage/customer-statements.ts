@@ -87,7 +87,11 @@ function shapeOf({ command, idempotency }: PreparedWrite, given: GivenColumns): 
 function valuesOf(scope: Scope, write: PreparedWrite): Record<string, unknown> {
   const { command, nowMs, deadlineMs, idempotency } = write
   const stamps = { nowMs, deadlineMs, idempotencyKey: idempotency?.key, ...changeOf(write) }
-  if (isNew(command)) return { ...scope, ...stamps, id: command.id, createdAtMs: creationTimeOf(command.id) }
+  if (isNew(command)) {
+    // Absent from an isolate that runs older code.
+    const { id, onboarding = null } = command
+    return { ...scope, ...stamps, id, createdAtMs: creationTimeOf(id), onboarding }
+  }
   const { target, ifVersion } = command
   return { ...scope, ...stamps, id: targetId(command), namedExternalId: target.externalId, ifVersion }
 }
@@ -101,6 +105,7 @@ function insertStatement(db: Database, write: PreparedWrite, given: GivenColumns
     createdAtMs: slot('createdAtMs'),
     updatedAtMs: slot('createdAtMs'),
     createdBy: slot('updatedBy'),
+    changeOnboarding: slot('onboarding'),
     ...CHANGE_SLOTS,
   }
   // Drizzle names every column of the table, in the table's order.

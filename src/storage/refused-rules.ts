@@ -10,6 +10,7 @@ export function failureOfRule(rule: string): Failure | null {
     case 'parent_not_found':
     case 'parent_cycle':
     case 'has_children':
+    case 'unknown_workflow':
       return { reason: rule }
     case 'customers_not_own_parent':
       return { reason: 'parent_cycle' }

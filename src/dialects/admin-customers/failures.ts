@@ -10,7 +10,15 @@ export const adminDoor: Door = {
   wordFailure: (failure) => flexpriceError(wordsFor(failure)),
 }
 
-const RESOURCE_NAMES = { customer: 'customer', tenant: 'customer', key: 'key' }
+const RESOURCE_NAMES = {
+  customer: 'customer',
+  tenant: 'customer',
+  key: 'key',
+  endpoint: 'endpoint',
+  event: 'event',
+  setting: 'setting',
+  onboarding: 'onboarding',
+}
 
 function wordsFor(failure: Failure): Words {
   switch (failure.reason) {
@@ -63,6 +71,9 @@ function wordsFor(failure: Failure): Words {
     case 'parent_too_deep':
     case 'has_children':
     case 'metadata_too_many_keys':
+    case 'unknown_workflow':
+    case 'too_many_endpoints':
+    case 'endpoint_disabled':
       // Failures of a tenant's own customers, which this door does not touch.
       return {
         status: 400,

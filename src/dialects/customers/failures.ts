@@ -87,6 +87,10 @@ function wordsFor(failure: Failure): Words {
       return invalid('metadata', `A customer has at most ${failure.keysMax} metadata keys`)
     case 'unavailable':
       return { status: 503, type: 'api_error', code: 'service_unavailable', message: 'Try again in a moment' }
+    // This door can name no workflow, so it never names one that is not there.
+    case 'unknown_workflow':
+    case 'too_many_endpoints':
+    case 'endpoint_disabled':
     case 'internal':
       return { status: 500, type: 'api_error', code: 'internal_error', message: 'Something went wrong on our side' }
   }

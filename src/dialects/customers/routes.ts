@@ -28,7 +28,9 @@ export function flatpeakCustomers(_wiring: Wiring) {
   return new Hono<HttpEnv>()
     .post('/', noQuery, jsonBody, validJson(customerCreate), async (c) => {
       const fields = toNewCustomer(c.req.valid('json'))
-      const options = { nowMs: c.get('nowMs'), ifExists: 'fail', idempotency: await idempotencyOf(c) } as const
+      // This door has no word for onboarding.
+      const onboarding = { ifExists: 'fail', onboarding: null } as const
+      const options = { nowMs: c.get('nowMs'), ...onboarding, idempotency: await idempotencyOf(c) }
       const { customer } = await createCustomer(c.get('registry'), fields, options)
       return answerCustomer(c, 201, customer)
     })

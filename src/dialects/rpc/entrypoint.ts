@@ -31,11 +31,13 @@ import {
   bindingProps,
   type CallOptions,
   type ChangeOptions,
+  type CreateOptions,
   type CustomerQuery,
   type CustomerTarget,
   type CustomerUpdate,
   callOptions,
   changeOptions,
+  createOptions,
   customerQuery,
   customerTarget,
   customerUpdate,
@@ -44,12 +46,11 @@ import {
   isExternalId,
   type NewCustomer,
   newCustomer,
-  type WriteOptions,
-  writeOptions,
 } from './schema.ts'
 import {
   type Customer,
   nextCursorOf,
+  onboardingOf,
   parentFieldOf,
   toChanges,
   toListQuery,
@@ -73,15 +74,14 @@ export type Listed = { ok: true; customers: Customer[]; nextCursor: string | nul
 /** Tenants that are known to exist. Bindings name few, and no tenant is ever removed. */
 const tenantsSeen = new Set<string>()
 
-type Options = CallOptions & WriteOptions & ChangeOptions
+type Options = ChangeOptions & CreateOptions
 
 export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
   /** Makes a customer. `external_id_taken` names the one that has the external id. */
-  create(fields: NewCustomer, options?: WriteOptions): Promise<Changed> {
-    return this.#serve('create', writeOptions, options, async (registry) => {
+  create(fields: NewCustomer, options?: CreateOptions): Promise<Changed> {
+    return this.#serve('create', createOptions, options, async (registry, given) => {
       const input = argument('fields', newCustomer, fields)
-      const write = createCustomer(registry, toNewCustomer(input), { nowMs: wiring.clock(), ifExists: 'fail' })
-      return changed(await named(input, write))
+      return changed(await named(input, create(registry, input, 'fail', given)))
     })
   }
 
@@ -103,11 +103,10 @@ export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
   }
 
   /** The customer of this external id as it is, or else a new one. However many call at once, there is one. */
-  getOrCreate(fields: NewCustomer, options?: WriteOptions): Promise<FoundOrCreated> {
-    return this.#serve('getOrCreate', writeOptions, options, async (registry) => {
+  getOrCreate(fields: NewCustomer, options?: CreateOptions): Promise<FoundOrCreated> {
+    return this.#serve('getOrCreate', createOptions, options, async (registry, given) => {
       const input = argument('fields', newCustomer, fields)
-      const write = createCustomer(registry, toNewCustomer(input), { nowMs: wiring.clock(), ifExists: 'return' })
-      const written = await named(input, write)
+      const written = await named(input, create(registry, input, 'return', given))
       return { ...changed(written), created: written.effect === 'created' }
     })
   }
@@ -204,6 +203,16 @@ export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
 /** True for what no caller can mend. */
 function isOurs({ reason }: Failure): boolean {
   return reason === 'internal' || reason === 'unavailable'
+}
+
+function create(
+  registry: EdgeRegistry,
+  input: FieldsInput & { externalId: string },
+  ifExists: 'fail' | 'return',
+  options: CreateOptions,
+): Promise<Written> {
+  const onboarding = onboardingOf(options)
+  return createCustomer(registry, toNewCustomer(input), { nowMs: wiring.clock(), ifExists, onboarding })
 }
 
 /** Throws one error that names every prop that is wrong. */

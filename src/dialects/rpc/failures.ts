@@ -19,6 +19,7 @@ export type CustomerFailure = { message: string } & (
   | { reason: 'parent_too_deep'; field: string; levelsMax: number }
   | { reason: 'has_children' }
   | { reason: 'metadata_too_many_keys'; keysMax: number }
+  | { reason: 'unknown_workflow' }
   | { reason: 'internal' }
 )
 
@@ -68,6 +69,8 @@ export function wordFailure(failure: Failure): CustomerFailure {
       return { ...failure, message: 'Other customers belong to this one: archive them or give them another parent' }
     case 'metadata_too_many_keys':
       return { ...failure, message: `metadata would have more than ${failure.keysMax} keys` }
+    case 'unknown_workflow':
+      return { ...failure, message: 'onboardingWorkflow names no workflow of GET /v1/settings/customer_onboarding' }
     case 'unavailable':
       return { ...failure, retryAfterMs: Math.ceil(failure.retryAfterMs), message: 'Try again in a moment' }
     case 'internal':
@@ -81,6 +84,8 @@ export function wordFailure(failure: Failure): CustomerFailure {
     case 'targets_disagree':
     case 'idempotency_mismatch':
     case 'idempotency_in_progress':
+    case 'too_many_endpoints':
+    case 'endpoint_disabled':
       return { reason: 'internal', message: 'Something went wrong on our side' }
   }
 }

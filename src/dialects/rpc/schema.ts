@@ -80,6 +80,13 @@ export interface WriteOptions extends CallOptions {
   reason?: string
 }
 
+export interface CreateOptions extends WriteOptions {
+  /** No onboarding workflow is started, whatever the tenant has configured. */
+  skipOnboarding?: boolean
+  /** The name of the onboarding workflow to start instead of the default one. */
+  onboardingWorkflow?: string
+}
+
 export interface ChangeOptions extends WriteOptions {
   /** The version you read: the change is refused with `version_conflict` when somebody was faster. */
   ifVersion?: number
@@ -115,8 +122,8 @@ const DETAILS_LENGTH_MAX = 2_000
 const DETAILS_DEPTH_MAX = 10
 
 const CUSTOMER_ID = /^cust_[0-9A-HJKMNP-TV-Z]{26}$/
-/** Not a key's id and not `admin`: a Worker does not sign as somebody else. */
-const CALLER = /^(?!admin$|key_)[A-Za-z0-9][\w.-]{0,63}$/
+/** Not a key's id, nor `admin` or a part of Roster: a Worker does not sign as somebody else. */
+const CALLER = /^(?!(?:admin|onboarding|roster)$|key_)[A-Za-z0-9][\w.-]{0,63}$/
 const VISIBLE_ASCII = /^[\x21-\x7e]{1,128}$/
 
 /** Whether this can be a customer's id at all. */
@@ -135,7 +142,8 @@ export const bindingProps = z.strictObject({
   scopes: z.array(z.enum(SCOPES)).min(1),
   caller: z.string().check((context) => {
     if (CALLER.test(context.value)) return
-    const fix = 'send 1 to 64 letters, digits, ".", "_" or "-"; not "admin" and not beginning with "key_"'
+    const fix =
+      'send 1 to 64 letters, digits, ".", "_" or "-"; not "admin", "onboarding" or "roster", nor beginning with "key_"'
     context.issues.push(issue(context.value, 'is no name for a Worker', fix))
   }),
 })
@@ -232,7 +240,11 @@ const callShape = {
 }
 const writeShape = { ...callShape, reason: text(REASON_LENGTH_MAX).optional() }
 export const callOptions = z.strictObject(callShape)
-export const writeOptions = z.strictObject(writeShape)
+export const createOptions = z.strictObject({
+  ...writeShape,
+  skipOnboarding: z.boolean().optional(),
+  onboardingWorkflow: z.string().optional(),
+})
 export const changeOptions = z.strictObject({ ...writeShape, ifVersion: z.int().min(1).optional() })
 
 const time = z.union([z.iso.date(), z.iso.datetime({ offset: true })]).transform((value) => Date.parse(value))

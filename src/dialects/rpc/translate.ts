@@ -4,10 +4,10 @@
  */
 import type { CustomerChanges, Mode, ParentReference, Customer as RegistryCustomer } from '../../registry/customer.ts'
 import { OPTIONAL_TEXT_FIELDS } from '../../registry/customer.ts'
-import type { Target } from '../../registry/ports.ts'
+import type { OnboardingChoice, Target } from '../../registry/ports.ts'
 import type { Filter, ListPage, ListQuery } from '../../registry/query.ts'
 import { isoTime } from '../../shared/clock.ts'
-import type { CustomerStatus, CustomerTarget, FieldsInput, Integration, QueryInput } from './schema.ts'
+import type { CreateOptions, CustomerStatus, CustomerTarget, FieldsInput, Integration, QueryInput } from './schema.ts'
 
 /** A customer. What is not set is null. */
 export interface Customer {
@@ -91,6 +91,11 @@ export function toChanges(input: FieldsInput): CustomerChanges {
 
 export function toNewCustomer(input: FieldsInput & { externalId: string }): CustomerChanges & { externalId: string } {
   return { ...toChanges(input), externalId: input.externalId }
+}
+
+/** By which workflow the customer is onboarded that a call creates. */
+export function onboardingOf({ skipOnboarding, onboardingWorkflow }: CreateOptions): OnboardingChoice {
+  return skipOnboarding ? '' : onboardingWorkflow || null
 }
 
 export function toTarget(target: CustomerTarget): Target {

@@ -76,7 +76,7 @@ function wordsFor(failure: Failure): Words {
       return {
         status: 412,
         code: 'version_conflict',
-        message: 'The customer has changed since it was read: read it again and repeat the change on what it is now',
+        message: `The ${failure.resource ?? 'customer'} has changed since it was read: read it again and repeat the change on what it is now`,
         details: { current_version: failure.currentVersion },
       }
     case 'targets_disagree': {
@@ -127,6 +127,20 @@ function wordsFor(failure: Failure): Words {
       const fix = 'send a name of GET /v1/settings/customer_onboarding, or leave it out'
       return about(failure.reason, { field: 'onboarding_workflow_name', message: 'names no onboarding workflow', fix })
     }
+    case 'too_many_endpoints':
+      return {
+        status: 400,
+        code: 'invalid_operation',
+        message: `There are ${failure.endpointsMax} webhook endpoints, as many as there may be: delete one first, or have one receive more event_types`,
+        details: { reason: failure.reason, endpoints_max: failure.endpointsMax },
+      }
+    case 'endpoint_disabled':
+      return {
+        status: 400,
+        code: 'invalid_operation',
+        message: 'The webhook endpoint is disabled: send PATCH with enabled true first',
+        details: { reason: failure.reason },
+      }
     case 'unavailable':
       return { status: 503, code: 'service_unavailable', message: 'Try again in a moment' }
     case 'internal':

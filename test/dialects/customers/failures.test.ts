@@ -39,6 +39,9 @@ const TABLE: { [Reason in Failure['reason']]: [Extract<Failure, { reason: Reason
   parent_too_deep: [{ reason: 'parent_too_deep', levelsMax: 10 }, '400 invalid_request invalid_parameter'],
   has_children: [{ reason: 'has_children' }, '409 conflict has_children'],
   metadata_too_many_keys: [{ reason: 'metadata_too_many_keys', keysMax: 50 }, '400 invalid_request invalid_parameter'],
+  unknown_workflow: [{ reason: 'unknown_workflow' }, '500 api_error internal_error'],
+  too_many_endpoints: [{ reason: 'too_many_endpoints', endpointsMax: 20 }, '500 api_error internal_error'],
+  endpoint_disabled: [{ reason: 'endpoint_disabled' }, '500 api_error internal_error'],
   unavailable: [{ reason: 'unavailable', retryAfterMs: 1 }, '503 api_error service_unavailable'],
   internal: [{ reason: 'internal' }, '500 api_error internal_error'],
 }

@@ -39,6 +39,9 @@ const TABLE: { [Reason in Failure['reason']]: [Extract<Failure, { reason: Reason
   ],
   has_children: [{ reason: 'has_children' }, {}],
   metadata_too_many_keys: [{ reason: 'metadata_too_many_keys', keysMax: 50 }, { keysMax: 50 }],
+  unknown_workflow: [{ reason: 'unknown_workflow' }, {}],
+  too_many_endpoints: [{ reason: 'too_many_endpoints', endpointsMax: 20 }, null],
+  endpoint_disabled: [{ reason: 'endpoint_disabled' }, null],
   unavailable: [{ reason: 'unavailable', retryAfterMs: 7 }, { retryAfterMs: 7 }],
   internal: [{ reason: 'internal' }, null],
 }

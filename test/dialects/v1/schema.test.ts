@@ -285,7 +285,7 @@ describe('a customer, in what it is sent as and answered as', () => {
     ['status', 'archived'],
     ['status', 'gone'],
     ['skip_onboarding_workflow', 'yes'],
-    ['onboarding_workflow_name', 'welcome'],
+    ['onboarding_workflow_name', 7],
   ])('%s of %j is refused by its name, with a mend', (field, value) => {
     const problems = problemsFor(customerCreate, { external_id: 'a', [field]: value })
     expect(problems).toEqual([{ field, message: expect.any(String), fix: expect.stringMatching(/./) }])
