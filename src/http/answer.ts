@@ -52,6 +52,8 @@ export function answer(
     ...(registry?.consistencyToken && { 'consistency-token': registry.consistencyToken }),
     ...(serverTiming && { 'server-timing': serverTiming() }),
     ...(body !== null && { 'content-type': JSON_TYPE, 'cache-control': CACHE_CONTROL }),
+    // Files hold what anybody may have typed. JSON no browser takes for anything else, nor has it without a key.
+    ...(body instanceof ReadableStream && { 'x-content-type-options': 'nosniff' }),
     ...headers,
   }
   const isReady = typeof body !== 'object' || body === null || body instanceof ReadableStream

@@ -183,6 +183,7 @@ function requestHeadersOf({ touches, etag, headers = [] }: RouteDoc): RequestHea
 function answerOf(door: DoorDoc, doc: RouteDoc, to: AnswerDoc): ZodOpenApiResponseObject {
   const always: AnswerHeader[] = [...alwaysOf(door, doc), ...(doc.etag && to.schema ? (['etag'] as const) : [])]
   if (to.schema) always.push('cache-control')
+  if (to.mediaTypes) always.push('x-content-type-options')
   return {
     description: to.description,
     headers: headersOf([...always, ...(to.headers ?? [])], repliesOf(doc)),

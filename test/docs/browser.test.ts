@@ -130,6 +130,7 @@ describe.skipIf(!hasChromium)('the reference page in a browser', () => {
       expect(policy).not.toMatch(/https?:|unsafe-eval|\*/)
       expect(headers.get('x-content-type-options')).toBe('nosniff')
       expect(headers.get('referrer-policy')).toBe('no-referrer')
+      expect(headers.get('strict-transport-security')).toBe('max-age=31536000')
     }
   })
 })
