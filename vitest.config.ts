@@ -26,6 +26,8 @@ export default defineConfig(async () => ({
               bindings: {
                 ADMIN_KEYS: 'test-admin-key-0123456789abcdef',
                 SIGNING_SECRETS: 'test-signing-secret-0123456789abcdef',
+                ALLOW_LOCAL_WEBHOOKS: 'true',
+                DEPLOYED: 'false',
                 MODEL_RUNS: process.env.MODEL_RUNS ?? '',
                 MODEL_SEED: process.env.MODEL_SEED ?? '',
                 TEST_MIGRATIONS: await readD1Migrations(path.join(import.meta.dirname, 'migrations')),

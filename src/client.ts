@@ -16,6 +16,8 @@ import type * as V1 from './dialects/v1-customers/answers.ts'
 import type { searchBody } from './dialects/v1-customers/list-schema.ts'
 import type { createQueryString, targetQueryString } from './dialects/v1-customers/schema.ts'
 import type * as Events from './dialects/v1-events/answers.ts'
+import type * as Onboarding from './dialects/v1-onboarding/answers.ts'
+import type * as Webhooks from './dialects/v1-webhooks/answers.ts'
 import type { AppType } from './http/app.ts'
 
 /** `/v1/customers`, and `/admin/customers` too: why a request was refused. */
@@ -79,7 +81,27 @@ export interface Answers {
   '/v1/customers/:id/restore': { $post: ByV1<typeof V1.v1Customer, 200> }
   '/v1/customers/:id/events': { $get: ByV1<typeof Events.eventList, 200> }
   '/v1/events': { $get: ByV1<typeof Events.eventList, 200> }
+  '/v1/customers/:id/onboarding': { $get: ByV1<typeof Onboarding.v1OnboardingRun, 200> }
+  '/v1/customers/:id/onboarding/signal': { $post: ByV1<typeof Onboarding.v1OnboardingRun, 202> }
+  '/v1/settings/customer_onboarding': {
+    $get: ByV1<typeof Onboarding.v1OnboardingSettings, 200>
+    $put: ByV1<typeof Onboarding.v1OnboardingSettings, 200>
+  }
+  '/v1/settings/customer_onboarding/rotate': { $post: ByV1<typeof Onboarding.newOnboardingSecret, 201> }
   '/v1/customers/:id/erase': { $post: ByV1<typeof V1.v1Erasure, 200> }
+  '/v1/webhooks/endpoints': {
+    $get: ByV1<typeof Webhooks.webhookEndpointList, 200>
+    $post: ByV1<typeof Webhooks.newWebhookSecret, 201>
+  }
+  '/v1/webhooks/endpoints/:endpoint_id': {
+    $get: ByV1<typeof Webhooks.webhookEndpoint, 200>
+    $patch: ByV1<typeof Webhooks.webhookEndpoint, 200>
+    $delete: NoBody
+  }
+  '/v1/webhooks/endpoints/:endpoint_id/rotate': { $post: ByV1<typeof Webhooks.newWebhookSecret, 201> }
+  '/v1/webhooks/endpoints/:endpoint_id/test': { $post: ByV1<typeof Webhooks.webhookTest, 200> }
+  '/v1/webhooks/endpoints/:endpoint_id/deliveries': { $get: ByV1<typeof Webhooks.webhookDeliveryList, 200> }
+  '/v1/webhooks/endpoints/:endpoint_id/redeliver': { $post: ByV1<typeof Webhooks.webhookRedelivery, 202> }
   '/customers': {
     $get: ByFlatpeak<typeof Fp.flatpeakList, 200>
     $post: ByFlatpeak<typeof Fp.flatpeakCustomer, 201>

@@ -8,6 +8,8 @@ import { sendAll } from './events/send.ts'
 import type { Scope } from './registry/customer.ts'
 import { describeError, log } from './shared/log.ts'
 import { owedTo } from './storage/outbox.ts'
+import { startOnboarding } from './wiring-onboarding.ts'
+import { deliver } from './wiring-webhooks.ts'
 
 /** A message that could not be dealt with comes again after this; after a few times the sweep takes over. */
 const RETRY_AFTER_SECONDS = 10
@@ -41,4 +43,8 @@ export async function consume(batch: MessageBatch, env: Cloudflare.Env): Promise
 }
 
 /** Does what the message says. */
-async function see(_owed: OutboxMessage, _env: Cloudflare.Env): Promise<void> {}
+async function see(owed: OutboxMessage, env: Cloudflare.Env): Promise<void> {
+  const { tenantId, mode, customerId } = owed
+  if (owed.kind === 'deliver') await deliver(owed, env)
+  else await startOnboarding({ tenantId, mode, customerId }, env)
+}

@@ -3,6 +3,8 @@
  */
 import type { TenantPrincipal } from './access/principal.ts'
 import { type Bindings, readEnv } from './env.ts'
+import type { EventLog } from './events/event.ts'
+import type { EndpointDeps } from './events/ports.ts'
 import { readToken, writeToken } from './gate/consistency-token.ts'
 import { type EdgeDeps, gateNameOf, type RequestFacts } from './gate/edge-deps.ts'
 import { EdgeRegistry } from './gate/edge-registry.ts'
@@ -13,6 +15,10 @@ import { type LeaseReply, type LeaseRequest, understood, versioned } from './gat
 import type { WriteReply, WriteRequest } from './gate/write-protocol.ts'
 import type { HttpContext } from './http/door.ts'
 import type { Probe } from './http/ready.ts'
+import { ONBOARDING_ACTOR } from './onboarding/end.ts'
+import type { OnboardingDeps } from './onboarding/operations.ts'
+import type { Performer } from './onboarding/perform.ts'
+import type { OnboardingParams } from './onboarding/ports.ts'
 import type { Scope } from './registry/customer.ts'
 import type { ListQuery } from './registry/query.ts'
 import { type Clock, systemClock } from './shared/clock.ts'
@@ -31,14 +37,19 @@ import {
 import { writeStore } from './storage/customer-writes.ts'
 import { type Database, openDatabase, probeDatabase } from './storage/database.ts'
 import { sweepErasures } from './storage/erasures.ts'
+import { eventLog } from './storage/event-log.ts'
 import { sweepIdempotencyRecords } from './storage/idempotency-records.ts'
 import { kvCache, probeKv } from './storage/kv-cache.ts'
+import { sweepOldRecords } from './storage/retention.ts'
 import { loadTenantForGate, tenantStore } from './storage/tenants.ts'
 import type { AuditLog, Author, TenantDeps } from './tenants/ports.ts'
 import { policyFor } from './tenants/tenant.ts'
 import { Analytics } from './watching/analytics.ts'
 import { type Asked, IoTimes } from './watching/io-times.ts'
 import type { Answered } from './watching/request-counts.ts'
+import { onboardingDeps, performer, sweepOnboarding } from './wiring-onboarding.ts'
+import { announce } from './wiring-outbox.ts'
+import { endpointDeps, sweepWebhooks } from './wiring-webhooks.ts'
 
 export interface Wiring {
   clock: Clock
@@ -58,6 +69,13 @@ export interface Wiring {
   /** For changes the author of which the audit will name. */
   tenants(env: Cloudflare.Env, author: Author): TenantDeps
   audit(env: Cloudflare.Env): AuditLog
+  /** The events of a tenant and mode. */
+  events(env: Cloudflare.Env, scope: Scope): EventLog
+  /** The webhook endpoints of a tenant and mode. */
+  webhooks(env: Cloudflare.Env, scope: Scope): EndpointDeps
+  onboarding(env: Cloudflare.Env, scope: Scope): OnboardingDeps
+  /** What the steps of an onboarding do, whose changes bear the name of onboarding. */
+  performer(env: Cloudflare.Env, execution: Pick<ExecutionContext, 'waitUntil'>, params: OnboardingParams): Performer
   /** Counts an answered request, where a dataset is bound. `at` is where it runs. */
   count(at: RunsAt, answered: Omit<Answered, 'durationMs'> & { startedAtMs: number }): void
   /** Throws when what is asked for does not answer. */
@@ -96,6 +114,15 @@ export const wiring: Wiring = {
     return gateAt(gateNameOf({ tenantId: '00000000-0000-0000-0000-000000000000', mode: 'test' })).ping()
   },
   audit: (env) => auditLog(readEnv(env).db),
+  events: (env, scope) => eventLog(readEnv(env).db, scope),
+  webhooks: endpointDeps,
+  onboarding: onboardingDeps,
+  performer(env, execution, params) {
+    const caller = { ...params, name: ONBOARDING_ACTOR, scopes: ['customers:write'] }
+    return performer(env, params, (requestId) =>
+      wiring.registryForBound(env, execution, caller, { requestId, headers: new Headers() }),
+    )
+  },
   count(at, { startedAtMs, ...answered }) {
     const dataset = readEnv(at.env).analytics
     const nowMs = systemClock()
@@ -123,6 +150,9 @@ export const wiring: Wiring = {
       sweepIdempotencyRecords(db, nowMs),
       sweepAdminIdempotencyRecords(db, nowMs),
       sweepErasures(db, cache, nowMs),
+      sweepOldRecords(db, nowMs),
+      sweepWebhooks(env, nowMs),
+      sweepOnboarding(env, nowMs),
     ])
     for (const sweep of sweeps) {
       if (sweep.status === 'rejected') log('error', { event: 'sweep_failed', error: describeError(sweep.reason) })
@@ -143,6 +173,7 @@ export function gateDeps(env: Cloudflare.Env): GateDeps {
       const known = await loadTenantForGate(openDatabase(db.withSession('first-primary')), tenantId, mode)
       return known && { policy: policyFor(known.tenant, mode), keys: known.keys }
     },
+    announce: (scope, customerIds) => announce(env, scope, customerIds),
     onStorageFailure: (error, scope) =>
       log('error', { event: 'storage_failed', error: describeError(error), ...scope }),
   }

@@ -9,6 +9,7 @@ import { type Failure, Refused } from '../registry/failures.ts'
 import type { Command, Idempotency, ReadSource, Registry, Snapshot, Written } from '../registry/ports.ts'
 import type { ListPage, ListQuery } from '../registry/query.ts'
 import { prefers } from '../shared/prefer.ts'
+import type { KeyScope } from '../tenants/tenant.ts'
 import type { IoTimes } from '../watching/io-times.ts'
 import { type Caller, type EdgeDeps, gateNameOf, type RequestFacts } from './edge-deps.ts'
 import { type Admitted, admitAt, type Seat, seatAt } from './edge-gate.ts'
@@ -224,11 +225,24 @@ export class EdgeRegistry implements Registry {
     return this.#admitted
   }
 
-  #requireRead({ admission, verdict, retryAfterMs }: Admitted): void {
-    const refusal = refusalOf({ admission, verdict, retryAfterMs })
+  /** For what is not the registry's: admits the caller, who must have the scope, and answers who it is. */
+  async require(scope: KeyScope): Promise<string> {
+    const admitted = await this.#admit()
+    this.#requireScope(admitted, scope)
+    const { bound } = this.#caller
+    return bound?.name ?? (admitted.verdict?.known ? admitted.verdict.keyId : '')
+  }
+
+  #requireRead(admitted: Admitted): void {
+    this.#requireScope(admitted, READ_SCOPE)
+  }
+
+  #requireScope(admitted: Admitted, scope: KeyScope): void {
+    const refusal = refusalOf(admitted)
     if (refusal) throw new Refused(refusal)
+    const { verdict } = admitted
     const scopes = this.#caller.bound?.scopes ?? (verdict?.known ? verdict.scopes : [])
-    if (!scopes.includes(READ_SCOPE)) throw missingScope(READ_SCOPE)
+    if (!scopes.includes(scope)) throw missingScope(scope)
   }
 
   async #readCustomer(id: string): Promise<Snapshot | null> {

@@ -10,6 +10,9 @@ import { flatpeakDoor } from '../dialects/customers/failures.ts'
 import { flatpeakCustomers, flatpeakLogin } from '../dialects/customers/routes.ts'
 import { v1Door } from '../dialects/v1-customers/failures.ts'
 import { v1Customers } from '../dialects/v1-customers/routes.ts'
+import { v1CustomerEvents, v1Events } from '../dialects/v1-events/routes.ts'
+import { v1CustomerOnboarding, v1OnboardingSettings } from '../dialects/v1-onboarding/routes.ts'
+import { v1Webhooks } from '../dialects/v1-webhooks/routes.ts'
 import { Refused } from '../registry/failures.ts'
 import { prefers } from '../shared/prefer.ts'
 import { serverTiming } from '../watching/io-times.ts'
@@ -48,6 +51,11 @@ export function createApp(wiring: Wiring) {
     .get('/healthz', (c) => answer(c, 200, { status: 'ok' }))
     .get('/readyz', readiness(wiring))
     .route('/v1/customers', v1Customers(wiring))
+    .route('/v1/customers', v1CustomerEvents(wiring))
+    .route('/v1/customers', v1CustomerOnboarding(wiring))
+    .route('/v1/events', v1Events(wiring))
+    .route('/v1/webhooks/endpoints', v1Webhooks(wiring))
+    .route('/v1/settings/customer_onboarding', v1OnboardingSettings(wiring))
     .route('/customers', flatpeakCustomers(wiring))
     .route('/login', flatpeakLogin(wiring))
     .route('/admin/customers', adminCustomers(wiring))

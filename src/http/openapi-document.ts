@@ -6,6 +6,9 @@ import { z } from 'zod'
 import { adminDoc } from '../dialects/admin-customers/openapi.ts'
 import { flatpeakDoc, loginDoc } from '../dialects/customers/openapi.ts'
 import { v1Doc } from '../dialects/v1-customers/openapi.ts'
+import { eventRoutes } from '../dialects/v1-events/openapi.ts'
+import { onboardingRoutes, sentStep } from '../dialects/v1-onboarding/openapi.ts'
+import { sentWebhooks, webhookRoutes } from '../dialects/v1-webhooks/openapi.ts'
 import { buildDocument, type DoorDoc } from './openapi.ts'
 import { shareRepeatedAnswers } from './openapi-repeats.ts'
 
@@ -108,11 +111,45 @@ const FILE_PATHS = {
   },
 }
 
-export const DOORS: DoorDoc[] = [v1Doc, flatpeakDoc, loginDoc, adminDoc, serviceDoc]
+/** The v1 door has more than customers: the same callers, credentials and words. */
+const eventsDoc: DoorDoc = {
+  ...v1Doc,
+  tag: 'Events',
+  description: 'What happened to customers, for whoever wants to know or was away.',
+  routes: eventRoutes,
+}
+
+const webhooksDoc: DoorDoc = {
+  ...v1Doc,
+  tag: 'Webhooks',
+  description:
+    'Signed POSTs that tell of changes as they happen, by Standard Webhooks: where they go, and what became of them.',
+  routes: webhookRoutes,
+}
+
+const onboardingDoc: DoorDoc = {
+  ...v1Doc,
+  tag: 'Onboarding',
+  description: 'What happens to a new customer: steps that you configure, and how far each customer has come.',
+  routes: onboardingRoutes,
+}
+
+export const DOORS: DoorDoc[] = [
+  v1Doc,
+  eventsDoc,
+  webhooksDoc,
+  onboardingDoc,
+  flatpeakDoc,
+  loginDoc,
+  adminDoc,
+  serviceDoc,
+]
+
+const WEBHOOKS = { ...sentWebhooks, 'customer.onboarding.step': sentStep }
 
 /** `version` is that of package.json. */
 export function openApiDocument(version: string): Record<string, unknown> {
-  const document = buildDocument({ version, description: DESCRIPTION, doors: DOORS })
+  const document = buildDocument({ version, description: DESCRIPTION, doors: DOORS, webhooks: WEBHOOKS })
   const whole = { ...document, paths: { ...document.paths, ...FILE_PATHS } }
   // As it will be read: without the undefined values and the shared objects that it is built from.
   const plain = JSON.parse(JSON.stringify(whole))

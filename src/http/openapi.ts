@@ -73,6 +73,8 @@ export interface ApiDoc {
   version: string
   description: string
   doors: DoorDoc[]
+  /** What Roster sends, by the name of the event. */
+  webhooks: NonNullable<ZodOpenApiObject['webhooks']>
 }
 
 const IDEMPOTENCY_FAILURES: FailureReason[] = ['idempotency_mismatch', 'idempotency_in_progress']
@@ -84,7 +86,7 @@ const WORDING = { requestId: 'req_7f3a', nowMs: Date.UTC(2026, 0, 20, 15), liveM
 
 type Components = NonNullable<ReturnType<typeof createDocument>['components']>
 
-export function buildDocument({ version, description, doors }: ApiDoc) {
+export function buildDocument({ version, description, doors, webhooks }: ApiDoc) {
   const paths: ZodOpenApiObject['paths'] = {}
   for (const door of doors) {
     for (const [route, doc] of Object.entries(door.routes)) {
@@ -104,6 +106,7 @@ export function buildDocument({ version, description, doors }: ApiDoc) {
     servers: [{ url: '/', description: 'The deployment that serves this document.' }],
     tags: doors.map(({ tag, description }) => ({ name: tag, description })),
     paths,
+    webhooks,
     components: {
       securitySchemes: SECURITY_SCHEMES,
       headers: Object.fromEntries(

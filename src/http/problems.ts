@@ -17,8 +17,11 @@ export function unknownFields(value: unknown, schema: z.ZodType, path: PropertyK
     const element = elementSchemaOf(schema)
     return element ? value.flatMap((inner, at) => unknownFields(inner, element, [...path, at])) : []
   }
-  const object = objectSchemaOf(schema)
-  if (!object || typeof value !== 'object' || value === null) return []
+  if (typeof value !== 'object' || value === null) return []
+  const each = entrySchemaOf(schema)
+  if (each) return Object.entries(value).flatMap(([key, inner]) => unknownFields(inner, each, [...path, key]))
+  const object = objectSchemaOf(schema, value)
+  if (!object) return []
   return Object.entries(value).flatMap(([key, inner]) => {
     const known = Object.hasOwn(object.shape, key) ? object.shape[key] : undefined
     if (known) return unknownFields(inner, known as z.ZodType, [...path, key])
@@ -38,15 +41,29 @@ function elementSchemaOf(schema: z.ZodType): z.ZodType | null {
   return inner && elementSchemaOf(inner)
 }
 
-function objectSchemaOf(schema: z.ZodType): z.ZodObject | null {
-  if (schema instanceof z.ZodObject) return schema
+/** Of the values of an object whose keys are free. */
+function entrySchemaOf(schema: z.ZodType): z.ZodType | null {
+  if (schema instanceof z.ZodRecord) return schema.valueType as z.ZodType
   const inner = innerSchemaOf(schema)
-  return inner && objectSchemaOf(inner)
+  return inner && entrySchemaOf(inner)
+}
+
+/** Of several, the one that the value is of. */
+function objectSchemaOf(schema: z.ZodType, value: object): z.ZodObject | null {
+  if (schema instanceof z.ZodObject) return schema
+  if (schema instanceof z.ZodDiscriminatedUnion) {
+    const own = (schema.options as z.ZodType[]).find((option) => option.safeParse(value).success)
+    return own ? objectSchemaOf(own, value) : null
+  }
+  const inner = innerSchemaOf(schema)
+  return inner && objectSchemaOf(inner, value)
 }
 
 function innerSchemaOf(schema: z.ZodType): z.ZodType | null {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) return schema.unwrap() as z.ZodType
-  return schema instanceof z.ZodPipe ? (schema.in as z.ZodType) : null
+  if (!(schema instanceof z.ZodPipe)) return null
+  // What a schema looks at first, unless that takes anything.
+  return (schema.in instanceof z.ZodUnknown ? schema.out : schema.in) as z.ZodType
 }
 
 function problemsOfIssue(issue: z.core.$ZodIssue, path: PropertyKey[]): InputProblem[] {

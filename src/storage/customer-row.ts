@@ -105,6 +105,39 @@ export function customerOfDocument({ tenantId, mode }: Scope, document: Customer
   })
 }
 
+/** A row as an event keeps it: what the triggers write, for an event that comes with no change of the row. */
+export function documentOf(row: CustomerRow): CustomerDocument {
+  return {
+    id: row.id,
+    external_id: row.externalId,
+    name: row.name,
+    email: row.email,
+    contact: row.contact,
+    timezone: row.timezone,
+    address: {
+      line1: row.addressLine1,
+      line2: row.addressLine2,
+      city: row.addressCity,
+      state: row.addressState,
+      postal_code: row.addressPostalCode,
+      country: row.addressCountry,
+    },
+    parent_id: row.parentId,
+    metadata: row.metadata,
+    integrations: row.integrations,
+    profile: row.profile,
+    status: row.status,
+    archived_at: row.archivedAtMs,
+    version: row.version,
+    stamps: {
+      created_at: row.createdAtMs,
+      updated_at: row.updatedAtMs,
+      created_by: row.createdBy,
+      updated_by: row.updatedBy,
+    },
+  }
+}
+
 /** The receipt in the event of an erasure; undefined in any other. */
 export function erasureOfDocument({ id, stamps, erased_rows: rows }: CustomerDocument): Erasure | undefined {
   if (!rows) return undefined

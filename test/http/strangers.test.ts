@@ -30,11 +30,19 @@ const routes: Route[] = [
 const isAdmin = ({ path }: Route) => path.startsWith('/admin')
 const nameOf = ({ method, path }: Route) => `${method} ${path}`
 
+/** Nobody listens there. */
+const WEBHOOK_URL = 'http://127.0.0.1:9/'
+
+const SIGNAL = 'go'
+
 /** A tenant that has one of everything that a path can name. */
 async function furnished() {
   const tenant = await newTenant()
+  const workflows = { default: { steps: [{ type: 'wait_for', signal: SIGNAL, timeout_seconds: 3_600 }] } }
+  await call('PUT', '/v1/settings/customer_onboarding', { key: tenant.live.key, body: { workflows } })
   const customer = await newCustomer(tenant.live.key, { external_id: 'user_1', name: 'Acme' })
-  return { tenant, customer, names: namesOf(tenant, customer) }
+  const endpoint = await call('POST', '/v1/webhooks/endpoints', { key: tenant.live.key, body: { url: WEBHOOK_URL } })
+  return { tenant, customer, names: { ...namesOf(tenant, customer), endpoint_id: endpoint.body.id } }
 }
 
 function namesOf(tenant: TestTenant, customer: { id: string; external_id: string }): Record<string, string> {
@@ -54,11 +62,14 @@ function pathOf({ path }: Route, names: Record<string, string>): string {
   })
 }
 
+/** Of routes that look into the body before they look for what the path names. */
+const BODIES: Record<string, object> = { 'POST /v1/customers/:id/onboarding/signal': { signal: SIGNAL } }
+
 let addresses = 0
 
 /** From an address of its own each time: the admin door shuts out one that guesses. */
 function knock(route: Route, names: Record<string, string>, headers: Record<string, string>): Promise<Called> {
-  const body = ['POST', 'PUT', 'PATCH'].includes(route.method) ? {} : undefined
+  const body = ['POST', 'PUT', 'PATCH'].includes(route.method) ? (BODIES[nameOf(route)] ?? {}) : undefined
   const address = { 'cf-connecting-ip': `10.1.${addresses >> 8}.${addresses++ & 255}` }
   return call(route.method, pathOf(route, names), { body, headers: { ...address, ...headers } })
 }

@@ -19,6 +19,8 @@ export interface Cluster {
   miniflare: Miniflare
   /** The gate of a tenant and mode loses its memory; its storage stays. */
   evictGate(gateName: string): Promise<void>
+  /** Ends all of it in the middle of whatever it does, and starts it again on the same storage. The edges listen elsewhere. */
+  restart(): Promise<void>
   dispose(): Promise<void>
 }
 
@@ -43,12 +45,19 @@ export async function startCluster(options: { edges: number; others?: LegacyWork
   const script = await bundle('src/index.ts')
   const edgeNames = Array.from({ length: options.edges }, (_, at) => `edge-${at + 1}`)
   const workers = [worker(HOME, script), ...edgeNames.map((name) => worker(name, script)), ...(options.others ?? [])]
-  const miniflare = new Miniflare(convertV4MiniflareOptions({ workers }))
+  const miniflareOptions = convertV4MiniflareOptions({ workers })
+  const miniflare = new Miniflare(miniflareOptions)
   await miniflare.ready
   await migrate(miniflare)
+  const edgeUrls = () => Promise.all(edgeNames.map((name) => miniflare.unsafeGetDirectURL(name)))
+  const edges = await edgeUrls()
   return {
     miniflare,
-    edges: await Promise.all(edgeNames.map((name) => miniflare.unsafeGetDirectURL(name))),
+    edges,
+    async restart() {
+      await miniflare.setOptions(miniflareOptions)
+      edges.splice(0, edges.length, ...(await edgeUrls()))
+    },
     urlOf: (name) => miniflare.unsafeGetDirectURL(name),
     evictGate: (name) => miniflare.unsafeEvictDurableObject(HOME, 'TenantGate', { name }),
     dispose: () => miniflare.dispose(),
@@ -66,6 +75,7 @@ function worker(name: string, script: string): LegacyWorkerOptions {
     kvNamespaces: { CACHE: 'cache' },
     queueProducers: { OUTBOX: 'roster-outbox' },
     ...(name === HOME && { queueConsumers: { 'roster-outbox': { maxBatchTimeout: 0 } } }),
+    workflows: { ONBOARDING: { name: 'roster-onboarding', className: 'Onboarding', ...scriptName } },
     durableObjects: {
       GATE: { className: 'TenantGate', useSQLite: true, ...scriptName },
       ADMIN_GUARD: { className: 'AdminGuard', useSQLite: true, ...scriptName },
@@ -73,6 +83,8 @@ function worker(name: string, script: string): LegacyWorkerOptions {
     bindings: {
       ADMIN_KEYS: CLUSTER_ADMIN_KEY,
       SIGNING_SECRETS: 'cluster-signing-secret-0123456789abcdef',
+      ALLOW_LOCAL_WEBHOOKS: 'true',
+      DEPLOYED: 'false',
     },
     unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
   }

@@ -1,0 +1,153 @@
+/**
+ * What may be done about onboarding: settings are read and replaced, runs are started, shown and told of signals. Every door
+ * and the queue call these. What the steps of a run do is in perform.ts.
+ */
+import { type DestinationRules, problemOfDestination } from '../events/destination.ts'
+import { newSecret, rotated } from '../events/signature.ts'
+import type { Scope } from '../registry/customer.ts'
+import { type InputProblem, Refused } from '../registry/failures.ts'
+import type { Clock } from '../shared/clock.ts'
+import { describeError, log } from '../shared/log.ts'
+import type { Engine, KeptSettings, OnboardingParams, RunQueue, RunStore, SettingsStore } from './ports.ts'
+import { hasEnded, progressOf, type Run, signalled, signalsOf, waitsFor } from './run.ts'
+import type { OnboardingSettings } from './steps.ts'
+
+export interface OnboardingDeps {
+  scope: Scope
+  settings: SettingsStore
+  runs: RunStore
+  engine: Engine
+  clock: Clock
+  destinations: DestinationRules
+}
+
+export interface StartDeps {
+  queue: RunQueue
+  engine: Engine
+  clock: Clock
+}
+
+const NOTHING_SET: KeptSettings = {
+  settings: { workflows: {} },
+  version: 0,
+  secrets: [],
+  updatedAtMs: null,
+  updatedBy: null,
+}
+
+export async function readSettings({ settings }: OnboardingDeps): Promise<KeptSettings> {
+  return (await settings.read()) ?? NOTHING_SET
+}
+
+/** Replaces the whole. `secret` is what signs the calls of webhook steps, told with the first settings and never again. */
+export async function replaceSettings(
+  deps: OnboardingDeps,
+  settings: OnboardingSettings,
+  by: { ifVersion: number | null; actor: string },
+): Promise<KeptSettings & { secret: string | null }> {
+  await requireDestinations(settings, deps.destinations)
+  const secret = newSecret()
+  const kept = await deps.settings.replace(settings, { ...by, secret, nowMs: deps.clock() })
+  if (!kept) {
+    const { version } = await readSettings(deps)
+    throw new Refused({ reason: 'version_conflict', currentVersion: version, resource: 'setting' })
+  }
+  return { ...kept, secret: kept.secrets.some((known) => known.secret === secret) ? secret : null }
+}
+
+/** A new secret; those before it sign along for `overlapMs`. */
+export async function rotateSecret(deps: OnboardingDeps, overlapMs: number): Promise<string> {
+  for (let attempt = 0; attempt < ROTATIONS_TRIED_MAX; attempt++) {
+    const kept = await deps.settings.read()
+    if (!kept) throw new Refused({ reason: 'not_found', resource: 'setting' })
+    const secret = newSecret()
+    const secrets = rotated(kept.secrets, secret, overlapMs, deps.clock())
+    if (await deps.settings.replaceSecrets(kept.secrets, secrets)) return secret
+  }
+  throw new Refused({ reason: 'unavailable', retryAfterMs: 1_000 })
+}
+
+/** Each is lost only to another rotation that was made meanwhile. */
+const ROTATIONS_TRIED_MAX = 3
+
+export async function readRun({ runs }: OnboardingDeps, customerId: string): Promise<Run> {
+  return found(await runs.read(customerId))
+}
+
+/**
+ * Tells a run of a signal: kept first, so that a run that has not come so far finds it there, and told to the engine then. A
+ * signal that was told before is as good as told.
+ */
+export async function signalRun(deps: OnboardingDeps, customerId: string, signal: string): Promise<Run> {
+  const before = found(await deps.runs.read(customerId))
+  requireSignal(before, signal)
+  const run = found(await deps.runs.change(customerId, (now) => signalled(now, signal, deps.clock())))
+  if (hasEnded(run)) return run
+  try {
+    // A run that is not started yet looks for its signals when it gets there.
+    await deps.engine.signal({ ...deps.scope, customerId }, signal)
+  } catch (error) {
+    log('error', { event: 'signal_not_told', customerId, error: describeError(error), ...deps.scope })
+    throw new Refused({ reason: 'unavailable', retryAfterMs: 1_000 })
+  }
+  return run
+}
+
+/** What a message of the queue asks for. One that comes late, or twice, starts nothing. */
+export async function startRun({ queue, engine, clock }: StartDeps, params: OnboardingParams): Promise<void> {
+  if (await queue.claim(params, clock())) await queue.started(await engine.start([params]), clock())
+}
+
+/** Starts what no message has started, and ends what the engine has given up. */
+export async function sweepRuns(
+  { queue, engine, clock }: StartDeps,
+  end: (params: OnboardingParams) => Promise<void>,
+): Promise<void> {
+  const overdue = await queue.claimOverdue(clock())
+  if (overdue.length > 0) await queue.started(await engine.start(overdue), clock())
+  for (const params of await queue.claimUnderWay(clock())) {
+    if (!(await engine.isAlive(params))) await end(params)
+  }
+}
+
+/** Every problem is told at once, of the field that has it. */
+async function requireDestinations({ workflows }: OnboardingSettings, rules: DestinationRules): Promise<void> {
+  const named = Object.entries(workflows).flatMap(([name, { steps }]) =>
+    steps.flatMap((step, at) =>
+      step.type === 'webhook' ? [{ field: `workflows.${name}.steps.${at}.url`, url: step.url }] : [],
+    ),
+  )
+  const judged = new Map<string, ReturnType<typeof problemOfDestination>>()
+  for (const { url } of named) if (!judged.has(url)) judged.set(url, problemOfDestination(url, rules))
+  const problems = await Promise.all(
+    named.map(async ({ field, url }): Promise<InputProblem[]> => {
+      const problem = await judged.get(url)
+      return problem ? [{ field, message: problem.message, fix: problem.fix }] : []
+    }),
+  ).catch((error): never => {
+    log('warn', { event: 'lookup_failed', error: describeError(error) })
+    throw new Refused({ reason: 'unavailable', retryAfterMs: 1_000 })
+  })
+  if (problems.flat().length > 0) throw new Refused({ reason: 'invalid_input', problems: problems.flat() })
+}
+
+function requireSignal(run: Run, signal: string): void {
+  const at = run.steps.findIndex((step) => waitsFor(step, signal))
+  const names = signalsOf(run)
+  if (at === -1) {
+    const fix = names.length > 0 ? `send one of ${names.join(', ')}` : 'send none: no step waits for one'
+    throw refusedSignal('is a signal that no step waits for', fix)
+  }
+  if (hasEnded(run) && progressOf(run, at).signalledAtMs === null) {
+    throw refusedSignal('comes too late', 'send none: the onboarding has ended')
+  }
+}
+
+function refusedSignal(message: string, fix: string): Refused {
+  return new Refused({ reason: 'invalid_input', problems: [{ field: 'signal', message, fix }] })
+}
+
+function found(run: Run | null): Run {
+  if (!run) throw new Refused({ reason: 'not_found', resource: 'onboarding' })
+  return run
+}

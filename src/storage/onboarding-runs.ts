@@ -1,0 +1,246 @@
+/**
+ * The onboarding of customers in D1: how far each has come, and which are to be seen to. A trigger writes a run with its
+ * customer, and the erasure of the customer deletes it. What a run is next is decided by pure code; it is written only where
+ * the run still is what that code has seen.
+ */
+import { and, eq, gte, inArray, lte, type SQL, sql } from 'drizzle-orm'
+import { ONBOARDING_ACTOR } from '../onboarding/end.ts'
+import type { RunQueue, RunStore } from '../onboarding/ports.ts'
+import { endOf, type Run, type StepProgress } from '../onboarding/run.ts'
+import type { Step } from '../onboarding/steps.ts'
+import type { Scope } from '../registry/customer.ts'
+import { customerColumns, customerOf, documentOf } from './customer-row.ts'
+import { type Database, openDatabase } from './database.ts'
+import { CLOCKS_DIFFER_MS, firstEventIdAt } from './event-ids.ts'
+import { onboardingRuns } from './outbox-tables.ts'
+import { customers, events } from './tables.ts'
+
+const DAY_MS = 86_400_000
+/** A run that was taken to be started, and was not after all, is taken again. */
+const CLAIM_MS = 60_000
+/** The message of a creation is on its way. */
+const MESSAGE_MS = 10_000
+/** A run that has ended is kept as long as its events. */
+const KEPT_MS = 90 * DAY_MS
+/** The engine takes this many at once. */
+const STARTED_MAX = 100
+/** Each is a call of the engine, and a run of the sweep may make 1,000. */
+const LOOKED_AT_MAX = 50
+/** Only signals and the run itself change it, so it is hardly ever another the second time. */
+const CHANGES_TRIED_MAX = 10
+/** One statement of the sweep; a longer one would keep the writers of the primary waiting. */
+const SWEPT_ROWS_MAX = 500
+/** Of one run: the next is a minute away. */
+const SWEEPS_MAX = 20
+
+const KEY = { tenantId: onboardingRuns.tenantId, mode: onboardingRuns.mode, customerId: onboardingRuns.customerId }
+
+export function runStore(d1: D1Database, scope: Scope): RunStore {
+  const database = () => openDatabase(d1.withSession('first-primary'))
+  return {
+    async read(customerId) {
+      const [row] = await selectRun(database(), scope, customerId)
+      return row ? runOf(row) : null
+    },
+
+    change: (customerId, next) =>
+      again(async () => {
+        const db = database()
+        const [row] = await selectRun(db, scope, customerId)
+        if (!row) return null
+        const run = runOf(row)
+        const changed = next(run)
+        if (!changed) return run
+        const { meta } = await db.update(onboardingRuns).set(stateOf(changed)).where(isStill(scope, row))
+        return meta.changes === 1 ? changed : AGAIN
+      }),
+
+    async find(customerId, requestId, sinceMs) {
+      const db = database()
+      const [[row], made] = await db.batch([
+        selectCustomer(db, scope, customerId),
+        db
+          .select({ id: events.id })
+          .from(events)
+          .where(
+            and(
+              eq(events.tenantId, scope.tenantId),
+              eq(events.mode, scope.mode),
+              eq(events.customerId, customerId),
+              gte(events.id, firstEventIdAt(sinceMs - CLOCKS_DIFFER_MS)),
+              eq(events.requestId, requestId),
+              eq(events.actor, ONBOARDING_ACTOR),
+            ),
+          )
+          .limit(1),
+      ])
+      return row && row.erasedAtMs === null ? { customer: customerOf(row), made: made.length > 0 } : null
+    },
+
+    end: (customerId, next, { id, nowMs, requestId }) =>
+      again(async () => {
+        const db = database()
+        const [[row], [customer]] = await db.batch([
+          selectRun(db, scope, customerId),
+          selectCustomer(db, scope, customerId),
+        ])
+        const ended = row && next(runOf(row))
+        if (!ended || !customer || customer.erasedAtMs !== null) return null
+        const { type, detail } = endOf(ended)
+        const event: typeof events.$inferInsert = {
+          ...scope,
+          id,
+          type,
+          customerId,
+          version: customer.version,
+          actor: ONBOARDING_ACTOR,
+          requestId,
+          reason: null,
+          before: null,
+          after: documentOf(customer),
+          detail,
+          createdAtMs: nowMs,
+        }
+        // The event tells of the customer as it is: should it be another by now, neither is written.
+        const isSo = and(isStill(scope, row), isCustomer(scope, customerId, customer.version))
+        const [, written] = await db.batch([
+          insertWhere(db, event, isSo),
+          db
+            .update(onboardingRuns)
+            .set({ ...stateOf(ended), finishedAtMs: nowMs, dueAtMs: nowMs + KEPT_MS })
+            .where(isSo)
+            .returning(KEY),
+        ])
+        return written.length > 0 ? ended : AGAIN
+      }),
+  }
+}
+
+export function runQueue(d1: D1Database): RunQueue {
+  const db = openDatabase(d1.withSession('first-primary'))
+  /** Takes the due ones of a status, so that nobody else does until they are due again. */
+  const claimDue = (status: Run['status'], due: { atMs: number; nextMs: number; max: number }) => {
+    const found = db
+      .select(KEY)
+      .from(onboardingRuns)
+      .where(and(eq(onboardingRuns.status, status), lte(onboardingRuns.dueAtMs, due.atMs)))
+      .orderBy(onboardingRuns.dueAtMs)
+      .limit(due.max)
+    return db
+      .update(onboardingRuns)
+      .set({ dueAtMs: due.nextMs })
+      .where(and(sql`(tenant_id, mode, customer_id) IN ${found}`, eq(onboardingRuns.status, status)))
+      .returning(KEY)
+  }
+  return {
+    async claim(params, nowMs) {
+      const { meta } = await db
+        .update(onboardingRuns)
+        .set({ dueAtMs: nowMs + CLAIM_MS })
+        .where(and(isRun(params, params.customerId), eq(onboardingRuns.status, 'pending')))
+      return meta.changes === 1
+    },
+    claimOverdue: (nowMs) =>
+      claimDue('pending', { atMs: nowMs - MESSAGE_MS, nextMs: nowMs + CLAIM_MS, max: STARTED_MAX }),
+    claimUnderWay: (nowMs) => claimDue('running', { atMs: nowMs, nextMs: nowMs + DAY_MS, max: LOOKED_AT_MAX }),
+    async started(all, nowMs) {
+      const those = JSON.stringify(all.map(({ tenantId, mode, customerId }) => [tenantId, mode, customerId]))
+      await db
+        .update(onboardingRuns)
+        .set({ status: 'running', dueAtMs: nowMs + DAY_MS })
+        .where(
+          and(
+            sql`(tenant_id, mode, customer_id) IN (
+              SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(${those})
+            )`,
+            eq(onboardingRuns.status, 'pending'),
+          ),
+        )
+    },
+  }
+}
+
+/** Takes away what has been over for long, in small statements. Answers how many rows that were. */
+export async function sweepEndedRuns(d1: D1Database, nowMs: number): Promise<number> {
+  const db = openDatabase(d1)
+  let total = 0
+  for (let sweep = 0; sweep < SWEEPS_MAX; sweep++) {
+    const over = db
+      .select(KEY)
+      .from(onboardingRuns)
+      .where(and(inArray(onboardingRuns.status, ['completed', 'failed']), lte(onboardingRuns.dueAtMs, nowMs)))
+      .limit(SWEPT_ROWS_MAX)
+    const { meta } = await db.delete(onboardingRuns).where(sql`(tenant_id, mode, customer_id) IN ${over}`)
+    total += meta.changes
+    if (meta.changes < SWEPT_ROWS_MAX) break
+  }
+  return total
+}
+
+type RunRow = typeof onboardingRuns.$inferSelect
+
+const AGAIN = Symbol('again')
+
+/** Until what was written was written upon what had been seen. */
+async function again<T>(attempt: () => Promise<T | typeof AGAIN>): Promise<T> {
+  for (let tried = 0; tried < CHANGES_TRIED_MAX; tried++) {
+    const result = await attempt()
+    if (result !== AGAIN) return result
+  }
+  throw new Error('an onboarding run was changed by others each time')
+}
+
+function runOf(row: RunRow): Run {
+  const { customerId, workflow, status, createdAtMs, finishedAtMs } = row
+  const steps = row.steps as unknown as Step[]
+  const progress = row.progress as unknown as StepProgress[]
+  return { customerId, workflow, steps, progress, status, createdAtMs, finishedAtMs }
+}
+
+function stateOf({ status, progress }: Run) {
+  return { status, progress: progress as unknown as RunRow['progress'] }
+}
+
+function selectRun(db: Database, scope: Scope, customerId: string) {
+  return db.select().from(onboardingRuns).where(isRun(scope, customerId))
+}
+
+function selectCustomer(db: Database, { tenantId, mode }: Scope, customerId: string) {
+  return db
+    .select(customerColumns)
+    .from(customers)
+    .where(and(eq(customers.tenantId, tenantId), eq(customers.mode, mode), eq(customers.id, customerId)))
+}
+
+function isRun({ tenantId, mode }: Scope, customerId: string): SQL | undefined {
+  return and(
+    eq(onboardingRuns.tenantId, tenantId),
+    eq(onboardingRuns.mode, mode),
+    eq(onboardingRuns.customerId, customerId),
+  )
+}
+
+/** What is written as JSON is the same text each time, so a run is the same if its text is. */
+function isStill(scope: Scope, { customerId, status, progress }: RunRow): SQL | undefined {
+  return and(
+    isRun(scope, customerId),
+    eq(onboardingRuns.status, status),
+    sql`${onboardingRuns.progress} = ${JSON.stringify(progress)}`,
+  )
+}
+
+function isCustomer({ tenantId, mode }: Scope, customerId: string, version: number): SQL {
+  return sql`EXISTS (
+    SELECT 1 FROM customers c WHERE c.tenant_id = ${tenantId} AND c.mode = ${mode} AND c.id = ${customerId}
+      AND c.version = ${version} AND c.erased_at IS NULL
+  )`
+}
+
+/** The event, if there is a run of which the condition holds. */
+function insertWhere(db: Database, event: typeof events.$inferInsert, condition: SQL | undefined) {
+  const text = (value: unknown) => (value === null ? null : JSON.stringify(value))
+  return db.insert(events).select(sql`
+    SELECT ${event.tenantId}, ${event.mode}, ${event.id}, ${event.type}, ${event.customerId}, ${event.version}, ${event.actor},
+      ${event.requestId}, ${event.reason}, ${text(event.before)}, ${text(event.after)}, ${text(event.detail)}, ${event.createdAtMs}
+    FROM onboarding_runs WHERE ${condition}`)
+}
