@@ -70,7 +70,6 @@ export const ANSWER_HEADERS = {
   },
   'www-authenticate': { description: 'How to authenticate.', example: 'Bearer realm="roster"' },
   'x-content-type-options': { description: 'The file is what its type says.', example: 'nosniff' },
-  'x-content-type-options': { description: 'The file is what its type says.', example: 'nosniff' },
   'server-timing': {
     description:
       'With `prefer: server-timing`: milliseconds until the request was admitted, in calls of the gate, KV and D1, and in all.',
