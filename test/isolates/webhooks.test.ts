@@ -2,8 +2,11 @@
  * Webhooks from end to end: Roster served by workerd with its own queue, and a receiver on loopback that holds what comes
  * against the library that receivers use. What takes hours is in `test/events`, where time is the test's own.
  */
+import { spawn } from 'node:child_process'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import path from 'node:path'
 import { Webhook } from 'standardwebhooks'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Cluster, startCluster } from '../support/cluster.ts'
@@ -88,9 +91,18 @@ function verified(secret: string, { text, headers }: Received) {
   return new Webhook(secret).verify(text, headers as Record<string, string>)
 }
 
+async function freePort(): Promise<number> {
+  const taken = new Receiver()
+  const { port } = new URL(await taken.listen())
+  taken.close()
+  return Number(port)
+}
+
 /** As the cron would. */
 async function sweep(): Promise<void> {
-  const home = await cluster.miniflare.getWorker(HOME)
+  const home = (await cluster.miniflare.getWorker(HOME)) as unknown as {
+    scheduled(options: { cron: string }): Promise<unknown>
+  }
   await home.scheduled({ cron: '* * * * *' })
 }
 
@@ -268,6 +280,84 @@ describe('an endpoint', () => {
       ['customer.created', 1],
       ['customer.updated', 2],
     ])
+  })
+})
+
+describe('a consumer', () => {
+  it('that is killed in the middle of a batch has lost nothing: each event comes, the same one perhaps twice', async () => {
+    const underWay: ServerResponse[] = []
+    receiver.answer = (response) => underWay.push(response)
+    const { id, secret } = await newEndpoint()
+    const customerIds: string[] = []
+    for (let nth = 0; nth < 5; nth++) customerIds.push(await client.newCustomer(tenant, `killed_${nth}`))
+    await client.rename(0, tenant, customerIds[0] ?? '', 'Acme')
+    await receiver.until(3)
+    await cluster.restart()
+
+    receiver.answer = (response) => response.end('ok')
+    const before = receiver.received.length
+    const db = await cluster.miniflare.getD1Database('DB', HOME)
+    const unfinished = await db
+      .prepare(
+        `SELECT count(*) AS count FROM webhook_deliveries d
+         WHERE endpoint_id = ? AND claims > (SELECT count(*) FROM webhook_attempts WHERE delivery_id = d.id)`,
+      )
+      .bind(id)
+      .first<{ count: number }>()
+    expect(unfinished?.count).toBeGreaterThan(1)
+    // A minute later, when what the dead consumer had taken on is due again.
+    await db
+      .prepare(
+        `UPDATE webhook_deliveries SET next_attempt_at = next_attempt_at - 120000
+         WHERE endpoint_id = ? AND status = 'pending' AND next_attempt_at < 8640000000000000`,
+      )
+      .bind(id)
+      .run()
+    await sweep()
+    await deliveries(id, (all) => all.length === 6 && allDelivered(all))
+    const after = receiver.received.slice(before)
+    const told = (customerId: string) =>
+      after.filter(({ body }) => body.customer.id === customerId).map(({ body }) => body.data.version)
+    expect(customerIds.map(told)).toEqual([[1, 2], [1], [1], [1], [1]])
+    for (const received of after) expect(verified(secret, received)).toEqual(received.body)
+    // What had come before the kill came again under the id it had.
+    const ids = new Set(after.map((received) => received.id))
+    for (const received of receiver.received.slice(0, before)) expect(ids).toContain(received.id)
+  })
+})
+
+describe('the receiver of the README', () => {
+  it('takes what Roster sends, and nothing else', async () => {
+    const [, code = ''] = /```js\n([\s\S]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? []
+    // Beside the library that it imports.
+    const file = path.resolve(`test/.readme-receiver-${process.pid}.mjs`)
+    writeFileSync(file, code)
+    const port = await freePort()
+    const { id, secret } = await newEndpoint({ url: `http://127.0.0.1:${port}/` })
+    const child = spawn(process.execPath, [file], {
+      env: { ...process.env, PORT: String(port), WEBHOOK_SECRET: secret },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    try {
+      let output = ''
+      child.stdout.on('data', (data) => (output += data))
+      let sample = await send('POST', `/${id}/test`)
+      for (let tries = 0; !sample.body.delivered && tries < 50; tries++) {
+        await pause(100)
+        sample = await send('POST', `/${id}/test`)
+      }
+      expect(sample.body).toMatchObject({ delivered: true, status_code: 204 })
+      expect(output).toContain(`${sample.body.event_id} customer.updated`)
+      const forged = await fetch(`http://127.0.0.1:${port}/`, {
+        method: 'POST',
+        body: '{}',
+        headers: { 'webhook-id': 'x' },
+      })
+      expect(forged.status).toBe(400)
+    } finally {
+      child.kill()
+      rmSync(file)
+    }
   })
 })
 
