@@ -73,6 +73,7 @@ function worker(name: string, script: string): LegacyWorkerOptions {
     compatibilityDate: '2026-11-01',
     d1Databases: { DB: 'roster' },
     kvNamespaces: { CACHE: 'cache' },
+    analyticsEngineDatasets: { ANALYTICS: { dataset: 'roster_requests' } },
     queueProducers: { OUTBOX: 'roster-outbox' },
     ...(name === HOME && { queueConsumers: { 'roster-outbox': { maxBatchTimeout: 0 } } }),
     workflows: { ONBOARDING: { name: 'roster-onboarding', className: 'Onboarding', ...scriptName } },
