@@ -23,6 +23,7 @@ const FENCE = 'fence'
 const TOGETHER_MAX = 4
 const SENT_AGAIN_MAX = 3
 
+/** Leaves the second customer with a former external id. */
 const RENAMES_SECOND: Step = {
   asks: [
     {
@@ -117,8 +118,8 @@ export class Run {
     return expectAudited(this.#tenant, this.#model)
   }
 
-  async #send(together: Planned[], planned: readonly Trouble[], isSentAgain: boolean): Promise<void> {
-    this.#d1.fail(planned)
+  async #send(together: Planned[], ahead: readonly Trouble[], isSentAgain: boolean): Promise<void> {
+    this.#d1.fail(ahead)
     const phases = [await Promise.all(together.map((each) => this.#say(each)))]
     const troubles = this.#d1.heal()
     await this.#d1.deliver()
@@ -149,8 +150,8 @@ export class Run {
   }
 
   /** Lines one after the other; after trouble the file is sent again, as its answer says. */
-  async #import(lines: Line[], planned: readonly Trouble[]): Promise<void> {
-    this.#d1.fail(planned)
+  async #import(lines: Line[], ahead: readonly Trouble[]): Promise<void> {
+    this.#d1.fail(ahead)
     const first = await this.#sayLines(lines)
     const troubles = this.#d1.heal()
     await this.#d1.deliver()
