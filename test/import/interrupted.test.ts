@@ -55,6 +55,7 @@ describe('when D1 breaks off', () => {
 
   it.each([
     ['before the commit', ['none', 'unsent'], ['old customer.created'], ['created', 'updated']],
+    ['and the commit arrives too late', ['none', 'late'], ['old customer.created'], ['created', 'updated']],
     ['and stays away, after the commit', ['none', 'lost', ...AWAY], DONE, ['unchanged', 'unchanged']],
     ['and stays away, before the commit', ['none', ...AWAY], ['old customer.created'], ['created', 'updated']],
   ] as const)('%s, each line is told to be sent again, and is then done once', async (_when, troubles, left, again) => {
@@ -62,6 +63,7 @@ describe('when D1 breaks off', () => {
     d1.fail(troubles)
     const { results } = await importLines(tenant.live.key, LINES)
     d1.heal()
+    await d1.deliver()
     expect(said(results)).toEqual([
       [1, 'error'],
       [2, 'error'],
