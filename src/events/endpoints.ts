@@ -4,6 +4,7 @@
  */
 import type { Scope } from '../registry/customer.ts'
 import { Refused } from '../registry/failures.ts'
+import { type Keep, onceOnly, type Repeatable } from '../registry/once.ts'
 import type { EventType } from './catalogue.ts'
 import { type Posted, postSigned } from './deliver.ts'
 import { type DestinationProblem, problemOfDestination } from './destination.ts'
@@ -29,26 +30,34 @@ export interface NewEndpoint {
   enabled: boolean
 }
 
+/** When a change is asked for, and what makes it safe to be asked for twice. */
+export interface By {
+  nowMs: number
+  repeatable: Repeatable | null
+}
+
 /** The secret is the first of the endpoint that is answered. */
-export async function createEndpoint(
+export function createEndpoint(
   deps: EndpointDeps,
   fields: NewEndpoint,
-  by: { actor: string; nowMs: number },
+  { actor, nowMs, repeatable }: By & { actor: string },
 ): Promise<Endpoint> {
-  const url = await publicUrl(deps, fields.url)
-  const endpoint: Endpoint = {
-    ...fields,
-    url,
-    id: deps.newId('webhookEndpoint', by.nowMs),
-    disabledReason: null,
-    failingSinceMs: null,
-    secrets: [{ secret: newSecret(), expiresAtMs: null }],
-    createdAtMs: by.nowMs,
-    updatedAtMs: by.nowMs,
-    createdBy: by.actor,
-  }
-  if (await deps.store.insert(endpoint)) return endpoint
-  throw new Refused({ reason: 'too_many_endpoints', endpointsMax: ENDPOINTS_MAX })
+  return onceOnly(deps, repeatable, async (keep) => {
+    const url = await publicUrl(deps, fields.url)
+    const endpoint: Endpoint = {
+      ...fields,
+      url,
+      id: deps.newId('webhookEndpoint', nowMs),
+      disabledReason: null,
+      failingSinceMs: null,
+      secrets: [{ secret: newSecret(), expiresAtMs: null }],
+      createdAtMs: nowMs,
+      updatedAtMs: nowMs,
+      createdBy: actor,
+    }
+    if (await deps.store.insert(endpoint, await keep(null, endpoint))) return endpoint
+    throw new Refused({ reason: 'too_many_endpoints', endpointsMax: ENDPOINTS_MAX })
+  })
 }
 
 export function listEndpoints({ store }: EndpointDeps): Promise<Endpoint[]> {
@@ -78,39 +87,44 @@ export async function deleteEndpoint({ store }: EndpointDeps, id: string): Promi
 }
 
 /** The new secret comes first. Those before it sign along for `overlapMs`, so that receivers can change over. */
-export async function rotateSecret(
-  { store }: EndpointDeps,
+export function rotateSecret(
+  deps: EndpointDeps,
   id: string,
   overlapMs: number,
-  nowMs: number,
+  { nowMs, repeatable }: By,
 ): Promise<Endpoint> {
-  for (let attempt = 0; attempt < ROTATIONS_TRIED_MAX; attempt++) {
-    const endpoint = found(await store.get(id))
-    const secrets = rotated(endpoint.secrets, newSecret(), overlapMs, nowMs)
-    if (secrets.length > SECRETS_MAX) {
-      const message = `would have more than ${SECRETS_MAX} secrets sign at once`
-      throw refusedField('overlap_seconds', { message, fix: 'send 0, which ends those before, or wait until one ends' })
+  const { store } = deps
+  return onceOnly(deps, repeatable, async (keep) => {
+    for (let attempt = 0; attempt < ROTATIONS_TRIED_MAX; attempt++) {
+      const endpoint = found(await store.get(id))
+      const secrets = rotated(endpoint.secrets, newSecret(), overlapMs, nowMs)
+      if (secrets.length > SECRETS_MAX) {
+        const message = `would have more than ${SECRETS_MAX} secrets sign at once`
+        const fix = 'send 0, which ends those before, or wait until one ends'
+        throw refusedField('overlap_seconds', { message, fix })
+      }
+      const made = { ...endpoint, secrets, updatedAtMs: nowMs }
+      if (await store.replaceSecrets(id, endpoint.secrets, secrets, nowMs, await keep(null, made))) return made
     }
-    if (await store.replaceSecrets(id, endpoint.secrets, secrets, nowMs)) {
-      return { ...endpoint, secrets, updatedAtMs: nowMs }
-    }
-  }
-  throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
+    throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
+  })
 }
 
 /** Sends a made-up event of that type now, signed like any other. It is no delivery: nothing is kept, or sent again. */
-export async function testEndpoint(
+export function testEndpoint(
   deps: EndpointDeps,
   scope: Scope,
   id: string,
   type: EventType,
-  nowMs: number,
+  { nowMs, repeatable }: By,
 ): Promise<Posted & { eventId: string }> {
-  const { url, secrets } = found(await deps.store.get(id))
-  const eventId = deps.newId('event', nowMs)
-  const body = bodyOf(sampleEvent(type, scope, eventId, nowMs))
-  const posted = await postSigned({ url, secrets, id: eventId, body, answerBytesMax: ANSWER_BYTES_MAX }, deps)
-  return { ...posted, eventId }
+  return onceOnly(deps, repeatable, async (keep) => {
+    const { url, secrets } = found(await deps.store.get(id))
+    const eventId = deps.newId('event', nowMs)
+    const body = bodyOf(sampleEvent(type, scope, eventId, nowMs))
+    const posted = await postSigned({ url, secrets, id: eventId, body, answerBytesMax: ANSWER_BYTES_MAX }, deps)
+    return kept(deps, keep, { ...posted, eventId })
+  })
 }
 
 /** Newest event first, each delivery with its attempts. */
@@ -120,18 +134,29 @@ export async function listDeliveries({ store }: EndpointDeps, id: string, query:
 }
 
 /** Has events sent once more. Bounded: when there are more, the answer says where the next call goes on. */
-export async function redeliverEvents(
-  { store, announce }: EndpointDeps,
+export function redeliverEvents(
+  deps: EndpointDeps,
   id: string,
   which: Redelivery,
-  nowMs: number,
+  { nowMs, repeatable }: By,
 ): Promise<{ count: number; nextAfterId: string | null }> {
-  const endpoint = found(await store.get(id))
-  if (!endpoint.enabled) throw new Refused({ reason: 'endpoint_disabled' })
-  const redelivered = await store.redeliver(endpoint, which, nowMs)
-  if (!redelivered) throw new Refused({ reason: 'not_found', resource: 'event' })
-  await announce(id, redelivered.customerIds)
-  return redelivered
+  const { store, announce } = deps
+  return onceOnly(deps, repeatable, async (keep) => {
+    const endpoint = found(await store.get(id))
+    if (!endpoint.enabled) throw new Refused({ reason: 'endpoint_disabled' })
+    const redelivered = await store.redeliver(endpoint, which, nowMs)
+    if (!redelivered) throw new Refused({ reason: 'not_found', resource: 'event' })
+    const { count, customerIds, nextAfterId } = redelivered
+    await announce(id, customerIds)
+    return kept(deps, keep, { count, nextAfterId })
+  })
+}
+
+/** Of what is known only when it is done. Whoever dies before has it done again, which sends at most the same once more. */
+async function kept<Made>({ store }: EndpointDeps, keep: Keep<Made>, made: Made): Promise<Made> {
+  const answer = await keep(null, made)
+  if (answer) await store.keepAnswer(answer)
+  return made
 }
 
 async function publicUrl(deps: EndpointDeps, text: string): Promise<string> {

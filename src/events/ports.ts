@@ -2,6 +2,7 @@
  * What the operations on webhook endpoints need of the world: where they and their deliveries are kept, a queue, time, ids,
  * and a way to send. Of one tenant and mode each; storage and wiring supply them.
  */
+import type { AnswerStore, KeptAnswer } from '../registry/once.ts'
 import type { NewId } from '../shared/ids.ts'
 import type { EventType } from './catalogue.ts'
 import type { PostDeps } from './deliver.ts'
@@ -83,15 +84,21 @@ export interface Redelivered {
   nextAfterId: string | null
 }
 
-/** Every method is one batch. Null: there is no such endpoint. */
-export interface EndpointStore {
+/** Every method is one batch; an answer to be kept is kept if the change was made. Null: there is no such endpoint. */
+export interface EndpointStore extends AnswerStore {
   /** False: there are as many as there may be. */
-  insert(endpoint: Endpoint): Promise<boolean>
+  insert(endpoint: Endpoint, kept: KeptAnswer | null): Promise<boolean>
   list(): Promise<Endpoint[]>
   get(id: string): Promise<Endpoint | null>
   update(id: string, changes: EndpointChanges, nowMs: number): Promise<Endpoint | null>
   /** Only if the secrets are still those that the caller has seen. */
-  replaceSecrets(id: string, seen: readonly Secret[], secrets: Secret[], nowMs: number): Promise<boolean>
+  replaceSecrets(
+    id: string,
+    seen: readonly Secret[],
+    secrets: Secret[],
+    nowMs: number,
+    kept: KeptAnswer | null,
+  ): Promise<boolean>
   /** False: there was none. */
   remove(id: string): Promise<boolean>
   deliveries(id: string, query: DeliveryQuery): Promise<DeliveryPage>

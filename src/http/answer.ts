@@ -48,7 +48,7 @@ export function answer(
       'x-ratelimit-reset': limits.resetSeconds,
     }),
     ...(registry?.source && { 'cache-status': CACHE_STATUS[registry.source] }),
-    ...((registry ?? c.get('repeatable'))?.replayed && { 'idempotent-replayed': 'true' }),
+    ...((registry?.replayed || c.get('repeatable')?.replayed) && { 'idempotent-replayed': 'true' }),
     ...(registry?.consistencyToken && { 'consistency-token': registry.consistencyToken }),
     ...(serverTiming && { 'server-timing': serverTiming() }),
     ...(body !== null && { 'content-type': JSON_TYPE, 'cache-control': CACHE_CONTROL }),

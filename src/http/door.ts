@@ -5,7 +5,7 @@
 import type { Context } from 'hono'
 import type { EdgeRegistry } from '../gate/edge-registry.ts'
 import type { Failure } from '../registry/failures.ts'
-import type { Repeatable } from '../tenants/ports.ts'
+import type { Repeatable } from '../registry/once.ts'
 import type { CountAnswer } from './answer-count.ts'
 
 export interface FailureContext {

@@ -4,7 +4,7 @@
  * two requests at once one is the first.
  */
 import { and, eq, getTableColumns, gt, inArray, lte, type SQL, sql } from 'drizzle-orm'
-import type { KeptAnswer } from '../tenants/ports.ts'
+import type { KeptAnswer } from '../registry/once.ts'
 import { type Database, openDatabase } from './database.ts'
 import { adminIdempotencyRecords as records } from './tables.ts'
 

@@ -1,8 +1,11 @@
 /**
- * What a caller is told when D1 does not answer: to come again. A mistake in a statement stays what it is.
+ * What a caller is told when D1 does not answer: to come again. A mistake in a statement stays what it is, and so does an
+ * answer that was kept before.
  */
 import { Refused } from '../registry/failures.ts'
+import { AnsweredBefore } from '../registry/once.ts'
 import { describeError, log } from '../shared/log.ts'
+import { KEPT_BEFORE } from './admin-idempotency-records.ts'
 import { classifyD1Error, isStatementFault } from './d1-errors.ts'
 
 const RETRY_AFTER_MS = 1_000
@@ -12,6 +15,7 @@ export async function orUnavailable<T>(work: () => Promise<T>): Promise<T> {
     return await work()
   } catch (error) {
     const problem = classifyD1Error(error)
+    if (problem.kind === 'refused' && problem.rule === KEPT_BEFORE) throw new AnsweredBefore()
     if (isStatementFault(problem)) throw error
     log('error', { event: 'storage_failed', kind: problem.kind, error: describeError(error) })
     throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })

@@ -2,9 +2,12 @@
  * The webhook endpoints of one tenant and mode in D1. What may be done with them is `events/endpoints.ts`; the failures of an
  * endpoint are written down by `webhook-outbox.ts`. All of it goes to the primary.
  */
-import { and, desc, eq, sql } from 'drizzle-orm'
+import { and, desc, eq, type SQL, sql } from 'drizzle-orm'
 import type { Endpoint, EndpointChanges, EndpointStore } from '../events/ports.ts'
+import type { Secret } from '../events/signature.ts'
 import type { Scope } from '../registry/customer.ts'
+import type { KeptAnswer } from '../registry/once.ts'
+import { keepStatements, selectKept } from './admin-idempotency-records.ts'
 import { classifyD1Error } from './d1-errors.ts'
 import { openDatabase } from './database.ts'
 import { webhookEndpoints } from './outbox-tables.ts'
@@ -15,11 +18,12 @@ export function endpointStore(d1: D1Database, scope: Scope): EndpointStore {
   const db = openDatabase(d1)
   const inScope = and(eq(webhookEndpoints.tenantId, scope.tenantId), eq(webhookEndpoints.mode, scope.mode))
   const isEndpoint = (id: string) => and(inScope, eq(webhookEndpoints.id, id))
+  const keeping = (kept: KeptAnswer | null, made?: SQL) => (kept ? keepStatements(db, kept, made) : [])
   return {
-    insert: (endpoint) =>
+    insert: (endpoint, kept) =>
       orUnavailable(async () => {
         try {
-          await db.insert(webhookEndpoints).values({ ...scope, ...endpoint })
+          await db.batch([db.insert(webhookEndpoints).values({ ...scope, ...endpoint }), ...keeping(kept)])
           return true
         } catch (error) {
           const problem = classifyD1Error(error)
@@ -50,13 +54,19 @@ export function endpointStore(d1: D1Database, scope: Scope): EndpointStore {
         return row ? endpointOf(row) : null
       }),
 
-    replaceSecrets: (id, seen, secrets, nowMs) =>
+    replaceSecrets: (id, seen, secrets, nowMs, kept) =>
       orUnavailable(async () => {
-        const rows = await db
-          .update(webhookEndpoints)
-          .set({ secrets, updatedAtMs: nowMs })
-          .where(and(isEndpoint(id), sql`${webhookEndpoints.secrets} = ${JSON.stringify(seen)}`))
-          .returning({ id: webhookEndpoints.id })
+        const have = (those: readonly Secret[]) =>
+          and(isEndpoint(id), sql`${webhookEndpoints.secrets} = ${JSON.stringify(those)}`)
+        const replaced = db.select({ found: sql`1` }).from(webhookEndpoints).where(have(secrets))
+        const [rows] = await db.batch([
+          db
+            .update(webhookEndpoints)
+            .set({ secrets, updatedAtMs: nowMs })
+            .where(have(seen))
+            .returning({ id: webhookEndpoints.id }),
+          ...keeping(kept, sql`EXISTS ${replaced}`),
+        ])
         return rows.length > 0
       }),
 
@@ -64,6 +74,13 @@ export function endpointStore(d1: D1Database, scope: Scope): EndpointStore {
       orUnavailable(async () => {
         const rows = await db.delete(webhookEndpoints).where(isEndpoint(id)).returning({ id: webhookEndpoints.id })
         return rows.length > 0
+      }),
+
+    keptAnswer: (key, nowMs) => orUnavailable(async () => (await selectKept(db, key, nowMs))[0] ?? null),
+
+    keepAnswer: (kept) =>
+      orUnavailable(async () => {
+        await db.batch(keepStatements(db, kept))
       }),
 
     deliveries: (id, query) => orUnavailable(() => listDeliveries(db, scope, id, query)),

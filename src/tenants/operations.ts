@@ -8,11 +8,12 @@
  */
 import type { Mode } from '../registry/customer.ts'
 import { Refused } from '../registry/failures.ts'
+import type { Repeatable } from '../registry/once.ts'
 import { log } from '../shared/log.ts'
 import { bringInForce } from './in-force.ts'
 import { mintKey } from './key-format.ts'
 import { once } from './once.ts'
-import type { GateUsage, Page, PageRequest, Repeatable, TenantChanges, TenantDeps, TenantQuery } from './ports.ts'
+import type { GateUsage, Page, PageRequest, TenantChanges, TenantDeps, TenantQuery } from './ports.ts'
 import { ContractEndsBeforeStart } from './ports.ts'
 import type { ApiKey, KeyScope, Tenant } from './tenant.ts'
 import { DEFAULT_TIER, limitsFor, TIER_LIMITS } from './tiers.ts'

@@ -3,6 +3,7 @@
  * time and ids. `storage/tenants.ts` is the store, `wiring.ts` puts the rest together.
  */
 import type { Mode } from '../registry/customer.ts'
+import type { AnswerStore, KeptAnswer } from '../registry/once.ts'
 import type { Clock } from '../shared/clock.ts'
 import type { NewId } from '../shared/ids.ts'
 import type { ApiKey, Tenant } from './tenant.ts'
@@ -49,39 +50,10 @@ export interface Page<Item> {
 export class ContractEndsBeforeStart extends Error {}
 
 /**
- * What makes a request safe to send twice: what it is known again by, and a way to keep its answer that only a repeat of it
- * can read.
- */
-export interface Repeatable {
-  /** Hash of the caller's idempotency key. */
-  key: string
-  /** Hash of the request. */
-  fingerprint: string
-  seal(answer: object): Promise<string>
-  /** Only for what was sealed under the same key for the same request. */
-  open(sealed: string): Promise<unknown>
-  /** Set when the answer turns out to be the one that an earlier request was given. */
-  replayed: boolean
-}
-
-/** An answer as it is kept. */
-export interface KeptAnswer {
-  key: string
-  fingerprint: string
-  /** Whose policy has to be in force before the answer is given again; null for none. */
-  tenantId: string | null
-  sealed: string
-  keptAtMs: number
-}
-
-/** What the store throws, having changed nothing, when there is an answer under the key already. */
-export class AnsweredBefore extends Error {}
-
-/**
  * Every method is one batch: all of it happens or none, and what it answers is what the batch saw. An answer to be kept is
  * kept if the change was made, in the same batch.
  */
-export interface TenantStore {
+export interface TenantStore extends AnswerStore {
   insert(tenant: Tenant, kept: KeptAnswer | null): Promise<void>
   get(tenantId: string): Promise<StoredTenant | null>
   list(query: TenantQuery, page: PageRequest): Promise<Page<Tenant>>
@@ -97,11 +69,6 @@ export interface TenantStore {
   revokeKey(tenantId: string, keyId: string, nowMs: number): Promise<KeyChange>
   /** Puts a new key beside the old one, which then ends. Nothing happens if the old one is dead, was replaced before, or ends otherwise than it was seen to. */
   replaceKey(replacement: KeyReplacement, kept: KeptAnswer | null): Promise<KeyChange>
-
-  /** What is kept under the key at this time. */
-  keptAnswer(key: string, nowMs: number): Promise<KeptAnswer | null>
-  /** Keeps an answer that came with no change. */
-  keepAnswer(kept: KeptAnswer): Promise<void>
 
   /** Tenants whose gates may not know their newest policy. */
   unapplied(limit: number): Promise<StoredTenant[]>

@@ -133,6 +133,10 @@ describe('a chain', () => {
     const { againAtMs } = await drain(id)
     expect(againAtMs).toBe(nowMs)
     expect(sent).toHaveLength(100)
+    // Should that message get lost, the sweep finds it.
+    expect(await overdueDeliveries(env.DB, nowMs + 30_000)).toContainEqual(
+      expect.objectContaining({ endpointId: endpoint.id, customerId: id }),
+    )
     await drain(id)
     expect(versions()).toEqual(Array.from({ length: 103 }, (_, before) => before + 1))
   })

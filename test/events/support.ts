@@ -29,7 +29,7 @@ export async function newEndpoint(scope: Scope, fields: Partial<Endpoint> = {}):
     createdBy: 'key_1',
     ...fields,
   }
-  await storeOf(scope).insert(endpoint)
+  await storeOf(scope).insert(endpoint, null)
   return endpoint
 }
 

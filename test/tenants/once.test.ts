@@ -4,8 +4,8 @@
  */
 import { describe, expect, it } from 'vitest'
 import { Refused } from '../../src/registry/failures.ts'
+import type { Repeatable } from '../../src/registry/once.ts'
 import { applyPendingPolicies, createKey, revokeKey, rotateKey } from '../../src/tenants/operations.ts'
-import type { Repeatable } from '../../src/tenants/ports.ts'
 import { failureOf, type Hand, hand, make } from './support.ts'
 
 const fields = { name: 'default', mode: 'live' as const, scopes: ['customers:read' as const], expiresAtMs: null }

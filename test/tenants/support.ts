@@ -1,10 +1,11 @@
 /** Operations on tenants over the real D1, with gates and a clock that tests hold in their hands. */
 import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
+import type { Repeatable } from '../../src/registry/once.ts'
 import { newId, newTenantId } from '../../src/shared/ids.ts'
 import { tenantStore } from '../../src/storage/tenants.ts'
 import { createTenant } from '../../src/tenants/operations.ts'
-import type { Repeatable, TenantChanges, TenantDeps } from '../../src/tenants/ports.ts'
+import type { TenantChanges, TenantDeps } from '../../src/tenants/ports.ts'
 
 export const SIGNING_SECRET = 'a-signing-secret-of-the-tests'
 

@@ -2,10 +2,10 @@
  * The operator's door: `/admin/customers`, over tenants and their keys. What it answers is in force when it is answered.
  */
 import { Hono } from 'hono'
-import { repeatableOf } from '../../http/admin-idempotency.ts'
 import { answer } from '../../http/answer.ts'
 import { jsonBody, optionalJsonBody } from '../../http/body.ts'
 import type { HttpContext, HttpEnv } from '../../http/door.ts'
+import { repeatableOfOperator } from '../../http/sealed-idempotency.ts'
 import { noQuery, validJson, validQuery } from '../../http/validate.ts'
 import { Refused } from '../../registry/failures.ts'
 import { log } from '../../shared/log.ts'
@@ -49,7 +49,7 @@ export function adminCustomers(wiring: Wiring) {
     .post('/', noQuery, jsonBody, validJson(tenantCreate), async (c) => {
       const { company_name: companyName, contact_email: contactEmail, ...rest } = c.req.valid('json')
       const fields = { ...toTenantChanges(rest), companyName, contactEmail }
-      const tenant = await createTenant(deps(c), fields, await repeatableOf(c))
+      const tenant = await createTenant(deps(c), fields, await repeatableOfOperator(c))
       logChange(c, 'tenant_created', tenant.id)
       return answer(c, 201, toAdminTenant(tenant))
     })
@@ -73,7 +73,12 @@ export function adminCustomers(wiring: Wiring) {
     })
     .post('/:customer_id/keys', noQuery, optionalJsonBody, validJson(keyCreate), async (c) => {
       const owner = tenantId(c.req.param('customer_id'))
-      const { key, text } = await createKey(deps(c), owner, toKeyFields(c.req.valid('json')), await repeatableOf(c))
+      const { key, text } = await createKey(
+        deps(c),
+        owner,
+        toKeyFields(c.req.valid('json')),
+        await repeatableOfOperator(c),
+      )
       logChange(c, 'key_created', owner, { keyId: key.id })
       return answer(c, 201, toNewAdminKey(key, text))
     })
@@ -103,7 +108,7 @@ export function adminCustomers(wiring: Wiring) {
         owner,
         keyId(c.req.param('key_id')),
         options,
-        await repeatableOf(c),
+        await repeatableOfOperator(c),
       )
       logChange(c, 'key_rotated', owner, { keyId: key.id, rotatedFrom: key.rotatedFrom })
       return answer(c, 201, toNewAdminKey(key, text))

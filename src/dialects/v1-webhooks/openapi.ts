@@ -57,6 +57,7 @@ export const webhookRoutes: Record<string, RouteDoc> = {
   'POST /v1/webhooks/endpoints': {
     ...COMMON,
     operationId: 'createWebhookEndpoint',
+    headers: ['idempotency-key'],
     summary: 'Have changes sent to a URL',
     description:
       'At most 20 for a tenant and mode. The URL is https, of a public host, without credentials. The answer has the signing secret, this once.',
@@ -104,6 +105,7 @@ export const webhookRoutes: Record<string, RouteDoc> = {
   'POST /v1/webhooks/endpoints/:endpoint_id/rotate': {
     ...COMMON,
     operationId: 'rotateWebhookSecret',
+    headers: ['idempotency-key'],
     summary: 'Sign with a new secret',
     description:
       'The old one signs along for `overlap_seconds` (a day unless said), so that receivers can change over.',
@@ -119,6 +121,7 @@ export const webhookRoutes: Record<string, RouteDoc> = {
   'POST /v1/webhooks/endpoints/:endpoint_id/test': {
     ...COMMON,
     operationId: 'testWebhookEndpoint',
+    headers: ['idempotency-key'],
     summary: 'Send a sample now',
     description: 'Signed like any other, and answered with what came of it. It is sent once and kept nowhere.',
     path,
@@ -159,6 +162,7 @@ export const webhookRoutes: Record<string, RouteDoc> = {
   'POST /v1/webhooks/endpoints/:endpoint_id/redeliver': {
     ...COMMON,
     operationId: 'redeliverWebhooks',
+    headers: ['idempotency-key'],
     summary: 'Send events once more',
     description:
       'One of `event_id`, `failed` (whatever was given up and not sent since) and `since` (whatever the endpoint wants of the log from then on, also what happened while it was disabled). At most 1,000 events a call; the answer says where the next goes on. A customer’s events come in their order.',

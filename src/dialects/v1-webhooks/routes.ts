@@ -3,6 +3,7 @@
  */
 import { Hono } from 'hono'
 import {
+  type By,
   createEndpoint,
   deleteEndpoint,
   getEndpoint,
@@ -18,6 +19,7 @@ import { answer } from '../../http/answer.ts'
 import { admitFirst } from '../../http/authenticate.ts'
 import { jsonBody, optionalJsonBody } from '../../http/body.ts'
 import type { HttpContext, HttpEnv } from '../../http/door.ts'
+import { repeatableOfTenant } from '../../http/sealed-idempotency.ts'
 import { noQuery, validJson, validQuery } from '../../http/validate.ts'
 import { Refused } from '../../registry/failures.ts'
 import type { Wiring } from '../../wiring.ts'
@@ -42,10 +44,19 @@ export function v1Webhooks(wiring: Wiring) {
     return { actor, deps: wiring.webhooks(c.env, registry.scope), nowMs: c.get('nowMs') }
   }
 
+  /** The same for a POST, which may be sent twice. */
+  async function enterOnce(c: HttpContext): Promise<{ deps: EndpointDeps; by: By & { actor: string } }> {
+    const { deps, actor, nowMs } = await enter(c)
+    return {
+      deps,
+      by: { actor, nowMs, repeatable: await repeatableOfTenant(c, wiring.bindings(c.env).signingSecrets) },
+    }
+  }
+
   return new Hono<HttpEnv>()
     .post('/', admitFirst, noQuery, jsonBody, validJson(endpointCreate), async (c) => {
-      const { deps, actor, nowMs } = await enter(c)
-      const endpoint = await createEndpoint(deps, toNewEndpoint(c.req.valid('json')), { actor, nowMs })
+      const { deps, by } = await enterOnce(c)
+      const endpoint = await createEndpoint(deps, toNewEndpoint(c.req.valid('json')), by)
       return answer(c, 201, toV1NewSecret(endpoint))
     })
     .get('/', noQuery, async (c) => {
@@ -68,14 +79,14 @@ export function v1Webhooks(wiring: Wiring) {
       return answer(c, 204, null)
     })
     .post('/:endpoint_id/rotate', admitFirst, noQuery, optionalJsonBody, validJson(secretRotate), async (c) => {
-      const { deps, nowMs } = await enter(c)
+      const { deps, by } = await enterOnce(c)
       const overlapMs = c.req.valid('json').overlap_seconds * 1_000
-      return answer(c, 201, toV1NewSecret(await rotateSecret(deps, endpointId(c), overlapMs, nowMs)))
+      return answer(c, 201, toV1NewSecret(await rotateSecret(deps, endpointId(c), overlapMs, by)))
     })
     .post('/:endpoint_id/test', admitFirst, noQuery, optionalJsonBody, validJson(endpointTest), async (c) => {
-      const { deps, nowMs } = await enter(c)
+      const { deps, by } = await enterOnce(c)
       const { type } = c.req.valid('json')
-      const posted = await testEndpoint(deps, c.get('registry').scope, endpointId(c), type, nowMs)
+      const posted = await testEndpoint(deps, c.get('registry').scope, endpointId(c), type, by)
       const { eventId, statusCode, error, durationMs, answer: text } = posted
       return answer(c, 200, {
         event_id: eventId,
@@ -93,13 +104,9 @@ export function v1Webhooks(wiring: Wiring) {
       return answer(c, 200, toV1Deliveries(await listDeliveries(deps, endpointId(c), query), query))
     })
     .post('/:endpoint_id/redeliver', admitFirst, noQuery, jsonBody, validJson(redelivery), async (c) => {
-      const { deps, nowMs } = await enter(c)
-      const { count, nextAfterId } = await redeliverEvents(
-        deps,
-        endpointId(c),
-        toRedelivery(c.req.valid('json')),
-        nowMs,
-      )
+      const { deps, by } = await enterOnce(c)
+      const which = toRedelivery(c.req.valid('json'))
+      const { count, nextAfterId } = await redeliverEvents(deps, endpointId(c), which, by)
       const cursor = nextAfterId && cursorOf(nextAfterId)
       return answer(c, 202, { redelivered: count, next_cursor: cursor, has_more: cursor !== null })
     })

@@ -10,7 +10,7 @@ import { call, newKey, newTenant } from '../../support/roster.ts'
 
 const PATH = '/v1/webhooks/endpoints'
 /** An address: these tests run without a resolver. */
-const URL = 'https://93.184.215.14/hook'
+const HOOK = 'https://93.184.215.14/hook'
 const NOBODY = 'whe_01ARZ3NDEKTSV4RRFFQ69G5FAV'
 
 async function newCaller() {
@@ -21,7 +21,7 @@ async function newCaller() {
 }
 
 async function newEndpoint(send: Awaited<ReturnType<typeof newCaller>>['send'], fields: object = {}) {
-  const { status, body } = await send('POST', '', { url: URL, ...fields })
+  const { status, body } = await send('POST', '', { url: HOOK, ...fields })
   expect(status).toBe(201)
   return body
 }
@@ -32,7 +32,7 @@ describe('an endpoint', () => {
     const made = await newEndpoint(send)
     expect(made).toEqual({
       id: expect.stringMatching(/^whe_[0-9A-Z]{26}$/),
-      ...{ url: URL, description: '', event_types: null, enabled: true, status: 'ok' },
+      ...{ url: HOOK, description: '', event_types: null, enabled: true, status: 'ok' },
       ...{ disabled_reason: null, failing_since: null, secret: expect.stringMatching(/^whsec_[A-Za-z0-9+/]{43}=$/) },
       ...{ created_at: expect.any(String), updated_at: made.created_at, created_by: expect.stringMatching(/^key_/) },
     })
@@ -99,18 +99,18 @@ describe('an endpoint', () => {
 
   it('can be one of twenty for each mode, however many are made at once', async () => {
     const { send, sendTest } = await newCaller()
-    const made = await Promise.all(Array.from({ length: 25 }, () => send('POST', '', { url: URL })))
+    const made = await Promise.all(Array.from({ length: 25 }, () => send('POST', '', { url: HOOK })))
     expect(made.filter(({ status }) => status === 201)).toHaveLength(20)
     const refused = made.find(({ status }) => status === 400)?.body
     expect(refused).toMatchObject({ code: 'invalid_operation', details: { reason: 'too_many_endpoints' } })
     expect(refused.message).toMatch(/delete one first/)
-    expect((await sendTest('POST', '', { url: URL })).status).toBe(201)
+    expect((await sendTest('POST', '', { url: HOOK })).status).toBe(201)
   })
 
   it('of another tenant or mode is told as one that does not exist, byte for byte', async () => {
     const [us, them] = [await newCaller(), await newCaller()]
     const theirs = (await newEndpoint(them.send)).id
-    const ofTest = (await us.sendTest('POST', '', { url: URL })).body.id
+    const ofTest = (await us.sendTest('POST', '', { url: HOOK })).body.id
     const requests: [string, string, object?][] = [
       ['GET', ''],
       ['PATCH', '', { description: 'ours' }],
@@ -129,7 +129,7 @@ describe('an endpoint', () => {
       for (const other of others)
         expect([method, path, other.status, other.text]).toEqual([method, path, 404, missing?.text])
     }
-    expect((await them.send('GET', `/${theirs}`)).body).toMatchObject({ url: URL, description: '' })
+    expect((await them.send('GET', `/${theirs}`)).body).toMatchObject({ url: HOOK, description: '' })
   })
 
   it('is for keys with the scope webhooks alone', async () => {
@@ -137,7 +137,7 @@ describe('an endpoint', () => {
     const { key } = await newKey(tenantId, { scopes: ['customers:read', 'customers:write', 'events:read'] })
     for (const [method, path, body] of [
       ['GET', ''],
-      ['POST', '', { url: URL }],
+      ['POST', '', { url: HOOK }],
       ['DELETE', `/${NOBODY}`],
       ['POST', `/${NOBODY}/test`, {}],
     ] as const) {
@@ -155,9 +155,9 @@ describe('what is wrong is named with the mend', () => {
     ['a URL that is not public', { url: 'https://10.0.0.1/' }, ['url']],
     ['credentials', { url: 'https://user:secret@93.184.215.14/' }, ['url']],
     ['http', { url: 'http://93.184.215.14/' }, ['url']],
-    ['an unknown type', { url: URL, event_types: ['customer.exploded'] }, ['event_types.0']],
-    ['no type', { url: URL, event_types: [] }, ['event_types']],
-    ['a long description', { url: URL, description: 'x'.repeat(501) }, ['description']],
+    ['an unknown type', { url: HOOK, event_types: ['customer.exploded'] }, ['event_types.0']],
+    ['no type', { url: HOOK, event_types: [] }, ['event_types']],
+    ['a long description', { url: HOOK, description: 'x'.repeat(501) }, ['description']],
     ['several at once', { url: 7, enabled: 'yes' }, ['url', 'enabled']],
   ])('%s', async (_, body, fields) => {
     const { send } = await newCaller()
@@ -252,8 +252,8 @@ it('a secret is in no answer but the one that makes it, and in no line of the lo
     send('GET', `/${id}/deliveries`),
     send('POST', `/${id}/redeliver`, { since: '2026-01-20' }),
     send('POST', `/${id}/rotate`, { overlap_seconds: -1 }),
-    send('DELETE', `/${id}`),
   ])
+  answers.push(await send('DELETE', `/${id}`))
   vi.restoreAllMocks()
   expect(first).not.toBe(second)
   for (const secret of [first, second]) {
@@ -277,5 +277,62 @@ describe('ALLOW_LOCAL_WEBHOOKS', () => {
     const deployed = { ALLOW_LOCAL_WEBHOOKS: undefined, DEPLOYED: 'true' }
     expect(readEnv(bindings(deployed)).allowLocalWebhooks).toBe(false)
     expect(readEnv(bindings({ ALLOW_LOCAL_WEBHOOKS: 'yes' })).allowLocalWebhooks).toBe(false)
+  })
+})
+
+describe('an idempotency-key', () => {
+  const keyed = (tenant: { key: string }, path: string, body: object, headers: Record<string, string> = {}) =>
+    call('POST', `${PATH}${path}`, { key: tenant.key, body, headers: { 'idempotency-key': 'the-same', ...headers } })
+
+  it('makes one endpoint of any number of requests, each answered with the same secret', async () => {
+    const caller = await newCaller()
+    const answers = await Promise.all(Array.from({ length: 5 }, () => keyed(caller, '', { url: HOOK })))
+    expect(answers.map(({ status }) => status)).toEqual(Array(5).fill(201))
+    expect(new Set(answers.map(({ text }) => text)).size).toBe(1)
+    expect(answers.filter(({ headers }) => headers.get('idempotent-replayed') === 'true')).toHaveLength(4)
+    expect((await caller.send('GET', '')).body.items).toHaveLength(1)
+    const other = await newKey(caller.tenantId, {})
+    expect((await keyed({ key: other.key }, '', { url: HOOK })).text).toBe(answers[0]?.text)
+  })
+
+  it('rotates once, tests once, sends again once', async () => {
+    const caller = await newCaller()
+    const { id } = await newEndpoint(caller.send, { url: 'http://127.0.0.1:9/' })
+    for (const [path, body] of [
+      ['/rotate', {}],
+      ['/test', {}],
+      ['/redeliver', { failed: true }],
+    ] as const) {
+      const headers = { 'idempotency-key': path }
+      const [first, again] = [
+        await keyed(caller, `/${id}${path}`, body, headers),
+        await keyed(caller, `/${id}${path}`, body, headers),
+      ]
+      expect([path, again.text, again.headers.get('idempotent-replayed')]).toEqual([path, first.text, 'true'])
+    }
+    const row = await env.DB.prepare('SELECT secrets FROM webhook_endpoints WHERE id = ?')
+      .bind(id)
+      .first<string>('secrets')
+    expect(JSON.parse(row ?? '')).toHaveLength(2)
+  })
+
+  it('with another request is refused, and is another tenant’s and mode’s own', async () => {
+    const [us, them] = [await newCaller(), await newCaller()]
+    const first = await keyed(us, '', { url: HOOK })
+    const other = await keyed(us, '', { url: `${HOOK}/other` })
+    expect([other.status, other.body.code]).toEqual([422, 'idempotency_mismatch'])
+    expect((await keyed(them, '', { url: HOOK })).body.id).not.toBe(first.body.id)
+  })
+
+  it('keeps a refusal too, and no secret in clear anywhere but where it signs from', async () => {
+    const caller = await newCaller()
+    for (const replayed of [null, 'true']) {
+      const refused = await keyed(caller, `/${NOBODY}/rotate`, {})
+      expect([refused.status, refused.headers.get('idempotent-replayed')]).toEqual([404, replayed])
+    }
+    const { body } = await keyed(caller, '', { url: HOOK }, { 'idempotency-key': 'secret' })
+    const { results } = await env.DB.prepare('SELECT * FROM admin_idempotency_records').all()
+    expect(results.length).toBeGreaterThan(0)
+    expect(JSON.stringify(results)).not.toContain(body.secret)
   })
 })
