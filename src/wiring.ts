@@ -77,7 +77,7 @@ export interface Wiring {
   /** What the steps of an onboarding do, whose changes bear the name of onboarding. */
   performer(env: Cloudflare.Env, execution: Pick<ExecutionContext, 'waitUntil'>, params: OnboardingParams): Performer
   /** Counts an answered request, where a dataset is bound. `at` is where it runs. */
-  count(at: RunsAt, answered: Omit<Answered, 'durationMs'> & { startedAtMs: number }): void
+  count(at: RunsAt, answered: Answered): void
   /** Throws when what is asked for does not answer. */
   probe(env: Cloudflare.Env, what: Probe): Promise<unknown>
   /** Takes away what is to be forgotten by now. One sweep that fails is logged and leaves the others alone. */
@@ -123,10 +123,9 @@ export const wiring: Wiring = {
       wiring.registryForBound(env, execution, caller, { requestId, headers: new Headers() }),
     )
   },
-  count(at, { startedAtMs, ...answered }) {
+  count(at, answered) {
     const dataset = readEnv(at.env).analytics
-    const nowMs = systemClock()
-    if (dataset) analytics.count({ ...answered, durationMs: nowMs - startedAtMs }, nowMs, dataset, at)
+    if (dataset) analytics.count(answered, systemClock(), dataset, at)
   },
   tenants(env, author) {
     const bindings = readEnv(env)

@@ -28,7 +28,7 @@ export class Analytics {
     dataset: Pick<AnalyticsEngineDataset, 'writeDataPoint'>,
     at: { readonly executionCtx: Pick<ExecutionContext, 'waitUntil'> },
   ): void {
-    this.#counts.count(answered)
+    this.#counts.count(answered, nowMs)
     if (this.#counts.size >= POINTS_MAX) this.#write(dataset)
     if (nowMs < this.#writtenAtMs) return
     this.#writtenAtMs = nowMs + WRITTEN_AFTER_MS

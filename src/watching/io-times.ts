@@ -16,6 +16,8 @@ export class IoTimes {
   readonly gate: Calls = { calls: 0, durationMs: 0 }
   readonly kv: Calls = { calls: 0, durationMs: 0 }
   readonly d1: Calls = { calls: 0, durationMs: 0 }
+  /** True as long as nothing was asked. */
+  isIdle = true
   /** How long the request waited for the decision to admit it; 0 when the lease could decide. */
   admitMs = 0
   /** Takes what comes after the request was counted; null until then. */
@@ -26,6 +28,7 @@ export class IoTimes {
       this.late.addCall(asked, durationMs)
       return
     }
+    this.isIdle = false
     this[asked].calls++
     this[asked].durationMs += durationMs
   }

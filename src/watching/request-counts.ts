@@ -22,7 +22,7 @@ export interface Answered {
   status: number
   /** Null where no customer was read. */
   source: ReadSource | null
-  durationMs: number
+  startedAtMs: number
   io: IoTimes | null
 }
 
@@ -39,10 +39,10 @@ export const DURATION_BOUNDS_MS = [0, 10, 30, 100, 300, 1_000, Number.POSITIVE_I
 /** Stands where there is no tenant. */
 const NOBODY = 'none'
 const CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const
+type StatusClass = (typeof CLASSES)[number]
 
 class Row {
-  readonly key: string
-  readonly labels: [tenant: string, mode: string, door: string, route: string, statusClass: string]
+  readonly labels: [tenant: string, mode: string, door: string, route: string, statusClass: StatusClass]
   readonly #counts: RequestCounts
   requests = 0
   readonly from: Record<ReadSource, number> = { memory: 0, kv: 0, d1: 0 }
@@ -55,8 +55,7 @@ class Row {
   durationMaxMs = 0
   readonly byDuration = DURATION_BOUNDS_MS.map(() => 0)
 
-  constructor(key: string, labels: Row['labels'], counts: RequestCounts) {
-    this.key = key
+  constructor(labels: Row['labels'], counts: RequestCounts) {
     this.labels = labels
     this.#counts = counts
   }
@@ -93,53 +92,84 @@ class Row {
   }
 }
 
+/** The rows of one route and tenant, by `placeOf`. */
+type Rows = (Row | undefined)[]
+
 export class RequestCounts {
-  #rows = new Map<string, Row>()
+  /** In the order in which they were opened. */
+  readonly #rows = new Set<Row>()
+  /** By route, then tenant: one key put together from both would have to be made anew for each request. */
+  readonly #byRoute = new Map<string, Map<string, Rows>>()
 
   /** Rows that are held. */
   get size(): number {
     return this.#rows.size
   }
 
-  count({ scope, label, status, source, durationMs, io }: Answered): void {
-    const statusClass = CLASSES[Math.floor(status / 100) - 1] ?? '5xx'
-    const tenant = scope?.tenantId ?? NOBODY
-    const mode = scope?.mode ?? NOBODY
-    const key = `${tenant} ${mode} ${statusClass} ${label.door} ${label.route}`
-    const row = this.#rows.get(key) ?? this.#open(key, [tenant, mode, label.door, label.route, statusClass])
+  count({ scope, label, status, source, startedAtMs, io }: Answered, nowMs: number): void {
+    const { door, route } = label
+    const row = this.#row(scope?.tenantId ?? NOBODY, scope?.mode ?? NOBODY, door, route, classOf(status))
     row.requests++
     if (source !== null) row.from[source]++
+    const durationMs = nowMs - startedAtMs
     row.durationMs += durationMs
     if (durationMs > row.durationMaxMs) row.durationMaxMs = durationMs
-    const bucket = DURATION_BOUNDS_MS.findIndex((boundMs) => durationMs <= boundMs)
+    let bucket = 0
+    while (durationMs > (DURATION_BOUNDS_MS[bucket] ?? 0)) bucket++
     row.byDuration[bucket] = (row.byDuration[bucket] ?? 0) + 1
     if (!io) return
+    io.late = row
+    if (io.isIdle) return
     for (const name of ASKED) {
       row.asked[name].calls += io[name].calls
       row.asked[name].durationMs += io[name].durationMs
     }
-    io.late = row
   }
 
   /** Hands over the oldest rows, at most `pointsMax`, and forgets them. */
   take(pointsMax: number): Point[] {
     const points: Point[] = []
-    for (const [key, row] of this.#rows) {
+    for (const row of this.#rows) {
       if (points.length === pointsMax) break
       points.push(row.toPoint())
-      this.#rows.delete(key)
+      this.#rows.delete(row)
+      const [tenant, mode, , route, statusClass] = row.labels
+      this.#rowsOf(route, tenant)[placeOf(mode, statusClass)] = undefined
     }
+    if (this.#rows.size === 0) this.#byRoute.clear()
     return points
   }
 
   /** The row that now counts what `row` counted. */
   rowLike(row: Row): Row {
-    return this.#rows.get(row.key) ?? this.#open(row.key, row.labels)
+    return this.#row(...row.labels)
   }
 
-  #open(key: string, labels: Row['labels']): Row {
-    const row = new Row(key, labels, this)
-    this.#rows.set(key, row)
+  #row(tenant: string, mode: string, door: string, route: string, statusClass: StatusClass): Row {
+    const rows = this.#rowsOf(route, tenant)
+    const place = placeOf(mode, statusClass)
+    const known = rows[place]
+    if (known) return known
+    const row = new Row([tenant, mode, door, route, statusClass], this)
+    rows[place] = row
+    this.#rows.add(row)
     return row
   }
+
+  #rowsOf(route: string, tenant: string): Rows {
+    const known = this.#byRoute.get(route)?.get(tenant)
+    if (known) return known
+    const rows: Rows = []
+    const tenants = this.#byRoute.get(route) ?? new Map<string, Rows>()
+    this.#byRoute.set(route, tenants.set(tenant, rows))
+    return rows
+  }
+}
+
+function classOf(status: number): StatusClass {
+  return CLASSES[Math.floor(status / 100) - 1] ?? '5xx'
+}
+
+function placeOf(mode: string, statusClass: StatusClass): number {
+  return CLASSES.indexOf(statusClass) + CLASSES.length * (mode === 'live' ? 0 : mode === 'test' ? 1 : 2)
 }

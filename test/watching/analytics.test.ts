@@ -14,7 +14,7 @@ const READ = { door: 'v1', route: 'GET /v1/customers/:id' }
 const REQUESTS = 0
 
 function answered(tenantId: string, label = READ): Answered {
-  return { scope: { tenantId, mode: 'live' }, label, status: 200, source: 'memory', durationMs: 0, io: null }
+  return { scope: { tenantId, mode: 'live' }, label, status: 200, source: 'memory', startedAtMs: 1_000_000, io: null }
 }
 
 describe('writing', () => {

@@ -101,7 +101,8 @@ function countInto(
 ): IoTimes {
   const io = new IoTimes()
   for (const call of before) io.addCall(call.asked, call.durationMs)
-  counts.count({ scope: tenantId === null ? null : { tenantId, mode }, label, status, source, durationMs, io })
+  const scope = tenantId === null ? null : ({ tenantId, mode } as const)
+  counts.count({ scope, label, status, source, startedAtMs: 1_000, io }, 1_000 + durationMs)
   return io
 }
 
