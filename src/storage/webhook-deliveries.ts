@@ -10,7 +10,7 @@ import { type Database, openDatabase } from './database.ts'
 import { firstEventIdAt } from './event-ids.ts'
 import { webhookAttempts, webhookDeliveries } from './outbox-tables.ts'
 import { events } from './tables.ts'
-import { NOT_BEFORE_ANOTHER_MS } from './webhook-outbox.ts'
+import { NOT_BEFORE_ANOTHER_MS } from './webhook-chain.ts'
 
 /** A filter that few deliveries pass must not read them all: a page looks at this many at most, and the next goes on. */
 const LOOKED_AT_MAX = 5_000
