@@ -57,7 +57,9 @@ export const adminKeyList = z.object({ items: z.array(adminKey), pagination })
 export const newAdminKey = z
   .object({
     key_id: keyId,
-    key: z.string().meta({ description: 'In clear this once, and to a repeat of the request with its idempotency key.' }),
+    key: z
+      .string()
+      .meta({ description: 'In clear this once, and to a repeat of the request with its idempotency key.' }),
     name: z.string(),
     mode,
     scopes: z.array(z.enum(SCOPES)),
