@@ -25,10 +25,10 @@ export async function finishRun(deps: EndDeps, customerId: string): Promise<void
   await end(deps, customerId, finished)
 }
 
-/** The step that the run is at has failed for good. */
+/** The step that the run is at has failed for good, or nobody takes it further. */
 export async function failRun(deps: EndDeps, customerId: string): Promise<void> {
-  const run = await end(deps, customerId, (now, nowMs) => failed(now, currentStep(now), nowMs))
-  if (!run) return
+  const run = await end(deps, customerId, failed)
+  if (run?.status !== 'failed') return
   const { tenantId, mode } = deps.scope
   log('warn', { event: 'onboarding_failed', customerId, step: currentStep(run) + 1, tenantId, mode })
 }
@@ -43,9 +43,10 @@ async function end(
   customerId: string,
   next: (run: Run, nowMs: number) => Run | null,
 ): Promise<Run | null> {
-  const nowMs = clock()
-  const event = { id: newId('event', nowMs), nowMs, requestId: endRequestId(customerId) }
-  const run = await runs.end(customerId, (now) => next(now, nowMs), event)
+  const run = await runs.end(customerId, next, () => {
+    const nowMs = clock()
+    return { id: newId('event', nowMs), nowMs, requestId: endRequestId(customerId) }
+  })
   if (run) await announce(customerId)
   return run
 }

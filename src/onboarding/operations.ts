@@ -6,6 +6,7 @@ import { type DestinationRules, problemOfDestination } from '../events/destinati
 import { newSecret, rotated } from '../events/signature.ts'
 import type { Scope } from '../registry/customer.ts'
 import { type InputProblem, Refused } from '../registry/failures.ts'
+import { onceOnly, type Repeatable } from '../registry/once.ts'
 import type { Clock } from '../shared/clock.ts'
 import { describeError, log } from '../shared/log.ts'
 import type { Engine, KeptSettings, OnboardingParams, RunQueue, RunStore, SettingsStore } from './ports.ts'
@@ -56,19 +57,33 @@ export async function replaceSettings(
 }
 
 /** A new secret; those before it sign along for `overlapMs`. */
-export async function rotateSecret(deps: OnboardingDeps, overlapMs: number): Promise<string> {
-  for (let attempt = 0; attempt < ROTATIONS_TRIED_MAX; attempt++) {
-    const kept = await deps.settings.read()
-    if (!kept) throw new Refused({ reason: 'not_found', resource: 'setting' })
-    const secret = newSecret()
-    const secrets = rotated(kept.secrets, secret, overlapMs, deps.clock())
-    if (await deps.settings.replaceSecrets(kept.secrets, secrets)) return secret
-  }
-  throw new Refused({ reason: 'unavailable', retryAfterMs: 1_000 })
+export function rotateSecret(
+  { settings, clock }: OnboardingDeps,
+  overlapMs: number,
+  repeatable: Repeatable | null,
+): Promise<{ secret: string }> {
+  return onceOnly({ store: settings, clock }, repeatable, async (keep) => {
+    for (let attempt = 0; attempt < ROTATIONS_TRIED_MAX; attempt++) {
+      const kept = await settings.read()
+      if (!kept) throw new Refused({ reason: 'not_found', resource: 'setting' })
+      const secret = newSecret()
+      const secrets = rotated(kept.secrets, secret, overlapMs, clock())
+      if (secrets.length > SECRETS_MAX) {
+        const message = `would have more than ${SECRETS_MAX} secrets sign at once`
+        const fix = 'send 0, which ends those before, or wait until one ends'
+        throw refused('overlap_seconds', message, fix)
+      }
+      if (await settings.replaceSecrets(kept.secrets, secrets, await keep(null, { secret }))) return { secret }
+    }
+    throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
+  })
 }
 
+/** Each signs every call. */
+const SECRETS_MAX = 5
 /** Each is lost only to another rotation that was made meanwhile. */
 const ROTATIONS_TRIED_MAX = 3
+const RETRY_AFTER_MS = 1_000
 
 export async function readRun({ runs }: OnboardingDeps, customerId: string): Promise<Run> {
   return found(await runs.read(customerId))
@@ -88,14 +103,14 @@ export async function signalRun(deps: OnboardingDeps, customerId: string, signal
     await deps.engine.signal({ ...deps.scope, customerId }, signal)
   } catch (error) {
     log('error', { event: 'signal_not_told', customerId, error: describeError(error), ...deps.scope })
-    throw new Refused({ reason: 'unavailable', retryAfterMs: 1_000 })
+    throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
   }
   return run
 }
 
 /** What a message of the queue asks for. One that comes late, or twice, starts nothing. */
 export async function startRun({ queue, engine, clock }: StartDeps, params: OnboardingParams): Promise<void> {
-  if (await queue.claim(params, clock())) await queue.started(await engine.start([params]), clock())
+  await queue.started(await engine.start([params]), clock())
 }
 
 /** Starts what no message has started, and ends what the engine has given up. */
@@ -126,7 +141,7 @@ async function requireDestinations({ workflows }: OnboardingSettings, rules: Des
     }),
   ).catch((error): never => {
     log('warn', { event: 'lookup_failed', error: describeError(error) })
-    throw new Refused({ reason: 'unavailable', retryAfterMs: 1_000 })
+    throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
   })
   if (problems.flat().length > 0) throw new Refused({ reason: 'invalid_input', problems: problems.flat() })
 }
@@ -136,15 +151,15 @@ function requireSignal(run: Run, signal: string): void {
   const names = signalsOf(run)
   if (at === -1) {
     const fix = names.length > 0 ? `send one of ${names.join(', ')}` : 'send none: no step waits for one'
-    throw refusedSignal('is a signal that no step waits for', fix)
+    throw refused('signal', 'is a signal that no step waits for', fix)
   }
   if (hasEnded(run) && progressOf(run, at).signalledAtMs === null) {
-    throw refusedSignal('comes too late', 'send none: the onboarding has ended')
+    throw refused('signal', 'comes too late', 'send none: the onboarding has ended')
   }
 }
 
-function refusedSignal(message: string, fix: string): Refused {
-  return new Refused({ reason: 'invalid_input', problems: [{ field: 'signal', message, fix }] })
+function refused(field: string, message: string, fix: string): Refused {
+  return new Refused({ reason: 'invalid_input', problems: [{ field, message, fix }] })
 }
 
 function found(run: Run | null): Run {

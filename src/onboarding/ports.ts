@@ -5,6 +5,7 @@
 import type { PostDeps } from '../events/deliver.ts'
 import type { Secret } from '../events/signature.ts'
 import type { Customer, Scope } from '../registry/customer.ts'
+import type { AnswerStore, KeptAnswer } from '../registry/once.ts'
 import type { Registry } from '../registry/ports.ts'
 import type { EndDeps } from './end.ts'
 import type { Run } from './run.ts'
@@ -26,7 +27,8 @@ export interface KeptSettings {
   updatedBy: string | null
 }
 
-export interface SettingsStore {
+/** An answer to be kept is kept if the change was made. */
+export interface SettingsStore extends AnswerStore {
   /** Null: nothing was ever set. */
   read(): Promise<KeptSettings | null>
   /**
@@ -38,7 +40,7 @@ export interface SettingsStore {
     by: { ifVersion: number | null; secret: string; actor: string; nowMs: number },
   ): Promise<KeptSettings | null>
   /** Only if the secrets are still those that the caller has seen. */
-  replaceSecrets(seen: readonly Secret[], secrets: Secret[]): Promise<boolean>
+  replaceSecrets(seen: readonly Secret[], secrets: Secret[], kept: KeptAnswer | null): Promise<boolean>
 }
 
 /** What a step meets before it changes anything, all as of one moment. */
@@ -56,20 +58,19 @@ export interface RunStore {
   find(customerId: string, requestId: string, sinceMs: number): Promise<Found | null>
   /**
    * Ends the run as `next` says, and writes the event that tells of it with the customer as it is, in one transaction.
+   * `stamp` is asked when the customer has been looked at, so that the id of the event comes behind those of its changes.
    * Null: there is nothing to end.
    */
   end(
     customerId: string,
-    next: (run: Run) => Run | null,
-    event: { id: string; nowMs: number; requestId: string },
+    next: (run: Run, nowMs: number) => Run | null,
+    stamp: () => { id: string; nowMs: number; requestId: string },
   ): Promise<Run | null>
 }
 
 /** Runs whose beginning was not told to the engine, or that may have been given up by it, of all tenants. */
 export interface RunQueue {
-  /** Takes a run that is to be started on, so that nobody else does for a minute. False: there is none. */
-  claim(params: OnboardingParams, nowMs: number): Promise<boolean>
-  /** The same for those that should have been started. */
+  /** Takes those on that should have been started, so that nobody else does for a minute. */
   claimOverdue(nowMs: number): Promise<OnboardingParams[]>
   /** The engine has them. */
   started(all: readonly OnboardingParams[], nowMs: number): Promise<void>

@@ -90,9 +90,10 @@ export function finished(run: Run, nowMs: number): Run | null {
   return hasEnded(run) ? null : { ...run, status: 'completed', finishedAtMs: nowMs }
 }
 
-/** The step failed for good, and with it the run. */
-export function failed(run: Run, at: number, nowMs: number): Run | null {
-  if (hasEnded(run)) return null
+/** The step that the run is at failed for good, and with it the run. A run whose every step is done has ended well. */
+export function failed(run: Run, nowMs: number): Run | null {
+  const at = currentStep(run)
+  if (hasEnded(run) || progressOf(run, at).status === 'completed') return finished(run, nowMs)
   const error = progressOf(run, at).error ?? UNKNOWN_ERROR
   const ended = withStep(run, at, { status: 'failed', finishedAtMs: nowMs, error })
   return { ...ended, status: 'failed', finishedAtMs: nowMs }

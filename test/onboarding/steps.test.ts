@@ -2,6 +2,9 @@ import { env } from 'cloudflare:workers'
 import { Webhook } from 'standardwebhooks'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Performer } from '../../src/onboarding/perform.ts'
+import { finished, signalled } from '../../src/onboarding/run.ts'
+import { newId } from '../../src/shared/ids.ts'
+import { runStore } from '../../src/storage/onboarding-runs.ts'
 import { startOnboarding } from '../../src/wiring-onboarding.ts'
 import { call, newCustomer } from '../support/roster.ts'
 import {
@@ -121,15 +124,45 @@ function failTwice(method: 'plan' | 'act' | 'beginWait' | 'endWait' | 'finish', 
   })
 }
 
+it('the event of the end has the customer as it is, though it changes at that very moment', async () => {
+  const { key, ...tenant } = await tenantWith([{ type: 'wait_for', signal: 'never', timeout_seconds: 3_600 }])
+  const { id } = await newCustomer(key)
+  await waitForRun(key, id, 'waiting', 0)
+  let batches = 0
+  const d1 = {
+    withSession(start: string) {
+      const session = env.DB.withSession(start)
+      return {
+        prepare: (text: string) => session.prepare(text),
+        async batch(statements: D1PreparedStatement[]) {
+          // Between the look at the customer and the event.
+          if (++batches === 2) await call('PATCH', `/v1/customers/${id}`, { key, body: { name: 'Ada' } })
+          return session.batch(statements)
+        },
+      }
+    },
+  } as unknown as D1Database
+  const stamp = () => ({ id: newId('event', Date.now()), nowMs: Date.now(), requestId: 'onboarding' })
+  const ended = await runStore(d1, tenant).end(id, finished, stamp)
+  expect(ended?.status).toBe('completed')
+  const events = await eventsOf(key, id)
+  expect(events.map(({ type, data }: { type: string; data: { version: number } }) => [type, data.version])).toEqual([
+    ['customer.created', 1],
+    ['customer.updated', 2],
+    ['customer.onboarding.completed', 2],
+  ])
+  expect(events.at(-1).data.customer.name).toBe('Ada')
+})
+
 describe('a step that is run again', () => {
   /** A customer whose first step was done, as it stands when the isolate died before that was written down. */
-  async function interrupted(steps: object[]): Promise<Onboarded & { id: string }> {
+  async function interrupted(steps: object[], status = 'running'): Promise<Onboarded & { id: string }> {
     await using _ = await hurry()
     const tenant = await tenantWith(steps)
     const { id } = await newCustomer(tenant.key)
     await waitForRun(tenant.key, id, 'completed')
     const row = await rowOf(tenant, id)
-    const progress = row?.progress.map((step) => ({ ...step, status: 'running', finishedAtMs: null }))
+    const progress = row?.progress.map((step) => ({ ...step, status }))
     await setRun(tenant, id, { status: 'running', progress: progress ?? [] })
     return { ...tenant, id }
   }
@@ -147,6 +180,13 @@ describe('a step that is run again', () => {
   it('does not call again what has been called and stored', async () => {
     const received = receive(linked)
     const { id, ...tenant } = await interrupted([{ type: 'webhook', url: RECEIVER }])
+    expect(await performerOf(tenant, id).act(0)).toBe('done')
+    expect(received).toHaveLength(1)
+  })
+
+  it('does not call again what is known to be done, though nothing of it was stored', async () => {
+    const received = receive(() => new Response('OK'))
+    const { id, ...tenant } = await interrupted([{ type: 'webhook', url: RECEIVER }], 'completed')
     expect(await performerOf(tenant, id).act(0)).toBe('done')
     expect(received).toHaveLength(1)
   })
@@ -331,6 +371,33 @@ describe('a step that waits', () => {
     expect((await typesOf(key, id)).filter((type) => type === 'customer.onboarding.completed')).toHaveLength(1)
   })
 
+  it('keeps every signal of those that are told at the same time', async () => {
+    const steps = ['a', 'b'].map((name) => ({ type: 'wait_for', signal: name, timeout_seconds: 3_600 }))
+    const tenant = await tenantWith(steps)
+    const { id } = await createdBehindTheGate(tenant)
+    const tell = (name: string, d1: D1Database) =>
+      runStore(d1, tenant).change(id, (run) => signalled(run, name, Date.now()))
+    let updates = 0
+    const d1 = {
+      withSession(start: string) {
+        const session = env.DB.withSession(start)
+        return {
+          prepare(text: string) {
+            const statement = session.prepare(text)
+            if (!text.startsWith('update') || updates++ > 0) return statement
+            // Between the look at the run and its change.
+            const run = async (bound: D1PreparedStatement) => (await tell('a', env.DB)) && bound.run()
+            return { bind: (...values: unknown[]) => ({ run: () => run(statement.bind(...values)) }) }
+          },
+        }
+      },
+    } as unknown as D1Database
+    await tell('b', d1)
+    const { progress = [] } = (await rowOf(tenant, id)) ?? {}
+    expect(progress.map(({ signalledAtMs }) => signalledAtMs)).toEqual([expect.any(Number), expect.any(Number)])
+    expect(updates).toBe(2)
+  })
+
   it('fails when the time is up, with an event that says so', async () => {
     const { key } = await tenantWith([{ ...WAITS[0], timeout_seconds: 1 }])
     const { id } = await newCustomer(key)
@@ -369,6 +436,7 @@ describe('a customer that goes away meanwhile', () => {
     expect((await signal(key, id, 'go')).status).toBe(404)
     expect(await rowOf(tenant, id)).toBeUndefined()
     const performer = performerOf(tenant, id)
+    expect(await runStore(env.DB, tenant).find(id, 'any', 0)).toBeNull()
     const went = [await performer.plan(), await performer.endWait(0, false), await performer.act(1)]
     expect(went).toEqual([null, 'ended', 'ended'])
     await performer.fail()

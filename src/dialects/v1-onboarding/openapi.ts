@@ -87,6 +87,7 @@ export const onboardingRoutes: Record<string, RouteDoc> = {
     operationId: 'rotateOnboardingSecret',
     summary: 'Replace the secret that signs the calls of webhook steps',
     description: 'Both sign until the overlap is over, so that receivers change over when they like.',
+    headers: ['idempotency-key'],
     body: { schema: secretRotate, optional: true, example: { overlap_seconds: 86_400 } },
     answers: { 201: { description: 'The new one.', schema: newOnboardingSecret, example: { secret: SECRET } } },
     failures: ['not_found'],

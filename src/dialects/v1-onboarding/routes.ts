@@ -8,6 +8,7 @@ import { admitFirst } from '../../http/authenticate.ts'
 import { jsonBody, optionalJsonBody } from '../../http/body.ts'
 import { etagOf, isNotModified, versionFromIfMatch } from '../../http/conditional.ts'
 import type { HttpContext, HttpEnv } from '../../http/door.ts'
+import { repeatableOfTenant } from '../../http/sealed-idempotency.ts'
 import { noQuery, validJson } from '../../http/validate.ts'
 import {
   type OnboardingDeps,
@@ -42,7 +43,8 @@ export function v1OnboardingSettings(wiring: Wiring) {
     })
     .post('/rotate', admitFirst, noQuery, optionalJsonBody, validJson(secretRotate), async (c) => {
       const { deps } = await enter(c, 'webhooks')
-      return answer(c, 201, { secret: await rotateSecret(deps, c.req.valid('json').overlap_seconds * 1_000) })
+      const repeatable = await repeatableOfTenant(c, wiring.bindings(c.env).signingSecrets)
+      return answer(c, 201, await rotateSecret(deps, c.req.valid('json').overlap_seconds * 1_000, repeatable))
     })
 }
 
