@@ -69,7 +69,7 @@ export async function problemOfDestination(
   return addresses.every(isPublicAddress) ? null : { message: 'names a host that is not public', fix: OUTSIDE }
 }
 
-/** What the text alone shows. `lookUp` is the name that is still to be resolved; null where an address is written out. */
+/** What the text alone shows. `lookUp` is the name that is still to be resolved; null for this machine. */
 export function judgeUrl(text: string, allowLocal: boolean): Judged {
   if (text.length > URL_LENGTH_MAX) {
     const fix = `shorten it to ${URL_LENGTH_MAX}`
@@ -95,9 +95,11 @@ export function judgeUrl(text: string, allowLocal: boolean): Judged {
 
 function judgeHost(url: URL): Judged {
   const host = hostOf(url)
+  // Public ones too: Cloudflare lets no Worker call an address (error 1003), so it would fail for ever.
   if (ipaddr.isValid(host)) {
-    if (isPublicAddress(host)) return { href: url.href, lookUp: null }
-    return { problem: { message: 'names an address that is not public', fix: OUTSIDE } }
+    return {
+      problem: { message: 'names an address instead of a host', fix: 'send the name of a host that anyone can reach' },
+    }
   }
   const isPrivate = PRIVATE_SUFFIXES.some((suffix) => host === suffix || host.endsWith(`.${suffix}`))
   // A name of one label is looked for in whatever domain the caller happens to be.

@@ -17,9 +17,14 @@ const NAMES: Record<string, string[]> = {
   'metadata.example.com': ['169.254.169.254'],
   'one-of-two.example.com': [PUBLIC, '10.0.0.7'],
   'six.example.com': [PUBLIC, 'fd00:ec2::254'],
+  'azure.example.com': ['168.63.129.16'],
+  'unassigned.example.com': ['4000::1'],
+  'nat64.example.com': ['64:ff9b::7f00:1'],
+  '6to4.example.com': ['2002:a9fe:a9fe::1'],
   'mapped.example.com': ['::ffff:10.0.0.1'],
   'garbage.example.com': ['not an address'],
   '127.0.0.1.nip.io': ['127.0.0.1'],
+  'both.example.com': [PUBLIC, '2606:2800:21f:cb07:6820:80da:af6b:8b2c'],
 }
 
 const resolve = async (name: string) => NAMES[name] ?? [PUBLIC]
@@ -114,6 +119,10 @@ const HOSTILE: Record<string, string[]> = {
     'https://metadata.example.com/',
     'https://one-of-two.example.com/',
     'https://six.example.com/',
+    'https://azure.example.com/',
+    'https://unassigned.example.com/',
+    'https://nat64.example.com/',
+    'https://6to4.example.com/',
     'https://mapped.example.com/',
     'https://garbage.example.com/',
     'https://127.0.0.1.nip.io/',
@@ -132,6 +141,7 @@ const HOSTILE: Record<string, string[]> = {
     'hooks.example.com',
     '',
   ],
+  'public addresses': ['https://93.184.215.14/', 'https://[2606:2800:21f:cb07:6820:80da:af6b:8b2c]/'],
   'what hides where it goes': [
     'https://user:password@hooks.example.com/',
     'https://user@hooks.example.com/',
@@ -167,30 +177,45 @@ describe('Roster refuses to be sent to', () => {
     expect(Object.values(HOSTILE).flat().length).toBeGreaterThan(100)
   })
 
-  it('every IPv4 address that is not global unicast, however it is written', async () => {
+  it('every address that is written out, in any notation: a Worker could not call it anyway', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.nat({ max: 0xffff_ffff }),
         fc.constantFrom('decimal', 'hex', 'octal', 'dotted', 'mapped'),
         async (number, notation) => {
           const bytes = [24, 16, 8, 0].map((shift) => (number >>> shift) & 255)
-          const dotted = bytes.join('.')
           const host = {
             decimal: String(number),
             hex: `0x${number.toString(16)}`,
             octal: bytes.map((byte) => `0${byte.toString(8)}`).join('.'),
-            dotted,
-            mapped: `[::ffff:${dotted}]`,
+            dotted: bytes.join('.'),
+            mapped: `[::ffff:${bytes.join('.')}]`,
           }[notation]
-          const isPublic = ipaddr.IPv4.parse(dotted).range() === 'unicast' && notation !== 'mapped'
-          expect((await problemOf(`https://${host}/`)) === null, `${dotted} as ${host}`).toBe(isPublic)
+          expect(await problemOf(`https://${host}/`), host).not.toBeNull()
         },
       ),
       { numRuns: 2_000 },
     )
+    await fc.assert(
+      fc.asyncProperty(fc.ipV6(), async (text) => {
+        expect(await problemOf(`https://[${text}]/`), text).not.toBeNull()
+      }),
+    )
   })
 
-  it('every IPv6 address outside 2000::/3', () => {
+  it('a name of any address that is not global unicast', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.ipV4(), fc.boolean(), async (dotted, isMapped) => {
+        const address = isMapped ? `::ffff:${dotted}` : dotted
+        const rules = { resolve: async () => [PUBLIC, address], allowLocal: false }
+        const isPublic = !isMapped && ipaddr.IPv4.parse(dotted).range() === 'unicast'
+        expect((await problemOfDestination('https://any.example.com/', rules)) === null, address).toBe(isPublic)
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  it('a name of any IPv6 address outside 2000::/3', () => {
     fc.assert(
       fc.property(fc.ipV6(), (text) => {
         const [first = 0] = ipaddr.IPv6.parse(text).parts
@@ -210,8 +235,7 @@ describe('Roster can be sent to', () => {
   it.each([
     'https://hooks.example.com/roster?x=1',
     'https://hooks.example.com:8443/',
-    'https://93.184.215.14/',
-    'https://[2606:2800:21f:cb07:6820:80da:af6b:8b2c]/',
+    'https://both.example.com/',
     'https://bücher.example/',
     'https://localhost.example.com/',
     'https://internal.example.com/',
