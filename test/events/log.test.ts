@@ -34,6 +34,11 @@ async function age(tenant: TestTenant, byMs: number): Promise<void> {
   }
 }
 
+interface Told {
+  type: string
+  data: { customer: { name: string; status: string }; previous_attributes: object; version: number }
+}
+
 describe('GET /v1/events', () => {
   it('tells of every change, newest first, with the customer as it then was and what it was before', async () => {
     const tenant = await newTenant()
@@ -41,16 +46,13 @@ describe('GET /v1/events', () => {
     const { items, pagination } = await eventsOf(tenant)
     expect(pagination).toEqual({ limit: 50, next_cursor: null, has_more: false })
     expect(
-      items.map(({ type, data }: never) => {
-        const { customer, previous_attributes: previous, version } = data as never as Record<string, never>
-        return [
-          type,
-          version,
-          (customer as Record<string, string>).name,
-          (customer as Record<string, string>).status,
-          previous,
-        ]
-      }),
+      items.map(({ type, data: { customer, previous_attributes: previous, version } }: Told) => [
+        type,
+        version,
+        customer.name,
+        customer.status,
+        previous,
+      ]),
     ).toEqual([
       ['customer.restored', 5, 'Ada Lovelace', 'published', { status: 'archived' }],
       ['customer.archived', 4, 'Ada Lovelace', 'archived', { status: 'published' }],
