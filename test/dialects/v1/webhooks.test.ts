@@ -114,7 +114,7 @@ describe('an endpoint', () => {
     const requests: [string, string, object?][] = [
       ['GET', ''],
       ['PATCH', '', { description: 'ours' }],
-      ['PATCH', '', { url: 'http://127.0.0.1/' }],
+      ['PATCH', '', { url: 'https://10.0.0.1/' }],
       ['DELETE', ''],
       ['POST', '/rotate', {}],
       ['POST', '/test', {}],
