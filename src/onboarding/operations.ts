@@ -121,7 +121,12 @@ export async function sweepRuns(
   const overdue = await queue.claimOverdue(clock())
   if (overdue.length > 0) await queue.started(await engine.start(overdue), clock())
   for (const params of await queue.claimUnderWay(clock())) {
-    if (!(await engine.isAlive(params))) await end(params)
+    try {
+      if (!(await engine.isAlive(params))) await end(params)
+    } catch (error) {
+      // It is looked at again in a day; the others are looked at now.
+      log('error', { event: 'onboarding_not_looked_at', error: describeError(error), ...params })
+    }
   }
 }
 
