@@ -22,6 +22,7 @@ import type { HttpContext, HttpEnv } from '../../http/door.ts'
 import { repeatableOfTenant } from '../../http/sealed-idempotency.ts'
 import { noQuery, validJson, validQuery } from '../../http/validate.ts'
 import { Refused } from '../../registry/failures.ts'
+import { log } from '../../shared/log.ts'
 import type { Wiring } from '../../wiring.ts'
 import { cursorOf } from '../fields.ts'
 import {
@@ -57,6 +58,7 @@ export function v1Webhooks(wiring: Wiring) {
     .post('/', admitFirst, noQuery, jsonBody, validJson(endpointCreate), async (c) => {
       const { deps, by } = await enterOnce(c)
       const endpoint = await createEndpoint(deps, toNewEndpoint(c.req.valid('json')), by)
+      logChange(c, 'webhook_endpoint_created', endpoint.id, by.actor)
       return answer(c, 201, toV1NewSecret(endpoint))
     })
     .get('/', noQuery, async (c) => {
@@ -69,19 +71,23 @@ export function v1Webhooks(wiring: Wiring) {
       return answer(c, 200, toV1Endpoint(await getEndpoint(deps, endpointId(c))))
     })
     .patch('/:endpoint_id', admitFirst, noQuery, jsonBody, validJson(endpointUpdate), async (c) => {
-      const { deps, nowMs } = await enter(c)
+      const { deps, actor, nowMs } = await enter(c)
       const endpoint = await updateEndpoint(deps, endpointId(c), toChanges(c.req.valid('json')), nowMs)
+      logChange(c, 'webhook_endpoint_updated', endpoint.id, actor)
       return answer(c, 200, toV1Endpoint(endpoint))
     })
     .delete('/:endpoint_id', admitFirst, noQuery, async (c) => {
-      const { deps } = await enter(c)
+      const { deps, actor } = await enter(c)
       await deleteEndpoint(deps, endpointId(c))
+      logChange(c, 'webhook_endpoint_deleted', endpointId(c), actor)
       return answer(c, 204, null)
     })
     .post('/:endpoint_id/rotate', admitFirst, noQuery, optionalJsonBody, validJson(secretRotate), async (c) => {
       const { deps, by } = await enterOnce(c)
       const overlapMs = c.req.valid('json').overlap_seconds * 1_000
-      return answer(c, 201, toV1NewSecret(await rotateSecret(deps, endpointId(c), overlapMs, by)))
+      const endpoint = await rotateSecret(deps, endpointId(c), overlapMs, by)
+      logChange(c, 'webhook_secret_rotated', endpoint.id, by.actor)
+      return answer(c, 201, toV1NewSecret(endpoint))
     })
     .post('/:endpoint_id/test', admitFirst, noQuery, optionalJsonBody, validJson(endpointTest), async (c) => {
       const { deps, by } = await enterOnce(c)
@@ -107,6 +113,7 @@ export function v1Webhooks(wiring: Wiring) {
       const { deps, by } = await enterOnce(c)
       const which = toRedelivery(c.req.valid('json'))
       const { count, nextAfterId } = await redeliverEvents(deps, endpointId(c), which, by)
+      logChange(c, 'webhooks_redelivered', endpointId(c), by.actor, { count })
       const cursor = nextAfterId && cursorOf(nextAfterId)
       return answer(c, 202, { redelivered: count, next_cursor: cursor, has_more: cursor !== null })
     })
@@ -117,4 +124,15 @@ function endpointId(c: HttpContext): string {
   const id = c.req.param('endpoint_id') ?? ''
   if (!isEndpointId(id)) throw new Refused({ reason: 'not_found', resource: 'endpoint' })
   return id
+}
+
+function logChange(
+  c: HttpContext,
+  event: string,
+  endpointId: string,
+  actor: string,
+  facts: Record<string, number> = {},
+): void {
+  if (c.get('repeatable')?.replayed) return
+  log('info', { event, requestId: c.get('requestId'), endpointId, actor, ...facts, ...c.get('registry').scope })
 }
