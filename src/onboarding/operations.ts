@@ -94,9 +94,8 @@ export async function readRun({ runs }: OnboardingDeps, customerId: string): Pro
  * signal that was told before is as good as told.
  */
 export async function signalRun(deps: OnboardingDeps, customerId: string, signal: string): Promise<Run> {
-  const before = found(await deps.runs.read(customerId))
-  requireSignal(before, signal)
   const run = found(await deps.runs.change(customerId, (now) => signalled(now, signal, deps.clock())))
+  requireSignal(run, signal)
   if (hasEnded(run)) return run
   try {
     // A run that is not started yet looks for its signals when it gets there.
@@ -139,16 +138,15 @@ async function requireDestinations({ workflows }: OnboardingSettings, rules: Des
   )
   const judged = new Map<string, ReturnType<typeof problemOfDestination>>()
   for (const { url } of named) if (!judged.has(url)) judged.set(url, problemOfDestination(url, rules))
-  const problems = await Promise.all(
-    named.map(async ({ field, url }): Promise<InputProblem[]> => {
-      const problem = await judged.get(url)
-      return problem ? [{ field, message: problem.message, fix: problem.fix }] : []
-    }),
-  ).catch((error): never => {
+  const judgements = await Promise.all(named.map(({ url }) => judged.get(url))).catch((error): never => {
     log('warn', { event: 'lookup_failed', error: describeError(error) })
     throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
   })
-  if (problems.flat().length > 0) throw new Refused({ reason: 'invalid_input', problems: problems.flat() })
+  const problems = named.flatMap(({ field }, at): InputProblem[] => {
+    const problem = judgements[at]
+    return problem ? [{ field, message: problem.message, fix: problem.fix }] : []
+  })
+  if (problems.length > 0) throw new Refused({ reason: 'invalid_input', problems })
 }
 
 function requireSignal(run: Run, signal: string): void {

@@ -24,7 +24,7 @@ export class StepFailed extends Error {
 }
 
 /** What the engine has to know of a step: how long to wait, and for what. */
-export type Wait =
+export type PlannedStep =
   | { type: 'set_metadata' }
   | { type: 'webhook' }
   | { type: 'wait'; seconds: number }
@@ -43,9 +43,9 @@ export class Performer {
   }
 
   /** The steps in their order; null when there is nothing to do. */
-  async plan(): Promise<Wait[] | null> {
+  async plan(): Promise<PlannedStep[] | null> {
     const run = await this.#deps.runs.read(this.#customerId)
-    return run && !hasEnded(run) ? run.steps.map(waitOf) : null
+    return run && !hasEnded(run) ? run.steps.map(plannedStep) : null
   }
 
   /** A step that changes or calls something. Whatever it throws is worth another attempt, but for a final `StepFailed`. */
@@ -161,7 +161,7 @@ export class Performer {
   }
 }
 
-function waitOf(step: Step): Wait {
+function plannedStep(step: Step): PlannedStep {
   switch (step.type) {
     case 'wait':
       return { type: step.type, seconds: step.seconds }

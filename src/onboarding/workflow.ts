@@ -7,7 +7,7 @@ import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep, type Workflo
 import { NonRetryableError } from 'cloudflare:workflows'
 import { describeError, log } from '../shared/log.ts'
 import { wiring } from '../wiring.ts'
-import { type Performer, StepFailed, type Wait, type Went } from './perform.ts'
+import { type Performer, type PlannedStep, StepFailed, type Went } from './perform.ts'
 import type { OnboardingParams } from './ports.ts'
 
 /** Eleven attempts over an hour and a half: 5 s, 10 s, 20 s, … 43 min. */
@@ -25,11 +25,11 @@ export class Onboarding extends WorkflowEntrypoint<Cloudflare.Env, OnboardingPar
   override async run({ payload }: Readonly<WorkflowEvent<OnboardingParams>>, step: WorkflowStep): Promise<void> {
     const performer = wiring.performer(this.env, this.ctx, payload)
     const run = new EngineRun(step, performer, payload)
-    const plan = await run.do<Wait[] | null>('plan', RECORDS, () => performer.plan())
+    const plan = await run.do<PlannedStep[] | null>('plan', RECORDS, () => performer.plan())
     if (!plan) return
     try {
-      for (const [at, wait] of plan.entries()) {
-        if ((await run.go(at, wait)) === 'ended') return
+      for (const [at, planned] of plan.entries()) {
+        if ((await run.go(at, planned)) === 'ended') return
       }
     } catch {
       // What went wrong is kept with the step.
@@ -52,15 +52,15 @@ class EngineRun {
     this.#params = params
   }
 
-  async go(at: number, wait: Wait): Promise<Went> {
-    const name = `${at + 1} ${wait.type}`
+  async go(at: number, planned: PlannedStep): Promise<Went> {
+    const name = `${at + 1} ${planned.type}`
     const performer = this.#performer
-    if (wait.type === 'set_metadata' || wait.type === 'webhook') {
+    if (planned.type === 'set_metadata' || planned.type === 'webhook') {
       return this.do<Went>(name, ACTS, () => performer.act(at))
     }
     const went = await this.do<Went>(`${name}: begin`, RECORDS, () => performer.beginWait(at))
     if (went !== 'wait') return went
-    const timedOut = await this.#wait(name, wait)
+    const timedOut = await this.#wait(name, planned)
     return this.do<Went>(`${name}: end`, RECORDS, () => performer.endWait(at, timedOut))
   }
 
@@ -80,7 +80,7 @@ class EngineRun {
   }
 
   /** True when it was waited for in vain. */
-  async #wait(name: string, wait: Extract<Wait, { type: 'wait' | 'wait_for' }>): Promise<boolean> {
+  async #wait(name: string, wait: Extract<PlannedStep, { type: 'wait' | 'wait_for' }>): Promise<boolean> {
     if (wait.type === 'wait') {
       await this.#step.sleep(name, wait.seconds * 1_000)
       return false
