@@ -93,7 +93,23 @@ export async function readRun({ runs }: OnboardingDeps, customerId: string): Pro
  * Tells a run of a signal: kept first, so that a run that has not come so far finds it there, and told to the engine then. A
  * signal that was told before is as good as told.
  */
-export async function signalRun(deps: OnboardingDeps, customerId: string, signal: string): Promise<Run> {
+export function signalRun(
+  deps: OnboardingDeps,
+  customerId: string,
+  signal: string,
+  repeatable: Repeatable | null,
+): Promise<Run> {
+  const { settings, clock } = deps
+  return onceOnly({ store: settings, clock }, repeatable, async (keep) => {
+    const run = await tellRun(deps, customerId, signal)
+    const answer = await keep(null, run)
+    // Whoever dies before has it told again, which changes nothing.
+    if (answer) await settings.keepAnswer(answer)
+    return run
+  })
+}
+
+async function tellRun(deps: OnboardingDeps, customerId: string, signal: string): Promise<Run> {
   const run = found(await deps.runs.change(customerId, (now) => signalled(now, signal, deps.clock())))
   requireSignal(run, signal)
   if (hasEnded(run)) return run

@@ -398,6 +398,24 @@ describe('a step that waits', () => {
     expect(updates).toBe(2)
   })
 
+  it('is told once by a request that is sent again with its key, which is answered the same', async () => {
+    const { key } = await tenantWith(WAITS)
+    const { id } = await newCustomer(key)
+    await waitForRun(key, id, 'waiting', 0)
+    const tell = (name: string) =>
+      call('POST', `/v1/customers/${id}/onboarding/signal`, {
+        key,
+        body: { signal: name },
+        headers: { 'idempotency-key': 'one' },
+      })
+    const first = await tell('signed')
+    await waitForRun(key, id, 'completed')
+    const again = await tell('signed')
+    expect([again.status, again.text]).toEqual([202, first.text])
+    expect(again.headers.get('idempotent-replayed')).toBe('true')
+    expect((await tell('other')).status).toBe(422)
+  })
+
   it('fails when the time is up, with an event that says so', async () => {
     const { key } = await tenantWith([{ ...WAITS[0], timeout_seconds: 1 }])
     const { id } = await newCustomer(key)

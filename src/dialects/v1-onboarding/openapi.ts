@@ -110,6 +110,7 @@ export const onboardingRoutes: Record<string, RouteDoc> = {
     description:
       'Every step that waits for the signal goes on, now or when it gets there: a signal may come before the step. Sending it again changes nothing.',
     path,
+    headers: ['idempotency-key'],
     body: { schema: signalSent, example: { signal: 'contract_signed' } },
     answers: { 202: { description: 'It has been told.', schema: v1OnboardingRun, example: RUN } },
     failures: ['not_found'],

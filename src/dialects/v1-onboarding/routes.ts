@@ -25,7 +25,7 @@ import { isCustomerId, onboardingSettings, secretRotate, signalSent } from './sc
 import { toSettings, toV1Run, toV1Settings } from './translate.ts'
 
 export function v1OnboardingSettings(wiring: Wiring) {
-  const enter = entrance(wiring)
+  const { enter, repeatableOf } = entrance(wiring)
   return new Hono<HttpEnv>()
     .get('/', noQuery, async (c) => {
       const { deps } = await enter(c, 'webhooks')
@@ -43,13 +43,13 @@ export function v1OnboardingSettings(wiring: Wiring) {
     })
     .post('/rotate', admitFirst, noQuery, optionalJsonBody, validJson(secretRotate), async (c) => {
       const { deps } = await enter(c, 'webhooks')
-      const repeatable = await repeatableOfTenant(c, wiring.bindings(c.env).signingSecrets)
-      return answer(c, 201, await rotateSecret(deps, c.req.valid('json').overlap_seconds * 1_000, repeatable))
+      const overlapMs = c.req.valid('json').overlap_seconds * 1_000
+      return answer(c, 201, await rotateSecret(deps, overlapMs, await repeatableOf(c)))
     })
 }
 
 export function v1CustomerOnboarding(wiring: Wiring) {
-  const enter = entrance(wiring)
+  const { enter, repeatableOf } = entrance(wiring)
   return new Hono<HttpEnv>()
     .get('/:id/onboarding', noQuery, async (c) => {
       const { deps } = await enter(c, 'customers:read')
@@ -57,16 +57,20 @@ export function v1CustomerOnboarding(wiring: Wiring) {
     })
     .post('/:id/onboarding/signal', admitFirst, noQuery, jsonBody, validJson(signalSent), async (c) => {
       const { deps } = await enter(c, 'customers:write')
-      return answer(c, 202, toV1Run(await signalRun(deps, customerId(c), c.req.valid('json').signal)))
+      const { signal } = c.req.valid('json')
+      return answer(c, 202, toV1Run(await signalRun(deps, customerId(c), signal, await repeatableOf(c))))
     })
 }
 
-/** Admits the caller, who must have the scope, and says who it is and what there is to work with. */
 function entrance(wiring: Wiring) {
-  return async function enter(c: HttpContext, scope: KeyScope): Promise<{ actor: string; deps: OnboardingDeps }> {
-    const registry = c.get('registry')
-    const actor = await registry.require(scope)
-    return { actor, deps: wiring.onboarding(c.env, registry.scope) }
+  return {
+    /** Admits the caller, who must have the scope, and says who it is and what there is to work with. */
+    async enter(c: HttpContext, scope: KeyScope): Promise<{ actor: string; deps: OnboardingDeps }> {
+      const registry = c.get('registry')
+      const actor = await registry.require(scope)
+      return { actor, deps: wiring.onboarding(c.env, registry.scope) }
+    },
+    repeatableOf: (c: HttpContext) => repeatableOfTenant(c, wiring.bindings(c.env).signingSecrets),
   }
 }
 
