@@ -59,8 +59,11 @@ export interface WriteStore {
     scope: Scope,
     command: Command,
   ): Promise<{ ok: true; command: Command } | { ok: false; failure: Failure }>
-  /** All in one transaction, each for itself. */
-  commitWrites(scope: Scope, writes: PreparedWrite[]): Promise<{ results: CommitResult[]; bookmark: string }>
+  /** All in one transaction, each for itself. `isListenedTo`: somebody may have to be told. */
+  commitWrites(
+    scope: Scope,
+    writes: PreparedWrite[],
+  ): Promise<{ results: CommitResult[]; isListenedTo: boolean; bookmark: string }>
   /** True when D1 turned a `commitWrites` away before any of it ran. */
   neverBegan(error: unknown): boolean
   /** Which of the changes are in D1, with what they made. Reads the primary. */
@@ -208,9 +211,9 @@ export class GateWriter {
     )
     await this.watchIntents()
     try {
-      const { results, bookmark } = await this.#deps.writes.commitWrites(this.#scope, writes)
+      const { results, isListenedTo, bookmark } = await this.#deps.writes.commitWrites(this.#scope, writes)
       this.#core.settleWrite(seq, bookmark)
-      this.announce(writes.map(({ command }) => customerIdOf(command)))
+      if (isListenedTo) this.announce(writes.map(({ command }) => customerIdOf(command)))
       return results.map((result) => ({ result, seq, bookmark, strongInMs }))
     } catch (error) {
       this.#deps.onStorageFailure(error, this.#scope)

@@ -27,6 +27,7 @@ import {
   keptStatement,
   replayOf,
 } from './idempotency-records.ts'
+import { listenedToStatement } from './outbox.ts'
 import { failureOfRule, uniqueOver } from './refused-rules.ts'
 import { customers, events } from './tables.ts'
 
@@ -62,9 +63,10 @@ export function writeStore(d1: D1Database): WriteStore {
     async commitWrites(scope, writes) {
       const session = d1.withSession('first-primary')
       const db = openDatabase(session)
-      const results = await keepUnchangedAnswers(db, scope, writes, await commit(db, scope, writes))
+      const committed = await commit(db, scope, writes)
+      const results = await keepUnchangedAnswers(db, scope, writes, committed.results)
       await Promise.all(results.map((result) => noteKvKeys(db, scope, result)))
-      return { results, bookmark: await bookmarkOf(session) }
+      return { results, isListenedTo: committed.isListenedTo, bookmark: await bookmarkOf(session) }
     },
 
     neverBegan: (error) => !(error instanceof BrokenOff) && classifyD1Error(error).kind === 'overloaded',
@@ -95,19 +97,25 @@ async function resolve(db: Database, scope: Scope, command: Command): ReturnType
   return { ok: true, command: { ...command, target: { id, externalId } } }
 }
 
+interface Committed {
+  results: CommitResult[]
+  /** Whether the tenant has anyone be told of changes. */
+  isListenedTo: boolean
+}
+
 /** One batch for all. Should a rule refuse one of them, all are rolled back, and each is then tried by itself, in order. */
-async function commit(db: Database, scope: Scope, writes: PreparedWrite[]): Promise<CommitResult[]> {
+async function commit(db: Database, scope: Scope, writes: PreparedWrite[]): Promise<Committed> {
   const [write, ...others] = writes
-  if (!write) return []
+  if (!write) return { results: [], isListenedTo: false }
   try {
     return await commitBatch(db, scope, writes)
   } catch (error) {
     if (error instanceof BrokenOff || !isStatementFault(classifyD1Error(error))) throw error
-    if (others.length === 0) return [await refusal(db, scope, write, error)]
+    if (others.length === 0) return { results: [await refusal(db, scope, write, error)], isListenedTo: false }
   }
-  const results: CommitResult[] = []
-  for (const each of writes) results.push(...(await afterBeginning(commit(db, scope, [each]))))
-  return results
+  const each: Committed[] = []
+  for (const one of writes) each.push(await afterBeginning(commit(db, scope, [one])))
+  return { results: each.flatMap(({ results }) => results), isListenedTo: each.some((one) => one.isListenedTo) }
 }
 
 /** A trip behind one that may have committed something. */
@@ -115,23 +123,25 @@ function afterBeginning<T>(trip: Promise<T>): Promise<T> {
   return trip.catch((cause) => Promise.reject(new BrokenOff('D1 broke off in the middle', { cause })))
 }
 
-async function commitBatch(db: Database, scope: Scope, writes: PreparedWrite[]): Promise<CommitResult[]> {
+async function commitBatch(db: Database, scope: Scope, writes: PreparedWrite[]): Promise<Committed> {
   const lookLater = canLookLater(writes)
   const plans = writes.map((write) => planOf(db, scope, write, lookLater))
-  const statements = plans.flatMap((plan) => Object.values(plan))
+  const statements = [...plans.flatMap((plan) => Object.values(plan)), listenedToStatement(db, scope)]
   const answers: unknown[] = await db.batch(statements as [BatchItem<'sqlite'>, ...BatchItem<'sqlite'>[]])
   let at = 0
   const all = plans.map(
     (plan) => Object.fromEntries(Object.keys(plan).map((name) => [name, answers[at++]])) as unknown as Answers,
   )
   if (lookLater) await lookAtRefused(db, scope, writes, all)
-  return writes.map((write, index) => {
+  const results = writes.map((write, index) => {
     const own = all[index] as Answers
     const [kept] = own.kept ?? []
     // What is kept under the key with another change than this one was there before.
     if (isKeyed(write) && kept && kept.changeId !== write.changeId) return replayOf(scope, write, kept)
     return judge(write, own)
   })
+  const [isListenedTo] = answers.at(-1) as boolean[]
+  return { results, isListenedTo: isListenedTo === true }
 }
 
 /**

@@ -5,7 +5,8 @@
 import { sql } from 'drizzle-orm'
 import { deliverMessage, type OutboxMessage, onboardMessage } from '../events/messages.ts'
 import type { Scope } from '../registry/customer.ts'
-import { openDatabase } from './database.ts'
+import { type Database, openDatabase } from './database.ts'
+import { shapedStatement, slot } from './statement-texts.ts'
 
 /** One message for each endpoint and customer. Reads by key alone, and almost nothing for a tenant that is told nothing. */
 export async function owedTo(d1: D1Database, scope: Scope, customerIds: readonly string[]): Promise<OutboxMessage[]> {
@@ -23,4 +24,13 @@ export async function owedTo(d1: D1Database, scope: Scope, customerIds: readonly
   return rows.map(({ endpointId, id }) =>
     endpointId === null ? onboardMessage(scope, id) : deliverMessage(scope, endpointId, id),
   )
+}
+
+/** Whether a tenant has anyone be told of changes, asked along with a change: to ask for what is owed would be a trip more. */
+export function listenedToStatement(db: Database, scope: Scope) {
+  const ofTenant = sql`tenant_id = ${slot('tenantId')} AND mode = ${slot('mode')}`
+  const question = sql`SELECT EXISTS (SELECT 1 FROM webhook_endpoints WHERE ${ofTenant})
+    OR EXISTS (SELECT 1 FROM settings WHERE ${ofTenant} AND name = 'customer_onboarding') AS "isListenedTo"`
+  const build = () => ({ toSQL: () => db.all(question).getQuery() })
+  return shapedStatement(db, 'listened to', build, { ...scope }, ({ isListenedTo }) => isListenedTo === 1)
 }

@@ -19,6 +19,7 @@ const LOST = new Error('Network connection lost')
 let nowMs: number
 let core: GateCore
 let announced: string[]
+let isListenedTo: boolean
 let writer: GateWriter
 let alarms: number[]
 let slept: number
@@ -37,6 +38,7 @@ function request(id: string, changed: Partial<WriteRequest> = {}): WriteRequest 
 
 beforeEach(() => {
   announced = []
+  isListenedTo = false
   nowMs = NOON_MS
   slept = 0
   alarms = []
@@ -46,6 +48,7 @@ beforeEach(() => {
   d1 = {
     commitWrites: async (_, writes) => ({
       results: writes.map(({ command }) => made('target' in command ? (command.target.id ?? '') : '')),
+      isListenedTo,
       bookmark: 'b1',
     }),
     findCommitted: async () => ({ found: new Map(), bookmark: 'b2' }),
@@ -75,6 +78,16 @@ beforeEach(() => {
     onStorageFailure: () => undefined,
   } as unknown as GateDeps
   writer = new GateWriter(SCOPE, core, deps, async (atMs) => void alarms.push(atMs))
+})
+
+describe('a change that was committed', () => {
+  it('is announced when somebody may have to be told, and only then', async () => {
+    await writer.write(request('c1'))
+    expect(announced).toEqual([])
+    isListenedTo = true
+    await writer.write(request('c2'))
+    expect(announced).toEqual(['c2'])
+  })
 })
 
 describe('when D1 breaks off', () => {

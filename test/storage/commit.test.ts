@@ -44,7 +44,8 @@ describe('changes committed together', () => {
     ].map((command) => prepared(command))
     const { results, bookmark } = await writeStore(d1).commitWrites(scope, writes)
     expect(bookmark).toMatch(BOOKMARK)
-    expect(costs).toHaveLength(2 * writes.length)
+    // Two for each, and one that asks whether anyone is to be told.
+    expect(costs).toHaveLength(2 * writes.length + 1)
     expect(results.map((result) => (result.ok ? result.effect : result.failure.reason))).toEqual([
       'created',
       'external_id_taken',
