@@ -78,8 +78,11 @@ export async function deliver(message: OutboxMessage & { kind: 'deliver' }, env:
 /** Says anew what nobody has seen to, and forgets what is old. */
 export async function sweepWebhooks(env: Cloudflare.Env, nowMs: number): Promise<void> {
   const { db, outbox } = readEnv(env)
-  await sendAll(outbox, await overdueDeliveries(db, nowMs))
-  await sweepDeliveries(db, nowMs)
+  try {
+    await sendAll(outbox, await overdueDeliveries(db, nowMs))
+  } finally {
+    await sweepDeliveries(db, nowMs)
+  }
 }
 
 function delayUntil(timeMs: number, nowMs: number): number {

@@ -16,6 +16,7 @@ import { newId } from '../../src/shared/ids.ts'
 import { webhookEndpoints } from '../../src/storage/outbox-tables.ts'
 import { events } from '../../src/storage/tables.ts'
 import { overdueDeliveries, webhookOutbox } from '../../src/storage/webhook-outbox.ts'
+import { deliver, sweepWebhooks } from '../../src/wiring-webhooks.ts'
 import { committed, create, db, insertTenant, only, update } from '../storage/support.ts'
 import { answered, attemptsAt, chainOf, deliveriesTo, newEndpoint, storeOf } from './support.ts'
 
@@ -345,6 +346,28 @@ describe('the sweep', () => {
     const isOurs = (message: OutboxMessage) => message.kind === 'deliver' && message.endpointId === endpoint.id
     expect((await overdueDeliveries(env.DB, Date.now())).some(isOurs)).toBe(false)
     expect((await overdueDeliveries(env.DB, Date.now() + 31_000)).some(isOurs)).toBe(true)
+  })
+})
+
+describe('while the queue is away', () => {
+  const away = () => Promise.reject(new Error('no queue'))
+  const withoutQueue = { ...env, OUTBOX: { send: away, sendBatch: away } } as unknown as Cloudflare.Env
+
+  it('a delivery that failed is not held up by it: the sweep will say when it is due', async () => {
+    const id = await customerWith(1)
+    await storeOf(scope).update(endpoint.id, { url: 'http://127.0.0.1:9/' }, nowMs)
+    const message = { v: 1 as const, kind: 'deliver' as const, ...chainOf(scope, endpoint, id) }
+    await deliver(message, withoutQueue)
+    expect(await attemptsAt(only(await deliveriesTo(endpoint)).id)).toMatchObject([{ error: 'connection_failed' }])
+    expect(await overdueDeliveries(env.DB, Date.now() + 60_000)).toContainEqual(message)
+  })
+
+  it('the sweep says so, and forgets what is old all the same', async () => {
+    const id = await customerWith(1)
+    await drain(id)
+    await customerWith(1)
+    await expect(sweepWebhooks(withoutQueue, Date.now() + 31 * DAY_MS)).rejects.toThrow('no queue')
+    expect(await statuses()).toEqual(['pending'])
   })
 })
 
