@@ -17,6 +17,8 @@ export default defineConfig(async () => ({
   test: {
     // The lines that Roster logs are worth reading only where something failed.
     silent: 'passed-only' as const,
+    // On two cores. Half of the suite waits: for back-offs, for leases to end, for processes to start.
+    maxWorkers: 3,
     projects: [
       {
         plugins: [

@@ -3,8 +3,8 @@
  */
 import { createApp } from './http/app.ts'
 import { applyPendingPolicies } from './tenants/operations.ts'
+import { consume } from './wiring/outbox.ts'
 import { wiring } from './wiring.ts'
-import { consume } from './wiring-outbox.ts'
 
 export { Customers } from './dialects/rpc/entrypoint.ts'
 export { TenantGate } from './gate/tenant-gate.ts'

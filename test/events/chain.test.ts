@@ -16,7 +16,7 @@ import { newId } from '../../src/shared/ids.ts'
 import { webhookEndpoints } from '../../src/storage/outbox-tables.ts'
 import { events } from '../../src/storage/tables.ts'
 import { overdueDeliveries, webhookOutbox } from '../../src/storage/webhook-outbox.ts'
-import { deliver, sweepWebhooks } from '../../src/wiring-webhooks.ts'
+import { deliver, sweepWebhooks } from '../../src/wiring/webhooks.ts'
 import { committed, create, db, insertTenant, only, update } from '../storage/support.ts'
 import { answered, attemptsAt, chainOf, deliveriesTo, newEndpoint, storeOf } from './support.ts'
 

@@ -8,8 +8,8 @@ import { instanceIdOf, workflowEngine } from '../../src/onboarding/engine.ts'
 import type { OnboardingParams } from '../../src/onboarding/ports.ts'
 import { Onboarding } from '../../src/onboarding/workflow.ts'
 import { newId } from '../../src/shared/ids.ts'
+import { startOnboarding } from '../../src/wiring/onboarding.ts'
 import { wiring } from '../../src/wiring.ts'
-import { startOnboarding } from '../../src/wiring-onboarding.ts'
 import { call, newCustomer, newTenant } from '../support/roster.ts'
 import {
   configure,

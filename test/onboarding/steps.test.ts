@@ -5,7 +5,7 @@ import { Performer } from '../../src/onboarding/perform.ts'
 import { finished, signalled } from '../../src/onboarding/run.ts'
 import { newId } from '../../src/shared/ids.ts'
 import { runStore } from '../../src/storage/onboarding-runs.ts'
-import { startOnboarding } from '../../src/wiring-onboarding.ts'
+import { startOnboarding } from '../../src/wiring/onboarding.ts'
 import { call, newCustomer } from '../support/roster.ts'
 import {
   createdBehindTheGate,

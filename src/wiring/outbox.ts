@@ -2,14 +2,14 @@
  * What wiring.ts is for requests, this is for the outbox: chooses the real queue and stores for what follows a change, and
  * hands a message to whoever does what it says.
  */
-import { readEnv } from './env.ts'
-import { type OutboxMessage, readMessage } from './events/messages.ts'
-import { sendAll } from './events/send.ts'
-import type { Scope } from './registry/customer.ts'
-import { describeError, log } from './shared/log.ts'
-import { owedTo } from './storage/outbox.ts'
-import { startOnboarding } from './wiring-onboarding.ts'
-import { deliver } from './wiring-webhooks.ts'
+import { readEnv } from '../env.ts'
+import { type OutboxMessage, readMessage } from '../events/messages.ts'
+import { sendAll } from '../events/send.ts'
+import type { Scope } from '../registry/customer.ts'
+import { describeError, log } from '../shared/log.ts'
+import { owedTo } from '../storage/outbox.ts'
+import { startOnboarding } from './onboarding.ts'
+import { deliver } from './webhooks.ts'
 
 /** A message that could not be dealt with comes again after this; after a few times the sweep takes over. */
 const RETRY_AFTER_SECONDS = 10

@@ -2,21 +2,21 @@
  * What wiring.ts is for requests, this is for onboarding: chooses the real stores, engine and registry for the door, for the
  * queue's consumer, for the workflow and for the sweep.
  */
-import { stepWords } from './dialects/v1-onboarding/step-words.ts'
-import { readEnv } from './env.ts'
-import type { EdgeRegistry } from './gate/edge-registry.ts'
-import { type EndDeps, failRun } from './onboarding/end.ts'
-import { workflowEngine } from './onboarding/engine.ts'
-import { type OnboardingDeps, type StartDeps, startRun, sweepRuns } from './onboarding/operations.ts'
-import { Performer } from './onboarding/perform.ts'
-import type { OnboardingParams } from './onboarding/ports.ts'
-import type { Scope } from './registry/customer.ts'
-import { systemClock } from './shared/clock.ts'
-import { newId } from './shared/ids.ts'
-import { runQueue, runStore, sweepEndedRuns } from './storage/onboarding-runs.ts'
-import { onboardingSettings } from './storage/settings.ts'
-import { announce } from './wiring-outbox.ts'
-import { postDeps } from './wiring-webhooks.ts'
+import { stepWords } from '../dialects/v1-onboarding/step-words.ts'
+import { readEnv } from '../env.ts'
+import type { EdgeRegistry } from '../gate/edge-registry.ts'
+import { type EndDeps, failRun } from '../onboarding/end.ts'
+import { workflowEngine } from '../onboarding/engine.ts'
+import { type OnboardingDeps, type StartDeps, startRun, sweepRuns } from '../onboarding/operations.ts'
+import { Performer } from '../onboarding/perform.ts'
+import type { OnboardingParams } from '../onboarding/ports.ts'
+import type { Scope } from '../registry/customer.ts'
+import { systemClock } from '../shared/clock.ts'
+import { newId } from '../shared/ids.ts'
+import { runQueue, runStore, sweepEndedRuns } from '../storage/onboarding-runs.ts'
+import { onboardingSettings } from '../storage/settings.ts'
+import { announce } from './outbox.ts'
+import { postDeps } from './webhooks.ts'
 
 export function onboardingDeps(env: Cloudflare.Env, scope: Scope): OnboardingDeps {
   const { db, onboarding } = readEnv(env)
