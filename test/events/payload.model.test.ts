@@ -120,7 +120,7 @@ describe('the payload of an event', () => {
         const { previous_attributes: previous } = payload.data
         const names: Record<string, string> = { externalId: 'external_id' }
         for (const name of kept) expect(previous).not.toHaveProperty([names[name] ?? name])
-        if (before.name !== logged.after.name) expect(previous.name).toBe(before.name ?? '')
+        if ((before.name ?? '') !== (logged.after.name ?? '')) expect(previous.name).toBe(before.name ?? '')
         if (before.contact !== logged.after.contact) expect(previous.contact).toBe(before.contact)
         for (const name of ['updated_at', 'updated_by']) expect(previous).not.toHaveProperty([name])
       }),
