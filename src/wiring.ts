@@ -1,5 +1,7 @@
 /**
- * The only place that chooses the real clock, ids, store, cache and gate, and hands them to everything else.
+ * This file and `wiring/` are the only places that choose the real stores, cache, queue, engine and gate, and that hand these,
+ * time and ids to everything else. Who makes ids without being handed them is named in `shared/ids.ts`; the admin guard, an
+ * object by itself, reads the clock.
  */
 import type { TenantPrincipal } from './access/principal.ts'
 import { type Bindings, readEnv } from './env.ts'

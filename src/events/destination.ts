@@ -1,7 +1,8 @@
 /**
  * Where Roster lets itself be sent: public hosts over HTTPS, and nothing else. A tenant chooses the URLs that Roster calls, so
  * each is a way to have it call what the tenant can not reach: judged when it is configured and again each time before it
- * is called. Pure over the text and over what the names resolve to; the look-up is handed in.
+ * is called. Pure over the text and over what the names resolve to; the look-up is handed in, and what it says may be 30 s
+ * old (`resolve.ts`).
  *
  * What this can not see: a name may resolve to something else between the look-up and the call. Workers run in no private
  * network of their owner, so there is nothing of his behind such an address; loopback is the runtime's own and refuses.

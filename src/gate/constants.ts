@@ -1,6 +1,6 @@
 /**
- * The numbers of the lease protocol, each with the reason for it. Nothing else in src/gate holds a bare number that
- * decides something. They belong together: change one and run the model tests and `bench/gate-model.ts`.
+ * The numbers that isolate and gate must agree on, each with the reason for it; those of one file alone are in it, by name.
+ * They belong together: change one and run the model tests and `bench/gate-model.ts`.
  */
 
 /** How long a lease lets an isolate judge by the policy and the freshness it carries. It is the "1 s" of C2 and C3. */

@@ -1,6 +1,6 @@
 /**
- * What one request at an isolate needs of the world, and what it brings along. `wiring.ts` supplies the one, the doors the
- * other.
+ * What one request at an isolate needs of the world, and what it brings along. `wiring/edge-world.ts` supplies the one, the
+ * doors the other.
  */
 import type { Customer, Scope } from '../registry/customer.ts'
 import type { ListPage, ListQuery } from '../registry/query.ts'
@@ -17,7 +17,7 @@ export interface Caller extends Scope {
   bound: { scopes: readonly string[]; name: string } | null
 }
 
-/** The world, for one request. `wiring.ts` supplies it. */
+/** The world, for one request. `wiring/edge-world.ts` supplies it. */
 export interface EdgeDeps extends EdgePorts, EdgeImportPorts {
   write(request: WriteRequest): Promise<WriteReply>
   /** Reads D1; each answers with the bookmark of the state it saw. They reject when D1 is away. */

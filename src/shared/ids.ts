@@ -8,7 +8,10 @@ const nextUlid = monotonicFactory()
 
 const PREFIX = { customer: 'cust', event: 'evt', key: 'key', request: 'req', webhookEndpoint: 'whe' } as const
 
-/** Makes ids; `wiring.ts` passes the real one, tests may pass their own. */
+/**
+ * Makes ids; `wiring.ts` and `wiring/` hand on the real one, tests may hand in their own. `registry/operations.ts`, the import
+ * of `/v1/customers` and `storage/tenants.ts` take it from here: nothing that they decide depends on it.
+ */
 export type NewId = (kind: keyof typeof PREFIX, nowMs: number) => string
 
 export const newId: NewId = (kind, nowMs) => `${PREFIX[kind]}_${nextUlid(nowMs)}`

@@ -1,6 +1,6 @@
 /**
  * What the operator's work on tenants needs from the world: where tenants are kept, the gates that enforce what was decided,
- * time and ids. `storage/tenants.ts` is the store, `wiring.ts` puts the rest together.
+ * time and ids. `storage/tenants.ts` is the store, `wiring.ts` chooses it and puts the rest together.
  */
 import type { Mode } from '../registry/customer.ts'
 import type { AnswerStore, KeptAnswer } from '../registry/once.ts'
