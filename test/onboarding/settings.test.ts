@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import worker from '../../src/index.ts'
 import { ONBOARDING_BOUNDS } from '../../src/onboarding/steps.ts'
 import { call, newCustomer, newKey, newTenant, ORIGIN } from '../support/roster.ts'
+import { loggedIn } from '../tenants/support.ts'
 import { configure, hurry, RECEIVER, receive, SETTINGS, waitForRun } from './support.ts'
 
 afterEach(() => vi.restoreAllMocks())
@@ -130,6 +131,31 @@ describe('the secret', () => {
     expect([status, body.details.errors[0].field]).toEqual([400, 'overlap_seconds'])
     expect((await rotate({}, { overlap_seconds: 0 })).status).toBe(201)
   })
+})
+
+it('each change is one line of the log, with who made it; a repeat that changes nothing is none', async () => {
+  const { tenantId, live } = await newTenant()
+  const key = live.key
+  const twice = { key, headers: { 'idempotency-key': 'one' } }
+  let customerId = ''
+  const lines = await loggedIn(async () => {
+    await configure(key, { default: { steps: [{ type: 'wait_for', signal: 'go', timeout_seconds: 60 }] } })
+    for (let sent = 0; sent < 2; sent++) await call('POST', `${SETTINGS}/rotate`, { ...twice, body: {} })
+    customerId = (await newCustomer(key)).id
+    for (let sent = 0; sent < 2; sent++) {
+      const path = `/v1/customers/${customerId}/onboarding/signal`
+      expect(
+        (await call('POST', path, { ...twice, headers: { 'idempotency-key': 'two' }, body: { signal: 'go' } })).status,
+      ).toBe(202)
+    }
+  })
+  const changes = lines.map((line) => JSON.parse(line)).filter(({ event }) => event.startsWith('onboarding_'))
+  const by = { level: 'info', requestId: expect.any(String), actor: live.keyId, tenantId, mode: 'live' }
+  expect(changes).toEqual([
+    { ...by, event: 'onboarding_settings_replaced', version: 1 },
+    { ...by, event: 'onboarding_secret_rotated' },
+    { ...by, event: 'onboarding_signalled', customerId },
+  ])
 })
 
 describe('settings that can not be', () => {

@@ -6,6 +6,7 @@ import { Hono } from 'hono'
 import { answer } from '../../http/answer.ts'
 import { admitFirst } from '../../http/authenticate.ts'
 import { jsonBody, optionalJsonBody } from '../../http/body.ts'
+import { logChange } from '../../http/change-log.ts'
 import { etagOf, isNotModified, versionFromIfMatch } from '../../http/conditional.ts'
 import type { HttpContext, HttpEnv } from '../../http/door.ts'
 import { repeatableOfTenant } from '../../http/sealed-idempotency.ts'
@@ -38,13 +39,16 @@ export function v1OnboardingSettings(wiring: Wiring) {
       const { deps, actor } = await enter(c, 'webhooks')
       const ifVersion = versionFromIfMatch(c.req.raw.headers.get('if-match'))
       const kept = await replaceSettings(deps, toSettings(c.req.valid('json')), { ifVersion, actor })
+      logChange(c, 'onboarding_settings_replaced', { actor, version: kept.version })
       const secret = kept.secret === null ? {} : { secret: kept.secret }
       return answer(c, 200, { ...toV1Settings(kept), ...secret }, { etag: etagOf(kept.version) })
     })
     .post('/rotate', admitFirst, noQuery, optionalJsonBody, validJson(secretRotate), async (c) => {
-      const { deps } = await enter(c, 'webhooks')
+      const { deps, actor } = await enter(c, 'webhooks')
       const overlapMs = c.req.valid('json').overlap_seconds * 1_000
-      return answer(c, 201, await rotateSecret(deps, overlapMs, await repeatableOf(c)))
+      const made = await rotateSecret(deps, overlapMs, await repeatableOf(c))
+      logChange(c, 'onboarding_secret_rotated', { actor })
+      return answer(c, 201, made)
     })
 }
 
@@ -56,9 +60,11 @@ export function v1CustomerOnboarding(wiring: Wiring) {
       return answer(c, 200, toV1Run(await readRun(deps, customerId(c))))
     })
     .post('/:id/onboarding/signal', admitFirst, noQuery, jsonBody, validJson(signalSent), async (c) => {
-      const { deps } = await enter(c, 'customers:write')
+      const { deps, actor } = await enter(c, 'customers:write')
       const { signal } = c.req.valid('json')
-      return answer(c, 202, toV1Run(await signalRun(deps, customerId(c), signal, await repeatableOf(c))))
+      const run = await signalRun(deps, customerId(c), signal, await repeatableOf(c))
+      logChange(c, 'onboarding_signalled', { actor, customerId: run.customerId })
+      return answer(c, 202, toV1Run(run))
     })
 }
 

@@ -18,11 +18,11 @@ import type { EndpointDeps } from '../../events/ports.ts'
 import { answer } from '../../http/answer.ts'
 import { admitFirst } from '../../http/authenticate.ts'
 import { jsonBody, optionalJsonBody } from '../../http/body.ts'
+import { logChange } from '../../http/change-log.ts'
 import type { HttpContext, HttpEnv } from '../../http/door.ts'
 import { repeatableOfTenant } from '../../http/sealed-idempotency.ts'
 import { noQuery, validJson, validQuery } from '../../http/validate.ts'
 import { Refused } from '../../registry/failures.ts'
-import { log } from '../../shared/log.ts'
 import type { Wiring } from '../../wiring.ts'
 import { cursorOf } from '../fields.ts'
 import {
@@ -58,7 +58,7 @@ export function v1Webhooks(wiring: Wiring) {
     .post('/', admitFirst, noQuery, jsonBody, validJson(endpointCreate), async (c) => {
       const { deps, by } = await enterOnce(c)
       const endpoint = await createEndpoint(deps, toNewEndpoint(c.req.valid('json')), by)
-      logChange(c, 'webhook_endpoint_created', endpoint.id, by.actor)
+      logChange(c, 'webhook_endpoint_created', { endpointId: endpoint.id, actor: by.actor })
       return answer(c, 201, toV1NewSecret(endpoint))
     })
     .get('/', noQuery, async (c) => {
@@ -73,20 +73,20 @@ export function v1Webhooks(wiring: Wiring) {
     .patch('/:endpoint_id', admitFirst, noQuery, jsonBody, validJson(endpointUpdate), async (c) => {
       const { deps, actor, nowMs } = await enter(c)
       const endpoint = await updateEndpoint(deps, endpointId(c), toChanges(c.req.valid('json')), nowMs)
-      logChange(c, 'webhook_endpoint_updated', endpoint.id, actor)
+      logChange(c, 'webhook_endpoint_updated', { endpointId: endpoint.id, actor })
       return answer(c, 200, toV1Endpoint(endpoint))
     })
     .delete('/:endpoint_id', admitFirst, noQuery, async (c) => {
       const { deps, actor } = await enter(c)
       await deleteEndpoint(deps, endpointId(c))
-      logChange(c, 'webhook_endpoint_deleted', endpointId(c), actor)
+      logChange(c, 'webhook_endpoint_deleted', { endpointId: endpointId(c), actor })
       return answer(c, 204, null)
     })
     .post('/:endpoint_id/rotate', admitFirst, noQuery, optionalJsonBody, validJson(secretRotate), async (c) => {
       const { deps, by } = await enterOnce(c)
       const overlapMs = c.req.valid('json').overlap_seconds * 1_000
       const endpoint = await rotateSecret(deps, endpointId(c), overlapMs, by)
-      logChange(c, 'webhook_secret_rotated', endpoint.id, by.actor)
+      logChange(c, 'webhook_secret_rotated', { endpointId: endpoint.id, actor: by.actor })
       return answer(c, 201, toV1NewSecret(endpoint))
     })
     .post('/:endpoint_id/test', admitFirst, noQuery, optionalJsonBody, validJson(endpointTest), async (c) => {
@@ -113,7 +113,7 @@ export function v1Webhooks(wiring: Wiring) {
       const { deps, by } = await enterOnce(c)
       const which = toRedelivery(c.req.valid('json'))
       const { count, nextAfterId } = await redeliverEvents(deps, endpointId(c), which, by)
-      logChange(c, 'webhooks_redelivered', endpointId(c), by.actor, { count })
+      logChange(c, 'webhooks_redelivered', { endpointId: endpointId(c), actor: by.actor, count })
       const cursor = nextAfterId && cursorOf(nextAfterId)
       return answer(c, 202, { redelivered: count, next_cursor: cursor, has_more: cursor !== null })
     })
@@ -124,15 +124,4 @@ function endpointId(c: HttpContext): string {
   const id = c.req.param('endpoint_id') ?? ''
   if (!isEndpointId(id)) throw new Refused({ reason: 'not_found', resource: 'endpoint' })
   return id
-}
-
-function logChange(
-  c: HttpContext,
-  event: string,
-  endpointId: string,
-  actor: string,
-  facts: Record<string, number> = {},
-): void {
-  if (c.get('repeatable')?.replayed) return
-  log('info', { event, requestId: c.get('requestId'), endpointId, actor, ...facts, ...c.get('registry').scope })
 }

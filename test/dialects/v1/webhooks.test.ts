@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 import { readEnv } from '../../../src/env.ts'
 import { call, newKey, newTenant } from '../../support/roster.ts'
+import { loggedIn } from '../../tenants/support.ts'
 
 const PATH = '/v1/webhooks/endpoints'
 /** Of this machine: these tests run without a resolver. Nobody listens there. */
@@ -261,6 +262,30 @@ it('a secret is in no answer but the one that makes it, and in no line of the lo
     expect(lines.join('\n')).not.toContain(secret)
   }
   expect(answers[3]?.body).toMatchObject({ delivered: false, error: 'connection_failed', status_code: null })
+})
+
+it('each change is one line of the log, with who made it; a repeat that changes nothing is none', async () => {
+  const { tenantId, live } = await newTenant()
+  const send = (method: string, path: string, body?: object, headers = {}) =>
+    call(method, `${PATH}${path}`, { key: live.key, headers, ...(body && { body }) })
+  let endpointId = ''
+  const lines = await loggedIn(async () => {
+    for (let sent = 0; sent < 2; sent++) {
+      endpointId = (await send('POST', '', { url: HOOK }, { 'idempotency-key': 'one' })).body.id
+    }
+    await send('PATCH', `/${endpointId}`, { description: 'Billing' })
+    await send('POST', `/${endpointId}/rotate`, {})
+    await send('POST', `/${endpointId}/redeliver`, { since: '2026-01-20' })
+    await send('DELETE', `/${endpointId}`)
+  })
+  const by = { level: 'info', requestId: expect.any(String), endpointId, actor: live.keyId, tenantId, mode: 'live' }
+  expect(lines.map((line) => JSON.parse(line)).filter(({ event }) => event.startsWith('webhook'))).toEqual([
+    { ...by, event: 'webhook_endpoint_created' },
+    { ...by, event: 'webhook_endpoint_updated' },
+    { ...by, event: 'webhook_secret_rotated' },
+    { ...by, event: 'webhooks_redelivered', count: 0 },
+    { ...by, event: 'webhook_endpoint_deleted' },
+  ])
 })
 
 describe('ALLOW_LOCAL_WEBHOOKS', () => {
