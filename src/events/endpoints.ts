@@ -2,9 +2,9 @@
  * What a tenant may do with its webhook endpoints, one function each; the door calls these and nothing below. A secret is
  * told when it is made and never again. All throw `Refused`.
  */
-import type { Scope } from '../registry/customer.ts'
 import { Refused } from '../registry/failures.ts'
 import { type Keep, onceOnly, type Repeatable } from '../registry/once.ts'
+import { describeError, log } from '../shared/log.ts'
 import type { EventType } from './catalogue.ts'
 import { type Posted, postSigned } from './deliver.ts'
 import { type DestinationProblem, problemOfDestination } from './destination.ts'
@@ -113,7 +113,6 @@ export function rotateSecret(
 /** Sends a made-up event of that type now, signed like any other. It is no delivery: nothing is kept, or sent again. */
 export function testEndpoint(
   deps: EndpointDeps,
-  scope: Scope,
   id: string,
   type: EventType,
   { nowMs, repeatable }: By,
@@ -121,7 +120,7 @@ export function testEndpoint(
   return onceOnly(deps, repeatable, async (keep) => {
     const { url, secrets } = found(await deps.store.get(id))
     const eventId = deps.newId('event', nowMs)
-    const body = bodyOf(sampleEvent(type, scope, eventId, nowMs))
+    const body = bodyOf(sampleEvent(type, deps.scope, eventId, nowMs))
     const posted = await postSigned({ url, secrets, id: eventId, body, answerBytesMax: ANSWER_BYTES_MAX }, deps)
     return kept(deps, keep, { ...posted, eventId })
   })
@@ -163,8 +162,9 @@ async function publicUrl(deps: EndpointDeps, text: string): Promise<string> {
   let problem: DestinationProblem | null
   try {
     problem = await problemOfDestination(text, deps)
-  } catch {
+  } catch (error) {
     // Nobody knows whether the host is public: it may be tried again.
+    log('warn', { event: 'lookup_failed', error: describeError(error), ...deps.scope })
     throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
   }
   if (problem) throw refusedField('url', problem)

@@ -2,6 +2,7 @@
  * What the operations on webhook endpoints need of the world: where they and their deliveries are kept, a queue, time, ids,
  * and a way to send. Of one tenant and mode each; storage and wiring supply them.
  */
+import type { Scope } from '../registry/customer.ts'
 import type { AnswerStore, KeptAnswer } from '../registry/once.ts'
 import type { NewId } from '../shared/ids.ts'
 import type { EventType } from './catalogue.ts'
@@ -107,6 +108,7 @@ export interface EndpointStore extends AnswerStore {
 }
 
 export interface EndpointDeps extends PostDeps {
+  scope: Scope
   store: EndpointStore
   newId: NewId
   /** Says through the queue that there is something to deliver. Never throws: the sweep would say it too. */

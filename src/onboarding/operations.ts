@@ -46,7 +46,7 @@ export async function replaceSettings(
   settings: OnboardingSettings,
   by: { ifVersion: number | null; actor: string },
 ): Promise<KeptSettings & { secret: string | null }> {
-  await requireDestinations(settings, deps.destinations)
+  await requireDestinations(settings, deps)
   const secret = newSecret()
   const kept = await deps.settings.replace(settings, { ...by, secret, nowMs: deps.clock() })
   if (!kept) {
@@ -146,16 +146,19 @@ export async function sweepRuns(
 }
 
 /** Every problem is told at once, of the field that has it. */
-async function requireDestinations({ workflows }: OnboardingSettings, rules: DestinationRules): Promise<void> {
+async function requireDestinations(
+  { workflows }: OnboardingSettings,
+  { scope, destinations }: OnboardingDeps,
+): Promise<void> {
   const named = Object.entries(workflows).flatMap(([name, { steps }]) =>
     steps.flatMap((step, at) =>
       step.type === 'webhook' ? [{ field: `workflows.${name}.steps.${at}.url`, url: step.url }] : [],
     ),
   )
   const judged = new Map<string, ReturnType<typeof problemOfDestination>>()
-  for (const { url } of named) if (!judged.has(url)) judged.set(url, problemOfDestination(url, rules))
+  for (const { url } of named) if (!judged.has(url)) judged.set(url, problemOfDestination(url, destinations))
   const judgements = await Promise.all(named.map(({ url }) => judged.get(url))).catch((error): never => {
-    log('warn', { event: 'lookup_failed', error: describeError(error) })
+    log('warn', { event: 'lookup_failed', error: describeError(error), ...scope })
     throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
   })
   const problems = named.flatMap(({ field }, at): InputProblem[] => {

@@ -40,6 +40,7 @@ export function endpointDeps(env: Cloudflare.Env, scope: Scope): EndpointDeps {
   const { db, outbox } = readEnv(env)
   return {
     ...postDeps(env),
+    scope,
     newId,
     store: endpointStore(db, scope),
     async announce(endpointId, customerIds) {

@@ -306,6 +306,19 @@ it('whoever asks while D1 or the engine is away is told to come again', async ()
   await waitForRun(live.key, id, 'completed')
 })
 
+it('a host that nobody can look up now is answered with 503, and a line of the log that does not name it', async () => {
+  const { tenantId, live } = await newTenant()
+  vi.spyOn(globalThis, 'fetch').mockRejectedValue(new Error('no resolver'))
+  const steps = [{ type: 'webhook', url: 'https://hooks.unknown.example/' }]
+  const lines = await loggedIn(async () => {
+    expect((await put(live.key, { workflows: { default: { steps } } })).status).toBe(503)
+  })
+  const line = lines.find((one) => one.includes('lookup_failed')) ?? '{}'
+  expect(JSON.parse(line)).toEqual({
+    ...{ level: 'warn', event: 'lookup_failed', error: 'Error: no resolver', tenantId, mode: 'live' },
+  })
+})
+
 describe('the onboarding of a customer', () => {
   it('is nothing to other tenants, and the same bytes as none at all', async () => {
     const { live } = await newTenant()

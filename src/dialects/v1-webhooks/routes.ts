@@ -92,7 +92,7 @@ export function v1Webhooks(wiring: Wiring) {
     .post('/:endpoint_id/test', admitFirst, noQuery, optionalJsonBody, validJson(endpointTest), async (c) => {
       const { deps, by } = await enterOnce(c)
       const { type } = c.req.valid('json')
-      const posted = await testEndpoint(deps, c.get('registry').scope, endpointId(c), type, by)
+      const posted = await testEndpoint(deps, endpointId(c), type, by)
       const { eventId, statusCode, error, durationMs, answer: text } = posted
       return answer(c, 200, {
         event_id: eventId,

@@ -288,6 +288,20 @@ it('each change is one line of the log, with who made it; a repeat that changes 
   ])
 })
 
+it('a host that nobody can look up now is answered with 503, and a line of the log that does not name it', async () => {
+  const { tenantId, live } = await newTenant()
+  vi.spyOn(globalThis, 'fetch').mockRejectedValue(new Error('no resolver'))
+  const lines = await loggedIn(async () => {
+    const { status } = await call('POST', PATH, { key: live.key, body: { url: 'https://hooks.unknown.example/' } })
+    expect(status).toBe(503)
+  })
+  vi.restoreAllMocks()
+  const line = lines.find((one) => one.includes('lookup_failed')) ?? '{}'
+  expect(JSON.parse(line)).toEqual({
+    ...{ level: 'warn', event: 'lookup_failed', error: 'Error: no resolver', tenantId, mode: 'live' },
+  })
+})
+
 describe('ALLOW_LOCAL_WEBHOOKS', () => {
   const bindings = (given: object) => ({ ...env, ...given }) as Cloudflare.Env
 
