@@ -60,6 +60,24 @@ export function fail(failure: Failure): { ok: false; failure: Failure } {
   return { ok: false, failure }
 }
 
+/**
+ * Whether a failure is the answer to a request for good, and so may be kept under its idempotency key. The others may go well
+ * the next time: what is broken mends, a limit has room again, and another request's key says nothing of this one.
+ */
+export function isDefinite({ reason }: Failure): boolean {
+  switch (reason) {
+    case 'unavailable':
+    case 'internal':
+    case 'rate_limited':
+    case 'annual_limit_reached':
+    case 'idempotency_mismatch':
+    case 'idempotency_in_progress':
+      return false
+    default:
+      return true
+  }
+}
+
 /** How a failure travels inside one isolate, from the rule that found it to the door that words it. */
 export class Refused extends Error {
   readonly failure: Failure

@@ -3,7 +3,7 @@
  * either is there with the other; of several at once the unique key of that row lets one through and rolls the others back.
  * Whoever repeats gets that answer. Of the changes of customers the gate knows by itself (`storage/idempotency-records.ts`).
  */
-import { type Failure, Refused } from './failures.ts'
+import { type Failure, isDefinite, Refused } from './failures.ts'
 
 /**
  * What makes a request safe to send twice: what it is known again by, and a way to keep its answer that only a repeat of it
@@ -103,9 +103,4 @@ async function replay<Made>(deps: OnceDeps, repeatable: Repeatable, kept: KeptAn
   repeatable.replayed = true
   if ('failure' in answer) throw new Refused(answer.failure)
   return answer.made
-}
-
-/** Whether a failure is the answer for good: the others may go well the next time. */
-function isDefinite({ reason }: Failure): boolean {
-  return reason !== 'unavailable' && reason !== 'internal'
 }

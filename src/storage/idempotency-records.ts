@@ -7,7 +7,7 @@ import { and, eq, lte, type SQL, sql } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
 import type { CommitResult, PreparedWrite } from '../gate/gate-writer.ts'
 import type { Scope } from '../registry/customer.ts'
-import { type Failure, fail } from '../registry/failures.ts'
+import { type Failure, fail, isDefinite } from '../registry/failures.ts'
 import type { Effect, Idempotency } from '../registry/ports.ts'
 import { describeError, log } from '../shared/log.ts'
 import { customerOfDocument, erasureOfDocument } from './customer-row.ts'
@@ -109,11 +109,6 @@ export function replayOf(scope: Scope, { idempotency }: KeyedWrite, kept: Kept):
   const receipt = erasureOfDocument(after)
   const customer = customerOfDocument(scope, after)
   return { ok: true, customer, effect, changeId, replayed: true, erased: receipt && { receipt, externalIds: [] } }
-}
-
-/** Whether a failure is the answer to the request for good: the others may go well the next time. */
-function isDefinite({ reason }: Failure): boolean {
-  return reason !== 'unavailable' && reason !== 'internal' && !reason.startsWith('idempotency_')
 }
 
 /**
