@@ -111,6 +111,14 @@ export const metadata = z
     additionalProperties: { type: ['string', 'number', 'boolean', 'null'], maxLength: LIMITS.metadataValueLengthMax },
   })
 
+const OVERLAP_SECONDS_MAX = 30 * 24 * 3600
+const OVERLAP_SECONDS_DEFAULT = 24 * 3600
+
+/** A new secret is asked for; those before it sign along for so long. */
+export const secretRotate = z.object({
+  overlap_seconds: z.int().min(0).max(OVERLAP_SECONDS_MAX).default(OVERLAP_SECONDS_DEFAULT),
+})
+
 /** `limit` of a list in a query string, as a number. */
 export function pageLimit(limitMax: number, limitDefault: number) {
   return z

@@ -3,24 +3,21 @@
  * told when it is made and never again. All throw `Refused`.
  */
 import { Refused } from '../registry/failures.ts'
-import { type Keep, onceOnly, type Repeatable } from '../registry/once.ts'
+import { keptAfterwards, onceOnly, type Repeatable } from '../registry/once.ts'
 import { describeError, log } from '../shared/log.ts'
 import type { EventType } from './catalogue.ts'
 import { type Posted, postSigned } from './deliver.ts'
 import { type DestinationProblem, problemOfDestination } from './destination.ts'
 import { bodyOf } from './payload.ts'
 import type { DeliveryPage, DeliveryQuery, Endpoint, EndpointChanges, EndpointDeps, Redelivery } from './ports.ts'
+import { rotateSecrets } from './rotation.ts'
 import { sampleEvent } from './sample.ts'
-import { newSecret, rotated } from './signature.ts'
+import { newSecret } from './signature.ts'
 
 /** Each is some rows more for every change; kept by the trigger `webhook_endpoints_max`. */
 export const ENDPOINTS_MAX = 20
 /** What is kept of an answer: enough to see what went wrong. */
 export const ANSWER_BYTES_MAX = 500
-/** Each signs everything that is sent. */
-const SECRETS_MAX = 5
-/** Rotations that come in each other's way. */
-const ROTATIONS_TRIED_MAX = 3
 const RETRY_AFTER_MS = 1_000
 
 export interface NewEndpoint {
@@ -86,7 +83,7 @@ export async function deleteEndpoint({ store }: EndpointDeps, id: string): Promi
   if (!(await store.remove(id))) throw noSuchEndpoint()
 }
 
-/** The new secret comes first. Those before it sign along for `overlapMs`, so that receivers can change over. */
+/** The new secret is the first of the endpoint that is answered. */
 export function rotateSecret(
   deps: EndpointDeps,
   id: string,
@@ -94,20 +91,14 @@ export function rotateSecret(
   { nowMs, repeatable }: By,
 ): Promise<Endpoint> {
   const { store } = deps
-  return onceOnly(deps, repeatable, async (keep) => {
-    for (let attempt = 0; attempt < ROTATIONS_TRIED_MAX; attempt++) {
+  return onceOnly(deps, repeatable, (keep) =>
+    rotateSecrets({ overlapMs, nowMs }, async (rotate) => {
       const endpoint = found(await store.get(id))
-      const secrets = rotated(endpoint.secrets, newSecret(), overlapMs, nowMs)
-      if (secrets.length > SECRETS_MAX) {
-        const message = `would have more than ${SECRETS_MAX} secrets sign at once`
-        const fix = 'send 0, which ends those before, or wait until one ends'
-        throw refusedField('overlap_seconds', { message, fix })
-      }
+      const { secrets } = rotate(endpoint.secrets)
       const made = { ...endpoint, secrets, updatedAtMs: nowMs }
-      if (await store.replaceSecrets(id, endpoint.secrets, secrets, nowMs, await keep(null, made))) return made
-    }
-    throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
-  })
+      return (await store.replaceSecrets(id, endpoint.secrets, secrets, nowMs, await keep(null, made))) ? made : null
+    }),
+  )
 }
 
 /** Sends a made-up event of that type now, signed like any other. It is no delivery: nothing is kept, or sent again. */
@@ -122,7 +113,8 @@ export function testEndpoint(
     const eventId = deps.newId('event', nowMs)
     const body = bodyOf(sampleEvent(type, deps.scope, eventId, nowMs))
     const posted = await postSigned({ url, secrets, id: eventId, body, answerBytesMax: ANSWER_BYTES_MAX }, deps)
-    return kept(deps, keep, { ...posted, eventId })
+    // Whoever dies before has it done again, which sends at most the same once more.
+    return keptAfterwards(deps.store, keep, { ...posted, eventId })
   })
 }
 
@@ -147,15 +139,8 @@ export function redeliverEvents(
     if (!redelivered) throw new Refused({ reason: 'not_found', resource: 'event' })
     const { count, customerIds, nextAfterId } = redelivered
     await announce(id, customerIds)
-    return kept(deps, keep, { count, nextAfterId })
+    return keptAfterwards(store, keep, { count, nextAfterId })
   })
-}
-
-/** Of what is known only when it is done. Whoever dies before has it done again, which sends at most the same once more. */
-async function kept<Made>({ store }: EndpointDeps, keep: Keep<Made>, made: Made): Promise<Made> {
-  const answer = await keep(null, made)
-  if (answer) await store.keepAnswer(answer)
-  return made
 }
 
 async function publicUrl(deps: EndpointDeps, text: string): Promise<string> {

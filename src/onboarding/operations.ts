@@ -3,10 +3,11 @@
  * and the queue call these. What the steps of a run do is in perform.ts.
  */
 import { type DestinationRules, problemOfDestination } from '../events/destination.ts'
-import { newSecret, rotated } from '../events/signature.ts'
+import { rotateSecrets } from '../events/rotation.ts'
+import { newSecret } from '../events/signature.ts'
 import type { Scope } from '../registry/customer.ts'
 import { type InputProblem, Refused } from '../registry/failures.ts'
-import { onceOnly, type Repeatable } from '../registry/once.ts'
+import { keptAfterwards, onceOnly, type Repeatable } from '../registry/once.ts'
 import type { Clock } from '../shared/clock.ts'
 import { describeError, log } from '../shared/log.ts'
 import type { Engine, KeptSettings, OnboardingParams, RunQueue, RunStore, SettingsStore } from './ports.ts'
@@ -27,6 +28,8 @@ export interface StartDeps {
   engine: Engine
   clock: Clock
 }
+
+const RETRY_AFTER_MS = 1_000
 
 const NOTHING_SET: KeptSettings = {
   settings: { workflows: {} },
@@ -62,28 +65,15 @@ export function rotateSecret(
   overlapMs: number,
   repeatable: Repeatable | null,
 ): Promise<{ secret: string }> {
-  return onceOnly({ store: settings, clock }, repeatable, async (keep) => {
-    for (let attempt = 0; attempt < ROTATIONS_TRIED_MAX; attempt++) {
+  return onceOnly({ store: settings, clock }, repeatable, (keep) =>
+    rotateSecrets({ overlapMs, nowMs: clock() }, async (rotate) => {
       const kept = await settings.read()
       if (!kept) throw new Refused({ reason: 'not_found', resource: 'setting' })
-      const secret = newSecret()
-      const secrets = rotated(kept.secrets, secret, overlapMs, clock())
-      if (secrets.length > SECRETS_MAX) {
-        const message = `would have more than ${SECRETS_MAX} secrets sign at once`
-        const fix = 'send 0, which ends those before, or wait until one ends'
-        throw refused('overlap_seconds', message, fix)
-      }
-      if (await settings.replaceSecrets(kept.secrets, secrets, await keep(null, { secret }))) return { secret }
-    }
-    throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
-  })
+      const { secret, secrets } = rotate(kept.secrets)
+      return (await settings.replaceSecrets(kept.secrets, secrets, await keep(null, { secret }))) ? { secret } : null
+    }),
+  )
 }
-
-/** Each signs every call. */
-const SECRETS_MAX = 5
-/** Each is lost only to another rotation that was made meanwhile. */
-const ROTATIONS_TRIED_MAX = 3
-const RETRY_AFTER_MS = 1_000
 
 export async function readRun({ runs }: OnboardingDeps, customerId: string): Promise<Run> {
   return found(await runs.read(customerId))
@@ -102,10 +92,7 @@ export function signalRun(
   const { settings, clock } = deps
   return onceOnly({ store: settings, clock }, repeatable, async (keep) => {
     const run = await tellRun(deps, customerId, signal)
-    const answer = await keep(null, run)
-    // Whoever dies before has it told again, which changes nothing.
-    if (answer) await settings.keepAnswer(answer)
-    return run
+    return keptAfterwards(settings, keep, run)
   })
 }
 

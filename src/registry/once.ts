@@ -88,6 +88,13 @@ export async function onceOnly<Made>(
   }
 }
 
+/** Keeps what is known only when it is done, and answers it. Whoever dies before has it done again: once more must do no harm. */
+export async function keptAfterwards<Made>(store: AnswerStore, keep: Keep<Made>, made: Made): Promise<Made> {
+  const answer = await keep(null, made)
+  if (answer) await store.keepAnswer(answer)
+  return made
+}
+
 /** Another request with the key was quicker. */
 async function replayOther<Made>(deps: OnceDeps, repeatable: Repeatable): Promise<Made> {
   const kept = await deps.store.keptAnswer(repeatable.key, deps.clock())

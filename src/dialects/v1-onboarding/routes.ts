@@ -22,7 +22,8 @@ import {
 import { Refused } from '../../registry/failures.ts'
 import type { KeyScope } from '../../tenants/tenant.ts'
 import type { Wiring } from '../../wiring.ts'
-import { isCustomerId, onboardingSettings, secretRotate, signalSent } from './schema.ts'
+import { secretRotate } from '../fields.ts'
+import { isCustomerId, onboardingSettings, signalSent } from './schema.ts'
 import { toSettings, toV1Run, toV1Settings } from './translate.ts'
 
 export function v1OnboardingSettings(wiring: Wiring) {

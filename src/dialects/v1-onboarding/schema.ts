@@ -6,8 +6,6 @@ import * as z from 'zod'
 import { ONBOARDING_BOUNDS as BOUNDS } from '../../onboarding/steps.ts'
 import { issue, metadata, text } from '../fields.ts'
 
-const OVERLAP_SECONDS_MAX = 30 * 24 * 3600
-const OVERLAP_SECONDS_DEFAULT = 24 * 3600
 
 const CUSTOMER_ID = /^cust_[0-9A-HJKMNP-TV-Z]{26}$/
 /** Simple enough to be read in a path, a log line, a shell. */
@@ -66,9 +64,5 @@ export const onboardingSettings = z.object({
 })
 export type StepInput = z.output<typeof step>
 export type SettingsInput = z.output<typeof onboardingSettings>
-
-export const secretRotate = z.object({
-  overlap_seconds: z.int().min(0).max(OVERLAP_SECONDS_MAX).default(OVERLAP_SECONDS_DEFAULT),
-})
 
 export const signalSent = z.object({ signal })

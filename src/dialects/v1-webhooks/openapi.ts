@@ -8,6 +8,7 @@ import { EVENT_MEANINGS, EVENT_TYPES, type EventType, webhookBodySchema } from '
 import { bodyOf } from '../../events/payload.ts'
 import { sampleEvent } from '../../events/sample.ts'
 import type { RouteDoc } from '../../http/openapi.ts'
+import { secretRotate } from '../fields.ts'
 import { eventCustomer } from '../flexprice-answers.ts'
 import {
   newWebhookSecret,
@@ -17,7 +18,7 @@ import {
   webhookRedelivery,
   webhookTest,
 } from './answers.ts'
-import { deliveryListQuery, endpointCreate, endpointTest, endpointUpdate, redelivery, secretRotate } from './schema.ts'
+import { deliveryListQuery, endpointCreate, endpointTest, endpointUpdate, redelivery } from './schema.ts'
 
 const SHOWN = {
   id: 'whe_01JD3VQ4X8N2M7R5T9W6YBZKCE',

@@ -24,7 +24,7 @@ import { repeatableOfTenant } from '../../http/sealed-idempotency.ts'
 import { noQuery, validJson, validQuery } from '../../http/validate.ts'
 import { Refused } from '../../registry/failures.ts'
 import type { Wiring } from '../../wiring.ts'
-import { cursorOf } from '../fields.ts'
+import { cursorOf, secretRotate } from '../fields.ts'
 import {
   deliveryListQuery,
   endpointCreate,
@@ -33,7 +33,6 @@ import {
   isEndpointId,
   placeOf,
   redelivery,
-  secretRotate,
 } from './schema.ts'
 import { toChanges, toNewEndpoint, toRedelivery, toV1Deliveries, toV1Endpoint, toV1NewSecret } from './translate.ts'
 

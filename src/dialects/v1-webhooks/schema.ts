@@ -7,8 +7,6 @@ import type { DeliveryPlace } from '../../events/ports.ts'
 import { cursor, issue, pageLimit, text, time } from '../fields.ts'
 
 const DESCRIPTION_LENGTH_MAX = 500
-const OVERLAP_SECONDS_MAX = 30 * 24 * 3600
-const OVERLAP_SECONDS_DEFAULT = 24 * 3600
 const LIMIT_MAX = 100
 const LIMIT_DEFAULT = 50
 
@@ -49,10 +47,6 @@ export type EndpointCreate = z.output<typeof endpointCreate>
 /** As everywhere: absent is kept, null clears. */
 export const endpointUpdate = z.object({ ...fields, description: fields.description.nullable() }).partial()
 export type EndpointUpdate = z.output<typeof endpointUpdate>
-
-export const secretRotate = z.object({
-  overlap_seconds: z.int().min(0).max(OVERLAP_SECONDS_MAX).default(OVERLAP_SECONDS_DEFAULT),
-})
 
 export const endpointTest = z.object({ type: eventType.default('customer.updated') })
 
