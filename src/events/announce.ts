@@ -2,6 +2,12 @@
  * Says through the queue what a commit has left to be done, soon after it and off its caller's path. While one announcement
  * is under way further ones are gathered into the next. Nothing depends on it: what is not announced, the sweep finds.
  */
+
+/** Of one round: as one JSON text they stay far below what D1 takes. */
+const ROUND_MAX = 500
+/** Beyond this many the sweep is told of nothing: it finds them by itself. */
+const WAITING_MAX = 50_000
+
 export class Announcer {
   readonly #announce: (customerIds: string[]) => Promise<void>
   #waiting = new Set<string>()
@@ -12,9 +18,13 @@ export class Announcer {
     this.#announce = announce
   }
 
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
   /** Customers whose changes have just been committed. */
   add(customerIds: Iterable<string>): void {
-    for (const customerId of customerIds) this.#waiting.add(customerId)
+    for (const customerId of customerIds) if (this.#waiting.size < WAITING_MAX) this.#waiting.add(customerId)
     void this.#run()
   }
 
@@ -22,8 +32,8 @@ export class Announcer {
     if (this.#running) return
     this.#running = true
     while (this.#waiting.size > 0) {
-      const customerIds = [...this.#waiting]
-      this.#waiting.clear()
+      const customerIds = [...this.#waiting].slice(0, ROUND_MAX)
+      for (const customerId of customerIds) this.#waiting.delete(customerId)
       await this.#announce(customerIds)
     }
     this.#running = false

@@ -36,7 +36,8 @@ const FAILING_SHOWN_BY_ATTEMPT = 4
 
 const GONE = 410
 
-export type Next = { kind: 'delivered' } | { kind: 'retry'; atMs: number } | { kind: 'given_up' }
+/** `parked`: it can not be sent, which says nothing of its endpoint. */
+export type Next = { kind: 'delivered' } | { kind: 'retry'; atMs: number } | { kind: 'given_up' } | { kind: 'parked' }
 
 export interface Outcome {
   next: Next

@@ -36,8 +36,7 @@ const DETAILS = {
     z.object({ workflow: z.string(), step: z.string().nullable(), error: z.string() }),
   'webhook.endpoint.disabled': () =>
     z.object({
-      endpoint_id: z.string(),
-      url: z.string(),
+      endpoint_id: z.string().meta({ description: 'Its URL is a secret of those who may see the endpoint.' }),
       reason: z.enum(['gone', 'failing']).meta({
         description: '`gone`: the endpoint answered 410. `failing`: every attempt has failed for five days.',
       }),

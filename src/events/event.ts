@@ -42,6 +42,8 @@ export interface EventQuery {
 export interface EventPage {
   events: LoggedEvent[]
   hasMore: boolean
+  /** The event after which the next page begins; null when there was none to look at. */
+  lastId: string | null
 }
 
 export interface EventLog {

@@ -114,7 +114,7 @@ export async function drainChain(chain: Chain, deps: DrainDeps): Promise<Drained
   return { againAtMs: head.kind === 'closed' ? clock() : null, disabled: false }
 }
 
-const PARKED: Outcome = { next: { kind: 'given_up' }, disable: null }
+const PARKED: Outcome = { next: { kind: 'parked' }, disable: null }
 
 async function attempt(
   chain: Chain,

@@ -12,6 +12,8 @@ const RECORD_TYPES = { A: 1, AAAA: 28 }
 const NO_ERROR = 0
 const NO_SUCH_NAME = 3
 
+/** A name may be served by somebody who is in no hurry. */
+const TIMEOUT_MS = 5_000
 const REMEMBERED_FOR_MS = 30_000
 const NAMES_REMEMBERED_MAX = 1_000
 const remembered = new LRUCache<string, { addresses: string[]; untilMs: number }>({ max: NAMES_REMEMBERED_MAX })
@@ -31,6 +33,7 @@ export function resolveOverHttps(fetcher: typeof fetch, clock: Clock): Resolve {
 async function ask(fetcher: typeof fetch, name: string, type: string, code: number): Promise<string[]> {
   const answer = await fetcher(`${RESOLVER}?name=${encodeURIComponent(name)}&type=${type}`, {
     headers: { accept: 'application/dns-json' },
+    signal: AbortSignal.timeout(TIMEOUT_MS),
   })
   if (!answer.ok) throw new Error(`the resolver answered ${answer.status}`)
   const { Status: status, Answer: records = [] } = (await answer.json()) as DnsAnswer

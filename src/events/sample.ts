@@ -13,7 +13,7 @@ const ACTOR = 'sample'
 export function sampleEvent(type: EventType, scope: Scope, id: string, nowMs: number): LoggedEvent {
   const common = { ...scope, id, type, actor: ACTOR, requestId: null, createdAtMs: nowMs }
   if (type === 'webhook.endpoint.disabled') {
-    const detail = { endpoint_id: 'whe_00000000000000000000000000', url: 'https://hooks.example.com/roster' }
+    const detail = { endpoint_id: 'whe_00000000000000000000000000' }
     return {
       ...{ ...common, customerId: null, version: 0, before: null, after: null },
       detail: { ...detail, reason: 'failing', failing_since: isoTime(nowMs) },

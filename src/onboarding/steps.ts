@@ -24,6 +24,8 @@ export const DEFAULT_WORKFLOW = 'default'
 export const ONBOARDING_BOUNDS = {
   workflowsMax: 10,
   stepsMax: 20,
+  /** Of one workflow, as JSON: each run has a copy. */
+  stepsBytesMax: 16 * 1024,
   workflowNameLengthMax: 40,
   stepNameLengthMax: 100,
   signalLengthMax: 40,

@@ -5,15 +5,12 @@
  */
 import { and, eq, getTableColumns, gt, inArray, lte, type SQL, sql } from 'drizzle-orm'
 import type { KeptAnswer } from '../registry/once.ts'
+import { CHUNK_ROWS_MAX, inChunks } from './chunks.ts'
 import { type Database, openDatabase } from './database.ts'
 import { adminIdempotencyRecords as records } from './tables.ts'
 
 /** As long as the contract says that a key is remembered. */
 const RECORD_LIFE_MS = 24 * 3_600_000
-/** One statement of the sweep; a longer one would keep the writers of the primary waiting. */
-const SWEPT_ROWS_MAX = 500
-/** Of one run: the next is a minute away. */
-const SWEEPS_MAX = 20
 
 /** The rule that refuses a batch whose key has an answer. */
 export const KEPT_BEFORE = 'admin_idempotency_records.key'
@@ -38,20 +35,16 @@ export function selectKept(db: Database, key: string, nowMs: number) {
     .where(and(eq(records.key, key), gt(expiresAtMs, nowMs)))
 }
 
-/** Takes away what has expired, in small statements, so that no writer waits long. Answers how many rows that were. */
-export async function sweepAdminIdempotencyRecords(d1: D1Database, nowMs: number): Promise<number> {
+/** Takes away what has expired. */
+export async function sweepAdminIdempotencyRecords(d1: D1Database, nowMs: number): Promise<void> {
   const db = openDatabase(d1)
-  let total = 0
-  for (let sweep = 0; sweep < SWEEPS_MAX; sweep++) {
+  await inChunks(() => {
     const expired = db
       .select({ key: records.key })
       .from(records)
       .where(lte(records.expiresAtMs, nowMs))
       .orderBy(records.expiresAtMs)
-      .limit(SWEPT_ROWS_MAX)
-    const { meta } = await db.delete(records).where(inArray(records.key, expired))
-    total += meta.changes
-    if (meta.changes < SWEPT_ROWS_MAX) break
-  }
-  return total
+      .limit(CHUNK_ROWS_MAX)
+    return db.delete(records).where(inArray(records.key, expired))
+  })
 }

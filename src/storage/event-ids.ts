@@ -17,6 +17,11 @@ export const CLOCKS_DIFFER_MS = 3_600_000
 /** By then D1 refuses whatever was begun: no id from before can still be committed. A second for the clocks. */
 const SETTLED_AFTER_MS = WRITE_DEADLINE_MS + 1_000
 
+/** Whether an event whose id is of that time may still be written: later it would come behind whoever follows the log. */
+export function mayStillBeLogged(timeMs: number): SQL {
+  return sql`unixepoch('subsec') * 1000 < ${timeMs + WRITE_DEADLINE_MS}`
+}
+
 /** Events of that time and later have ids from this on. */
 export function firstEventIdAt(timeMs: number): string {
   return PREFIX + encodeTime(Math.max(0, timeMs), TIME_LENGTH)

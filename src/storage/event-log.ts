@@ -2,7 +2,7 @@
  * Reads the log of events of a tenant and mode. Their ids lie in the order of time and lead the key, so a page is read in
  * one piece, in either direction; the triggers and whoever ends an onboarding or disables an endpoint write it.
  */
-import { and, asc, desc, eq, gt, gte, inArray, isNull, lt, type SQL } from 'drizzle-orm'
+import { and, asc, count, desc, eq, gt, gte, inArray, isNull, lt, max, min, type SQL } from 'drizzle-orm'
 import type { EventLog, EventQuery, LoggedEvent } from '../events/event.ts'
 import type { Scope } from '../registry/customer.ts'
 import { customerOfDocument } from './customer-row.ts'
@@ -10,20 +10,41 @@ import { type Database, openDatabase } from './database.ts'
 import { CLOCKS_DIFFER_MS, firstEventIdAt, firstUnsettledEventId } from './event-ids.ts'
 import { customers, events } from './tables.ts'
 
+/** A type that is rare is looked for among so many events; the next page goes on behind them. */
+const LOOKED_AT_MAX = 5_000
+
 export function eventLog(d1: D1Database, scope: Scope): EventLog {
   const db = openDatabase(d1.withSession('first-primary'))
   return {
     async list(query) {
-      const { customerId, order, limit } = query
-      const page = db
-        .select()
+      const { customerId, types, order, limit } = query
+      const inOrder = order === 'asc' ? asc(events.id) : desc(events.id)
+      const looked = db
+        .select({ id: events.id, type: events.type })
         .from(events)
         .where(and(inScope(scope), ...conditions(query)))
-        .orderBy(order === 'asc' ? asc(events.id) : desc(events.id))
+        .orderBy(inOrder)
+        .limit(types === undefined ? limit + 1 : LOOKED_AT_MAX)
+        .as('looked')
+      const wanted = db
+        .select({ id: looked.id })
+        .from(looked)
+        .where(types === undefined ? undefined : inArray(looked.type, [...types]))
         .limit(limit + 1)
-      if (customerId === undefined) return pageOf(scope, await page, limit)
-      const [known, rows] = await db.batch([isKnown(db, scope, customerId), page])
-      return known.length > 0 ? pageOf(scope, rows, limit) : null
+      const [known, rows, [ends]] = await db.batch([
+        isKnown(db, scope, customerId),
+        db
+          .select()
+          .from(events)
+          .where(and(inScope(scope), inArray(events.id, wanted)))
+          .orderBy(inOrder),
+        db.select({ count: count(), first: min(looked.id), last: max(looked.id) }).from(looked),
+      ])
+      if (customerId !== undefined && known.length === 0) return null
+      const page = rows.slice(0, limit).map((row) => loggedEventOf(scope, row))
+      if (rows.length > limit) return { events: page, hasMore: true, lastId: page.at(-1)?.id ?? null }
+      const hasMore = types !== undefined && ends?.count === LOOKED_AT_MAX
+      return { events: page, hasMore, lastId: (order === 'asc' ? ends?.last : ends?.first) ?? null }
     },
   }
 }
@@ -48,14 +69,9 @@ export function loggedEventOf(scope: Scope, row: EventRow): LoggedEvent {
   }
 }
 
-function pageOf(scope: Scope, rows: EventRow[], limit: number) {
-  return { events: rows.slice(0, limit).map((row) => loggedEventOf(scope, row)), hasMore: rows.length > limit }
-}
-
-function conditions({ customerId, types, startMs, endMs, order, afterId }: EventQuery): (SQL | undefined)[] {
+function conditions({ customerId, startMs, endMs, order, afterId }: EventQuery): (SQL | undefined)[] {
   return [
     customerId === undefined ? undefined : eq(events.customerId, customerId),
-    types === undefined ? undefined : inArray(events.type, [...types]),
     startMs === undefined
       ? undefined
       : and(gte(events.createdAtMs, startMs), gte(events.id, firstEventIdAt(startMs - CLOCKS_DIFFER_MS))),
@@ -67,7 +83,7 @@ function conditions({ customerId, types, startMs, endMs, order, afterId }: Event
   ]
 }
 
-function isKnown(db: Database, { tenantId, mode }: Scope, customerId: string) {
+function isKnown(db: Database, { tenantId, mode }: Scope, customerId = '') {
   return db
     .select({ id: customers.id })
     .from(customers)

@@ -10,6 +10,7 @@ import type { Scope } from '../registry/customer.ts'
 import { type Failure, fail, isDefinite } from '../registry/failures.ts'
 import type { Effect, Idempotency } from '../registry/ports.ts'
 import { describeError, log } from '../shared/log.ts'
+import { CHUNK_ROWS_MAX, inChunks } from './chunks.ts'
 import { customerOfDocument, erasureOfDocument } from './customer-row.ts'
 import { type Database, openDatabase } from './database.ts'
 import { slot } from './statement-texts.ts'
@@ -19,10 +20,6 @@ import { events, idempotencyRecords } from './tables.ts'
 const RETRY_AFTER_MS = 1_000
 /** As long as the contract says that a key is remembered. */
 const RECORD_LIFE_MS = 24 * 3_600_000
-/** One statement of the sweep; a longer one would keep the writers of the primary waiting. */
-const SWEPT_ROWS_MAX = 500
-/** Of one run: the next is a minute away. */
-const SWEEPS_MAX = 20
 
 export type KeyedWrite = PreparedWrite & { idempotency: Idempotency }
 
@@ -159,23 +156,19 @@ function unchangedAnswer(result: CommitResult): UnchangedAnswer | null {
   return { customerId, changeId: null, effect: null, failure }
 }
 
-/** Takes away what has expired, in small statements, so that no writer waits long. Answers how many rows that were. */
-export async function sweepIdempotencyRecords(d1: D1Database, nowMs: number): Promise<number> {
+/** Takes away what has expired. */
+export async function sweepIdempotencyRecords(d1: D1Database, nowMs: number): Promise<void> {
   const db = openDatabase(d1)
   const { tenantId, mode, key, expiresAtMs } = idempotencyRecords
-  let total = 0
-  for (let sweep = 0; sweep < SWEEPS_MAX; sweep++) {
+  await inChunks(() => {
     const expired = db
       .select({ tenantId, mode, key })
       .from(idempotencyRecords)
       .where(lte(expiresAtMs, nowMs))
       .orderBy(expiresAtMs)
-      .limit(SWEPT_ROWS_MAX)
-    const { meta } = await db.delete(idempotencyRecords).where(sql`(tenant_id, mode, key) IN ${expired}`)
-    total += meta.changes
-    if (meta.changes < SWEPT_ROWS_MAX) break
-  }
-  return total
+      .limit(CHUNK_ROWS_MAX)
+    return db.delete(idempotencyRecords).where(sql`(tenant_id, mode, key) IN ${expired}`)
+  })
 }
 
 const KEY = [idempotencyRecords.tenantId, idempotencyRecords.mode, idempotencyRecords.key]

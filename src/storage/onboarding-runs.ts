@@ -9,9 +9,10 @@ import type { RunQueue, RunStore } from '../onboarding/ports.ts'
 import { endOf, type Run, type StepProgress } from '../onboarding/run.ts'
 import type { Step } from '../onboarding/steps.ts'
 import type { Scope } from '../registry/customer.ts'
+import { CHUNK_ROWS_MAX, inChunks } from './chunks.ts'
 import { customerColumns, customerOf, documentOf } from './customer-row.ts'
 import { type Database, openDatabase } from './database.ts'
-import { CLOCKS_DIFFER_MS, firstEventIdAt } from './event-ids.ts'
+import { CLOCKS_DIFFER_MS, firstEventIdAt, mayStillBeLogged } from './event-ids.ts'
 import { onboardingRuns } from './outbox-tables.ts'
 import { customers, events } from './tables.ts'
 import { orUnavailable } from './unavailable.ts'
@@ -29,10 +30,9 @@ const STARTED_MAX = 100
 const LOOKED_AT_MAX = 50
 /** Only signals and the run itself change it, so it is hardly ever another the second time. */
 const CHANGES_TRIED_MAX = 10
-/** One statement of the sweep; a longer one would keep the writers of the primary waiting. */
-const SWEPT_ROWS_MAX = 500
-/** Of one run: the next is a minute away. */
-const SWEEPS_MAX = 20
+
+/** When the sweep is to look at a run that has just begun. */
+const IN_A_DAY = sql`CAST(unixepoch('subsec') * 1000 AS INTEGER) + ${DAY_MS}`
 
 const KEY = { tenantId: onboardingRuns.tenantId, mode: onboardingRuns.mode, customerId: onboardingRuns.customerId }
 
@@ -55,7 +55,7 @@ export function runStore(d1: D1Database, scope: Scope): RunStore {
         if (!changed) return run
         const { status, ...progress } = stateOf(changed)
         // The status has an index, and is paid for whenever it is named.
-        const state = status === row.status ? progress : { ...progress, status }
+        const state = status === row.status ? progress : { ...progress, status, dueAtMs: IN_A_DAY }
         const { meta } = await db.update(onboardingRuns).set(state).where(isStill(scope, row))
         return meta.changes === 1 ? changed : AGAIN
       }),
@@ -108,7 +108,7 @@ export function runStore(d1: D1Database, scope: Scope): RunStore {
           createdAtMs: nowMs,
         }
         // The event tells of the customer as it is: should it be another by now, neither is written.
-        const isSo = and(isStill(scope, row), isCustomer(scope, customerId, customer.version))
+        const isSo = and(isStill(scope, row), isCustomer(scope, customerId, customer.version), mayStillBeLogged(nowMs))
         const [, written] = await db.batch([
           insertWhere(db, event, isSo),
           db
@@ -160,21 +160,17 @@ export function runQueue(d1: D1Database): RunQueue {
   }
 }
 
-/** Takes away what has been over for long, in small statements. Answers how many rows that were. */
-export async function sweepEndedRuns(d1: D1Database, nowMs: number): Promise<number> {
+/** Takes away what has been over for long. */
+export async function sweepEndedRuns(d1: D1Database, nowMs: number): Promise<void> {
   const db = openDatabase(d1)
-  let total = 0
-  for (let sweep = 0; sweep < SWEEPS_MAX; sweep++) {
+  await inChunks(() => {
     const over = db
       .select(KEY)
       .from(onboardingRuns)
       .where(and(inArray(onboardingRuns.status, ['completed', 'failed']), lte(onboardingRuns.dueAtMs, nowMs)))
-      .limit(SWEPT_ROWS_MAX)
-    const { meta } = await db.delete(onboardingRuns).where(sql`(tenant_id, mode, customer_id) IN ${over}`)
-    total += meta.changes
-    if (meta.changes < SWEPT_ROWS_MAX) break
-  }
-  return total
+      .limit(CHUNK_ROWS_MAX)
+    return db.delete(onboardingRuns).where(sql`(tenant_id, mode, customer_id) IN ${over}`)
+  })
 }
 
 type RunRow = typeof onboardingRuns.$inferSelect

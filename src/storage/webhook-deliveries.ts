@@ -179,19 +179,24 @@ function sentAnew({ tenantId, mode }: Scope, { id }: Endpoint, looked: Looked, n
 }
 
 /**
- * Takes away what was done a month ago, with its attempts, in small statements. Ids lie in the order of time, so only the
- * oldest are looked at; one that is not done yet keeps those behind it a few days longer.
+ * Takes away what was done a month ago, with its attempts, in small statements. Ids lie in the order of time, so it walks
+ * from the oldest, past those that are not done yet.
  */
-export async function sweepDeliveries(d1: D1Database, nowMs: number): Promise<number> {
+export async function sweepDeliveries(d1: D1Database, nowMs: number): Promise<void> {
   const db = openDatabase(d1)
-  let total = 0
+  const endedBeforeMs = nowMs - RECORD_LIFE_MS
+  let afterId = 0
   for (let sweep = 0; sweep < SWEEPS_MAX; sweep++) {
-    const { meta } = await db.run(sql`
-      DELETE FROM webhook_deliveries WHERE finished_at <= ${nowMs - RECORD_LIFE_MS} AND id IN (
-        SELECT id FROM webhook_deliveries ORDER BY id LIMIT ${SWEPT_ROWS_MAX}
-      )`)
-    total += meta.changes
-    if (meta.changes === 0) break
+    const page = sql`SELECT id, created_at FROM webhook_deliveries WHERE id > ${afterId} ORDER BY id LIMIT ${SWEPT_ROWS_MAX}`
+    const [looked] = await db.all<{ lastId: number | null; createdAtMs: number }>(
+      sql`SELECT max(id) AS "lastId", max(created_at) AS "createdAtMs" FROM (${page})`,
+    )
+    const { lastId = null, createdAtMs = 0 } = looked ?? {}
+    if (lastId === null) return
+    await db.run(sql`
+      DELETE FROM webhook_deliveries
+      WHERE finished_at <= ${endedBeforeMs} AND id > ${afterId} AND id <= ${lastId}`)
+    if (createdAtMs > endedBeforeMs) return
+    afterId = lastId
   }
-  return total
 }

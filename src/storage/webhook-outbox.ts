@@ -9,6 +9,7 @@ import { deliverMessage, type OutboxMessage } from '../events/messages.ts'
 import { type Attempted, type Chain, CLAIM_MS, type Claimed, type Outbox } from '../events/outbox.ts'
 import type { NewId } from '../shared/ids.ts'
 import { type Database, openDatabase } from './database.ts'
+import { mayStillBeLogged } from './event-ids.ts'
 import { webhookAttempts, webhookDeliveries, webhookEndpoints } from './outbox-tables.ts'
 import { customers, events } from './tables.ts'
 import {
@@ -30,6 +31,8 @@ const GIVEN_UP_AT_ONCE_MAX = 100
 const OVERDUE_AFTER_MS = 30_000
 /** One run of the sweep; the next is a minute away. */
 const OVERDUE_MAX = 5_000
+/** Whoever is told of one that is due must find it due. */
+const CLOCKS_DIFFER_MS = 5_000
 
 export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
   const db = openDatabase(d1)
@@ -43,15 +46,17 @@ export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
       const disabling = outcome.disable === null ? [] : [disabledEvent(db, chain, outcome.disable, nowMs, newId)]
       const statements: BatchItem<'sqlite'>[] = [
         keepAttempt(db, delivery, attempted),
-        noteOnEndpoint(db, chain, delivery, outcome, nowMs),
+        ...(outcome.next.kind === 'parked' ? [] : [noteOnEndpoint(db, chain, delivery, outcome, nowMs)]),
         // Right behind it: whether that disabled the endpoint is asked by how many rows it changed.
         ...disabling,
         settle(db, delivery, outcome, nowMs),
-        claimNext ? claimStatement(db, chain, nowMs) : releaseStatement(db, chain, nowMs),
+        ...(claimNext ? [claimStatement(db, chain, nowMs)] : []),
+        // Also behind a claim, which takes nothing on where the endpoint has been closed.
+        releaseStatement(db, chain, nowMs),
         lookStatement(db, chain),
       ]
       const answers: unknown[] = await db.batch(statements as [BatchItem<'sqlite'>, ...BatchItem<'sqlite'>[]])
-      const [claimed, [looked]] = answers.slice(-2) as [unknown[], (Looked | undefined)[]]
+      const [claimed, , [looked]] = answers.slice(-3) as [unknown[], unknown, (Looked | undefined)[]]
       const isClaimed = claimNext && claimed.length > 0
       const disabled = disabling.length > 0 && (answers[2] as unknown[]).length > 0
       return { head: headOf(chain, isClaimed, looked, nowMs), disabled }
@@ -89,14 +94,21 @@ export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
 
 /** One message for each chain with something to do that nobody seems to be doing. */
 export async function overdueDeliveries(d1: D1Database, nowMs: number): Promise<OutboxMessage[]> {
-  const { tenantId, mode, endpointId, customerId, nextAttemptAtMs } = webhookDeliveries
-  const rows = await openDatabase(d1)
-    .select({ tenantId, mode, endpointId, customerId })
+  const db = openDatabase(d1)
+  const { id, tenantId, mode, endpointId, customerId, nextAttemptAtMs } = webhookDeliveries
+  const overdue = db
+    .select({ id })
     .from(webhookDeliveries)
     // As the partial index words it, or SQLite would not use the index.
     .where(and(sql`status = 'pending'`, lte(nextAttemptAtMs, nowMs - OVERDUE_AFTER_MS)))
     .orderBy(asc(nextAttemptAtMs))
     .limit(OVERDUE_MAX)
+  // Behind what is not announced yet, until the queue has had the time for these.
+  const rows = await db
+    .update(webhookDeliveries)
+    .set({ nextAttemptAtMs: nowMs - CLOCKS_DIFFER_MS })
+    .where(sql`${id} IN ${overdue}`)
+    .returning({ tenantId, mode, endpointId, customerId })
   return rows.map((row) => deliverMessage(row, row.endpointId, row.customerId))
 }
 
@@ -172,7 +184,12 @@ function noteOnEndpoint(db: Database, chain: Chain, delivery: Claimed, { next, d
       updatedAtMs: nowMs,
     })
     .where(
-      and(same, eq(enabled, true), disable === 'failing' ? lte(failingSinceMs, nowMs - FAILING_FOR_MS) : undefined),
+      and(
+        same,
+        eq(enabled, true),
+        disable === 'failing' ? lte(failingSinceMs, nowMs - FAILING_FOR_MS) : undefined,
+        mayStillBeLogged(nowMs),
+      ),
     )
 }
 
@@ -201,7 +218,7 @@ function disabledEvent(
           before: sql<null>`NULL`.as('before'),
           after: sql<never>`'{}'`.as('after'),
           detail: sql<never>`json_object(
-            'endpoint_id', ${webhookEndpoints.id}, 'url', ${webhookEndpoints.url}, 'reason', ${reason},
+            'endpoint_id', ${webhookEndpoints.id}, 'reason', ${reason},
             'failing_since', strftime('%Y-%m-%dT%H:%M:%fZ', ${webhookEndpoints.failingSinceMs} / 1000.0, 'unixepoch')
           )`.as('detail'),
           createdAtMs: sql<number>`${nowMs}`.as('created_at'),

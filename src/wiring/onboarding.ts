@@ -52,8 +52,11 @@ export async function startOnboarding(params: OnboardingParams, env: Cloudflare.
 
 /** Starts what nobody has started, ends what the engine has given up, and forgets what is old. */
 export async function sweepOnboarding(env: Cloudflare.Env, nowMs: number): Promise<void> {
-  await sweepRuns(startDeps(env), ({ customerId, ...scope }) => failRun(endDeps(env, scope), customerId))
-  await sweepEndedRuns(readEnv(env).db, nowMs)
+  try {
+    await sweepRuns(startDeps(env), ({ customerId, ...scope }) => failRun(endDeps(env, scope), customerId))
+  } finally {
+    await sweepEndedRuns(readEnv(env).db, nowMs)
+  }
 }
 
 function startDeps(env: Cloudflare.Env): StartDeps {

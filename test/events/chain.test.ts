@@ -167,8 +167,8 @@ describe('a delivery', () => {
     nowMs += CLAIM_MS - 1
     await drain(id)
     expect(sent).toEqual([])
-    nowMs += 1
-    expect(await overdueDeliveries(env.DB, nowMs + 30_000)).toContainEqual(
+    nowMs += 1 + 30_000
+    expect(await overdueDeliveries(env.DB, nowMs)).toContainEqual(
       expect.objectContaining({ endpointId: endpoint.id, customerId: id }),
     )
     await drain(id)
@@ -267,7 +267,7 @@ describe('an endpoint', () => {
     expect(event).toMatchObject({
       ...{ actor: 'roster', customerId: '', version: 0, before: null, after: {} },
       detail: {
-        ...{ endpoint_id: endpoint.id, url: endpoint.url, reason: 'failing' },
+        ...{ endpoint_id: endpoint.id, reason: 'failing' },
         failing_since: new Date(failingSinceMs).toISOString(),
       },
     })
@@ -302,6 +302,20 @@ describe('an endpoint', () => {
     expect(await statuses()).toEqual(['failed', 'failed', 'failed'])
     const [first] = await deliveriesTo(endpoint)
     expect(await attemptsAt(first?.id ?? 0)).toMatchObject([{ number: 1, error: `endpoint_${how}`, statusCode: null }])
+  })
+
+  it('that is closed in the middle leaves the next one due, should nobody get to giving it up', async () => {
+    const id = await customerWith(2)
+    const chain = chainOf(scope, endpoint, id)
+    const head = await outbox.claim(chain, nowMs)
+    if (head.kind !== 'claimed') throw new Error('there is something to deliver')
+    await storeOf(scope).update(endpoint.id, { enabled: false }, nowMs)
+    const attempted = { atMs: nowMs, durationMs: 1, statusCode: 200, error: null, answer: '' }
+    const outcome = { next: { kind: 'delivered' }, disable: null } as const
+    await outbox.finish(chain, head.delivery, { attempted, outcome }, { nowMs, claimNext: true })
+    expect(await overdueDeliveries(env.DB, nowMs + 30_000)).toContainEqual(
+      expect.objectContaining({ endpointId: endpoint.id, customerId: id }),
+    )
   })
 
   it('that is closed gives up a long chain piece by piece', async () => {
@@ -339,6 +353,20 @@ describe('the sweep', () => {
       (message) => message.kind === 'deliver' && message.endpointId === endpoint.id,
     )
     expect(ours).toHaveLength(1)
+  })
+
+  it('says of the longest overdue first, and of what it has said behind what it has not', async () => {
+    const [first, second] = [await customerWith(1), await customerWith(1)]
+    await env.DB.prepare('UPDATE webhook_deliveries SET next_attempt_at = 1 WHERE customer_id = ?').bind(first).run()
+    await env.DB.prepare('UPDATE webhook_deliveries SET next_attempt_at = 2 WHERE customer_id = ?').bind(second).run()
+    const at = Date.now()
+    const saidOf = async (nowMs: number) =>
+      (await overdueDeliveries(env.DB, nowMs))
+        .map(({ customerId }) => customerId)
+        .filter((id) => id === first || id === second)
+    expect((await saidOf(at)).sort()).toEqual([first, second].sort())
+    expect(await saidOf(at)).toEqual([])
+    expect((await saidOf(at + 60_000)).sort()).toEqual([first, second].sort())
   })
 
   it('leaves what was announced a moment ago to the queue', async () => {

@@ -118,6 +118,33 @@ describe('GET /v1/events', () => {
     expect(seen).toEqual(before)
   })
 
+  it('of a rare type looks at so many events and no more, and the next page goes on behind them', async () => {
+    const tenant = await newTenant()
+    const { id } = await newCustomer(tenant.live.key)
+    await call('DELETE', `/v1/customers/${id}`, { key: tenant.live.key })
+    // 12,000 later events of another type, an hour ahead of the two.
+    await age(tenant, 3_600_000)
+    await env.DB.prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000)
+       INSERT INTO events (tenant_id, mode, id, type, customer_id, version, actor, after, created_at)
+       SELECT e.tenant_id, e.mode, 'evt_01M' || printf('%023d', n.i), 'customer.updated', e.customer_id, 1, e.actor, e.after, e.created_at
+       FROM n CROSS JOIN events e WHERE e.tenant_id = ?1 AND e.type = 'customer.created'`,
+    )
+      .bind(tenant.tenantId)
+      .run()
+    for (const order of ['desc', 'asc']) {
+      const found: string[] = []
+      const pages: number[] = []
+      for (let cursor: string | null = ''; cursor !== null; ) {
+        const page = await eventsOf(tenant, `?type=customer.archived&order=${order}${cursor && `&cursor=${cursor}`}`)
+        found.push(...page.items.map(({ type }: Told) => type))
+        pages.push(page.items.length)
+        cursor = page.pagination.has_more ? page.pagination.next_cursor : null
+      }
+      expect([order, found, pages.length]).toEqual([order, ['customer.archived'], 3])
+    }
+  })
+
   it('oldest first, shows only what nothing older can still come before, and goes on from the last cursor', async () => {
     const tenant = await newTenant()
     await everyKindOfChange(tenant.live.key)

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { Announcer } from '../../src/events/announce.ts'
 import { deliverMessage, onboardMessage, readMessage } from '../../src/events/messages.ts'
 
@@ -50,5 +50,16 @@ describe('announcements', () => {
     underWay.shift()?.()
     await Promise.resolve()
     expect(made.at(-1)).toEqual(['a'])
+  })
+
+  it('go in rounds of 500, and of a flood the rest is left to the sweep', async () => {
+    const rounds: number[] = []
+    const announcer = new Announcer(async (customerIds) => void rounds.push(customerIds.length))
+    announcer.add(Array.from({ length: 1_201 }, (_, at) => `cust_${at}`))
+    await vi.waitFor(() => expect(rounds).toEqual([500, 500, 201]))
+    const idle = new Announcer(() => new Promise(() => undefined))
+    idle.add(['first'])
+    for (let at = 0; at < 60; at++) idle.add(Array.from({ length: 1_000 }, (_, i) => `cust_${at}_${i}`))
+    expect(idle.waiting).toBe(50_000)
   })
 })

@@ -134,7 +134,6 @@ describe('the payload of an event', () => {
       'customer.onboarding.failed': { workflow: 'default', step: 'crm', error: 'answered 500' },
       'webhook.endpoint.disabled': {
         endpoint_id: 'whe_1',
-        url: 'https://example.com',
         reason: 'gone',
         failing_since: null,
       },

@@ -258,4 +258,22 @@ describe('the record of deliveries', () => {
     expect((await deliveriesTo(endpoint)).map(({ customerId }) => customerId)).toEqual([waiting])
     expect(await attemptsAt(delivered?.id ?? 0)).toEqual([])
   })
+
+  it('is not held up by what is not done yet, however much that is', async () => {
+    const waiting = await customerWith(1)
+    await env.DB.prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100)
+       INSERT INTO webhook_deliveries
+         (tenant_id, mode, endpoint_id, event_id, customer_id, status, claims, next_attempt_at, created_at)
+       SELECT d.tenant_id, d.mode, d.endpoint_id, d.event_id || n.i, d.customer_id, 'pending', 0, d.next_attempt_at, d.created_at
+       FROM n CROSS JOIN webhook_deliveries d WHERE d.customer_id = ?`,
+    )
+      .bind(waiting)
+      .run()
+    const done = await customerWith(1)
+    await drain(done)
+    await sweepDeliveries(env.DB, Date.now() + 31 * DAY_MS)
+    const customers = (await deliveriesTo(endpoint)).map(({ customerId }) => customerId)
+    expect([customers.length, customers.includes(done)]).toEqual([1_101, false])
+  })
 })

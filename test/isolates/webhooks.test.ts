@@ -206,7 +206,7 @@ describe('an endpoint', () => {
     expect(told?.body).toMatchObject({
       type: 'webhook.endpoint.disabled',
       customer: null,
-      data: { actor: 'roster', detail: { endpoint_id: id, url, reason: 'gone' } },
+      data: { actor: 'roster', detail: { endpoint_id: id, reason: 'gone' } },
     })
     const { body } = await send('GET', `/${id}`)
     expect(body).toMatchObject({ enabled: false, status: 'disabled', disabled_reason: 'gone' })

@@ -82,6 +82,24 @@ describe('settings of onboarding', () => {
       expect([status, refused.details.scope]).toEqual([403, 'webhooks'])
     }
   })
+
+  it('are replaced only by who may change customers too, because their steps do', async () => {
+    const { tenantId } = await newTenant()
+    const { key } = await newKey(tenantId, { mode: 'live', scopes: ['webhooks'] })
+    const { status, body } = await call('PUT', SETTINGS, { key, body: { workflows: {} } })
+    expect([status, body.details.scope]).toEqual([403, 'customers:write'])
+    expect((await call('GET', SETTINGS, { key })).body.workflows).toEqual({})
+  })
+
+  it('have workflows of at most 16 KB, since every run has a copy', async () => {
+    const { live } = await newTenant()
+    const metadata = Object.fromEntries(Array.from({ length: 30 }, (_, at) => [`key_${at}`, 'x'.repeat(500)]))
+    const put = (steps: object[]) => call('PUT', SETTINGS, { key: live.key, body: { workflows: { big: { steps } } } })
+    const step = { type: 'set_metadata', metadata }
+    expect((await put([step])).status).toBe(200)
+    const { status, body } = await put([step, step])
+    expect([status, body.details.errors[0].field]).toEqual([400, 'workflows.big.steps'])
+  })
 })
 
 describe('the secret', () => {

@@ -71,6 +71,7 @@ function worker(name: string, script: string): LegacyWorkerOptions {
     modules: true,
     script,
     compatibilityDate: '2026-11-01',
+    compatibilityFlags: ['global_fetch_strictly_public'],
     d1Databases: { DB: 'roster' },
     kvNamespaces: { CACHE: 'cache' },
     analyticsEngineDatasets: { ANALYTICS: { dataset: 'roster_requests' } },

@@ -39,9 +39,9 @@ function queryOf({ limit, cursor, type, start_time, end_time, order }: EventList
 }
 
 /** Oldest first, the last page has a cursor too: whoever follows the log goes on from there when more has happened. */
-function toPage({ events, hasMore }: EventPage, { limit, order, afterId }: EventQuery) {
-  const lastId = events.at(-1)?.id ?? afterId
-  const cursor = (hasMore || order === 'asc') && lastId !== null ? cursorOf(lastId) : null
+function toPage({ events, hasMore, lastId }: EventPage, { limit, order, afterId }: EventQuery) {
+  const position = lastId ?? afterId
+  const cursor = (hasMore || order === 'asc') && position !== null ? cursorOf(position) : null
   return { items: events.map(payloadOf), pagination: { limit, next_cursor: cursor, has_more: hasMore } }
 }
 

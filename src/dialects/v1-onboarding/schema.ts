@@ -4,8 +4,8 @@
  */
 import * as z from 'zod'
 import { ONBOARDING_BOUNDS as BOUNDS } from '../../onboarding/steps.ts'
+import { utf8 } from '../../shared/bytes.ts'
 import { issue, metadata, text } from '../fields.ts'
-
 
 const CUSTOMER_ID = /^cust_[0-9A-HJKMNP-TV-Z]{26}$/
 /** Simple enough to be read in a path, a log line, a shell. */
@@ -42,7 +42,18 @@ const step = z.discriminatedUnion(
   { error: () => 'is none of set_metadata, webhook, wait, wait_for' },
 )
 
-const workflow = z.object({ steps: z.array(step).min(1).max(BOUNDS.stepsMax) })
+const steps = z
+  .array(step)
+  .min(1)
+  .max(BOUNDS.stepsMax)
+  .check((context) => {
+    if (utf8(JSON.stringify(context.value)).length <= BOUNDS.stepsBytesMax) return
+    const message = `are larger than ${BOUNDS.stepsBytesMax} bytes`
+    const fix = `shorten them to ${BOUNDS.stepsBytesMax} bytes of JSON: they are kept with every new customer`
+    context.issues.push(issue(context.value, message, fix))
+  })
+
+const workflow = z.object({ steps })
 
 export const onboardingSettings = z.object({
   workflows: z
