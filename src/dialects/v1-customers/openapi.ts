@@ -272,7 +272,7 @@ export const v1Doc: DoorDoc = {
       headers: ['if-match', 'idempotency-key'],
       summary: 'Erase a customer',
       description:
-        'For good: personal data goes from the customer, its events, the audit and the caches, and from then on there is no such customer. Archived ones can be erased too. Refused while customers that are not archived belong to it. A repeat answers the same receipt. The `x-reason` of the erasure itself is kept: put no personal data into it.',
+        'For good: personal data goes from the customer, its events, the audit, what receivers of webhooks answered, its onboarding and the caches, and from then on there is no such customer. Archived ones can be erased too. Refused while customers that are not archived belong to it. A repeat answers the same receipt. The `x-reason` of the erasure itself is kept: put no personal data into it.',
       path: byId,
       answers: { 200: { description: 'The receipt.', schema: v1Erasure, example: ERASED } },
       failures: ['not_found', 'version_conflict', 'has_children'],

@@ -171,7 +171,11 @@ export const sentStep: ZodOpenApiPathItemObject = {
           },
         },
       },
-      '4XX': { description: 'The step has failed for good, and the onboarding with it; not so after 408 and 429.' },
+      '3XX': { description: 'As 4XX: a redirect is not followed.' },
+      '4XX': {
+        description:
+          'The step has failed for good, and the onboarding with it; not so after 408 and 429. The same goes for a URL that may not be called, an answer of 64 KiB or more, and one with a wrong field.',
+      },
       default: { description: 'It is tried again, up to ten times in an hour and a half.' },
     },
   },
