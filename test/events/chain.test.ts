@@ -283,6 +283,22 @@ describe('an endpoint', () => {
     expect(await shown()).toMatchObject({ enabled: false, disabledReason: 'gone' })
   })
 
+  it('is not disabled by a consumer whose clock is behind: its event would come behind whoever follows the log', async () => {
+    const id = await customerWith(1)
+    const chain = chainOf(scope, endpoint, id)
+    const lateMs = Date.now() - 11_000
+    const head = await outbox.claim(chain, lateMs)
+    if (head.kind !== 'claimed') throw new Error('there is something to deliver')
+    const attempted = { atMs: lateMs, durationMs: 1, statusCode: 410, error: null, answer: '' }
+    const outcome = { next: { kind: 'retry', atMs: lateMs + 5_000 }, disable: 'gone' } as const
+    const result = { attempted, outcome }
+    const { disabled } = await outbox.finish(chain, head.delivery, result, { nowMs: lateMs, claimNext: true })
+    const { results } = await env.DB.prepare(`SELECT id FROM events WHERE tenant_id = ? AND customer_id = ''`)
+      .bind(scope.tenantId)
+      .all()
+    expect([disabled, results, (await storeOf(scope).get(endpoint.id))?.enabled]).toEqual([false, [], true])
+  })
+
   it('that has another URL by now is not blamed for the one before', async () => {
     const id = await customerWith(1)
     await drain(id, async () => {
