@@ -3,6 +3,7 @@
  * until somebody deletes it; what once happened is not. Sweeps of what has an index by its end are beside its table.
  */
 import { and, inArray, lt, or, type SQL, sql } from 'drizzle-orm'
+import { CHUNK_ROWS_MAX, inChunks } from './chunks.ts'
 import { openDatabase } from './database.ts'
 import { firstEventIdAt } from './event-ids.ts'
 import { adminAudit, apiKeys } from './tables.ts'
@@ -16,8 +17,6 @@ const DEAD_KEY_LIFE_MS = 90 * DAY_MS
 
 const HOUR_MS = 3_600_000
 const RUN_MS = 60_000
-/** One statement; a longer one would keep the writers of the primary waiting. */
-const ROWS_MAX = 500
 /** Of one run. A tenth of what would come of it in 90 days fills a database of 10 GB, so no log outgrows it. */
 const STATEMENTS_MAX = 200
 
@@ -26,12 +25,12 @@ export async function sweepOldRecords(d1: D1Database, nowMs: number): Promise<vo
   // A run may come a minute late; one that finds nothing more to do costs little.
   if (nowMs % HOUR_MS >= 2 * RUN_MS) return
   const db = openDatabase(d1)
-  await inChunks(() => db.run(oldEvents(nowMs)))
+  await inChunks(() => db.run(oldEvents(nowMs)), STATEMENTS_MAX)
   await inChunks(() => {
     const old = lt(adminAudit.id, firstEventIdAt(nowMs - ADMIN_AUDIT_LIFE_MS))
-    const chunk = db.select({ id: adminAudit.id }).from(adminAudit).where(old).limit(ROWS_MAX)
+    const chunk = db.select({ id: adminAudit.id }).from(adminAudit).where(old).limit(CHUNK_ROWS_MAX)
     return db.delete(adminAudit).where(and(old, inArray(adminAudit.id, chunk)))
-  })
+  }, STATEMENTS_MAX)
   const diedBeforeMs = nowMs - DEAD_KEY_LIFE_MS
   await db.delete(apiKeys).where(or(lt(apiKeys.revokedAtMs, diedBeforeMs), lt(apiKeys.expiresAtMs, diedBeforeMs)))
 }
@@ -42,13 +41,6 @@ function oldEvents(nowMs: number): SQL {
     SELECT e.tenant_id, e.mode, e.id
     FROM tenants t CROSS JOIN json_each('["live","test"]') m
       CROSS JOIN events e ON e.tenant_id = t.id AND e.mode = m.value AND e.id < ${firstEventIdAt(nowMs - EVENT_LIFE_MS)}
-    WHERE e.type <> 'customer.erased' LIMIT ${ROWS_MAX}
+    WHERE e.type <> 'customer.erased' LIMIT ${CHUNK_ROWS_MAX}
   )`
-}
-
-async function inChunks(deleteSome: () => PromiseLike<{ meta: { changes: number } }>): Promise<void> {
-  for (let statement = 0; statement < STATEMENTS_MAX; statement++) {
-    const { meta } = await deleteSome()
-    if (meta.changes < ROWS_MAX) return
-  }
 }

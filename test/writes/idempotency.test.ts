@@ -246,7 +246,7 @@ describe('a key', () => {
     expect([again.status, isReplay(again)]).toEqual([201, false])
     expect(again.body.id).not.toBe(first.body.id)
     expect(isReplay(await post(tenant, '/v1/customers', keyed))).toBe(true)
-    expect(await sweepIdempotencyRecords(env.DB, Date.now() + DAY_MS + 1)).toBeGreaterThan(0)
+    await sweepIdempotencyRecords(env.DB, Date.now() + DAY_MS + 1)
     const { results } = await env.DB.prepare('SELECT key FROM idempotency_records').all()
     expect(results).toEqual([])
   })

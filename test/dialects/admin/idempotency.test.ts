@@ -137,7 +137,7 @@ describe('what is kept of a keyed POST', () => {
     await wiring.sweep(env)
     expect(await env.DB.prepare('SELECT 1 FROM admin_idempotency_records WHERE expires_at = 1').first()).toBeNull()
     expect(told(await post('', key, COMPANY)).replayed).toBe('true')
-    expect(await sweepAdminIdempotencyRecords(env.DB, Date.now() + DAY_MS + 1)).toBeGreaterThan(0)
+    await sweepAdminIdempotencyRecords(env.DB, Date.now() + DAY_MS + 1)
     expect((await post('', key, COMPANY)).body.customer_id).not.toBe(first.body.customer_id)
   })
 })
