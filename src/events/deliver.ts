@@ -13,7 +13,7 @@ export interface PostDeps extends DestinationRules {
   timeoutMs: number
 }
 
-export interface Post {
+interface Post {
   url: string
   secrets: readonly Secret[]
   /** `webhook-id`: the same whenever the same thing is sent, so that receivers can tell. */
@@ -24,7 +24,7 @@ export interface Post {
 }
 
 /** Why no answer came, or which answer is none. For people and for code. */
-export type PostError =
+type PostError =
   | 'destination_refused'
   | 'host_not_found'
   | 'lookup_failed'

@@ -71,7 +71,7 @@ export async function problemOfDestination(
 }
 
 /** What the text alone shows. `lookUp` is the name that is still to be resolved; null for this machine. */
-export function judgeUrl(text: string, allowLocal: boolean): Judged {
+function judgeUrl(text: string, allowLocal: boolean): Judged {
   if (text.length > URL_LENGTH_MAX) {
     const fix = `shorten it to ${URL_LENGTH_MAX}`
     return { problem: { message: `is longer than ${URL_LENGTH_MAX} characters`, fix } }

@@ -15,7 +15,7 @@ import { sampleEvent } from './sample.ts'
 import { newSecret } from './signature.ts'
 
 /** Each is some rows more for every change; kept by the trigger `webhook_endpoints_max`. */
-export const ENDPOINTS_MAX = 20
+const ENDPOINTS_MAX = 20
 /** What is kept of an answer: enough to see what went wrong. */
 export const ANSWER_BYTES_MAX = 500
 const RETRY_AFTER_MS = 1_000

@@ -50,7 +50,7 @@ export interface ImportStamp {
   deadlineMs: number
 }
 
-export type SegmentsCommitted =
+type SegmentsCommitted =
   /** `changed`: ids of the changes that were made. `there`: of the customers that now are as the lines say. */
   | { ok: true; changed: Set<string>; there: Set<string>; bookmark: string }
   /** A rule refused one of the lines, so none was done. */

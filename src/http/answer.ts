@@ -12,7 +12,7 @@ import { describeError, log } from '../shared/log.ts'
 import type { Door, HttpContext } from './door.ts'
 import { logRefusal } from './refusal-log.ts'
 
-export type AnswerHeaders = Record<string, string>
+type AnswerHeaders = Record<string, string>
 
 const JSON_TYPE = 'application/json'
 /** An answer is never for a shared cache: Roster's own caches know when it is stale, a proxy does not. */
@@ -100,7 +100,7 @@ export function errorHandler(door: Door): (error: Error, c: HttpContext) => Prom
 }
 
 /** The door's words for a failure, with the headers that go with it, and the log line. */
-export function answerFailure(c: HttpContext, door: Door, failure: Failure): Response {
+function answerFailure(c: HttpContext, door: Door, failure: Failure): Response {
   const registry = c.get('registry')
   const context = { requestId: c.get('requestId'), nowMs: c.get('nowMs'), liveMode: registry?.scope.mode !== 'test' }
   const { status, body } = door.wordFailure(failure, context)

@@ -8,7 +8,7 @@ import type { Failure } from '../registry/failures.ts'
 import type { Repeatable } from '../registry/once.ts'
 import type { CountAnswer } from './answer-count.ts'
 
-export interface FailureContext {
+interface FailureContext {
   requestId: string
   nowMs: number
   /** False in test mode; true where the mode is not known. */

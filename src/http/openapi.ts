@@ -69,7 +69,7 @@ export interface DoorDoc {
   routes: Record<string, RouteDoc>
 }
 
-export interface ApiDoc {
+interface ApiDoc {
   version: string
   description: string
   doors: DoorDoc[]

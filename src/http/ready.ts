@@ -8,7 +8,7 @@ import type { Wiring } from '../wiring.ts'
 import { answer } from './answer.ts'
 import type { HttpEnv } from './door.ts'
 
-export const PROBES = ['d1', 'kv', 'gate'] as const
+const PROBES = ['d1', 'kv', 'gate'] as const
 export type Probe = (typeof PROBES)[number]
 
 interface Readiness {

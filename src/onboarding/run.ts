@@ -5,7 +5,7 @@
 import type { EventType } from '../events/catalogue.ts'
 import { type Step, stepName } from './steps.ts'
 
-export type StepStatus = 'pending' | 'running' | 'waiting' | 'completed' | 'failed'
+type StepStatus = 'pending' | 'running' | 'waiting' | 'completed' | 'failed'
 
 export interface StepProgress {
   status: StepStatus

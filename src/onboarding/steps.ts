@@ -4,22 +4,18 @@
  */
 
 /** Metadata is merged; null removes a key. */
-export type StepAction =
+type StepAction =
   | { type: 'set_metadata'; metadata: Record<string, string | null> }
   | { type: 'webhook'; url: string }
   | { type: 'wait'; seconds: number }
   | { type: 'wait_for'; signal: string; timeoutSeconds: number }
 
 export type Step = { name: string | null } & StepAction
-export type StepType = Step['type']
 
 /** As it is stored: the trigger `customers_onboarding` takes the steps of a workflow from here. */
 export interface OnboardingSettings {
   workflows: Record<string, { steps: Step[] }>
 }
-
-/** The workflow of whoever names none. */
-export const DEFAULT_WORKFLOW = 'default'
 
 export const ONBOARDING_BOUNDS = {
   workflowsMax: 10,

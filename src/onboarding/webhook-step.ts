@@ -16,7 +16,7 @@ export interface StepWords {
 }
 
 /** Null or empty: nothing was told. */
-export interface ToldByAnswer {
+interface ToldByAnswer {
   error?: undefined
   metadata: Record<string, string | null> | null
   integrations: Integration[] | null
@@ -65,7 +65,7 @@ function resultOf({ metadata, integrations }: ToldByAnswer, customer: Customer):
 }
 
 /** An entity that is known already takes what is told of it now; the order stays. */
-export function mergedIntegrations(known: readonly Integration[], told: readonly Integration[]): Integration[] {
+function mergedIntegrations(known: readonly Integration[], told: readonly Integration[]): Integration[] {
   const keyOf = ({ provider, id }: Integration) => JSON.stringify([provider, id])
   const merged = new Map(known.map((integration) => [keyOf(integration), integration]))
   for (const integration of told) merged.set(keyOf(integration), integration)

@@ -65,7 +65,7 @@ export const OPTIONAL_TEXT_FIELDS = [
   'addressPostalCode',
   'addressCountry',
 ] as const
-export type OptionalTextField = (typeof OPTIONAL_TEXT_FIELDS)[number]
+type OptionalTextField = (typeof OPTIONAL_TEXT_FIELDS)[number]
 
 /** A parent, by its id or by its external id. */
 export type ParentReference = { id: string } | { externalId: string }

@@ -42,7 +42,7 @@ export interface AnswerStore {
   keepAnswer(kept: KeptAnswer): Promise<void>
 }
 
-export interface OnceDeps {
+interface OnceDeps {
   store: AnswerStore
   clock(): number
   /** Before an answer is told again: the first request may have died on the way to what it says. */

@@ -108,7 +108,7 @@ function countOf(db: Database, scope: Scope, plan: ListPlan) {
  * A statement's part: the id of the customer that has the external id, else of the one that had it; null for neither.
  * Of archived customers none is found: the first look leaves them out, and the triggers took their former ids away.
  */
-export function idBehind(db: Database, scope: Scope, externalId: string): SQL<string | null> {
+function idBehind(db: Database, scope: Scope, externalId: string): SQL<string | null> {
   const holder = alias(customers, 'holder')
   const current = db
     .select({ id: holder.id })

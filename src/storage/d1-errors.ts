@@ -5,7 +5,7 @@
  * provokes those that a local database can give.
  */
 
-export type D1Problem =
+type D1Problem =
   /** A constraint or a trigger refused. Nothing of the batch was committed. `rule` is the name or the columns it gave. */
   | { kind: 'refused'; rule: string }
   /** The statement itself is wrong or too big. Nothing of the batch was committed, and a repeat will not help. */

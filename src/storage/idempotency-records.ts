@@ -21,7 +21,7 @@ const RETRY_AFTER_MS = 1_000
 /** As long as the contract says that a key is remembered. */
 const RECORD_LIFE_MS = 24 * 3_600_000
 
-export type KeyedWrite = PreparedWrite & { idempotency: Idempotency }
+type KeyedWrite = PreparedWrite & { idempotency: Idempotency }
 
 export function isKeyed(write: PreparedWrite): write is KeyedWrite {
   return write.idempotency !== null

@@ -15,7 +15,7 @@ const VALUE_LIFE_SECONDS = 7 * 24 * 3600
 /** A slow KV must not be slower than D1 would have been. */
 const PATIENCE_MS = 400
 
-export interface KvCache {
+interface KvCache {
   customer(id: string): Promise<Stamped<Customer> | null>
   putCustomer(id: string, value: Stamped<Customer>): Promise<void>
   /** The id that was behind an external id: a hint, to be checked against the customer it leads to. */

@@ -18,7 +18,7 @@ const KEY_TEXT_LENGTH = 65
 const KEY_PATTERN = new RegExp(`^sk_(live|test)_([0-9A-Za-z]{${KEY_TEXT_LENGTH}})$`)
 
 /** What a genuine key says of itself. */
-export interface KeyClaims {
+interface KeyClaims {
   tenantId: string
   mode: Mode
   /** SHA-256 of the secret, base64url: how the gate knows the key. */

@@ -148,7 +148,7 @@ export interface AuditLog {
   read(query: AuditQuery, page: PageRequest): Promise<Page<AuditEntry>>
 }
 
-export interface GateControl {
+interface GateControl {
   /**
    * Has the gate read its tenant anew from the D1 primary. Answers how long a lease under what it enforced before may
    * still live; leases it gives from now on carry the new policy.

@@ -30,7 +30,7 @@ export async function consume(batch: MessageBatch, env: Cloudflare.Env): Promise
     batch.messages.map(async (message) => {
       const owed = readMessage(message.body)
       try {
-        if (owed) await see(owed, env)
+        if (owed) await act(owed, env)
         else log('warn', { event: 'message_ignored', messageId: message.id })
         message.ack()
       } catch (error) {
@@ -43,7 +43,7 @@ export async function consume(batch: MessageBatch, env: Cloudflare.Env): Promise
 }
 
 /** Does what the message says. */
-async function see(owed: OutboxMessage, env: Cloudflare.Env): Promise<void> {
+async function act(owed: OutboxMessage, env: Cloudflare.Env): Promise<void> {
   const { tenantId, mode, customerId } = owed
   if (owed.kind === 'deliver') await deliver(owed, env)
   else await startOnboarding({ tenantId, mode, customerId }, env)

@@ -131,7 +131,6 @@ export const keyRotate = z.object({
   overlap_seconds: z.int().min(0).max(OVERLAP_SECONDS_MAX).default(0),
   expires_at: expiresAt,
 })
-export type RotateInput = z.output<typeof keyRotate>
 
 const page = {
   limit: pageLimit(LIST_LIMIT_MAX, LIST_LIMIT_DEFAULT),

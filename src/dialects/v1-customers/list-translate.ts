@@ -18,7 +18,7 @@ import {
 import { fromBase64Url, toBase64Url, utf8 } from '../../shared/bytes.ts'
 import { FIELDS, type ListInput } from './list-schema.ts'
 
-export interface ListRequest {
+interface ListRequest {
   query: ListQuery
   /** How many customers the pages before this one have shown. */
   offset: number

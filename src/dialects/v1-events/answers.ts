@@ -8,9 +8,7 @@ import { eventCustomer } from '../flexprice-answers.ts'
 
 const [first, ...others] = EVENT_TYPES.map((type) => payloadSchema(type, eventCustomer))
 
-export const eventPayload = z
-  .discriminatedUnion('type', [first as NonNullable<typeof first>, ...others])
-  .meta({ id: 'Event' })
+const eventPayload = z.discriminatedUnion('type', [first as NonNullable<typeof first>, ...others]).meta({ id: 'Event' })
 
 export const eventList = z.object({
   items: z.array(eventPayload),

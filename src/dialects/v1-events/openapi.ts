@@ -23,7 +23,7 @@ const query = z.object({
   }),
 })
 
-export const EVENT_EXAMPLE = {
+const EVENT_EXAMPLE = {
   id: 'evt_01JD3VQ4X8N2M7R5T9W6YBZKCE',
   type: 'customer.updated',
   timestamp: '2026-01-20T15:00:00.000Z',
