@@ -44,6 +44,8 @@ export const SKETCH_BUCKETS = 1_024
  * many writes the sketch would hardly let it pass anyway, and every start of a gate reads the whole log.
  */
 export const WRITE_LOG_ROWS = 2_048
+/** After this D1 refuses to commit. Longer than a slow commit, shorter than a caller's patience. */
+export const WRITE_DEADLINE_MS = 10_000
 /** After its deadline a D1 statement refuses to commit; this much later the gate believes it and looks what became of it. */
 export const INTENT_GRACE_MS = 2_000
 

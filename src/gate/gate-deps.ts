@@ -5,9 +5,9 @@ import type { Scope } from '../registry/customer.ts'
 import type { Clock } from '../shared/clock.ts'
 import type { NewId } from '../shared/ids.ts'
 import type { GateKey } from './gate-storage.ts'
-import type { WriteStore } from './gate-writer.ts'
 import type { ImportStore } from './import-protocol.ts'
 import type { Policy } from './protocol.ts'
+import type { WriteStore } from './write-store.ts'
 
 export interface GateDeps {
   clock: Clock

@@ -6,10 +6,10 @@
 import type { ImportLine, ImportOutcome } from '../registry/bulk.ts'
 import type { Scope } from '../registry/customer.ts'
 import { type Failure, fail, Refused } from '../registry/failures.ts'
-import { INTENT_GRACE_MS } from './constants.ts'
+import { INTENT_GRACE_MS, WRITE_DEADLINE_MS } from './constants.ts'
 import type { GateCore } from './gate-core.ts'
 import type { GateDeps } from './gate-deps.ts'
-import { failureOf, type GateWriter, limitsOf, WRITE_DEADLINE_MS } from './gate-writer.ts'
+import { failureOf, type GateWriter, limitsOf } from './gate-writer.ts'
 import { planImport } from './import-plan.ts'
 import type { ImportReply, ImportRequest, ImportStamp, PlannedLine } from './import-protocol.ts'
 

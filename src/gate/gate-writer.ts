@@ -1,74 +1,24 @@
 /**
- * How a gate writes: admits, numbers, records the intent, commits one D1 batch, settles. Whatever arrives while a batch is
- * under way goes into the next. An outcome nobody knows is looked up on the primary, never guessed.
+ * How a gate writes: admits, numbers, records the intent, commits one D1 batch, settles, and has it announced where somebody
+ * listens. Whatever arrives while a batch is under way goes into the next. An outcome nobody knows is looked up on the
+ * primary, never guessed.
  */
 import { Announcer } from '../events/announce.ts'
-import type { Customer, Scope } from '../registry/customer.ts'
+import type { Scope } from '../registry/customer.ts'
 import { type Failure, fail } from '../registry/failures.ts'
-import type { Command, Effect, Erasure, Idempotency, Target } from '../registry/ports.ts'
-import { INTENT_GRACE_MS } from './constants.ts'
+import type { Command, Target } from '../registry/ports.ts'
+import { INTENT_GRACE_MS, WRITE_DEADLINE_MS } from './constants.ts'
 import type { GateCore, WriteAdmission, WriteRefusal } from './gate-core.ts'
 import type { GateDeps } from './gate-deps.ts'
 import type { LimitState, WriteReply, WriteRequest } from './write-protocol.ts'
 import { WriteQueue } from './write-queue.ts'
+import type { CommitResult, PreparedWrite } from './write-store.ts'
 
-/** After this D1 refuses to commit. Longer than a slow commit, shorter than a caller's patience. */
-export const WRITE_DEADLINE_MS = 10_000
 /** A target that keeps moving away between its look-up and its change is given up after this many. */
 const RETARGETS_MAX = 5
 /** When the primary could not be asked what became of a write, it is asked again after this. */
 const LOOK_AGAIN_MS = 30_000
 const WRITE_SCOPE = 'customers:write'
-
-export interface PreparedWrite {
-  command: Command
-  changeId: string
-  actor: string
-  requestId: string
-  reason: string | null
-  nowMs: number
-  deadlineMs: number
-  idempotency: Idempotency | null
-}
-
-/** The receipt, and the external ids the customer ever had if it was erased just now: caches are rid of them by these. */
-export interface Erased {
-  receipt: Erasure
-  externalIds: string[]
-}
-
-/** A change that was made, or that was none to make. `changeId`: of the change that made this version of the customer. */
-export interface Made {
-  ok: true
-  customer: Customer
-  effect: Effect
-  changeId: string
-  erased?: Erased | undefined
-}
-
-/**
- * `retarget`: the external id named another customer by the time of the change; look it up again.
- * `replayed`: the answer that an earlier request with the same idempotency key was given.
- */
-export type CommitResult = (Made | { ok: false; failure: Failure; retarget?: boolean }) & { replayed?: true }
-
-/** What a gate needs of D1. */
-export interface WriteStore {
-  /** The command with its target's id known; a failure when there is no such customer. Reads the primary. */
-  resolveTarget(
-    scope: Scope,
-    command: Command,
-  ): Promise<{ ok: true; command: Command } | { ok: false; failure: Failure }>
-  /** All in one transaction, each for itself. `isListenedTo`: somebody may have to be told. */
-  commitWrites(
-    scope: Scope,
-    writes: PreparedWrite[],
-  ): Promise<{ results: CommitResult[]; isListenedTo: boolean; bookmark: string }>
-  /** True when D1 turned a `commitWrites` away before any of it ran. */
-  neverBegan(error: unknown): boolean
-  /** Which of the changes are in D1, with what they made. Reads the primary. */
-  findCommitted(scope: Scope, changeIds: string[]): Promise<{ found: Map<string, Made>; bookmark: string }>
-}
 
 interface QueuedWrite {
   write: PreparedWrite

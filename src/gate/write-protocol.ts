@@ -4,8 +4,8 @@
 import type { Customer } from '../registry/customer.ts'
 import type { Failure } from '../registry/failures.ts'
 import type { Command, Effect, Idempotency } from '../registry/ports.ts'
-import type { Erased } from './gate-writer.ts'
 import type { Policy } from './protocol.ts'
+import type { Erased } from './write-store.ts'
 
 export interface WriteRequest {
   command: Command

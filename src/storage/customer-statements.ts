@@ -8,7 +8,7 @@
  */
 import { and, eq, getTableColumns, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
-import type { PreparedWrite } from '../gate/gate-writer.ts'
+import type { PreparedWrite } from '../gate/write-store.ts'
 import { creationTimeOf, type Scope } from '../registry/customer.ts'
 import type { Command } from '../registry/ports.ts'
 import { customerColumns, customerRowOf } from './customer-row.ts'

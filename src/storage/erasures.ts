@@ -4,7 +4,7 @@
  * once more when none can be under way. What is to be deleted is in D1 with the erasure itself.
  */
 import { and, eq, lte } from 'drizzle-orm'
-import type { CommitResult } from '../gate/gate-writer.ts'
+import type { CommitResult } from '../gate/write-store.ts'
 import type { Scope } from '../registry/customer.ts'
 import { describeError, log } from '../shared/log.ts'
 import { type Database, openDatabase } from './database.ts'

@@ -3,7 +3,7 @@
  */
 import { type SQL, sql } from 'drizzle-orm'
 import { encodeTime } from 'ulid'
-import { WRITE_DEADLINE_MS } from '../gate/gate-writer.ts'
+import { WRITE_DEADLINE_MS } from '../gate/constants.ts'
 
 const PREFIX = 'evt_'
 const TIME_LENGTH = 10

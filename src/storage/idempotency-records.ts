@@ -5,7 +5,7 @@
  */
 import { and, eq, lte, type SQL, sql } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
-import type { CommitResult, PreparedWrite } from '../gate/gate-writer.ts'
+import type { CommitResult, PreparedWrite } from '../gate/write-store.ts'
 import type { Scope } from '../registry/customer.ts'
 import { type Failure, fail, isDefinite } from '../registry/failures.ts'
 import type { Effect, Idempotency } from '../registry/ports.ts'

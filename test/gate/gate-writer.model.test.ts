@@ -3,11 +3,12 @@
  * the gate's own core, with a D1 that fails as real ones do.
  */
 import { beforeEach, describe, expect, it } from 'vitest'
-import { INTENT_GRACE_MS } from '../../src/gate/constants.ts'
+import { INTENT_GRACE_MS, WRITE_DEADLINE_MS } from '../../src/gate/constants.ts'
 import { GateCore } from '../../src/gate/gate-core.ts'
 import type { GateDeps } from '../../src/gate/gate-deps.ts'
-import { GateWriter, type Made, WRITE_DEADLINE_MS, type WriteStore } from '../../src/gate/gate-writer.ts'
+import { GateWriter } from '../../src/gate/gate-writer.ts'
 import type { WriteRequest } from '../../src/gate/write-protocol.ts'
+import type { Made, WriteStore } from '../../src/gate/write-store.ts'
 import type { Customer } from '../../src/registry/customer.ts'
 import { DurableStore } from './durable-store.ts'
 import { keyOf, NOON_MS, policyOf } from './samples.ts'

@@ -5,7 +5,7 @@
 import { env } from 'cloudflare:workers'
 import { eq } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
-import type { PreparedWrite } from '../../src/gate/gate-writer.ts'
+import type { PreparedWrite } from '../../src/gate/write-store.ts'
 import type { Scope } from '../../src/registry/customer.ts'
 import type { Command } from '../../src/registry/ports.ts'
 import { writeStore } from '../../src/storage/customer-writes.ts'

@@ -5,7 +5,7 @@
 import { env } from 'cloudflare:workers'
 import { ulid } from 'ulid'
 import { expect } from 'vitest'
-import type { CommitResult, PreparedWrite } from '../../src/gate/gate-writer.ts'
+import type { CommitResult, PreparedWrite } from '../../src/gate/write-store.ts'
 import type { Customer, CustomerChanges, Mode, Scope } from '../../src/registry/customer.ts'
 import type { Failure } from '../../src/registry/failures.ts'
 import type { Command } from '../../src/registry/ports.ts'
