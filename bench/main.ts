@@ -3,6 +3,7 @@
  * machine's speed is nobody else's. With names as arguments (`npm run bench -- http memory`) only those are measured and
  * printed, and the README stays as it is.
  */
+import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { simulate } from './gate-model.ts'
 import { measureHttp } from './http.ts'
@@ -150,5 +151,6 @@ function writeToReadme(measured: Figure[]): void {
   const rows = measured.map(({ what, value, goal }) => `| ${what} | ${value} | ${goal} |`)
   const table = ['| what | measured | goal |', '| --- | --- | --- |', ...rows].join('\n')
   writeFileSync('README.md', `${readme.slice(0, from + begin.length)}\n${table}\n${readme.slice(to)}`)
+  execFileSync('biome', ['format', '--write', 'README.md'])
   console.log('Written to README.md.')
 }

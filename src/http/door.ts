@@ -29,7 +29,7 @@ export interface HttpEnv {
     nowMs: number
     /** Set on tenant doors, once the caller is known. */
     registry: EdgeRegistry
-    /** Set on the operator's door, for a request that may be sent again. */
+    /** Set for a request to the operator, webhooks or onboarding that has an idempotency key. */
     repeatable: Repeatable | undefined
     /** Set where answers are counted. */
     countAnswer: CountAnswer

@@ -112,16 +112,28 @@ async function tellRun(deps: OnboardingDeps, customerId: string, signal: string)
 
 /** What a message of the queue asks for. One that comes late, or twice, starts nothing. */
 export async function startRun({ queue, engine, clock }: StartDeps, params: OnboardingParams): Promise<void> {
-  await queue.started(await engine.start([params]), clock())
+  const started = await engine.start([params])
+  await queue.started(started, clock())
+  // As a rule because too many are started at once: the message comes again a little later.
+  if (started.length === 0) throw new Error('the engine did not take the onboarding on')
 }
+
+/** Of one sweep, each with as many as the engine takes at once. */
+const START_ROUNDS_MAX = 20
 
 /** Starts what no message has started, and ends what the engine has given up. */
 export async function sweepRuns(
   { queue, engine, clock }: StartDeps,
   end: (params: OnboardingParams) => Promise<void>,
 ): Promise<void> {
-  const overdue = await queue.claimOverdue(clock())
-  if (overdue.length > 0) await queue.started(await engine.start(overdue), clock())
+  for (let round = 0; round < START_ROUNDS_MAX; round++) {
+    const overdue = await queue.claimOverdue(clock())
+    if (overdue.length === 0) break
+    const started = await engine.start(overdue)
+    await queue.started(started, clock())
+    // It takes no more for now.
+    if (started.length < overdue.length) break
+  }
   for (const params of await queue.claimUnderWay(clock())) {
     try {
       if (!(await engine.isAlive(params))) await end(params)

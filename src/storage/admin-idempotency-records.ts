@@ -1,7 +1,7 @@
 /**
- * What keyed requests of operators were answered, sealed: the statements that keep an answer in the batch of its change, and
- * the sweep that takes away what is a day old. A second answer under a key fails with its whole batch, and that is how of
- * two requests at once one is the first.
+ * What keyed requests to the operator's door, webhooks and onboarding were answered, sealed: the statements that keep an
+ * answer in the batch of its change, and the sweep that takes away what is a day old. A second answer under a key fails with
+ * its whole batch, and that is how of two requests at once one is the first. Those of customers are in idempotency-records.ts.
  */
 import { and, eq, getTableColumns, gt, inArray, lte, type SQL, sql } from 'drizzle-orm'
 import type { KeptAnswer } from '../registry/once.ts'

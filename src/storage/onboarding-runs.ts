@@ -15,7 +15,7 @@ import { type Database, openDatabase } from './database.ts'
 import { CLOCKS_DIFFER_MS, firstEventIdAt, mayStillBeLogged } from './event-ids.ts'
 import { onboardingRuns } from './outbox-tables.ts'
 import { customers, events } from './tables.ts'
-import { orUnavailable } from './unavailable.ts'
+import { orUnavailableIn } from './unavailable.ts'
 
 const DAY_MS = 86_400_000
 /** A run that was taken to be started, and was not after all, is taken again. */
@@ -37,6 +37,7 @@ const IN_A_DAY = sql`CAST(unixepoch('subsec') * 1000 AS INTEGER) + ${DAY_MS}`
 const KEY = { tenantId: onboardingRuns.tenantId, mode: onboardingRuns.mode, customerId: onboardingRuns.customerId }
 
 export function runStore(d1: D1Database, scope: Scope): RunStore {
+  const orUnavailable = orUnavailableIn(scope)
   const database = () => openDatabase(d1.withSession('first-primary'))
   return {
     read: (customerId) =>
@@ -46,7 +47,7 @@ export function runStore(d1: D1Database, scope: Scope): RunStore {
       }),
 
     change: (customerId, next) =>
-      again(async () => {
+      again(scope, async () => {
         const db = database()
         const [row] = await selectRun(db, scope, customerId)
         if (!row) return null
@@ -83,7 +84,7 @@ export function runStore(d1: D1Database, scope: Scope): RunStore {
     },
 
     end: (customerId, next, stamp) =>
-      again(async () => {
+      again(scope, async () => {
         const db = database()
         const [[row], [customer]] = await db.batch([
           selectRun(db, scope, customerId),
@@ -178,7 +179,8 @@ type RunRow = typeof onboardingRuns.$inferSelect
 const AGAIN = Symbol('again')
 
 /** Until what was written was written upon what had been seen. */
-async function again<T>(attempt: () => Promise<T | typeof AGAIN>): Promise<T> {
+async function again<T>(scope: Scope, attempt: () => Promise<T | typeof AGAIN>): Promise<T> {
+  const orUnavailable = orUnavailableIn(scope)
   for (let tried = 0; tried < CHANGES_TRIED_MAX; tried++) {
     const result = await orUnavailable(attempt)
     if (result !== AGAIN) return result

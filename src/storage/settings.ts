@@ -10,11 +10,12 @@ import type { Scope } from '../registry/customer.ts'
 import { keepStatements, selectKept } from './admin-idempotency-records.ts'
 import { openDatabase } from './database.ts'
 import { settings } from './outbox-tables.ts'
-import { orUnavailable } from './unavailable.ts'
+import { orUnavailableIn } from './unavailable.ts'
 
 const ONBOARDING = 'customer_onboarding'
 
 export function onboardingSettings(d1: D1Database, scope: Scope): SettingsStore {
+  const orUnavailable = orUnavailableIn(scope)
   const isOnboarding = and(
     eq(settings.tenantId, scope.tenantId),
     eq(settings.mode, scope.mode),

@@ -256,17 +256,20 @@ export const idempotencyRecords = sqliteTable(
   ],
 )
 
-/** What a keyed POST of an operator answered, kept for a day so that a repeat of the request gets the same answer and changes nothing. */
+/**
+ * What a keyed POST to the operator's door, webhooks or onboarding answered, kept for a day so that a repeat of the request
+ * gets the same answer and changes nothing. Operators had it first, hence the name.
+ */
 export const adminIdempotencyRecords = sqliteTable(
   'admin_idempotency_records',
   {
-    /** SHA-256 of the caller's key. */
+    /** SHA-256 of the caller's key, and of the tenant and mode unless it is an operator's. */
     key: text().primaryKey(),
-    /** SHA-256 of the request and the admin key it came with. */
+    /** SHA-256 of the request, and of the admin key it came with if it is an operator's. */
     fingerprint: text().notNull(),
-    /** Whose policy has to be in force before the answer is given again. */
+    /** Whose policy has to be in force before the answer is given again; null for none. */
     tenantId: text('tenant_id'),
-    /** The answer, which may hold an API key; only who has the caller's key and the admin key can read it. */
+    /** The answer, which may hold an API key or a secret. To read it takes the caller's key, and the admin key or a signing secret. */
     sealed: text().notNull(),
     keptAtMs: integer('kept_at').notNull(),
     expiresAtMs: integer('expires_at').notNull(),

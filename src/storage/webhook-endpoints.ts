@@ -11,10 +11,11 @@ import { keepStatements, selectKept } from './admin-idempotency-records.ts'
 import { classifyD1Error } from './d1-errors.ts'
 import { openDatabase } from './database.ts'
 import { webhookEndpoints } from './outbox-tables.ts'
-import { orUnavailable } from './unavailable.ts'
+import { orUnavailableIn } from './unavailable.ts'
 import { listDeliveries, redeliver } from './webhook-deliveries.ts'
 
 export function endpointStore(d1: D1Database, scope: Scope): EndpointStore {
+  const orUnavailable = orUnavailableIn(scope)
   const db = openDatabase(d1)
   const inScope = and(eq(webhookEndpoints.tenantId, scope.tenantId), eq(webhookEndpoints.mode, scope.mode))
   const isEndpoint = (id: string) => and(inScope, eq(webhookEndpoints.id, id))

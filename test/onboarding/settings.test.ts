@@ -299,7 +299,7 @@ describe('settings that can not be', () => {
 })
 
 it('whoever asks while D1 or the engine is away is told to come again', async () => {
-  const { live } = await newTenant()
+  const { tenantId, live } = await newTenant()
   await configure(live.key, { default: { steps: [{ type: 'wait_for', signal: 'go', timeout_seconds: 60 }] } })
   const { id } = await newCustomer(live.key)
   const ask = async (method: string, path: string, body: object | null, broken: object) => {
@@ -314,7 +314,13 @@ it('whoever asks while D1 or the engine is away is told to come again', async ()
   }
   const D1_AWAY = { DB: { withSession: away } }
   const SIGNAL = [`/v1/customers/${id}/onboarding/signal`, { signal: 'go' }] as const
-  expect(await ask('GET', SETTINGS, null, D1_AWAY)).toEqual([503, '1'])
+  const lines = await loggedIn(async () => {
+    expect(await ask('GET', SETTINGS, null, D1_AWAY)).toEqual([503, '1'])
+  })
+  const failed = lines.map((line) => JSON.parse(line)).filter(({ event }) => event === 'storage_failed')
+  expect(failed).toEqual([
+    { level: 'error', event: 'storage_failed', kind: 'uncertain', error: 'Error: away', tenantId, mode: 'live' },
+  ])
   expect(await ask('PUT', SETTINGS, { workflows: {} }, D1_AWAY)).toEqual([503, '1'])
   expect(await ask('POST', `${SETTINGS}/rotate`, {}, D1_AWAY)).toEqual([503, '1'])
   expect(await ask('GET', `/v1/customers/${id}/onboarding`, null, D1_AWAY)).toEqual([503, '1'])

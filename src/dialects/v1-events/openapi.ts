@@ -14,7 +14,11 @@ const { cursor, type, start_time: startTime, end_time: endTime, order } = eventL
 const query = z.object({
   ...eventListQuery,
   cursor: cursor.meta({ description: '`next_cursor` of the page before.' }),
-  type: type.meta({ description: 'One or more types, comma-separated.', examples: ['customer.created'] }),
+  type: type.meta({
+    description:
+      'One or more types, comma-separated. A page looks at 5,000 events at most: where they are rare it may be short, or empty, and have more behind it.',
+    examples: ['customer.created'],
+  }),
   start_time: startTime.meta({ description: 'Happened at this time or later.' }),
   end_time: endTime.meta({ description: 'Happened before this time.' }),
   order: order.meta({

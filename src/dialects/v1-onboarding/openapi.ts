@@ -70,7 +70,7 @@ export const onboardingRoutes: Record<string, RouteDoc> = {
     operationId: 'replaceOnboardingSettings',
     summary: 'Replace the onboarding workflows',
     description:
-      'A customer that names no workflow goes through `default`, if there is one. Customers that have begun keep the steps they began with. The first settings answer the secret that signs the calls of `webhook` steps.',
+      'A customer that names no workflow goes through `default`, if there is one. Customers that have begun keep the steps they began with. The first settings answer the secret that signs the calls of `webhook` steps. Needs `customers:write` too, because the steps change customers; at most 16 KB of steps a workflow.',
     headers: ['if-match'],
     body: { schema: onboardingSettings.meta({ id: 'OnboardingSettingsWanted' }), example: WANTED },
     answers: {

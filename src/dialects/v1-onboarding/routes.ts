@@ -38,6 +38,8 @@ export function v1OnboardingSettings(wiring: Wiring) {
     })
     .put('/', admitFirst, noQuery, jsonBody, validJson(onboardingSettings), async (c) => {
       const { deps, actor } = await enter(c, 'webhooks')
+      // What the steps change, they change in the name of whoever may.
+      await enter(c, 'customers:write')
       const ifVersion = versionFromIfMatch(c.req.raw.headers.get('if-match'))
       const kept = await replaceSettings(deps, toSettings(c.req.valid('json')), { ifVersion, actor })
       logChange(c, 'onboarding_settings_replaced', { actor, version: kept.version })

@@ -1,10 +1,10 @@
-/** The operator's door over HTTP (seed 003, CONTRACT section 5): tenants, their tiers and their contracts. */
+/** The operator's door over HTTP (seed 003): tenants, their tiers and their contracts. */
 import { describe, expect, it } from 'vitest'
 import { ADMIN_KEY, admin, call, newTenant } from '../../support/roster.ts'
 import { COMPANY, error, make, problem } from './operator.ts'
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
-/** CONTRACT section 5, the table. The two figures of `scale` are the seed's. */
+/** What each tier allows. The two figures of `scale` are the seed's. */
 const TIER_TABLE = {
   starter: { requests_per_second: 10, burst: 20, annual_commitment: 0, annual_validation_limit: 1_000_000 },
   growth: { requests_per_second: 50, burst: 100, annual_commitment: 100_000, annual_validation_limit: 6_000_000 },

@@ -1,4 +1,4 @@
-/** The FlatPeak door over HTTP (seed 002, CONTRACT section 4): what its clients send, what they get. */
+/** The FlatPeak door over HTTP (seed 002): what its clients send, what they get. */
 import { describe, expect, it } from 'vitest'
 import { newTenant } from '../../support/roster.ts'
 import { call, error, ISO } from './caller.ts'
