@@ -20,7 +20,7 @@ export function orUnavailableIn({ tenantId, mode }: Scope) {
       const problem = classifyD1Error(error)
       if (problem.kind === 'refused' && problem.rule === KEPT_BEFORE) throw new AnsweredBefore()
       if (isStatementFault(problem)) throw error
-      log('error', { event: 'storage_failed', kind: problem.kind, error: describeError(error) })
+      log('error', { event: 'storage_failed', kind: problem.kind, error: describeError(error), tenantId, mode })
       throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
     }
   }
