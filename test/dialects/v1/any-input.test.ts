@@ -94,6 +94,12 @@ describe('any body', () => {
     { requiredKeys: [] },
   )
 
+  /** One of so many fields is nearly always wrong: these are bodies that are mostly taken. */
+  const good = fc.record(
+    { name: fc.string(), email: fc.constant('a@b.co'), status: fc.constantFrom('draft', 'published') },
+    { requiredKeys: [] },
+  )
+
   it('is taken or refused by every route, and a refusal changes nothing', async () => {
     const { id, send, rows } = await caller()
     const seen = new Map<number, number>()
@@ -101,7 +107,7 @@ describe('any body', () => {
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(...bodyRoutes(id)),
-        fc.oneof({ weight: 5, arbitrary: fields }, { weight: 1, arbitrary: anything }),
+        fc.oneof({ weight: 4, arbitrary: fields }, { weight: 1, arbitrary: good }, { weight: 1, arbitrary: anything }),
         async ([method, path], body) => {
           const answer = await send(method, path, { body: JSON.stringify(body) })
           seen.set(answer.status, (seen.get(answer.status) ?? 0) + 1)
