@@ -10,8 +10,10 @@ const nodeTests = [
   'test/sdk/*.test.ts',
   'test/doors/bound-worker.test.ts',
   'test/docs/*.test.ts',
-  'test/size/*.test.ts',
 ]
+
+/** Measure time, so they run when the others have ended. */
+const timedTests = ['test/size/*.test.ts']
 
 export default defineConfig(async () => ({
   test: {
@@ -40,12 +42,21 @@ export default defineConfig(async () => ({
         test: {
           name: 'workerd',
           include: ['test/**/*.test.ts'],
-          exclude: nodeTests,
+          exclude: [...nodeTests, ...timedTests],
           setupFiles: ['./test/support/migrate.ts'],
           testTimeout: 30_000,
         },
       },
       { test: { name: 'node', include: nodeTests, environment: 'node', testTimeout: 120_000 } },
+      {
+        test: {
+          name: 'timed',
+          include: timedTests,
+          environment: 'node',
+          testTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
     ],
   },
 }))

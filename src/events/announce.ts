@@ -18,10 +18,6 @@ export class Announcer {
     this.#announce = announce
   }
 
-  get waiting(): number {
-    return this.#waiting.size
-  }
-
   /** Customers whose changes have just been committed. */
   add(customerIds: Iterable<string>): void {
     for (const customerId of customerIds) if (this.#waiting.size < WAITING_MAX) this.#waiting.add(customerId)
@@ -32,8 +28,12 @@ export class Announcer {
     if (this.#running) return
     this.#running = true
     while (this.#waiting.size > 0) {
-      const customerIds = [...this.#waiting].slice(0, ROUND_MAX)
-      for (const customerId of customerIds) this.#waiting.delete(customerId)
+      const customerIds: string[] = []
+      for (const customerId of this.#waiting) {
+        if (customerIds.length === ROUND_MAX) break
+        customerIds.push(customerId)
+        this.#waiting.delete(customerId)
+      }
       await this.#announce(customerIds)
     }
     this.#running = false

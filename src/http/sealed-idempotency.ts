@@ -4,6 +4,7 @@
  * database either: an operator's own admin key, or a signing secret of this deployment. What follows from a repeat
  * `registry/once.ts` decides.
  */
+import { Refused } from '../registry/failures.ts'
 import type { Repeatable } from '../registry/once.ts'
 import { fromBase64Url, toBase64Url, utf8 } from '../shared/bytes.ts'
 import type { HttpContext } from './door.ts'
@@ -46,7 +47,7 @@ async function repeatableOf(
     fingerprint,
     replayed: false,
     seal: (answer) => seal(sealingKeys[0] as CryptoKey, JSON.stringify(answer)),
-    open: async (sealed) => JSON.parse(await Promise.any(sealingKeys.map((sealingKey) => open(sealingKey, sealed)))),
+    open: async (sealed) => JSON.parse(await openWithAny(sealingKeys, sealed)),
   }
   c.set('repeatable', repeatable)
   return repeatable
@@ -68,6 +69,15 @@ async function seal(key: CryptoKey, text: string): Promise<string> {
   sealed.set(iv)
   sealed.set(hidden, NONCE_BYTES)
   return toBase64Url(sealed)
+}
+
+/** With the signing secret rotated out that sealed it, nobody can read the answer: the key stands for a request of before. */
+async function openWithAny(keys: readonly CryptoKey[], sealed: string): Promise<string> {
+  try {
+    return await Promise.any(keys.map((key) => open(key, sealed)))
+  } catch {
+    throw new Refused({ reason: 'idempotency_mismatch' })
+  }
 }
 
 async function open(key: CryptoKey, sealed: string): Promise<string> {

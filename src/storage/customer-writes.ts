@@ -3,17 +3,17 @@
  * batch, which is one transaction; each stands for itself. The SQL is in customer-statements.ts, the rules that need other
  * rows are triggers in `migrations/`, and the events are written by them in the same transaction.
  */
-import { and, eq, inArray, isNull, sql } from 'drizzle-orm'
+import { and, eq, isNull, sql } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
 import { alias } from 'drizzle-orm/sqlite-core'
-import type { EventType } from '../events/catalogue.ts'
-import type { CommitResult, Made, PreparedWrite, WriteStore } from '../gate/write-store.ts'
+import type { CommitResult, PreparedWrite, WriteStore } from '../gate/write-store.ts'
 import type { Scope } from '../registry/customer.ts'
 import { fail } from '../registry/failures.ts'
-import type { Command, Effect } from '../registry/ports.ts'
+import type { Command } from '../registry/ports.ts'
 import { describeError, log } from '../shared/log.ts'
+import { findChanges } from './committed-changes.ts'
 import { readCustomer, resolveExternalId } from './customer-reads.ts'
-import { type CustomerRow, customerOf, customerOfDocument, erasureOfDocument } from './customer-row.ts'
+import { type CustomerRow, customerOf, erasureOfDocument } from './customer-row.ts'
 import { changeStatement, externalIdsStatement, type Look, lookStatement } from './customer-statements.ts'
 import { classifyD1Error, isStatementFault } from './d1-errors.ts'
 import { bookmarkOf, type Database, openDatabase } from './database.ts'
@@ -29,7 +29,7 @@ import {
 } from './idempotency-records.ts'
 import { listenedToStatement } from './outbox.ts'
 import { failureOfRule, uniqueOver } from './refused-rules.ts'
-import { customers, events } from './tables.ts'
+import { customers } from './tables.ts'
 
 /** A write that came too late has changed nothing and may be sent again at once; a second lets the cause pass. */
 const RETRY_AFTER_MS = 1_000
@@ -42,15 +42,6 @@ const EFFECTS = {
   restore: 'restored',
   erase: 'erased',
 } as const
-
-/** Of the events, those that are a change of a customer. */
-const EVENTS = {
-  'customer.created': 'created',
-  'customer.updated': 'updated',
-  'customer.archived': 'archived',
-  'customer.restored': 'restored',
-  'customer.erased': 'erased',
-} as const satisfies Partial<Record<EventType, Effect>>
 
 /** D1 failed when some of the writes may have been committed already, whatever it said of the trip that failed. */
 class BrokenOff extends Error {}
@@ -275,24 +266,6 @@ async function externalIdTaken(db: Database, scope: Scope, command: Command): Pr
   // Gone between the refusal and this look: a repeat will find it free.
   if (!holder) return fail({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
   return fail({ reason: 'external_id_taken', ...holder })
-}
-
-/** What those of the changes made that are in the log of events: committed together with them. */
-async function findChanges(db: Database, scope: Scope, changeIds: string[]): Promise<Map<string, Made>> {
-  const wanted = sql`(SELECT value FROM json_each(${JSON.stringify(changeIds)}))`
-  const rows = await db
-    .select({ changeId: events.id, type: events.type, after: events.after })
-    .from(events)
-    .where(and(eq(events.tenantId, scope.tenantId), eq(events.mode, scope.mode), inArray(events.id, wanted)))
-  return new Map(
-    rows.map(({ changeId, type, after }) => {
-      const receipt = erasureOfDocument(after)
-      const erased = receipt && { receipt, externalIds: [] }
-      // Whoever asks has made the ids for changes.
-      const effect = EVENTS[type as keyof typeof EVENTS]
-      return [changeId, { ok: true, customer: customerOfDocument(scope, after), effect, changeId, erased }]
-    }),
-  )
 }
 
 function customerId(command: Command): string {

@@ -17,7 +17,7 @@ const DEAD_KEY_LIFE_MS = 90 * DAY_MS
 
 const HOUR_MS = 3_600_000
 const RUN_MS = 60_000
-/** Of one run. A tenth of what would come of it in 90 days fills a database of 10 GB, so no log outgrows it. */
+/** Of one run. A hundredth of what that comes to in 90 days fills a database of 10 GB, so no log outgrows it. */
 const STATEMENTS_MAX = 200
 
 /** To be called each minute; works once an hour, because to look for old events it has to ask for each tenant's. */

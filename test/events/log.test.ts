@@ -1,4 +1,5 @@
 import { env } from 'cloudflare:workers'
+import { decodeTime, encodeTime } from 'ulid'
 import { describe, expect, it } from 'vitest'
 import { call, newCustomer, newKey, newTenant, type TestTenant } from '../support/roster.ts'
 
@@ -25,7 +26,6 @@ async function age(tenant: TestTenant, byMs: number): Promise<void> {
   const { results } = await env.DB.prepare('SELECT id FROM events WHERE tenant_id = ?')
     .bind(tenant.tenantId)
     .all<{ id: string }>()
-  const { decodeTime, encodeTime } = await import('ulid')
   for (const { id } of results) {
     const older = `evt_${encodeTime(decodeTime(id.slice(4)) - byMs, 10)}${id.slice(14)}`
     await env.DB.prepare('UPDATE events SET id = ?2 WHERE tenant_id = ?1 AND id = ?3')

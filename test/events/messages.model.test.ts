@@ -57,9 +57,20 @@ describe('announcements', () => {
     const announcer = new Announcer(async (customerIds) => void rounds.push(customerIds.length))
     announcer.add(Array.from({ length: 1_201 }, (_, at) => `cust_${at}`))
     await vi.waitFor(() => expect(rounds).toEqual([500, 500, 201]))
-    const idle = new Announcer(() => new Promise(() => undefined))
-    idle.add(['first'])
-    for (let at = 0; at < 60; at++) idle.add(Array.from({ length: 1_000 }, (_, i) => `cust_${at}_${i}`))
-    expect(idle.waiting).toBe(50_000)
+    let told = 0
+    let begin = () => {}
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve
+    })
+    const flooded = new Announcer(async (ids) => {
+      await begun
+      told += ids.length
+    })
+    flooded.add(['first'])
+    for (let at = 0; at < 60; at++) flooded.add(Array.from({ length: 1_000 }, (_, i) => `cust_${at}_${i}`))
+    begin()
+    await vi.waitFor(() => expect(told).toBe(1 + 50_000))
+    flooded.add(['last'])
+    await vi.waitFor(() => expect(told).toBe(2 + 50_000))
   })
 })

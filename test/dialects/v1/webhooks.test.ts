@@ -323,6 +323,16 @@ describe('an idempotency-key', () => {
   const keyed = (tenant: { key: string }, path: string, body: object, headers: Record<string, string> = {}) =>
     call('POST', `${PATH}${path}`, { key: tenant.key, body, headers: { 'idempotency-key': 'the-same', ...headers } })
 
+  it('whose answer nobody can read any more, its secret rotated out, is that of another request', async () => {
+    const caller = await newCaller()
+    const first = await keyed(caller, '', { url: HOOK })
+    expect(first.status).toBe(201)
+    await env.DB.prepare('UPDATE admin_idempotency_records SET sealed = ?').bind('A'.repeat(60)).run()
+    const again = await keyed(caller, '', { url: HOOK })
+    expect([again.status, again.body.code]).toEqual([422, 'idempotency_mismatch'])
+    expect((await call('GET', PATH, { key: caller.key })).body.items).toHaveLength(1)
+  })
+
   it('makes one endpoint of any number of requests, each answered with the same secret', async () => {
     const caller = await newCaller()
     const answers = await Promise.all(Array.from({ length: 5 }, () => keyed(caller, '', { url: HOOK })))
