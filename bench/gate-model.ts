@@ -1,16 +1,19 @@
 /**
- * A tenant's traffic in discrete events, through the gate and the isolates' leases as they are in src/gate: what
- * it costs in calls, what needs no I/O, and what is lost against one central bucket that everyone reaches in no time.
- * Round trips and service times are assumed (below), arrivals are Poisson, isolates share them by Zipf's law.
+ * Simulates a tenant's traffic as discrete events, through the gate and the isolates' leases of src/gate. Measures the
+ * calls to the gate, the requests that need no I/O, and the loss against one central bucket that every isolate reaches
+ * without delay. Round trips and service times are assumed (below), arrivals are Poisson, isolates share them by Zipf's
+ * law.
  *
- * `node bench/gate-model.ts` prints the figures the README quotes; test/gate holds them to their goals.
+ * `node bench/gate-model.ts` prints the figures of docs/figures.md; test/node/gate compares them with their goals.
  */
 
-import { absorb, admit, EdgeState, isAsking, nextAsk, shouldRenew } from '../src/gate/edge-lease.ts'
-import { GateCore } from '../src/gate/gate-core.ts'
-import type { StoredGate } from '../src/gate/gate-storage.ts'
-import type { LeaseReply, Policy } from '../src/gate/protocol.ts'
-import { Agenda, Meter, seeded } from '../test/gate/discrete-events.ts'
+import { GateCore } from '../src/gate/core/gate-core.ts'
+import type { StoredGate } from '../src/gate/core/gate-storage.ts'
+import { admit, isRequesting, shouldRenew } from '../src/gate/isolate/lease.ts'
+import { absorb, nextRequest } from '../src/gate/isolate/lease-exchange.ts'
+import { LeaseState } from '../src/gate/isolate/lease-state.ts'
+import type { LeaseReply, Policy } from '../src/gate/protocol/leases.ts'
+import { Agenda, Meter, seeded } from '../test/node/gate/discrete-events.ts'
 
 export interface Scenario {
   ratePerSecond: number
@@ -20,7 +23,7 @@ export interface Scenario {
   offeredPerSecond: number
   seconds: number
   seed: number
-  /** Round trip of every isolate; without it they are spread over seven regions. */
+  /** Round trip of every isolate in milliseconds. If absent, the isolates are spread over seven regions. */
   roundTripMs?: number
 }
 
@@ -28,28 +31,36 @@ export interface Figures {
   offered: number
   admitted: number
   central: number
-  /** Share of what the central bucket admits that was not admitted here. */
+  /** Share of the requests that the central bucket admits and this gate did not. */
   lostShare: number
   callsPerThousand: number
   callsPerSecond: number
   /** Share of the requests that were decided without waiting for anything. */
   zeroIoShare: number
-  /** Requests that found no answer within a second. */
+  /** Requests that were not decided within a second. */
   errors: number
-  /** How far the admissions ever exceeded burst + rate × T, in permits. */
+  /** The most permits by which the admissions exceeded burst + rate × T. */
   excess: number
 }
 
-/** From the isolates' regions to the gate. */
+/** Round trips from the isolates' regions to the gate, in milliseconds. */
 const REGION_ROUND_TRIPS_MS = [12, 35, 75, 90, 110, 160, 215]
 const GATE_SERVICE_MS = 0.8
 const WAIT_MAX_MS = 1_000
 const WARM_UP_MS = 2_000
 
-/** An empty gate's storage that keeps nothing: the figures need no restart. */
+/** The storage of an empty gate. It keeps nothing, because the figures need no restart. */
 function volatileStorage() {
-  const stored: StoredGate = { policy: null, keys: [], state: null, writes: [] }
-  return { load: () => stored, savePolicy() {}, saveState() {}, insertWrite() {}, settleWrite() {}, pruneWrites() {} }
+  const stored: StoredGate = { loaded: null, policy: null, keys: [], state: null, writes: [] }
+  return {
+    load: () => stored,
+    saveLoaded() {},
+    savePolicy() {},
+    saveState() {},
+    insertWrite() {},
+    settleWrite() {},
+    pruneWrites() {},
+  }
 }
 
 interface Waiter {
@@ -79,7 +90,7 @@ export function simulate(scenario: Scenario): Figures {
   let gateFreeAtMs = 0
 
   const makeIsolate = (index: number) => {
-    const state = new EdgeState(`isolate-${index}`)
+    const state = new LeaseState(`isolate-${index}`)
     const baseMs = scenario.roundTripMs ?? (REGION_ROUND_TRIPS_MS[index % REGION_ROUND_TRIPS_MS.length] as number)
     let waiters: Waiter[] = []
 
@@ -94,7 +105,7 @@ export function simulate(scenario: Scenario): Figures {
     }
     const send = () => {
       const sentAtMs = clock()
-      const request = nextAsk(state, sentAtMs, waiters.length)
+      const request = nextRequest(state, sentAtMs, waiters.length)
       if (measured()) figures.calls++
       agenda.at(agenda.nowMs + oneWayMs(), () => {
         gateFreeAtMs = Math.max(gateFreeAtMs, agenda.nowMs) + GATE_SERVICE_MS
@@ -111,7 +122,7 @@ export function simulate(scenario: Scenario): Figures {
       for (const waiter of again) {
         if (waiter.done) continue
         const decision = admit(state, clock(), null, true)
-        if (decision === 'ask') waiters.push(waiter)
+        if (decision === 'needs_lease') waiters.push(waiter)
         else waiter.done = true
         if (decision === 'admitted') succeed()
         if (decision === 'unavailable' && measured()) figures.errors++
@@ -120,7 +131,7 @@ export function simulate(scenario: Scenario): Figures {
     }
     const askIfNeeded = () => {
       const nowMs = clock()
-      if (isAsking(state, nowMs)) return
+      if (isRequesting(state, nowMs)) return
       if (waiters.length > 0 || shouldRenew(state, nowMs)) send()
     }
     return () => {
@@ -128,13 +139,13 @@ export function simulate(scenario: Scenario): Figures {
       if (measured()) {
         figures.offered++
         if (central.police(agenda.nowMs)) figures.central++
-        if (decision !== 'ask') figures.instant++
+        if (decision !== 'needs_lease') figures.instant++
         if (decision === 'unavailable') figures.errors++
       } else {
         central.police(agenda.nowMs)
       }
       if (decision === 'admitted') succeed()
-      if (decision === 'ask') {
+      if (decision === 'needs_lease') {
         const waiter = { sinceMs: agenda.nowMs, done: false }
         waiters.push(waiter)
         agenda.at(agenda.nowMs + WAIT_MAX_MS, () => {
@@ -180,7 +191,7 @@ export function simulate(scenario: Scenario): Figures {
   }
 }
 
-/** The scenarios the README quotes, one line each. */
+/** The scenarios of docs/figures.md, one line each. */
 export function report(print: (line: string) => void): void {
   print('limit  isolates  load   calls/1000  zero-I/O %  lost %  errors  calls/s  excess')
   for (const [rate, isolates, load] of TABLE) {

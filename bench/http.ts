@@ -1,14 +1,14 @@
 /**
- * What a hot read costs: `GET /v1/customers/{id}` with key, limit and all headers, against a bare Hono route that answers
+ * Measures a hot read: `GET /v1/customers/{id}` with key, limit and all headers, against a bare Hono route that returns
  * the same bytes, and against the usual design, all three in one workerd. `npm run bench` runs it.
  */
-import { bundle, CLUSTER_ADMIN_KEY, type Cluster, startCluster } from '../test/support/cluster.ts'
+import { bundle, CLUSTER_ADMIN_KEY, type Cluster, startCluster } from '../test/node/support/cluster.ts'
 import { compare, type Load } from './ratio.ts'
 
 const ROUNDS = Number(process.env.ROUNDS ?? 5)
 const SECONDS = Number(process.env.SECONDS ?? 4)
 const CONNECTIONS = 16
-/** High enough that the limit never answers: what is measured is the cost of having one. */
+/** High enough that no request is refused: the bench measures the cost of checking a limit. */
 const NO_LIMIT = {
   tier: 'custom',
   limits: { requests_per_second: 100_000, burst: 1_000_000, annual_validation_limit: 1e12 },
@@ -68,12 +68,15 @@ export async function measureHttp(): Promise<HttpFigures> {
   }
 }
 
-/** The part of a namespace that is used here; the types of workerd are not those of Node. */
+/** The methods of a KV namespace that are used here; the types of workerd are not those of Node. */
 interface KvWriter {
   put(key: string, value: string): Promise<void>
 }
 
-/** A tenant without a limit that matters, its key, and one customer with the body it is answered with. */
+/**
+ * Creates a tenant with a limit that is never reached. Returns its key, and the id and the response body of one
+ * customer.
+ */
 async function prepare({ edges }: Cluster): Promise<{ id: string; key: string; body: string }> {
   const origin = edges[0] as URL
   const send = async (path: string, headers: Record<string, string>, body: object) => {

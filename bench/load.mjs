@@ -1,4 +1,6 @@
-/** The load of one round, in a process of its own: told what to do by a message, answers with one. */
+/**
+ * Makes the load of one round, in a process of its own. Receives its task as a message, and sends the result as one.
+ */
 import autocannon from 'autocannon'
 
 process.once('message', async ({ url, headers, connections, seconds }) => {

@@ -1,9 +1,9 @@
 /**
- * How long an operator waits for a change of policy that is in force everywhere when it is answered: with three isolates
- * under load, and for a tenant without traffic.
+ * Measures how long an operator waits for a change of policy, which is in force everywhere when the response arrives:
+ * with three isolates under load, and for a tenant without traffic.
  */
-import { Client, pause } from '../test/isolates/client.ts'
-import { startCluster } from '../test/support/cluster.ts'
+import { Client, pause } from '../test/node/isolates/client.ts'
+import { startCluster } from '../test/node/support/cluster.ts'
 import { median } from './ratio.ts'
 
 const ROUNDS = 5

@@ -1,5 +1,5 @@
 /**
- * Two servers compared fairly on a noisy machine: rounds in turn, A B A B …, a ratio for each pair, the median of the
+ * Compares two servers fairly on a noisy machine: rounds in turn (A B A B …), a ratio for each pair, the median of the
  * ratios. The load comes from a process of its own, so that the servers share one core and the client has the other.
  */
 import { fork } from 'node:child_process'
@@ -11,7 +11,7 @@ export interface Load {
   seconds: number
 }
 
-/** Requests answered with 2xx in a second; throws when any was not. */
+/** Returns the number of 2xx responses in a second. Throws if any response was not 2xx. */
 export function requestsPerSecond(load: Load): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = fork(new URL('./load.mjs', import.meta.url), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })

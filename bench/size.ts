@@ -1,6 +1,7 @@
 /**
- * What a deployment weighs and what its start costs: the gzipped bundle that Wrangler uploads, and the CPU time of
- * `wrangler check startup`. `npm run bench` prints both, `test/size/size.test.ts` guards them.
+ * Measures the size and the start of a deployment: the gzipped bundle that Wrangler uploads, the function calls of its
+ * start, and the CPU time of `wrangler check startup`. `npm run bench` prints them; `test/node/size/size.test.ts`
+ * guards the two that are the same on every machine.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -8,14 +9,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { gzipSync } from 'node:zlib'
 
-/** The profiler's samples are of the clock on the wall: the best of several is the one nobody else disturbed. */
-const ROUNDS = { roundsMax: 5, enoughMs: 0 }
+/** The profiler samples wall-clock time, so the shortest of several rounds is the least disturbed one. */
+const ROUNDS = 5
 const WRANGLER = path.resolve('node_modules/wrangler/bin/wrangler.js')
-
-export interface SizeFigures {
-  bundleGzipKib: number
-  startupCpuMs: number
-}
 
 interface CpuProfile {
   nodes: { id: number; callFrame: { functionName: string } }[]
@@ -23,25 +19,38 @@ interface CpuProfile {
   timeDeltas: number[]
 }
 
-/** Starts until one took less than `enoughMs`, and no more than `roundsMax` times. */
-export function measureSize({ roundsMax, enoughMs } = ROUNDS): SizeFigures {
+/** Builds the bundle as a deployment does. Both figures depend on the source alone. */
+export function measureBundle(): { gzipKib: number; startCalls: number } {
+  return inFolder((folder) => {
+    wrangler('deploy', '--dry-run', '--outdir', folder)
+    const bundle = path.join(folder, 'index.js')
+    const startCalls = Number(node(path.resolve('bench/start-calls.ts'), bundle))
+    return { gzipKib: gzipSync(readFileSync(bundle)).length / 1024, startCalls }
+  })
+}
+
+/** Returns the CPU time of a start in milliseconds. It depends on the machine and on what else runs there. */
+export function measureStartMs(): number {
+  return inFolder((folder) => {
+    const outfile = path.join(folder, 'startup.cpuprofile')
+    const rounds = Array.from({ length: ROUNDS }, () => {
+      wrangler('check', 'startup', '--outfile', outfile)
+      return cpuMsOf(JSON.parse(readFileSync(outfile, 'utf8')) as CpuProfile)
+    })
+    return Math.min(...rounds)
+  })
+}
+
+function inFolder<Figure>(measure: (folder: string) => Figure): Figure {
   const folder = mkdtempSync(path.join(tmpdir(), 'roster-size-'))
   try {
-    wrangler('deploy', '--dry-run', '--outdir', folder)
-    const bundle = readFileSync(path.join(folder, 'index.js'))
-    const outfile = path.join(folder, 'startup.cpuprofile')
-    let startupCpuMs = Number.POSITIVE_INFINITY
-    for (let round = 0; round < roundsMax && startupCpuMs >= enoughMs; round++) {
-      wrangler('check', 'startup', '--outfile', outfile)
-      startupCpuMs = Math.min(startupCpuMs, cpuMsOf(JSON.parse(readFileSync(outfile, 'utf8')) as CpuProfile))
-    }
-    return { bundleGzipKib: gzipSync(bundle).length / 1024, startupCpuMs }
+    return measure(folder)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-/** All that was sampled, but for the time in which nothing ran. */
+/** Returns the sum of all samples in milliseconds, without the time in which nothing ran. */
 function cpuMsOf({ nodes, samples, timeDeltas }: CpuProfile): number {
   const idle = new Set(nodes.filter(({ callFrame }) => callFrame.functionName === '(idle)').map(({ id }) => id))
   const busyUs = samples.reduce((sumUs, id, at) => sumUs + (idle.has(id) ? 0 : (timeDeltas[at] ?? 0)), 0)
@@ -49,9 +58,15 @@ function cpuMsOf({ nodes, samples, timeDeltas }: CpuProfile): number {
 }
 
 function wrangler(...args: string[]): void {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [WRANGLER, ...args], {
+  node(WRANGLER, ...args)
+}
+
+/** Returns what the script printed. Throws with its output if it failed. */
+function node(...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     encoding: 'utf8',
     env: { ...process.env, CI: '1' },
   })
-  if (status !== 0) throw new Error(`wrangler ${args.join(' ')} failed: ${stdout}${stderr}`)
+  if (status !== 0) throw new Error(`${args.join(' ')} failed: ${stdout}${stderr}`)
+  return stdout
 }

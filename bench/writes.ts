@@ -1,20 +1,20 @@
 /**
- * What group commit brings and what it costs: writes a second of 64 concurrent writers against one, through the real doors,
- * and how long a lone write takes with the queue against without. Run it by itself with `node bench/writes.ts`.
+ * Measures the gain and the cost of group commit: writes a second of 64 concurrent writers against one, over HTTP, and
+ * how long a lone write takes with the queue against without. Run it by itself with `node bench/writes.ts`.
  *
- * Without the queue there is no way through the doors, so that figure is taken at the queue itself: the same item, the same
- * commit of a few milliseconds, once handed to the queue and once called.
+ * Roster cannot be called without the queue, so that figure is measured at the queue itself: the same item and the same
+ * commit of a few milliseconds, once through the queue and once called directly.
  */
-import { WriteQueue } from '../src/gate/write-queue.ts'
-import { bearer, Client, type Tenant } from '../test/isolates/client.ts'
-import { type Cluster, startCluster } from '../test/support/cluster.ts'
+import { WriteQueue } from '../src/gate/object/write-queue.ts'
+import { bearer, Client, type Tenant } from '../test/node/isolates/client.ts'
+import { type Cluster, startCluster } from '../test/node/support/cluster.ts'
 
 const WRITERS = 64
 const WARM_UP_MS = 1_000
-/** One after the other and then again: what else the machine does falls on both. */
+/** The two are measured in turn, so that other work of the machine affects both. */
 const ROUNDS = Number(process.env.ROUNDS ?? 5)
 const ROUND_MS = 1_500
-/** About what a write takes at a local D1. */
+/** About as long as a write takes at a local D1. */
 const COMMIT_MS = 3
 const LONE_COMMITS = 300
 
@@ -67,7 +67,7 @@ function customer(cluster: Cluster, tenant: Tenant, at: number): Promise<string>
   return new Client(cluster).newCustomer(tenant, `writer_${at}`)
 }
 
-/** Each customer is renamed again and again by a writer of its own. */
+/** Runs one writer for each customer, which renames it again and again. */
 async function write(cluster: Cluster, { key }: Tenant, ids: string[], forMs: number): Promise<Round> {
   const client = new Client(cluster)
   const tookMs: number[] = []

@@ -1,16 +1,18 @@
 /**
- * Puts what is served from packages beside the files of `public/`: the script of the reference page, from node_modules, so
- * that no reader's browser asks anyone else for it. Wrangler runs it before it serves or deploys (see wrangler.toml).
+ * Prepares the reference page. Wrangler runs this before it serves or deploys (see wrangler.toml). Copies the page's
+ * script from node_modules to `public/`, so that a reader's browser loads nothing from another host, and forgets the
+ * keys of the demo tenant, which only `npm start` gives to the page.
  */
 import { copyFileSync, statSync } from 'node:fs'
+import { prepareDemoKeys } from './demo-keys.mjs'
 
-const COPIES = [['node_modules/@scalar/api-reference/dist/browser/standalone.js', 'public/scalar.js']]
+const SCRIPT = 'node_modules/openapi-explorer/dist/browser/openapi-explorer.min.js'
+const SERVED = 'public/openapi-explorer.js'
 
-for (const [from, to] of COPIES) {
-  if (!isSame(statSync(from), statSync(to, { throwIfNoEntry: false }))) copyFileSync(from, to)
-}
+if (!isSame(statSync(SCRIPT), statSync(SERVED, { throwIfNoEntry: false }))) copyFileSync(SCRIPT, SERVED)
+prepareDemoKeys(process.env.ROSTER_DEMO === 'true')
 
-/** A copy is newer than what it was made of. */
+/** Returns true if `to` is a copy of `from`: it has the same size and is newer. */
 function isSame(from, to) {
   return to !== undefined && to.size === from.size && to.mtimeMs >= from.mtimeMs
 }

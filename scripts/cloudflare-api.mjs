@@ -1,22 +1,31 @@
 /**
- * The few calls of Cloudflare's REST API that `npm run deploy` needs beside wrangler: to find what is there, and to create what
- * is not. The token and the address are the ones wrangler uses.
+ * Calls the few endpoints of Cloudflare's REST API that `npm run deploy` needs beside wrangler, to find resources and to create the
+ * missing ones. Uses wrangler's token and address.
  */
 const PAGE_SIZE = 100
-/** "There is none", of a database, a Worker or a subdomain, whatever the status of the answer. */
+/** The codes for a database, a Worker or a subdomain that does not exist. Their HTTP status varies. */
 const NOT_THERE = [7404, 10007, 10090]
 
+/** An error response. `resource` is the path below the account; `errors` are `{code, message}`. */
 export class CloudflareError extends Error {
-  constructor(isNotThere, message) {
-    super(message)
-    this.isNotThere = isNotThere
+  constructor({ method, resource, status, errors }) {
+    const reasons = errors.map(({ code, message }) => `${message} [code: ${code}]`).join('; ')
+    super(`Cloudflare answered ${status} to ${method} ${resource}: ${reasons || 'no reason'}`)
+    this.resource = resource
+    this.status = status
+    this.errors = errors
+  }
+
+  get isNotThere() {
+    return this.status === 404 || this.errors.some(({ code }) => NOT_THERE.includes(code))
   }
 }
 
-/** Calls on behalf of one account once `account` is set; `/accounts` itself needs none. */
+/** Calls the API for one account, once `account` is set; `/accounts` itself needs none. Every method throws `CloudflareError`. */
 export class CloudflareApi {
   #token
   #base
+  /** @type {string | null} */
   account = null
 
   constructor(token, base = process.env.CLOUDFLARE_API_BASE_URL ?? 'https://api.cloudflare.com/client/v4') {
@@ -24,7 +33,7 @@ export class CloudflareApi {
     this.#base = base
   }
 
-  /** The accounts the token may see: `{id, name}`. */
+  /** Returns the accounts that the token may see: `{id, name}`. */
   async accounts() {
     return (await this.#call('GET', '/accounts?per_page=50')).result
   }
@@ -37,7 +46,10 @@ export class CloudflareApi {
     return this.#result('PUT', '/workers/subdomain', { subdomain })
   }
 
-  /** `{uuid, name, running_in_region, read_replication}` or null. D1 finds a database by its name too. */
+  /**
+   * Returns `{uuid, name, running_in_region?, created_in_region?, read_replication}`, or null if there is none. D1 finds a database
+   * by its name too. The regions may be missing for a while after the creation.
+   */
   database(nameOrId) {
     return this.#orNull('GET', `/d1/database/${encodeURIComponent(nameOrId)}`)
   }
@@ -46,26 +58,33 @@ export class CloudflareApi {
     return this.#result('POST', '/d1/database', { name, ...(location && { primary_location_hint: location }) })
   }
 
-  /** Replicas wherever D1 has a region. */
+  /** Returns the rows of one statement. */
+  async query(databaseId, sql) {
+    const [rows] = await this.batch(databaseId, sql)
+    return rows
+  }
+
+  /** Runs several statements in one transaction, or one with parameters. Returns the rows of each. */
+  async batch(databaseId, sql, params = []) {
+    const answers = await this.#result('POST', `/d1/database/${databaseId}/query`, { sql, params })
+    return answers.map(({ results }) => results)
+  }
+
+  /** Switches on read replicas in all regions of D1. */
   replicate(databaseId) {
     return this.#result('PUT', `/d1/database/${databaseId}`, { read_replication: { mode: 'auto' } })
   }
 
-  /** `{id, title}` of every KV namespace. */
-  async namespaces() {
-    const found = []
-    for (let page = 1; ; page++) {
-      const rows = await this.#result('GET', `/storage/kv/namespaces?per_page=${PAGE_SIZE}&page=${page}`)
-      found.push(...rows)
-      if (rows.length < PAGE_SIZE) return found
-    }
+  /** Returns `{id, title}` of every KV namespace. */
+  namespaces() {
+    return this.#pages('/storage/kv/namespaces')
   }
 
   createNamespace(title) {
     return this.#result('POST', '/storage/kv/namespaces', { title })
   }
 
-  /** Whether there is a queue of that name. */
+  /** Returns true if there is a queue of that name. */
   async hasQueue(name) {
     const found = await this.#result('GET', `/queues?name=${encodeURIComponent(name)}`)
     return found.some((queue) => queue.queue_name === name)
@@ -75,9 +94,40 @@ export class CloudflareApi {
     return this.#result('POST', '/queues', { queue_name: name })
   }
 
-  /** The names of a Worker's secrets; none of a Worker that is not there. */
+  /** Returns the names of a Worker's secrets; an empty list if the Worker does not exist. */
   async secretNames(worker) {
     return ((await this.#orNull('GET', `/workers/scripts/${worker}/secrets`)) ?? []).map(({ name }) => name)
+  }
+
+  /** Returns `{uuid, name, created_at}` of every D1 database. */
+  databases() {
+    return this.#pages('/d1/database')
+  }
+
+  /** Returns null if there is none. */
+  deleteDatabase(databaseId) {
+    return this.#orNull('DELETE', `/d1/database/${databaseId}`)
+  }
+
+  /** Returns the current bookmark of a database. */
+  async bookmark(databaseId) {
+    return (await this.#result('GET', `/d1/database/${databaseId}/time_travel/bookmark`)).bookmark
+  }
+
+  /** Sets a database back. Returns `{bookmark, previous_bookmark}`: after and before it. */
+  restore(databaseId, bookmark) {
+    const at = encodeURIComponent(bookmark)
+    return this.#result('POST', `/d1/database/${databaseId}/time_travel/restore?bookmark=${at}`)
+  }
+
+  /** Returns `{id, created_on}` of every Worker; the id is its name. */
+  workers() {
+    return this.#result('GET', '/workers/scripts')
+  }
+
+  /** Deletes a Worker, and its Durable Objects with all they hold. Returns null if there is none. */
+  deleteWorker(name) {
+    return this.#orNull('DELETE', `/workers/scripts/${name}?force=true`)
   }
 
   async #orNull(method, path) {
@@ -86,6 +136,15 @@ export class CloudflareApi {
     } catch (error) {
       if (error instanceof CloudflareError && error.isNotThere) return null
       throw error
+    }
+  }
+
+  async #pages(path) {
+    const found = []
+    for (let page = 1; ; page++) {
+      const rows = await this.#result('GET', `${path}?per_page=${PAGE_SIZE}&page=${page}`)
+      found.push(...rows)
+      if (rows.length < PAGE_SIZE) return found
     }
   }
 
@@ -101,15 +160,11 @@ export class CloudflareApi {
     })
     const json = await answer.json().catch(() => null)
     if (answer.ok && json?.success) return json
-    const errors = json?.errors ?? []
-    const told = errors.map(({ code, message }) => `${message} [${code}]`).join('; ')
-    const mend =
-      answer.status === 403
-        ? '. The token needs: Workers Scripts, D1, Workers KV Storage and Queues (Edit), Account Settings (Read)'
-        : ''
-    throw new CloudflareError(
-      answer.status === 404 || errors.some(({ code }) => NOT_THERE.includes(code)),
-      `Cloudflare answered ${answer.status} to ${method} ${path.split('?')[0]}: ${told || 'no reason'}${mend}`,
-    )
+    throw new CloudflareError({
+      method,
+      resource: path.replace(`/accounts/${this.account}`, '').split('?')[0],
+      status: answer.status,
+      errors: json?.errors ?? [],
+    })
   }
 }

@@ -1,11 +1,11 @@
 /**
- * One wrangler.toml, any number of environments. Wrangler's own `[env.staging]` inherits no binding, so each would have to be
- * written twice; instead everything that has a name in the account is called the same with `-staging` behind it. Pure: what it
- * answers is for deploy.mjs to provision and to hand to wrangler.
+ * Derives the configuration of any environment from one wrangler.toml. Wrangler's own `[env.staging]` inherits no binding, so each would have to be
+ * written twice. Instead everything that has a name in the account gets the same name with `-staging` behind it. Pure:
+ * deploy/main.mjs provisions the result and gives it to wrangler.
  */
 import path from 'node:path'
 
-/** What says nothing that two Workers of one account could not both say. */
+/** Sections without a name that is unique in an account: two Workers may have the same. */
 const WITHOUT_NAMES = new Set([
   'account_id',
   'assets',
@@ -43,14 +43,16 @@ const RENAMED = {
   }),
   analytics_engine_datasets: (list, rename) =>
     list.map((set) => ({ ...set, dataset: rename(set.dataset ?? set.binding).replaceAll('-', '_') })),
+  // Alerts are about production.
+  tail_consumers: () => undefined,
   // A domain belongs to production; the others are served on workers.dev.
   route: () => undefined,
   routes: () => undefined,
 }
 
 /**
- * The configuration of an environment (null: production) from what wrangler.toml says, for a file in any folder: paths are
- * absolute. Throws for a section that might make two environments share something.
+ * Returns the configuration of an environment (null: production) from that of wrangler.toml. Its paths are absolute, so that the
+ * file may be in any folder. Throws for a section that might make two environments share something.
  */
 export function configOf(base, environment, root) {
   const located = {
@@ -66,13 +68,13 @@ export function configOf(base, environment, root) {
       if (WITHOUT_NAMES.has(section)) return [section, value]
       if (Object.hasOwn(RENAMED, section)) return [section, RENAMED[section](value, rename)]
       throw new Error(
-        `wrangler.toml has [${section}], and ${environment} must not share it with production: say in scripts/environment.mjs how it is named there`,
+        `wrangler.toml has [${section}], and ${environment} must not share it with production: define in scripts/environment.mjs how it is named there`,
       )
     }),
   )
 }
 
-/** What has to be in the account before the Worker can be: Durable Objects, Workflows and cron come with the Worker itself. */
+/** Returns the resources that must exist before the Worker is deployed. Durable Objects, Workflows and cron come with the Worker. */
 export function resourcesOf(config) {
   const { producers = [], consumers = [] } = config.queues ?? {}
   const queues = [
@@ -90,7 +92,12 @@ export function resourcesOf(config) {
   }
 }
 
-/** The same configuration with the ids the account gave. Gates are made where the D1 primary is, unless wrangler.toml says where. */
+/** Returns the configuration without Analytics Engine: Roster runs, and counts nothing. */
+export function withoutAnalytics({ analytics_engine_datasets: _, ...config }) {
+  return config
+}
+
+/** Returns the configuration with the ids of the account. Gates are created in the region of the D1 primary, unless wrangler.toml names one. */
 export function withIds(config, { databaseIds, namespaceIds, primaryRegion }) {
   return {
     ...config,

@@ -1,223 +1,306 @@
 /**
- * `npm run import -- file.csv --key … --url …`: sends a file of customers and says what became of each line that failed.
- * What was sent and answered is noted beside the file, so that `--resume` goes on from there after an interruption; sending
- * a line twice does no harm. Exit code: 0 all went in, 1 some lines failed, 2 it could not run to the end, 130 interrupted.
+ * `npm run import -- file.csv --key … --url …`: sends a file of customers and reports each line that failed. A file beside it
+ * holds the progress, so that `--resume` continues after an interruption, and another one the lines that failed. Exit code:
+ * 0 all lines were imported, 1 some lines failed, 2 it could not run to the end, 130 interrupted.
  */
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, statSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { parseMap, readLines, UsageError } from './import-rows.mjs'
+import { columnMap, FileFault } from '../src/formats/files/columns.ts'
+import { valueAt } from '../src/formats/files/rows.ts'
+import { BULK_BOUNDS } from '../src/registry/bulk.ts'
+import { plainText } from '../src/shared/shown-text.ts'
+import { keyProblem, optionProblem, urlProblem } from './command-line.ts'
+import { linesToSend, rejectedHeader, rejectedLine, survey } from './import-file.ts'
+import { Note, ownerOf } from './import-note.ts'
+import { refusalOfImport, upload } from './import-upload.ts'
 
 const USAGE = `npm run import -- <file.csv|file.ndjson> [options]
 
-  --key <key>      an API key with the scope customers:write; else the variable ROSTER_KEY
-  --url <url>      where Roster is served; else http://127.0.0.1:8787
-  --map <pairs>    "Company=name,Plan=metadata.plan,Notes=": which column is which field, none to leave it out
-  --dry-run        say what would become of each line, and change nothing
-  --resume         go on after an interruption`
+  --key <key>        an API key with the scope customers:write; else the variable ROSTER_KEY
+  --url <url>        where Roster is served; else http://127.0.0.1:8787
+  --map <pairs>      "Company=name,Plan=metadata.plan,Notes=": which column is which field, none to leave it out
+  --delimiter <c>    what separates the cells, if the header does not show it: , ; | tab
+  --encoding <name>  such as windows-1252; else UTF-8, or UTF-16 if the file begins with its mark
+  --dry-run          say what would become of each line, and change nothing
+  --resume           go on after an interruption
+  --help             print this
 
-const ATTEMPTS_MAX = 5
-const RETRY_MS = 1_000
+An empty cell leaves a field as it is. Lines that failed are written to <file>.rejects.csv (.ndjson): correct them there, and
+import that file. docs/import-and-export.md has more.`
+
 const NOTE_EVERY_MS = 500
+const PROGRESS_EVERY_MS = 5_000
 const BAR_WIDTH = 30
+const VALUE_SHOWN_LENGTH = 60
+/** Below the bytes that a dry run remembers in one request. */
+const DRY_RUN_PART_BYTES = 20_000_000
 
-const counts = { created: 0, updated: 0, unchanged: 0, error: 0 }
-/** Lines that were answered, from the beginning of the file, and how far into it the last of them ends. */
+class UsageError extends Error {}
+
+let counts = { created: 0, updated: 0, unchanged: 0, error: 0 }
+/** The number of lines with a result, in the order in which they are sent, and how much of the file was read for them. */
 let answered = 0
 let bytesAnswered = 0
-let notedAtMs = 0
+let notedAtMs = Date.now()
+let shownAtMs = Date.now()
+let parts = 0
+/** Whether the file of rejected lines is one of this import. One of an earlier import is kept until a line fails. */
+let rejectsBegun = false
 
 try {
-  process.exitCode = await main(readOptions())
+  process.exitCode = await main()
 } catch (error) {
   clearBar()
-  console.error(error instanceof UsageError ? error.message : `The import failed: ${error.message}`)
+  if (error instanceof UsageError) console.error(`${error.message}\n\n${USAGE}`)
+  else if (error instanceof FileFault) console.error(`Nothing was imported. ${error.message}`)
+  else console.error(`The import failed: ${error.message}`)
   process.exitCode = 2
 }
 
 function readOptions() {
   const string = { type: 'string' }
   const flag = { type: 'boolean', default: false }
+  const options = {
+    key: string,
+    url: string,
+    map: { type: 'string', multiple: true, default: [] },
+    delimiter: string,
+    encoding: string,
+    'dry-run': flag,
+    resume: flag,
+    help: flag,
+  }
   let parsed
   try {
-    const options = { key: string, url: string, map: string, 'dry-run': flag, resume: flag, help: flag }
     parsed = parseArgs({ allowPositionals: true, options })
   } catch (error) {
-    throw new UsageError(`${error.message}\n\n${USAGE}`)
+    throw new UsageError(optionProblem(error, options))
   }
   const { values, positionals } = parsed
-  if (values.help || positionals.length !== 1) throw new UsageError(USAGE)
+  if (values.help) return null
+  if (positionals.length !== 1) throw new UsageError(positionals.length === 0 ? 'Name a file.' : 'Name one file.')
   const key = values.key ?? process.env.ROSTER_KEY
-  if (!key) throw new UsageError('There is no key: send --key, or set ROSTER_KEY')
-  const url = new URL('/v1/customers/import', values.url ?? 'http://127.0.0.1:8787')
-  if (values['dry-run']) url.searchParams.set('dry_run', 'true')
+  if (!key) throw new UsageError('There is no key: send --key, or set ROSTER_KEY.')
+  const problem =
+    keyProblem(key, values.key === undefined ? 'ROSTER_KEY' : '--key') ??
+    (values.url === undefined ? null : urlProblem(values.url))
+  if (problem) throw new UsageError(problem)
   const [file] = positionals
-  let size
-  try {
-    size = statSync(file).size
-  } catch {
-    throw new UsageError(`There is no file ${file}`)
+  const size = statSync(file, { throwIfNoEntry: false })?.size
+  if (size === undefined) throw new UsageError(`There is no file ${file}.`)
+  const map = mapOf(values.map.join(','))
+  const format = /\.(ndjson|jsonl|json)$/i.test(file) ? 'ndjson' : 'csv'
+  for (const name of ['delimiter', 'map']) {
+    if (format === 'ndjson' && values[name]?.length > 0) throw new UsageError(`--${name} is only for CSV.`)
   }
-  return { file, size, key, url, map: parseMap(values.map), dryRun: values['dry-run'], resume: values.resume }
+  return {
+    file,
+    size,
+    key,
+    url: urlOf(values.url ?? 'http://127.0.0.1:8787', values['dry-run']),
+    dryRun: values['dry-run'],
+    resume: values.resume,
+    reading: {
+      format,
+      encoding: values.encoding ?? null,
+      delimiter: values.delimiter ?? null,
+      map,
+      lineBytesMax: BULK_BOUNDS.lineBytesMax,
+    },
+  }
 }
 
-async function main(options) {
-  const note = noteOf(options)
-  if (options.resume) note.read()
+function mapOf(text) {
+  try {
+    return columnMap(text)
+  } catch (error) {
+    throw new UsageError(`--${error.message}`)
+  }
+}
+
+function urlOf(text, dryRun) {
+  const url = new URL('/v1/customers/import', text)
+  if (dryRun) url.searchParams.set('dry_run', 'true')
+  return url
+}
+
+async function main() {
+  const options = readOptions()
+  if (options === null) {
+    console.log(USAGE)
+    return 0
+  }
+  const { file, reading, size, dryRun } = options
+  const found = await survey(file, reading, (bytes) =>
+    showProgress(() => `Reading ${megabytes(bytes)} of ${megabytes(size)} MB`),
+  )
+  const run = { ...options, found, note: noteOf(options, found), rejects: rejectsOf(file) }
+  if (options.resume) {
+    ;({ answered, counts } = run.note.read())
+    rejectsBegun = counts.error > 0 && statSync(run.rejects, { throwIfNoEntry: false }) !== undefined
+  }
+  if (found.reader.columns) sayColumns(found.reader.columns)
+  if (found.isParentLater) console.error('Some lines name a parent of a later line: they are sent behind it.')
+  const refusal = await refusalOfImport(options)
+  if (refusal) {
+    console.error(refusal.message)
+    return 2
+  }
+  endOnSignals(run)
+  const lines = unanswered(run)
+  const end = await upload({
+    url: options.url,
+    key: options.key,
+    lines,
+    onResult: (result, line) => took(result, line, run),
+    onPart: () => endedPart(run),
+    // A dry run remembers the lines of a request.
+    ...(dryRun && { partBytesMax: DRY_RUN_PART_BYTES }),
+  })
+  for (const faulty of end.kind === 'done' ? (run.last ?? []) : []) failed(faulty, null, faulty.problems, run)
+  clearBar()
+  if (end.kind !== 'done') {
+    writeNote(run)
+    const then = end.kind === 'stopped' ? 'Fix that, then continue' : 'Continue'
+    console.error(
+      `${plainText(end.message)}\nStopped after ${answered} lines. ${dryRun ? 'Run it again.' : `${then} with --resume.`}`,
+    )
+    return 2
+  }
+  if (!dryRun) run.note.remove()
+  const { created, updated, unchanged, error } = counts
+  const would = dryRun ? 'Dry run, nothing was changed: ' : ''
+  console.log(`${would}${created} created, ${updated} updated, ${unchanged} unchanged, ${error} failed.`)
+  if (error === 0) return 0
+  console.log(`The lines that failed are in ${run.rejects}: correct them there, and import that file.`)
+  return 1
+}
+
+function noteOf({ file, size, key, url, reading }, { sha256, reader }) {
+  const mapping = [...reading.map].map(([column, field]) => `${column}=${field}`).join(',')
+  return new Note(`${file}.import-state.json`, {
+    target: url.origin,
+    ...ownerOf(key),
+    'content of the file': `${size} bytes with SHA-256 ${sha256}`,
+    format: reading.format,
+    encoding: reading.encoding ?? 'as found',
+    delimiter: reader.delimiter,
+    mapping,
+  })
+}
+
+function writeNote({ dryRun, note }) {
+  if (!dryRun) note.write({ answered, counts })
+}
+
+function rejectsOf(file) {
+  const { dir, name, ext } = path.parse(file)
+  return path.join(dir, `${name}.rejects${ext}`)
+}
+
+function endOnSignals(run) {
   for (const signal of ['SIGINT', 'SIGTERM']) {
     process.on(signal, () => {
-      note.write()
+      writeNote(run)
       clearBar()
-      console.error(`Interrupted after ${answered} lines. Go on with --resume.`)
+      console.error(`Interrupted after ${answered} lines. ${run.dryRun ? '' : 'Continue with --resume.'}`)
       process.exit(130)
     })
   }
-  for (let attempt = 1; ; attempt++) {
-    const before = answered
-    const end = await send(options, note)
-    if (end.kind === 'done') break
-    note.write()
-    if (end.kind === 'stopped') {
-      clearBar()
-      console.error(`${end.message}\nStopped after ${answered} lines. Mend that, then go on with --resume.`)
-      return 2
-    }
-    if (answered > before) attempt = 1
-    if (attempt === ATTEMPTS_MAX) throw new Error(`${end.message}. After ${answered} lines; go on with --resume`)
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS * attempt))
-  }
-  note.remove()
-  clearBar()
-  const { created, updated, unchanged, error } = counts
-  const would = options.dryRun ? 'Dry run, nothing was changed: ' : ''
-  console.log(`${would}${created} created, ${updated} updated, ${unchanged} unchanged, ${error} failed.`)
-  return error > 0 ? 1 : 0
 }
 
-/** Sends what was not answered yet, and tells how it ended: `done`, `stopped` for good, or `broken` off. */
-async function send(options, note) {
-  const sent = []
-  let problem = null
-  const body = new ReadableStream(
-    {
-      async pull(controller) {
-        try {
-          const { done, value } = await lines.next()
-          if (done) return controller.close()
-          sent.push(value)
-          controller.enqueue(encoder.encode(`${value.text}\n`))
-        } catch (error) {
-          problem = error
-          controller.error(error)
-        }
-      },
-    },
-    { highWaterMark: 64 },
-  )
-  const encoder = new TextEncoder()
-  const lines = unanswered(options)
-  let answer
-  try {
-    const headers = { authorization: `Bearer ${options.key}`, 'content-type': 'application/x-ndjson' }
-    answer = await fetch(options.url, { method: 'POST', headers, body, duplex: 'half' })
-    if (answer.status >= 500 || answer.status === 429)
-      return { kind: 'broken', message: `Roster answered ${answer.status}` }
-    if (!answer.ok) return { kind: 'stopped', message: `Roster answered ${answer.status}: ${await messageOf(answer)}` }
-    for await (const result of resultsOf(answer.body)) {
-      if (result.stopped) return { kind: 'stopped', message: result.errors[0].message }
-      took(result, sent.shift(), options, note)
-    }
-    return sent.length === 0 && !problem ? { kind: 'done' } : { kind: 'broken', message: 'The answer broke off' }
-  } catch (error) {
-    if (problem) throw problem
-    return { kind: 'broken', message: `Roster can not be reached at ${options.url.origin} (${causeOf(error)})` }
-  }
-}
-
-async function* unanswered({ file, map }) {
+/** Yields the lines without a result. At the end it reports the faulty lines behind the last one. */
+async function* unanswered(run) {
+  const { file, reading, found } = run
+  const lines = linesToSend(file, reading, found)
   let at = 0
-  const onColumns = answered === 0 ? sayColumns : () => {}
-  for await (const line of readLines(file, { map, onColumns })) if (++at > answered) yield line
+  for (let next = await lines.next(); ; next = await lines.next()) {
+    if (next.done) {
+      // The results of the lines before come first.
+      run.last = next.value
+      return
+    }
+    if (++at > answered) yield next.value
+  }
 }
 
-function took(result, { lineNumber, bytes }, options, note) {
+function took(result, line, run) {
+  for (const faulty of line.faulty) failed(faulty, null, faulty.problems, run)
   answered++
-  bytesAnswered = bytes
-  counts[result.result]++
-  if (result.result === 'error') {
-    clearBar()
-    const who = result.external_id === null ? '' : ` (${result.external_id})`
-    const why = result.errors.map(({ field, message, fix }) => `${field || 'it'} ${message}: ${fix}`).join('; ')
-    console.error(`line ${lineNumber}${who}: ${why}`)
+  bytesAnswered = line.read
+  if (result.result === 'error') failed(line, result.external_id, result.errors, run)
+  else counts[result.result]++
+  if (Date.now() - notedAtMs >= NOTE_EVERY_MS) {
+    notedAtMs = Date.now()
+    writeNote(run)
   }
-  if (Date.now() - notedAtMs < NOTE_EVERY_MS) return
-  notedAtMs = Date.now()
-  note.write()
-  drawBar(options.size)
+  showProgress(() => shareOf(run.size))
 }
 
-async function* resultsOf(stream) {
-  let rest = ''
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const parts = (rest + text).split('\n')
-    rest = parts.pop()
-    for (const part of parts) yield JSON.parse(part)
-  }
+/** Reports a line that was not imported, and writes it to the file of rejected lines. */
+function failed(line, externalId, errors, { found: { reader }, rejects }) {
+  clearBar()
+  counts.error++
+  const who = externalId === null ? '' : ` (${externalId})`
+  const why = errors.map((error) => described(error, line, reader)).join('; ')
+  console.error(plainText(`line ${line.line}${who}: ${why}`))
+  if (!rejectsBegun) writeFileSync(rejects, rejectedHeader(reader))
+  rejectsBegun = true
+  if (line.raw === null) console.error(`line ${line.line} is too long for ${rejects}.`)
+  else appendFileSync(rejects, rejectedLine(line, why, reader))
 }
 
-async function messageOf(answer) {
-  const text = await answer.text()
-  try {
-    return JSON.parse(text).message
-  } catch {
-    return text.slice(0, 200)
-  }
+function described({ field, message, fix }, { text }, reader) {
+  const column = field === '' ? null : (reader.columnOf(field) ?? field)
+  const value = text === null || field === '' ? null : valueAt(text, field)
+  const cut = value !== null && value.length > VALUE_SHOWN_LENGTH ? `${value.slice(0, VALUE_SHOWN_LENGTH)}…` : value
+  const shown = cut === null ? '' : ` ${JSON.stringify(cut)}`
+  return `${column ?? 'it'}${shown} ${message}: ${fix}`
 }
 
-/** How far it got, in a file beside the file. Of a file that has changed since nothing is believed. */
-function noteOf({ file, size, dryRun }) {
-  const path = `${file}.import-state.json`
-  const { mtimeMs } = statSync(file)
-  return {
-    read() {
-      let known
-      try {
-        known = JSON.parse(readFileSync(path, 'utf8'))
-      } catch {
-        throw new UsageError(`There is nothing to resume: ${path} is not there. Leave --resume out`)
-      }
-      if (known.size !== size || known.mtimeMs !== mtimeMs) {
-        throw new UsageError(
-          `${file} has changed since it was interrupted. Leave --resume out: sending lines again does no harm`,
-        )
-      }
-      answered = known.answered
-      Object.assign(counts, known.counts)
-    },
-    write() {
-      if (!dryRun) writeFileSync(path, JSON.stringify({ size, mtimeMs, answered, counts }))
-    },
-    remove: () => !dryRun && rmSync(path, { force: true }),
-  }
+/** Reports a finished part: a request has a bound, so a large file is sent in several. */
+function endedPart(run) {
+  writeNote(run)
+  clearBar()
+  parts++
+  console.error(`Part ${parts} is done: ${shareOf(run.size)}.`)
+  if (run.dryRun && parts === 1)
+    console.error('A dry run does not know in a part what the parts before would have done.')
 }
 
-function sayColumns(columns, fields) {
-  const taken = columns.flatMap((column, at) => (fields[at] === null ? [] : [`${column} as ${fields[at]}`]))
-  const left = columns.filter((_, at) => fields[at] === null)
+function sayColumns(columns) {
+  const taken = columns.flatMap(({ name, field }) => (field === null ? [] : [`${name} as ${field}`]))
+  const left = columns.filter(({ field }) => field === null).map(({ name }) => name)
   console.error(`Taking ${taken.join(', ')}.${left.length > 0 ? ` Leaving out ${left.join(', ')}.` : ''}`)
 }
 
-function drawBar(size) {
-  if (!process.stderr.isTTY) return
-  const share = size === 0 ? 1 : Math.min(1, bytesAnswered / size)
+function shareOf(size) {
+  return `${answered} lines, ${megabytes(bytesAnswered)} of ${megabytes(size)} MB of the file, ${counts.error} failed`
+}
+
+/** Draws a bar on a terminal, and writes a line now and then elsewhere. */
+function showProgress(text) {
+  if (process.stderr.isTTY) return drawBar(text())
+  if (Date.now() - shownAtMs < PROGRESS_EVERY_MS) return
+  shownAtMs = Date.now()
+  console.error(`${text()} …`)
+}
+
+function drawBar(text) {
+  if (Date.now() - shownAtMs < NOTE_EVERY_MS) return
+  shownAtMs = Date.now()
+  const [, done, of] = /([\d.]+) of ([\d.]+) MB/.exec(text) ?? []
+  const share = Number(of) > 0 ? Math.min(1, Number(done) / Number(of)) : 1
   const filled = Math.round(share * BAR_WIDTH)
   const bar = '█'.repeat(filled) + '░'.repeat(BAR_WIDTH - filled)
-  process.stderr.write(`\r${bar} ${Math.floor(share * 100)} %  ${answered} lines, ${counts.error} failed `)
+  process.stderr.write(`\r${bar} ${Math.floor(share * 100)} %  ${text} `)
 }
 
 function clearBar() {
   if (process.stderr.isTTY) process.stderr.write('\r\u001b[2K')
 }
 
-function causeOf(error) {
-  return error.cause?.code ?? error.cause?.message ?? error.message
+function megabytes(bytes) {
+  return (bytes / 1_000_000).toFixed(1)
 }

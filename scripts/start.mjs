@@ -1,56 +1,118 @@
 /**
- * `npm start`: everything from a clean clone to a served, seeded Roster with all bindings local. Safe to run again.
+ * `npm start`: serves a Roster with demo data and local bindings, starting from a clean clone. Safe to run again.
  * PORT (8787) and PERSIST_TO (.roster/state) may be set. Ctrl-C ends the server too.
  */
 import { spawn } from 'node:child_process'
-import { constants, copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { constants, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import path from 'node:path'
-import { printWelcome, seedDemo } from './demo.mjs'
+import { printWelcome, seedDemo } from './demo.ts'
+import { showDemoKeys } from './demo-keys.mjs'
+import { importOf } from './deploy/migrations.mjs'
+import { LocalLog } from './local-log.ts'
+import { adviceOnLocalState, pendingMigrations } from './local-state.ts'
 
-const port = Number(process.env.PORT ?? 8787)
-const stateFolder = path.resolve(process.env.PERSIST_TO ?? '.roster/state')
+const port = Number(process.env.PORT || 8787)
+const stateFolder = path.resolve(process.env.PERSIST_TO || '.roster/state')
 const origin = `http://127.0.0.1:${port}`
 const wrangler = path.resolve('node_modules/wrangler/bin/wrangler.js')
-const READY_TIMEOUT_MS = 60_000
+const MIGRATIONS = 'migrations'
+/** Starting takes seconds. A machine that is busy with other things takes many times longer. */
+const READY_TIMEOUT_MS = 180_000
+/** Wrangler takes seconds to end where the machine is busy. */
+const END_WITHIN_MS = 2_000
+/** Cloudflare runs the cron once a minute, and `wrangler dev` never does. */
+const CRON_EVERY_MS = 60_000
 
 if (!Number.isInteger(port) || port < 1 || port > 65_535)
   stop(`PORT is ${process.env.PORT}: use a number from 1 to 65535.`)
+const advice = adviceOnLocalState(stateFolder, MIGRATIONS)
+if (advice) stop(advice)
+const problem = await portProblem()
+if (problem) stop(problem)
 mkdirSync(stateFolder, { recursive: true })
 if (!existsSync('.dev.vars')) {
   copyFileSync('.dev.vars.example', '.dev.vars', constants.COPYFILE_EXCL)
   console.log('Created .dev.vars from .dev.vars.example.')
 }
 
-console.log('Applying the migrations to the local D1 …')
-await migrate()
-if (await answers())
-  stop(`Something already answers at ${origin}. Stop it, or choose another port: PORT=8788 npm start`)
+const pending = pendingMigrations(stateFolder, MIGRATIONS)
+if (pending.length > 0) await stage(`Applying ${pending.length} migrations to the local D1`, migrate)
 
+let isEnding = false
+const log = new LocalLog(console.log, { clock: Date.now, colours: process.stdout.isTTY === true })
 const server = startServer()
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  process.on(signal, () => server.kill(signal === 'SIGHUP' ? 'SIGTERM' : signal))
+  process.on(signal, () => {
+    // Once more ends a server that does not end by itself.
+    end(isEnding ? 'SIGKILL' : 'SIGTERM')
+    isEnding = true
+  })
 }
-server.on('exit', (code) => process.exit(code ?? 0))
+let hasFailed = false
+server.on('exit', (code) => process.exit(hasFailed || !isEnding ? code || 1 : 0))
 
 try {
-  await ready()
-  printWelcome(origin, await seedDemo({ origin, adminKey: adminKey(), stateFolder }))
+  await stage('Building and starting the Worker', ready)
+  const demo = await stage('Looking after the demo tenant', () =>
+    seedDemo({ origin, adminKey: adminKey(), stateFolder }),
+  )
+  showDemoKeys(demo)
+  printWelcome(origin, demo)
+  log.open()
+  setInterval(runCron, CRON_EVERY_MS)
 } catch (error) {
-  console.error(`\n${error.message}`)
-  server.kill('SIGTERM')
+  // Ended meanwhile, by Ctrl-C.
+  if (!isEnding) {
+    hasFailed = true
+    console.error(`\n${error.message}`)
+  }
+  end('SIGTERM')
 }
 
-/** Wrangler prints a page about each migration; it is shown only when something went wrong. */
+/** Ends wrangler and the workerd below it: by their group, and at the latest after two seconds. Committed data stays. */
+function end(signal) {
+  const send = (name) => {
+    try {
+      if (process.platform === 'win32') server.kill(name)
+      else process.kill(-server.pid, name)
+    } catch {
+      // It has ended already.
+    }
+  }
+  send(signal)
+  setTimeout(() => send('SIGKILL'), END_WITHIN_MS)
+}
+
+/** Says what begins, and how long it took. */
+async function stage(what, work) {
+  const startMs = Date.now()
+  process.stdout.write(`${what} … `)
+  try {
+    return await work()
+  } finally {
+    console.log(`${((Date.now() - startMs) / 1_000).toFixed(1)} s`)
+  }
+}
+
+/**
+ * Applies the pending migrations as one file, whole or not at all: `wrangler d1 migrations apply` starts a workerd for each
+ * of them. Wrangler's long output is printed only if that failed.
+ */
 function migrate() {
+  const file = path.join(stateFolder, 'migrations.sql')
+  const texts = pending.map((name) => ({ name, text: readFileSync(path.join(MIGRATIONS, name), 'utf8') }))
+  writeFileSync(file, importOf(texts))
   return new Promise((resolve) => {
     const child = spawn(
       process.execPath,
-      [wrangler, 'd1', 'migrations', 'apply', 'DB', '--local', '--persist-to', stateFolder],
+      [wrangler, 'd1', 'execute', 'DB', '--local', '--persist-to', stateFolder, '--yes', '--file', file],
       { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, CI: '1' } },
     )
     let output = ''
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
     child.on('exit', (code) => {
+      rmSync(file, { force: true })
       if (code === 0) resolve()
       else stop(`${output}\nThe migrations could not be applied to ${stateFolder}; see above.`)
     })
@@ -58,7 +120,7 @@ function migrate() {
 }
 
 function startServer() {
-  return spawn(
+  const child = spawn(
     process.execPath,
     [
       wrangler,
@@ -68,28 +130,54 @@ function startServer() {
       '--inspector-port=0',
       `--persist-to=${stateFolder}`,
       '--show-interactive-dev-session=false',
-      '--log-level=warn',
+      // The lines that Roster logs as information are among these; LocalLog leaves out what is wrangler's own.
+      '--log-level=log',
     ],
     // The data of a request's origin would be fetched from Cloudflare; nothing here uses it.
-    { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, CLOUDFLARE_CF_FETCH_ENABLED: 'false' } },
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, CLOUDFLARE_CF_FETCH_ENABLED: 'false', ROSTER_DEMO: 'true' },
+      // A group of its own, so that Ctrl-C reaches it once and workerd ends with it.
+      detached: process.platform !== 'win32',
+    },
   )
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => log.push(text))
+  return child
 }
 
 async function ready() {
-  console.log('Starting workerd …')
   const deadline = Date.now() + READY_TIMEOUT_MS
   while (Date.now() < deadline) {
-    if (await answers()) return
+    if (await isServed()) return
     await new Promise((resolve) => setTimeout(resolve, 100))
   }
   throw new Error(`The server did not answer at ${origin} within ${READY_TIMEOUT_MS / 1000} s.`)
 }
 
-async function answers() {
-  return fetch(`${origin}/healthz`, { signal: AbortSignal.timeout(2_000) }).then(
+async function isServed() {
+  return fetch(`${origin}/healthz`, { signal: AbortSignal.timeout(READY_TIMEOUT_MS) }).then(
     () => true,
     () => false,
   )
+}
+
+/** Does what the cron of a deployment does. If the server is away, its own output says why. */
+async function runCron() {
+  await fetch(`${origin}/cdn-cgi/local/scheduled`).catch(() => {})
+}
+
+/** Returns what to do if the port cannot be used, or null. */
+function portProblem() {
+  const another = `choose another port: PORT=${port === 8788 ? 8789 : 8788} npm start`
+  return new Promise((resolve) => {
+    const probe = createServer()
+    probe.on('error', ({ code }) => {
+      if (code === 'EADDRINUSE') resolve(`Something already listens at ${origin}. Stop it, or ${another}`)
+      else if (code === 'EACCES') resolve(`Port ${port} needs more rights than this user has (${code}): ${another}`)
+      else resolve(`Port ${port} cannot be used (${code}): ${another}`)
+    })
+    probe.listen({ port, host: '127.0.0.1', exclusive: true }, () => probe.close(() => resolve(null)))
+  })
 }
 
 function adminKey() {

@@ -1,9 +1,11 @@
 /**
- * From what `wrangler tail --format json` prints to lines that read well: one for each line Roster logged, each exception
- * and each invocation that came to a bad end. Pure; `tail.mjs` runs the process and prints.
+ * Turns the output of `wrangler tail --format json` into readable lines: one for each line that Roster logged, each exception
+ * and each invocation that ended badly. Pure; `tail.mjs` runs the process and prints.
  */
 
-/** The parts of an invocation, as `wrangler tail` prints it, that are looked at. */
+import { plainText } from '../src/shared/shown-text.ts'
+
+/** The parts of an invocation that are used, as `wrangler tail` prints it. */
 export interface Invocation {
   outcome?: string
   eventTimestamp: number
@@ -11,7 +13,7 @@ export interface Invocation {
   exceptions?: { timestamp: number; name: string; message: string }[]
 }
 
-/** As Roster logs it. */
+/** A log line of Roster. */
 interface Line {
   level: string
   event: string
@@ -21,14 +23,14 @@ type Entry = Line & { atMs: number }
 
 const COLOURS: Record<string, number> = { info: 32, warn: 33, error: 31 }
 const DIM = 2
-/** These have a place of their own in a line. */
+/** Fields with a fixed place in a line. */
 const PLACED = new Set(['level', 'event', 'tenantId', 'mode', 'requestId', 'reason', 'error'])
-/** The invocation went as it should, or its caller went away. */
+/** Outcomes of invocations that succeeded, or whose caller disconnected. */
 const GOOD_OUTCOMES = new Set(['ok', 'canceled', 'responseStreamDisconnected'])
 
 /**
  * Cuts a stream of text into JSON documents. Wrangler prints each over several lines, of which only the first and the last
- * begin at the margin; what else it says stands between them and is handed to `onOther`.
+ * begin at the margin. `onOther` receives the lines between the documents.
  */
 export class Documents {
   #rest = ''
@@ -68,7 +70,7 @@ export class Documents {
   }
 }
 
-/** The lines to print for one invocation. `tenant` is how a tenant's id begins; `errors` keeps what is broken. */
+/** Returns the lines to print for one invocation. `tenant` is the beginning of a tenant's id; `errors` keeps lines of level error. */
 export function linesOf(
   invocation: Invocation,
   {
@@ -80,10 +82,11 @@ export function linesOf(
   return entriesOf(invocation)
     .filter((entry) => !errors || entry.level === 'error')
     .filter(({ tenantId }) => tenant === '' || (typeof tenantId === 'string' && tenantId.startsWith(tenant)))
-    .map((entry) => worded(entry, colours))
+    .map((entry) => formatted(entry, colours))
 }
 
-function entriesOf({ eventTimestamp, outcome, logs = [], exceptions = [] }: Invocation): Entry[] {
+/** Returns every line of an invocation: the logged lines, each exception, and the outcome if it is a bad one. */
+export function entriesOf({ eventTimestamp, outcome, logs = [], exceptions = [] }: Invocation): Entry[] {
   const entries: Entry[] = logs.map(({ timestamp, level, message }) => ({
     atMs: timestamp,
     ...readLine(level, message),
@@ -92,13 +95,13 @@ function entriesOf({ eventTimestamp, outcome, logs = [], exceptions = [] }: Invo
     entries.push({ atMs: timestamp, level: 'error', event: 'exception', error: `${name}: ${message}` })
   }
   if (outcome !== undefined && !GOOD_OUTCOMES.has(outcome)) {
-    // The platform ended it, so Roster had no time to say which tenant it was for.
+    // The platform ended it, so Roster could not log which tenant it was for.
     entries.push({ atMs: eventTimestamp, level: 'error', event: 'ended', reason: outcome })
   }
   return entries
 }
 
-/** What Roster logs is one text of JSON; what anyone else does is shown as it is. */
+/** Parses a logged message. Roster logs one JSON text; any other message is kept as its text. */
 function readLine(level: string, message: unknown): Line {
   const parts = Array.isArray(message) ? message : [message]
   const [text] = parts
@@ -107,33 +110,27 @@ function readLine(level: string, message: unknown): Line {
       const line = JSON.parse(text)
       if (typeof line.event === 'string') return { level, ...line }
     } catch {
-      // Not Roster's.
+      // Another writer's line.
     }
   }
   const words = parts.map((part) => (typeof part === 'string' ? part : JSON.stringify(part)))
   return { level: level === 'log' ? 'info' : level, event: 'log', error: words.join(' ') }
 }
 
-function worded(entry: Entry, colours: boolean): string {
+function formatted(entry: Entry, colours: boolean): string {
   const { atMs, level, event, tenantId, mode, requestId, reason, error } = entry
   const paint = (code: number | undefined, text: string) =>
     colours && code !== undefined ? `\u001b[${code}m${text}\u001b[0m` : text
-  const whose = tenantId ? `${tenantId}${mode ? `/${mode}` : ''}` : '-'
+  const owner = tenantId ? `${tenantId}${mode ? `/${mode}` : ''}` : '-'
   const more = Object.entries(entry)
     .filter(([name, value]) => name !== 'atMs' && !PLACED.has(name) && value !== null)
     .map(([name, value]) => `${name}=${value}`)
   return [
     paint(DIM, new Date(atMs).toISOString().slice(11, 23)),
-    paint(COLOURS[level], plain(level).padEnd(5)),
-    plain(event).padEnd(14),
-    plain(whose),
-    paint(DIM, plain(requestId ?? '-')),
-    ...[reason, error, ...more].filter((part) => part !== undefined && part !== null).map(plain),
+    paint(COLOURS[level], plainText(level).padEnd(5)),
+    plainText(event).padEnd(14),
+    plainText(owner),
+    paint(DIM, plainText(requestId ?? '-')),
+    ...[reason, error, ...more].filter((part) => part !== undefined && part !== null).map(plainText),
   ].join('  ')
-}
-
-/** On one line, and without anything a terminal would obey. */
-function plain(value: unknown): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is taken away
-  return String(value).replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, ' ')
 }

@@ -1,11 +1,13 @@
 /**
- * The commands of `npm run tenant`: for each its words and options, what it asks of the operator's door, and how the answer reads
- * in a terminal. Sending is for tenant.mjs, which hands in `door(method, path, body?)`.
+ * The commands of `npm run tenant`: for each its arguments and options, its requests to the admin API, and how it prints the
+ * response. tenant.mjs sends the requests: it passes in `api(method, path, body?)`.
  */
 import { spawnSync } from 'node:child_process'
+import { createInterface } from 'node:readline/promises'
+import { plainText } from '../src/shared/shown-text.ts'
 import { count, day, facts, table } from './terminal.mjs'
 
-/** Roster said no, or there is something to mend. */
+/** Roster refused the request, or the operator has to fix something. */
 export class TenantError extends Error {}
 
 const PAGE = 100
@@ -13,7 +15,7 @@ const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 const option = (help) => ({ type: 'string', help })
 
-/** What a tenant can be told: the option, and how it goes into the body. */
+/** The fields of a tenant: the help of the option, and the place in the body. */
 const FIELDS = {
   email: { help: 'contact address', at: ['contact_email'] },
   tier: { help: 'starter, growth, scale, enterprise or custom', at: ['tier'] },
@@ -25,7 +27,7 @@ const FIELDS = {
   },
   'annual-commitment': { help: 'USD a contract year, of tier custom', at: ['limits', 'annual_commitment'] },
   'contract-start': { help: 'a date such as 2026-01-20', at: ['contract_start'] },
-  'contract-end': { help: 'likewise', at: ['contract_end'] },
+  'contract-end': { help: 'a date such as 2027-01-20', at: ['contract_end'] },
 }
 const tenantOptions = Object.fromEntries(Object.entries(FIELDS).map(([name, { help }]) => [name, option(help)]))
 
@@ -33,9 +35,9 @@ export const COMMANDS = {
   create: {
     args: ['<company>'],
     help: 'a new tenant',
-    options: { ...tenantOptions, email: option('contact address; else yours, as git knows it') },
-    run: (door, [company], values) =>
-      door('POST', '/admin/customers', {
+    options: { ...tenantOptions, email: option('contact address; default: yours from git config') },
+    run: (api, [company], values) =>
+      api('POST', '/admin/customers', {
         company_name: company,
         ...bodyOf({ ...values, email: values.email ?? gitEmail() }),
       }),
@@ -49,7 +51,7 @@ export const COMMANDS = {
       tier: option('of this tier'),
       search: option('in name or address'),
     },
-    run: (door, _, { status, tier, search }) => everyPage(door, '/admin/customers', { status, tier, search }),
+    run: (api, _, { status, tier, search }) => everyPage(api, '/admin/customers', { status, tier, search }),
     show: ({ items }) =>
       table(items, {
         TENANT: (tenant) => tenant.customer_id,
@@ -63,37 +65,56 @@ export const COMMANDS = {
   get: {
     args: ['<tenant>'],
     help: 'one tenant',
-    run: async (door, [tenant]) => door('GET', await pathOf(door, tenant)),
+    run: async (api, [tenant]) => api('GET', await pathOf(api, tenant)),
     show: showTenant,
   },
   update: {
     args: ['<tenant>'],
-    help: 'change what is given; in force everywhere when it is answered',
+    help: 'change the given fields; in force everywhere when it returns',
     options: { name: option('company name'), ...tenantOptions },
-    run: async (door, [tenant], values) => {
+    run: async (api, [tenant], values) => {
       const body = { ...(values.name !== undefined && { company_name: values.name }), ...bodyOf(values) }
       if (Object.keys(body).length === 0)
-        throw new TenantError('There is nothing to change: say at least one option, such as --tier growth.')
-      return door('PUT', await pathOf(door, tenant), body)
+        throw new TenantError('There is nothing to change: give at least one option, such as --tier growth.')
+      return api('PUT', await pathOf(api, tenant), body)
     },
     show: showTenant,
   },
   suspend: {
     args: ['<tenant>'],
-    help: 'refuse all its keys, everywhere, by the time this is answered',
-    run: async (door, [tenant]) => door('PUT', await pathOf(door, tenant), { status: 'suspended' }),
-    show: (tenant) => `${tenant.company_name} is suspended.`,
+    help: 'refuse all its keys; in force everywhere when it returns',
+    run: async (api, [tenant]) => api('PUT', await pathOf(api, tenant), { status: 'suspended' }),
+    show: (tenant) => `${plainText(tenant.company_name)} is suspended.`,
   },
   reactivate: {
     args: ['<tenant>'],
     help: 'admit its keys again',
-    run: async (door, [tenant]) => door('PUT', await pathOf(door, tenant), { status: 'active' }),
-    show: (tenant) => `${tenant.company_name} is active.`,
+    run: async (api, [tenant]) => api('PUT', await pathOf(api, tenant), { status: 'active' }),
+    show: (tenant) => `${plainText(tenant.company_name)} is active.`,
+  },
+  delete: {
+    args: ['<tenant>'],
+    help: 'delete a suspended tenant with everything it has, for good',
+    options: { confirm: option('its company name; without it the command asks for it') },
+    run: async (api, [tenant], { confirm }) => {
+      const path = await pathOf(api, tenant)
+      const known = await api('GET', path)
+      if (known.status !== 'suspended') throw new TenantError(notSuspended(known))
+      const name = confirm ?? (await asked(known))
+      if (name !== known.company_name) {
+        throw new TenantError(
+          `Nothing was deleted: the name of this tenant is ${JSON.stringify(plainText(known.company_name))}. Give it with --confirm.`,
+        )
+      }
+      return api('DELETE', path, undefined, { 'x-confirm': encodeURIComponent(name) })
+    },
+    show: (deletion) =>
+      `${plainText(deletion.company_name)} is deleted. Its data is gone within the hour; \`npm run tenant -- audit ${deletion.customer_id}\` shows the receipt.`,
   },
   usage: {
     args: ['<tenant>'],
-    help: 'requests by day and outcome, and the year against its limit',
-    run: async (door, [tenant]) => door('GET', `${await pathOf(door, tenant)}/usage`),
+    help: 'requests by day and outcome, and those of the year with their limit',
+    run: async (api, [tenant]) => api('GET', `${await pathOf(api, tenant)}/usage`),
     show: ({ live, test }) => {
       const share = `${((100 * live.admitted_this_year) / live.annual_validation_limit).toFixed(1)} %`
       const year = `${count(live.admitted_this_year)} of ${count(live.annual_validation_limit)} live requests since ${live.contract_year_start} (${share})`
@@ -113,11 +134,11 @@ export const COMMANDS = {
       actor: option('the id of a key, admin, or a bound Worker'),
       customer: option('the id of a customer'),
       since: option('a date or a time'),
-      until: option('likewise'),
-      limit: option('how many, up to 100; else 50'),
+      until: option('a date or a time'),
+      limit: option('how many, up to 100; default: 50'),
     },
-    run: async (door, [tenant], { type, actor, customer, since, until, limit }) => {
-      const tenantId = tenant && (await idOf(door, tenant))
+    run: async (api, [tenant], { type, actor, customer, since, until, limit }) => {
+      const tenantId = tenant && (await idOf(api, tenant))
       const query = {
         tenant_id: tenantId,
         type,
@@ -127,7 +148,7 @@ export const COMMANDS = {
         end_time: until,
         limit,
       }
-      return door('GET', `/admin/audit${queryOf(query)}`)
+      return api('GET', `/admin/audit${queryOf(query)}`)
     },
     show: ({ items }) =>
       table(items, {
@@ -144,22 +165,22 @@ export const COMMANDS = {
     help: 'a new key, shown this once',
     options: {
       name: option('what it is for'),
-      mode: option('live or test; else live'),
-      scopes: option('comma-separated; else all'),
+      mode: option('live or test; default: live'),
+      scopes: option('comma-separated; default: all'),
       expires: option('a date or a time'),
     },
-    run: async (door, [tenant], { name, mode, scopes, expires }) =>
-      door(
+    run: async (api, [tenant], { name, mode, scopes, expires }) =>
+      api(
         'POST',
-        `${await pathOf(door, tenant)}/keys`,
+        `${await pathOf(api, tenant)}/keys`,
         defined({ name, mode, scopes: scopes?.split(','), expires_at: expires }),
       ),
     show: showKey,
   },
   'key list': {
     args: ['<tenant>'],
-    help: 'its keys, without what they are',
-    run: async (door, [tenant]) => everyPage(door, `${await pathOf(door, tenant)}/keys`, {}),
+    help: 'its keys, without their secrets',
+    run: async (api, [tenant]) => everyPage(api, `${await pathOf(api, tenant)}/keys`, {}),
     show: ({ items }) =>
       table(items, {
         KEY: (key) => key.key_id,
@@ -174,12 +195,12 @@ export const COMMANDS = {
   'key rotate': {
     args: ['<tenant>', '<key>'],
     help: 'a new key in place of one',
-    options: { 'overlap-seconds': option('how long the old one stays good; else 0') },
-    run: async (door, [tenant, key], values) => {
+    options: { 'overlap-seconds': option('how long the old one stays valid; default: 0') },
+    run: async (api, [tenant, key], values) => {
       const overlap = values['overlap-seconds']
-      return door(
+      return api(
         'POST',
-        `${await keyPath(door, tenant, key)}/rotate`,
+        `${await keyPath(api, tenant, key)}/rotate`,
         overlap && { overlap_seconds: number(overlap, 'overlap-seconds') },
       )
     },
@@ -187,13 +208,13 @@ export const COMMANDS = {
   },
   'key revoke': {
     args: ['<tenant>', '<key>'],
-    help: 'dead everywhere by the time this is answered',
-    run: async (door, [tenant, key]) => door('DELETE', await keyPath(door, tenant, key)),
-    show: (_, [, key]) => `${key} is revoked.`,
+    help: 'refuse a key; in force everywhere when it returns',
+    run: async (api, [tenant, key]) => api('DELETE', await keyPath(api, tenant, key)),
+    show: (_, [, key]) => `${plainText(key)} is revoked.`,
   },
 }
 
-/** The body of a tenant from the options that were given. */
+/** Returns the body of a request about a tenant, from the given options. */
 function bodyOf(values) {
   const body = {}
   for (const [name, { at }] of Object.entries(FIELDS)) {
@@ -210,41 +231,65 @@ function number(text, name) {
   throw new TenantError(`--${name} ${text}: use a whole number`)
 }
 
-/** The operator's own address is the likeliest one for a tenant that was made in a hurry. */
+/** Returns the operator's own e-mail address, the default of `--email`. Throws `TenantError` if git has none. */
 function gitEmail() {
   const email = spawnSync('git', ['config', 'user.email'], { encoding: 'utf8' }).stdout?.trim()
   if (email) return email
-  throw new TenantError('A tenant has a contact address: say --email.')
+  throw new TenantError('A tenant needs a contact address: give --email.')
 }
 
-async function pathOf(door, tenant) {
-  return `/admin/customers/${await idOf(door, tenant)}`
+async function pathOf(api, tenant) {
+  return `/admin/customers/${await idOf(api, tenant)}`
 }
 
-async function keyPath(door, tenant, key) {
-  return `${await pathOf(door, tenant)}/keys/${encodeURIComponent(key)}`
+async function keyPath(api, tenant, key) {
+  return `${await pathOf(api, tenant)}/keys/${encodeURIComponent(key)}`
 }
 
-/** An id as it is; a company name when exactly one tenant has it. */
-async function idOf(door, tenant) {
+/** Returns the id of a tenant that is given by its id or its company name. Throws `TenantError` unless exactly one tenant has it. */
+async function idOf(api, tenant) {
   if (UUID.test(tenant)) return tenant
-  const { items } = await everyPage(door, '/admin/customers', { search: tenant })
+  const { items } = await everyPage(api, '/admin/customers', { search: tenant })
   const named = items.filter(({ company_name: name }) => name.toLowerCase() === tenant.toLowerCase())
   if (named.length === 1) return named[0].customer_id
   const near = named.length > 0 ? named : items
-  const list = near.map(({ customer_id: id, company_name: name }) => `\n  ${id}  ${name}`).join('')
-  const problem = named.length > 1 ? `Several tenants are called "${tenant}"` : `No tenant is called "${tenant}"`
+  const called = `called ${JSON.stringify(plainText(tenant))}`
+  const problem = named.length > 1 ? `${named.length} tenants are ${called}` : `No tenant is ${called}`
+  if (near.length === 0) throw new TenantError(`${problem}. See \`npm run tenant -- list\`.`)
   throw new TenantError(
-    near.length > 0
-      ? `${problem}. Say the id of the one you mean:${list}`
-      : `${problem}. See \`npm run tenant -- list\`.`,
+    `${problem}. Run the command again with the id of one in place of the name:\n\n${table(near, CANDIDATE)}`,
   )
 }
 
-async function everyPage(door, path, query) {
+/** The columns that tell tenants of one name apart. */
+const CANDIDATE = {
+  TENANT: (tenant) => tenant.customer_id,
+  COMPANY: (tenant) => tenant.company_name,
+  TIER: (tenant) => tenant.tier,
+  STATUS: (tenant) => tenant.status,
+  CONTACT: (tenant) => tenant.contact_email,
+  CREATED: (tenant) => tenant.created_at.slice(0, 16).replace('T', ' '),
+}
+
+function notSuspended({ company_name: name, customer_id: id }) {
+  return `Nothing was deleted: ${plainText(name)} is active. Suspend it first: npm run tenant -- suspend ${id}`
+}
+
+/** Returns the company name that the operator types. Throws `TenantError` if nobody is at the terminal. */
+async function asked({ company_name: name }) {
+  if (!process.stdin.isTTY) throw new TenantError('Nothing was deleted: confirm it with --confirm "<company name>".')
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  const typed = await terminal.question(
+    `This deletes ${plainText(name)} with its customers, events and keys, for good.\nType its name to go on: `,
+  )
+  terminal.close()
+  return typed
+}
+
+async function everyPage(api, path, query) {
   const items = []
   for (let cursor; ; ) {
-    const page = await door('GET', `${path}${queryOf({ ...query, limit: PAGE, cursor })}`)
+    const page = await api('GET', `${path}${queryOf({ ...query, limit: PAGE, cursor })}`)
     items.push(...page.items)
     cursor = page.pagination.next_cursor
     if (!page.pagination.has_more) return { items }
@@ -276,12 +321,12 @@ function showTenant(tenant) {
 }
 
 function showKey(key) {
-  const told = {
+  const fields = {
     id: key.key_id,
     name: key.name,
     mode: key.mode,
     scopes: key.scopes.join(','),
     expires: key.expires_at ?? 'never',
   }
-  return `${facts(told)}\n\nThe key, shown this once:\n\n  ${key.key}`
+  return `${facts(fields)}\n\nThe key, shown this once:\n\n  ${key.key}`
 }

@@ -1,37 +1,41 @@
 /**
- * `npm run tenant -- create "Acme" --tier scale` and the like: the operator's door for people who live in a terminal. Which
- * commands there are is in tenant-commands.mjs; here they are parsed, sent and shown. Exit code: 0 done, 1 refused, 2 not understood.
+ * `npm run tenant -- create "Acme" --tier scale`: the admin API in a terminal. tenant-commands.mjs has the commands; this file
+ * parses the command line, sends the requests and prints the result. Exit code: 0 done, 1 refused, 2 wrong command line.
  */
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { plainText } from '../src/shared/shown-text.ts'
+import { nearestHint } from '../src/validation/nearest.ts'
+import { keyProblem, optionProblem, urlProblem, WRONG_USAGE } from './command-line.ts'
 import { COMMANDS, TenantError } from './tenant-commands.mjs'
 
 const DEFAULT_URL = 'http://127.0.0.1:8787'
 const GLOBAL_OPTIONS = {
-  url: { type: 'string', help: `where Roster is served; else ${DEFAULT_URL}` },
-  'admin-key': { type: 'string', help: 'an admin key; else ROSTER_ADMIN_KEY, else, of a local Roster, .dev.vars' },
-  reason: { type: 'string', help: 'why, for the audit' },
-  json: { type: 'boolean', help: 'the answer as it is, for scripts' },
-  help: { type: 'boolean', help: 'this' },
+  url: { type: 'string', help: `where Roster is served; default: ${DEFAULT_URL}` },
+  'admin-key': { type: 'string', help: 'an admin key; default: ROSTER_ADMIN_KEY, and for a local Roster .dev.vars' },
+  reason: { type: 'string', help: 'why, for the audit log' },
+  json: { type: 'boolean', help: 'print the response as JSON, for scripts' },
+  help: { type: 'boolean', help: 'print this help' },
 }
 
-/** Called in a way that can not be understood. */
+/** The command line is wrong. */
 class UsageError extends Error {}
 
 try {
   await main(process.argv.slice(2))
 } catch (error) {
   console.error(error.message)
-  process.exitCode = error instanceof UsageError ? 2 : 1
+  process.exitCode = error instanceof UsageError ? WRONG_USAGE : 1
 }
 
 async function main(words) {
   const name = Object.keys(COMMANDS).find((known) => known === words.slice(0, known.split(' ').length).join(' '))
   if (name === undefined) {
-    const asked = words.length === 0 || words[0] === '--help' || words[0] === 'help'
-    // Not what comes after: it may be a key.
-    const said = words.slice(0, words[0] === 'key' ? 2 : 1).join(' ')
-    if (!asked) throw new UsageError(`There is no command "${said}".\n\n${overview()}`)
+    const wantsHelp = words.length === 0 || words[0] === '--help' || words[0] === 'help'
+    // The error omits the arguments after the command, because one may be a key.
+    const command = plainText(words.slice(0, words[0] === 'key' ? 2 : 1).join(' '))
+    const near = nearestHint(command, Object.keys(COMMANDS))
+    if (!wantsHelp) throw new UsageError(`There is no command "${command}"${near || '.'}\n\n${overview()}`)
     console.log(overview())
     return
   }
@@ -47,51 +51,78 @@ async function main(words) {
   }
   if (positionals.length > command.args.length) {
     throw new UsageError(
-      `"${positionals[command.args.length]}" is one word too many: quote what has spaces.\n\n${helpOf(name)}`,
+      `"${plainText(positionals[command.args.length])}" is one word too many: quote what has spaces.\n\n${helpOf(name)}`,
     )
   }
-  const result = await command.run(doorOf(values), positionals, values)
+  const result = await command.run(apiOf(values), positionals, values)
   if (values.json) console.log(JSON.stringify(result ?? null, null, 2))
   else console.log(command.show(result, positionals))
 }
 
 function parsed(command, name, args) {
+  const options = { ...GLOBAL_OPTIONS, ...command.options }
   try {
-    return parseArgs({ args, allowPositionals: true, options: { ...GLOBAL_OPTIONS, ...command.options } })
+    return parseArgs({ args, allowPositionals: true, options })
   } catch (error) {
-    throw new UsageError(`${error.message}\n\n${helpOf(name)}`)
+    throw new UsageError(`${optionProblem(error, options)}\n\n${helpOf(name)}`)
   }
 }
 
-/** One function for all requests: `(method, path, body?)` answers the JSON, or throws what Roster said and how to mend it. */
-function doorOf(values) {
+/** Returns the headers of a service token of Cloudflare Access, for a Roster whose admin API is behind it. */
+function accessHeaders() {
+  const { CF_ACCESS_CLIENT_ID: id, CF_ACCESS_CLIENT_SECRET: secret } = process.env
+  return id && secret ? { 'cf-access-client-id': id, 'cf-access-client-secret': secret } : {}
+}
+
+/**
+ * Returns a function `(method, path, body?, headers?)` that returns the JSON of a response. It throws `TenantError` with Roster's
+ * message and fix.
+ */
+function apiOf(values) {
   const base = values.url ?? DEFAULT_URL
-  if (!URL.canParse(base)) throw new UsageError(`--url ${base} is no URL: write it with its https://`)
+  const wrongUrl = urlProblem(base)
+  if (wrongUrl) throw new UsageError(wrongUrl)
   const headers = {
     'x-api-key': adminKeyOf(values, new URL(base)),
-    ...(values.reason && { 'x-reason': values.reason }),
+    ...accessHeaders(),
+    ...(values.reason && { 'x-reason': reasonOf(values.reason) }),
   }
-  return async (method, path, body) => {
-    const init = { method, headers: { ...headers, ...(body && { 'content-type': 'application/json' }) } }
-    const answer = await fetch(new URL(path, base), { ...init, ...(body && { body: JSON.stringify(body) }) }).catch(
-      () => {
-        throw new TenantError(`Nothing answers at ${base}. Start it with \`npm start\`, or say --url.`)
-      },
-    )
+  return async (method, path, body, more = {}) => {
+    const init = { method, headers: { ...headers, ...more, ...(body && { 'content-type': 'application/json' }) } }
+    // A value that a header cannot carry throws here: no server is away.
+    const request = new Request(new URL(path, base), { ...init, ...(body && { body: JSON.stringify(body) }) })
+    const answer = await fetch(request).catch((error) => {
+      const cause = plainText(error.cause?.code ?? error.cause?.message ?? error.message)
+      throw new TenantError(`Nothing answers at ${base} (${cause}). Start it with \`npm start\`, or give --url.`)
+    })
     const text = await answer.text()
     if (answer.ok) return text === '' ? null : JSON.parse(text)
     throw new TenantError(refusalOf(answer, text))
   }
 }
 
+/** Returns a reason as a header carries it: UTF-8, each byte as one character. */
+function reasonOf(text) {
+  if (plainText(text) !== text)
+    throw new UsageError('--reason has a line break or another control character: write it on one line')
+  return Buffer.from(text, 'utf8').toString('latin1')
+}
+
 function adminKeyOf(values, url) {
-  const given = values['admin-key'] ?? process.env.ROSTER_ADMIN_KEY
-  if (given) return given
+  const [given, what] =
+    values['admin-key'] === undefined
+      ? [process.env.ROSTER_ADMIN_KEY, 'ROSTER_ADMIN_KEY']
+      : [values['admin-key'], '--admin-key']
+  if (given) {
+    const problem = keyProblem(given, what)
+    if (problem) throw new UsageError(problem)
+    return given
+  }
   const isLocal = ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname)
   const ofMachine = isLocal ? /^ADMIN_KEYS\s*=\s*"?([^",\s]+)/m.exec(devVars())?.[1] : undefined
   if (ofMachine) return ofMachine
   throw new UsageError(
-    'There is no admin key: set ROSTER_ADMIN_KEY, or say --admin-key. `npm run deploy` showed the first one.',
+    'There is no admin key: set ROSTER_ADMIN_KEY, or give --admin-key. `npm run deploy` showed the first one.',
   )
 }
 
@@ -108,12 +139,12 @@ function refusalOf(answer, text) {
   try {
     refusal = JSON.parse(text)
   } catch {
-    return `${answer.url} answered ${answer.status}, and not as Roster does. Is the --url right?`
+    return `${plainText(answer.url)} answered ${answer.status}, but not as Roster does. Is --url right?`
   }
   if (answer.status === 401)
-    return 'The admin key is not accepted: say another one with --admin-key or ROSTER_ADMIN_KEY.'
+    return 'The admin key is not accepted: give another one with --admin-key or ROSTER_ADMIN_KEY.'
   const fields = (refusal.details?.errors ?? []).map(({ field, message, fix }) => `  ${field} ${message}: ${fix}`)
-  return [refusal.message ?? `Roster answered ${answer.status}`, ...fields].join('\n')
+  return [refusal.message ?? `Roster answered ${answer.status}`, ...fields].map(plainText).join('\n')
 }
 
 function overview() {
@@ -122,7 +153,7 @@ function overview() {
 
 ${aligned(lines)}
 
-A <tenant> is its id, or its company name when only one has it. Options of every command:
+A <tenant> is its id, or its company name if only one tenant has it. Options of every command:
 
 ${optionsOf(GLOBAL_OPTIONS)}`
 }

@@ -1,17 +1,21 @@
-/** How answers read in a terminal: aligned, no colours, nothing cut, so that they can be searched and copied. Pure. */
+/**
+ * Formats results for a terminal: aligned, without colours, nothing cut, so that they can be searched and copied. A tenant may
+ * have written any of it, so no character that a terminal acts on remains. Pure.
+ */
+import { plainText } from '../src/shared/shown-text.ts'
 
-/** A name and what it is, a line each. */
+/** Returns a line for each field: its name and its value. */
 export function facts(fields) {
   const width = Math.max(...Object.keys(fields).map((name) => name.length))
   return Object.entries(fields)
-    .map(([name, value]) => `${name.padEnd(width)}  ${value}`)
+    .map(([name, value]) => `${name.padEnd(width)}  ${plainText(value)}`)
     .join('\n')
 }
 
-/** One row a line, each column as wide as its widest cell. */
+/** Returns a line for each row, each column as wide as its widest cell. `columns` maps a heading to a function of a row. */
 export function table(rows, columns) {
   if (rows.length === 0) return 'None.'
-  const cells = [Object.keys(columns), ...rows.map((row) => Object.values(columns).map((show) => String(show(row))))]
+  const cells = [Object.keys(columns), ...rows.map((row) => Object.values(columns).map((show) => plainText(show(row))))]
   const widths = cells[0].map((_, at) => Math.max(...cells.map((line) => line[at].length)))
   return cells
     .map((line) =>
@@ -23,7 +27,7 @@ export function table(rows, columns) {
     .join('\n')
 }
 
-/** The day of an ISO 8601 time. */
+/** Returns the day of an ISO 8601 time. */
 export function day(time) {
   return time.slice(0, 10)
 }

@@ -1,41 +1,52 @@
 /**
- * What this Worker needs from the runtime, checked once for every door (HTTP, RPC, queue, cron, Durable Object) and typed
- * for everyone. Nothing else reads the raw bindings.
+ * Checks and types the bindings and variables that this Worker gets from the runtime, once for every entry point (HTTP,
+ * RPC, queue, cron, Durable Object). No other module reads the raw bindings.
  */
 
 import type { OutboxMessage } from './events/messages.ts'
-import type { TenantGate } from './gate/tenant-gate.ts'
-import type { AdminGuard } from './http/admin-guard.ts'
+import type { GateRpc } from './gate/protocol/gate-rpc.ts'
 import type { OnboardingParams } from './onboarding/ports.ts'
+
+/** The Durable Object that counts wrong admin keys. Its class is in `entrypoints/admin-guard.ts`. */
+export interface AttemptCounter extends Rpc.DurableObjectBranded {
+  /** Counts a wrong key. Returns how many milliseconds its address has to wait, or 0 if it is not blocked. */
+  countFailure(address: string): Promise<number>
+}
 
 export interface Bindings {
   db: D1Database
   cache: KVNamespace
-  /** Says that there is something to do in the outbox. */
+  /** Carries messages that there is work in the outbox. */
   outbox: Queue<OutboxMessage>
-  /** The gate of that name, near the D1 primary. A new stub each time: one that has seen its object fail stays broken. */
-  gateAt(name: string): DurableObjectStub<TenantGate>
-  adminGuards: DurableObjectNamespace<AdminGuard>
+  /**
+   * Returns a stub of the gate with that name, which is created near the D1 primary. The stub is new each time, because
+   * a stub stays broken after its object has failed.
+   */
+  gateAt(name: string): DurableObjectStub<GateRpc>
+  adminGuards: DurableObjectNamespace<AttemptCounter>
   /** Runs the onboarding of new customers. */
   onboarding: Workflow<OnboardingParams>
-  /** Several may be valid at once, so that they can be rotated. */
+  /** All valid admin keys. There may be several at once, so that the operator can rotate them. */
   adminKeys: string[]
-  /** The first signs, all are accepted. */
+  /** All signing secrets. The first one signs, and signatures of all are accepted. */
   signingSecrets: string[]
-  /** Comma-separated origins whose pages may read answers; null: none. */
+  /** Comma-separated origins whose pages may read responses. Null for none. */
   corsOrigins: string | null
-  /** For development: webhooks may go to this machine. Never true in a deployment. */
+  /** Allows webhooks to the local machine, for development. Never true in a deployment. */
   allowLocalWebhooks: boolean
-  /** Where requests are counted; null: nowhere. */
+  /** The dataset that requests are counted in. Null if they are not counted. */
   analytics: AnalyticsEngineDataset | null
 }
 
-/** By the names of wrangler.toml. Said again, because a Worker that binds Roster compiles this with a `Cloudflare.Env` of its own. */
+/**
+ * The bindings by their names in wrangler.toml. It repeats `Cloudflare.Env`, because a Worker that binds Roster
+ * compiles this file with its own `Cloudflare.Env`.
+ */
 interface RawEnv {
   DB: Bindings['db']
   CACHE: Bindings['cache']
   OUTBOX: Bindings['outbox']
-  GATE: DurableObjectNamespace<TenantGate>
+  GATE: DurableObjectNamespace<GateRpc>
   ADMIN_GUARD: Bindings['adminGuards']
   ONBOARDING: Bindings['onboarding']
   ADMIN_KEYS: string | undefined
@@ -48,10 +59,15 @@ interface RawEnv {
 }
 
 const SECRET_LENGTH_MIN = 24
+/** The secrets in .dev.vars.example, which is public. */
+const DEVELOPMENT_SECRETS = ['local-admin-key-for-development', 'local-signing-secret-for-development']
 
 const checked = new WeakMap<object, Bindings>()
 
-/** Throws one error that names everything that is missing. The result is kept as long as the runtime keeps `env`. */
+/**
+ * Returns the checked bindings. Throws one error that names every problem. The result is cached as long as the runtime
+ * keeps `env`.
+ */
 export function readEnv(given: Cloudflare.Env): Bindings {
   const env = given as unknown as RawEnv
   const known = checked.get(env)
@@ -63,11 +79,16 @@ export function readEnv(given: Cloudflare.Env): Bindings {
   const adminKeys = secretList(env.ADMIN_KEYS, 'ADMIN_KEYS', problems)
   const signingSecrets = secretList(env.SIGNING_SECRETS, 'SIGNING_SECRETS', problems)
   const allowLocalWebhooks = env.ALLOW_LOCAL_WEBHOOKS === 'true'
-  // wrangler.toml says that it is deployed; only .dev.vars, which is never uploaded, says otherwise.
-  if (allowLocalWebhooks && env.DEPLOYED !== 'false') {
-    problems.push('ALLOW_LOCAL_WEBHOOKS is for development and this is a deployment: delete that variable')
+  // wrangler.toml sets DEPLOYED to "true". Only .dev.vars, which is never uploaded, sets it to "false".
+  if (env.DEPLOYED !== 'false') {
+    if (allowLocalWebhooks) {
+      problems.push('ALLOW_LOCAL_WEBHOOKS is for development and this is a deployment: delete that variable')
+    }
+    if ([...adminKeys, ...signingSecrets].some((secret) => DEVELOPMENT_SECRETS.includes(secret))) {
+      problems.push('a secret has its value from .dev.vars.example and this is a deployment: make one of random bytes')
+    }
   }
-  if (problems.length > 0) throw new Error(`Roster can not start: ${problems.join('; ')}`)
+  if (problems.length > 0) throw new Error(`Roster cannot start: ${problems.join('; ')}`)
   const locationHint = env.GATE_LOCATION_HINT as DurableObjectLocationHint | undefined
   const bindings: Bindings = {
     db: env.DB,

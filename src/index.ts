@@ -1,25 +1,28 @@
 /**
- * The Worker: which handler and which class is what. Wires, decides nothing.
+ * The main module of the Worker: exports its handlers and its classes, and has no logic of its own.
  */
-import { createApp } from './http/app.ts'
+import { createApp } from './app.ts'
+import { consume } from './composition/queue-consumer.ts'
+import { services } from './composition/services.ts'
 import { applyPendingPolicies } from './tenants/operations.ts'
-import { consume } from './wiring/outbox.ts'
-import { wiring } from './wiring.ts'
 
-export { Customers } from './dialects/rpc/entrypoint.ts'
-export { TenantGate } from './gate/tenant-gate.ts'
-export { AdminGuard } from './http/admin-guard.ts'
-export { Onboarding } from './onboarding/workflow.ts'
+export { AdminGuard } from './entrypoints/admin-guard.ts'
+export { Onboarding } from './entrypoints/onboarding-workflow.ts'
+export { Customers } from './entrypoints/rpc.ts'
+export { TenantGate } from './entrypoints/tenant-gate.ts'
 
-/** Whom the audit would name, should a sweep ever decide anything. */
+/**
+ * The author that the audit log would name. A sweep completes changes that others made, so it writes no audit record
+ * yet.
+ */
 const SWEEP = { actor: 'sweep', requestId: null, reason: null }
 
-const app = createApp(wiring)
+const app = createApp(services)
 
 export default {
   fetch: app.fetch,
   queue: consume,
   async scheduled(_controller, env) {
-    await Promise.all([applyPendingPolicies(wiring.tenants(env, SWEEP)), wiring.sweep(env)])
+    await Promise.all([applyPendingPolicies(services.tenants(env, SWEEP)), services.sweep(env)])
   },
 } satisfies ExportedHandler<Cloudflare.Env>

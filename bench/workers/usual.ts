@@ -1,6 +1,6 @@
 /**
- * The design one finds in most guides: the API key in KV, a Durable Object asked on every request for the limit, the
- * customer in KV. What Roster is compared with; no part of it.
+ * The design of most guides, to compare with: the API key in KV, a Durable Object that checks the limit of every
+ * request, the customer in KV. It is no part of Roster.
  */
 import { DurableObject } from 'cloudflare:workers'
 import { Hono } from 'hono'

@@ -1,6 +1,6 @@
 /**
- * Every event that Roster tells of: its name, when it happens, and what it tells beside the customer. The log, the webhooks,
- * the tests and the OpenAPI document all follow from this list; payload.ts puts the payloads together.
+ * Lists every event type: its name, when it happens, and the details it has beside the customer. The log, the webhooks,
+ * the tests and the OpenAPI document are derived from this list; payload.ts builds the payloads.
  */
 import * as z from 'zod'
 
@@ -17,19 +17,22 @@ export const EVENT_TYPES = [
 ] as const
 export type EventType = (typeof EVENT_TYPES)[number]
 
-/** When it happens, for the reference. */
+/** When each event happens, for the reference. */
 export const EVENT_MEANINGS: Record<EventType, string> = {
-  'customer.created': 'A customer was created, through whichever door.',
+  'customer.created': 'A customer was created, through any API.',
   'customer.updated': 'At least one field of a customer has another value.',
-  'customer.archived': 'A customer was taken out of use.',
-  'customer.restored': 'An archived customer came back.',
-  'customer.erased': 'Everything personal of a customer was deleted, for good. The event has none of it.',
+  'customer.archived': 'A customer was archived.',
+  'customer.restored': 'An archived customer was restored.',
+  'customer.erased': 'All personal data of a customer was deleted for good. The event has none of it.',
   'customer.onboarding.completed': 'Every step of the onboarding of a customer is done.',
-  'customer.onboarding.failed': 'A step of the onboarding failed for good; `detail` says which and why.',
-  'webhook.endpoint.disabled': 'An endpoint is sent nothing any more; `detail` says which and why. About no customer.',
+  'customer.onboarding.failed': 'A step of the onboarding failed for good; `detail` names it and the error.',
+  'webhook.endpoint.disabled':
+    'Roster stopped sending to an endpoint; `detail` says which and why. `data.customer` is null.',
 }
 
-/** What `detail` holds, by type; it is null for all others. Made when asked for: the Worker has no need of them. */
+/**
+ * Schema of `detail` by type; it is null for all others. Built on demand, because the Worker does not need the schemas.
+ */
 const DETAILS = {
   'customer.onboarding.completed': () => z.object({ workflow: z.string() }),
   'customer.onboarding.failed': () =>
@@ -44,7 +47,9 @@ const DETAILS = {
     }),
 } satisfies Partial<Record<EventType, () => z.ZodType>>
 
-/** The payload of an event as the log and the webhooks have it; `customer` is the schema of the customer in it. */
+/**
+ * Returns the schema of an event's payload in the log and the webhooks; `customer` is the schema of the customer in it.
+ */
 export function payloadSchema(type: EventType, customer: z.ZodType) {
   const detail = (DETAILS as Partial<Record<EventType, () => z.ZodType>>)[type]?.() ?? z.null()
   return z.object({
@@ -54,7 +59,7 @@ export function payloadSchema(type: EventType, customer: z.ZodType) {
     data: z.object({
       customer: type === 'webhook.endpoint.disabled' ? z.null() : customer,
       previous_attributes: z.record(z.string(), z.unknown()).meta({
-        description: 'What the fields that changed were before, by their names.',
+        description: 'What the fields of `customer` that changed were before, by their names.',
       }),
       version: z.int().meta({ description: 'Of the customer: an event with a lower one is older.' }),
       actor: z.string().meta({ description: 'The id of the key, the name of a bound Worker, or a part of Roster.' }),
@@ -67,10 +72,10 @@ export function payloadSchema(type: EventType, customer: z.ZodType) {
   })
 }
 
-/** In the order in which they are left out. */
-export const TRUNCATABLE = ['previous_attributes', 'integrations', 'metadata'] as const
+/** In the order in which they are left out of a payload that is too large. */
+export const TRUNCATABLE = ['previous_attributes', 'profile', 'integrations', 'metadata'] as const
 
-/** What is sent to an endpoint: the payload, and FlexPrice's shape of it beside. */
+/** Returns the schema of a request to an endpoint: the payload, with FlexPrice's shape of it beside. */
 export function webhookBodySchema(type: EventType, customer: z.ZodType) {
   return payloadSchema(type, customer).extend({
     event_type: z.literal(type),

@@ -1,66 +1,89 @@
 /**
- * One signed POST to a URL that a tenant chose: the destination is judged, the body signed, the answer read as far as it is
- * wanted. Whatever goes wrong is told as data. What follows from it is for attempts.ts, or for whoever asked.
+ * Sends one signed POST to a URL that a tenant chose: checks the destination, signs the body, and takes the status of
+ * the response. The body of the response is read as far as possible within a short time, and never changes the status.
+ * Returns every failure as data. attempts.ts or the caller decides what follows from it.
  */
 import type { Clock } from '../shared/clock.ts'
+import { sleep, within } from '../shared/sleep.ts'
+import { type CloudflareError, cloudflareErrorOf } from './cloudflare-answers.ts'
 import { type DestinationRules, problemOfDestination } from './destination.ts'
 import { type Secret, signatureHeaders } from './signature.ts'
 
 export interface PostDeps extends DestinationRules {
   fetch: typeof fetch
   clock: Clock
-  /** For all of it: looking the name up, connecting, and reading the answer. */
+  /** Time limit until the status of the response: resolving the name, connecting, and waiting for the headers. */
+  timeoutMs: number
+}
+
+/** How much of the body of a response is read, and for how long after its headers. */
+export interface BodyBounds {
+  bytesMax: number
   timeoutMs: number
 }
 
 interface Post {
   url: string
   secrets: readonly Secret[]
-  /** `webhook-id`: the same whenever the same thing is sent, so that receivers can tell. */
+  /** `webhook-id`. The same whenever the same thing is sent, so that receivers can recognise a repeat. */
   id: string
   body: string
-  /** Of the answer, this much is read. */
-  answerBytesMax: number
+  response: BodyBounds
 }
 
-/** Why no answer came, or which answer is none. For people and for code. */
-type PostError =
+/** Why no response came, or why it is not the receiver's. For people and for code. */
+export type PostError =
+  | CloudflareError
   | 'destination_refused'
   | 'host_not_found'
   | 'lookup_failed'
   | 'timeout'
-  | 'connection_failed'
   | 'redirect_not_followed'
 
 export interface Posted {
-  /** Null when no answer came. */
+  /**
+   * Status of the response; null when no response came. With a `CloudflareError` in `error` it is Cloudflare's, not
+   * the receiver's.
+   */
   statusCode: number | null
+  /** Why there is no response of the receiver; null when the receiver itself has responded, with any status. */
   error: PostError | null
-  /** The beginning of the answer's body; null when no answer came. */
+  /** The part of the response body that could be read; null when no response came. */
   answer: string | null
+  /** True when the body broke off, has another content coding than it says, or took too long. */
+  isCut: boolean
   durationMs: number
-  /** How long the receiver asked to be left alone; null: it did not. */
+  /** How long the receiver asked Roster to wait (`retry-after`); null when it did not ask. */
   retryAfterMs: number | null
 }
 
 type Result = Omit<Posted, 'durationMs'>
 
 const USER_AGENT = 'Roster-Webhooks/1'
+/** Statuses that send the client elsewhere. 300 and 304 do not. */
+const REDIRECTS = new Set([301, 302, 303, 307, 308])
 
 export async function postSigned(post: Post, deps: PostDeps): Promise<Posted> {
   const startMs = deps.clock()
-  const signal = AbortSignal.timeout(deps.timeoutMs)
-  const result = await untilAborted(attempt(post, deps, signal), signal)
-  return { ...result, durationMs: deps.clock() - startMs }
+  const connection = new AbortController()
+  try {
+    const response = await within(send(post, deps, connection.signal), deps.timeoutMs, sleep, 'timeout' as const)
+    const result = typeof response === 'string' ? failed(response) : await resultOf(response, post, deps)
+    return { ...result, durationMs: deps.clock() - startMs }
+  } finally {
+    // Ends the connection: a receiver that goes on sending must not hold it.
+    connection.abort()
+  }
 }
 
-async function attempt(post: Post, deps: PostDeps, signal: AbortSignal): Promise<Result> {
+/** Resolves with the response once its headers have arrived, or with the reason why there is none. */
+async function send(post: Post, deps: PostDeps, signal: AbortSignal): Promise<Response | PostError> {
   const refusal = await refusalOf(post.url, deps)
-  if (refusal) return failed(refusal)
+  if (refusal) return refusal
   try {
-    const response = await deps.fetch(post.url, {
+    return await deps.fetch(post.url, {
       method: 'POST',
-      // A redirect leads to where nobody has looked.
+      // The target of a redirect has not been checked.
       redirect: 'manual',
       signal,
       body: post.body,
@@ -70,15 +93,20 @@ async function attempt(post: Post, deps: PostDeps, signal: AbortSignal): Promise
         ...signatureHeaders(post.id, post.body, post.secrets, deps.clock()),
       },
     })
-    const { status } = response
-    return {
-      statusCode: status,
-      error: status >= 300 && status < 400 ? 'redirect_not_followed' : null,
-      answer: await beginningOf(response, post.answerBytesMax),
-      retryAfterMs: retryAfterOf(response.headers.get('retry-after'), deps.clock()),
-    }
   } catch {
-    return failed('connection_failed')
+    return 'connection_failed'
+  }
+}
+
+async function resultOf(response: Response, { response: bounds }: Post, { clock }: PostDeps): Promise<Result> {
+  const { status, headers } = response
+  const { text, isCut } = await beginningOf(response, bounds)
+  return {
+    statusCode: status,
+    error: cloudflareErrorOf(status, headers, text) ?? (REDIRECTS.has(status) ? 'redirect_not_followed' : null),
+    answer: text,
+    isCut,
+    retryAfterMs: retryAfterOf(headers.get('retry-after'), clock()),
   }
 }
 
@@ -92,40 +120,48 @@ async function refusalOf(url: string, rules: DestinationRules): Promise<PostErro
   }
 }
 
-/** What is said last is the time-out, whatever else breaks because of it. */
-async function untilAborted(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
-  const timeout = new Promise<Result>((resolve) => {
-    signal.addEventListener('abort', () => resolve(failed('timeout')))
-  })
-  return Promise.race([work, timeout])
-}
-
 function failed(error: PostError): Result {
-  return { statusCode: null, error, answer: null, retryAfterMs: null }
+  return { statusCode: null, error, answer: null, isCut: false, retryAfterMs: null }
 }
 
-/** Reads no further than it must: an answer may be without end. */
-async function beginningOf(response: Response, bytesMax: number): Promise<string> {
-  if (!response.body) return ''
-  const bytes = new Uint8Array(bytesMax)
-  let length = 0
-  // Leaving the loop cancels the stream.
-  for await (const chunk of response.body) {
-    const part = chunk.subarray(0, bytesMax - length)
-    bytes.set(part, length)
-    length += part.length
-    if (length === bytesMax) break
-  }
+/** Reads no more than the bounds allow, because a response may be endless. Never throws. */
+async function beginningOf(response: Response, { bytesMax, timeoutMs }: BodyBounds) {
+  const sample = { bytes: new Uint8Array(bytesMax), length: 0 }
+  const reader = response.body?.getReader()
+  const isWhole = reader ? await within(readInto(sample, reader), timeoutMs, sleep, false) : true
+  // Not awaited: a connection that hangs may never confirm it.
+  reader?.cancel().catch(() => undefined)
+  const text = new TextDecoder().decode(sample.bytes.subarray(0, sample.length))
   // SQLite ends a text at NUL.
-  return new TextDecoder().decode(bytes.subarray(0, length)).replaceAll('\0', '�')
+  return { text: text.replaceAll('\0', '\ufffd'), isCut: !isWhole }
 }
 
-/** Seconds, or the time until then (RFC 9110). */
+/** Returns true when the body has come to its end or the sample is full, and false when the body broke off. */
+async function readInto(
+  sample: { bytes: Uint8Array; length: number },
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+): Promise<boolean> {
+  const { bytes } = sample
+  try {
+    while (sample.length < bytes.length) {
+      const { done, value } = await reader.read()
+      if (done) return true
+      const part = value.subarray(0, bytes.length - sample.length)
+      bytes.set(part, sample.length)
+      sample.length += part.length
+    }
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** `retry-after` holds seconds or a date (RFC 9110). Without a bound: the schedule has one. */
 function retryAfterOf(header: string | null, nowMs: number): number | null {
   if (header === null) return null
   const text = header.trim()
-  if (/^\d{1,9}$/.test(text)) return Number(text) * 1_000
-  // The runtime takes almost anything for a date.
+  if (/^\d+$/.test(text)) return Math.min(Number(text), Number.MAX_SAFE_INTEGER / 1_000) * 1_000
+  // `Date.parse` accepts almost any text as a date.
   const waitMs = text.endsWith(' GMT') ? Date.parse(text) - nowMs : Number.NaN
   return Number.isNaN(waitMs) ? null : Math.max(0, waitMs)
 }

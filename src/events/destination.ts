@@ -1,39 +1,41 @@
 /**
- * Where Roster lets itself be sent: public hosts over HTTPS, and nothing else. A tenant chooses the URLs that Roster calls, so
- * each is a way to have it call what the tenant can not reach: judged when it is configured and again each time before it
- * is called. Pure over the text and over what the names resolve to; the look-up is handed in, and what it says may be 30 s
- * old (`resolve.ts`).
+ * Decides which URLs Roster may call: public hosts over HTTPS, and nothing else. A tenant chooses these URLs, and could
+ * use one to make Roster call a host that the tenant itself cannot reach. So each URL is checked when it is configured
+ * and again before each call. Pure over the text and over the resolved addresses; the look-up is handed in, and its
+ * result may be 30 s old (`resolve.ts`).
  *
- * What this can not see: a name may resolve to something else between the look-up and the call. Workers run in no private
- * network of their owner, so there is nothing of his behind such an address; loopback is the runtime's own and refuses.
+ * One thing is not checked: a name may resolve to another address between the look-up and the call. A Worker runs in no
+ * private network of its owner, so no private host is behind such an address; the runtime refuses loopback itself.
  */
 import ipaddr from 'ipaddr.js'
 
-/** The addresses of a name, all of them; none if there is no such name. Rejects when that can not be found out. */
+/**
+ * Resolves a name to all its addresses, or to an empty list if there is no such name. Rejects when the look-up fails.
+ */
 export type Resolve = (name: string) => Promise<string[]>
 
 export interface DestinationRules {
   resolve: Resolve
-  /** For development: the machine itself may be called too, without TLS. */
+  /** For development: also allows calls to this machine, without TLS. */
   allowLocal: boolean
 }
 
-/** What is wrong, in words that go behind the name of a field, and the mend. */
+/** A problem with a URL: a `message` that follows the name of the field, and the fix. */
 export interface DestinationProblem {
   message: string
   fix: string
-  /** There is no such host, now. */
+  /** True when there is no such host at present. */
   isMissing?: boolean
 }
 
 type Judged = { href: string; lookUp: string | null; problem?: undefined } | { problem: DestinationProblem }
 
 const URL_LENGTH_MAX = 2_048
-/** HTTPS is served at its own port or above those that are reserved for other services. */
+/** HTTPS is allowed on its own port and on ports above those that are reserved for other services. */
 const HTTPS_PORT = 443
 const UNRESERVED_PORT_MIN = 1_024
 
-/** Names that mean something on some private network, and nothing, or something else, in public. */
+/** Suffixes of names that have a meaning in private networks only, or another one in public. */
 const PRIVATE_SUFFIXES = [
   'localhost',
   'localdomain',
@@ -48,14 +50,14 @@ const PRIVATE_SUFFIXES = [
   'onion',
 ]
 
-/** Global unicast (RFC 4291); the rest of IPv6 is translations, tunnels, private or not given out. */
+/** Global unicast (RFC 4291). The rest of IPv6 is translations, tunnels, private or unassigned. */
 const IPV6_PUBLIC: [ipaddr.IPv6, number] = [ipaddr.IPv6.parse('2000::'), 3]
-/** Public by its range, but inside Azure it is the host of the machine that asks. */
+/** A public address, but inside Azure it is the host machine of the caller. */
 const AZURE_HOST = '168.63.129.16'
 
 const OUTSIDE = 'send the URL of a host that anyone can reach, such as https://hooks.example.com/roster'
 
-/** Null when the URL may be called now; else why not. Rejects when its name can not be looked up. */
+/** Returns null when the URL may be called now; else why not. Rejects when its name cannot be looked up. */
 export async function problemOfDestination(
   text: string,
   { resolve, allowLocal }: DestinationRules,
@@ -70,13 +72,14 @@ export async function problemOfDestination(
   return addresses.every(isPublicAddress) ? null : { message: 'names a host that is not public', fix: OUTSIDE }
 }
 
-/** What the text alone shows. `lookUp` is the name that is still to be resolved; null for this machine. */
+/** Judges the text of a URL alone. `lookUp` is the name that is still to be resolved; null for this machine. */
 function judgeUrl(text: string, allowLocal: boolean): Judged {
   if (text.length > URL_LENGTH_MAX) {
     const fix = `shorten it to ${URL_LENGTH_MAX}`
     return { problem: { message: `is longer than ${URL_LENGTH_MAX} characters`, fix } }
   }
-  // A parser of URLs takes these away or turns them round, and readers of the text would see another host than it does.
+  // A URL parser removes or converts these characters, so readers of the text would see another host than the parser
+  // does.
   const url = /[\s\\\p{Cc}]/u.test(text) || !URL.canParse(text) ? null : new URL(text)
   if (!url) return { problem: { message: 'is not a URL', fix: OUTSIDE } }
   if (url.username !== '' || url.password !== '') {
@@ -96,14 +99,14 @@ function judgeUrl(text: string, allowLocal: boolean): Judged {
 
 function judgeHost(url: URL): Judged {
   const host = hostOf(url)
-  // Public ones too: Cloudflare lets no Worker call an address (error 1003), so it would fail for ever.
+  // Public addresses too: Cloudflare lets no Worker call an address (error 1003), so every call would fail.
   if (ipaddr.isValid(host)) {
     return {
       problem: { message: 'names an address instead of a host', fix: 'send the name of a host that anyone can reach' },
     }
   }
   const isPrivate = PRIVATE_SUFFIXES.some((suffix) => host === suffix || host.endsWith(`.${suffix}`))
-  // A name of one label is looked for in whatever domain the caller happens to be.
+  // A name of one label is resolved within the domain of the caller.
   if (isPrivate || !host.includes('.')) return { problem: { message: 'names a host that is not public', fix: OUTSIDE } }
   return { href: url.href, lookUp: host }
 }
@@ -115,7 +118,7 @@ export function isPublicAddress(text: string): boolean {
   return !(address instanceof ipaddr.IPv6) || address.match(IPV6_PUBLIC)
 }
 
-/** This machine, by name or by address. */
+/** Returns true for this machine, by name or by address. */
 function isLocal(url: URL): boolean {
   const host = hostOf(url)
   const isWeb = url.protocol === 'http:' || url.protocol === 'https:'
@@ -123,7 +126,10 @@ function isLocal(url: URL): boolean {
   return isWeb && (host === 'localhost' || isLoopback)
 }
 
-/** As an address or a name is written: no brackets around IPv6, no dot at the end. The URL parser has done the rest. */
+/**
+ * Returns the host as an address or a name is written: no brackets around IPv6, no dot at the end. The URL parser has
+ * normalised the rest.
+ */
 function hostOf(url: URL): string {
   return url.hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '')
 }

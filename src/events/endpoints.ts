@@ -1,24 +1,34 @@
 /**
- * What a tenant may do with its webhook endpoints, one function each; the door calls these and nothing below. A secret is
- * told when it is made and never again. All throw `Refused`.
+ * The operations on a tenant's webhook endpoints, one function each. The APIs call these and nothing below. The
+ * response that creates or rotates a secret is the only one that shows it. All functions throw `RegistryError`.
  */
-import { Refused } from '../registry/failures.ts'
-import { keptAfterwards, onceOnly, type Repeatable } from '../registry/once.ts'
+
+import { type IdempotentRequest, storeResultAfter, withIdempotency } from '../idempotency/idempotency.ts'
+import { invalidField, notFound, RegistryError, ruledOut, unavailable } from '../registry/errors.ts'
+import type { Precondition } from '../registry/precondition.ts'
+import { SECOND_MS } from '../shared/durations.ts'
 import { describeError, log } from '../shared/log.ts'
 import type { EventType } from './catalogue.ts'
-import { type Posted, postSigned } from './deliver.ts'
+import { type BodyBounds, type Posted, postSigned } from './deliver.ts'
 import { type DestinationProblem, problemOfDestination } from './destination.ts'
 import { bodyOf } from './payload.ts'
-import type { DeliveryPage, DeliveryQuery, Endpoint, EndpointChanges, EndpointDeps, Redelivery } from './ports.ts'
+import type {
+  DeliveryPage,
+  DeliveryQuery,
+  Endpoint,
+  EndpointChanges,
+  EndpointDeps,
+  Redelivery,
+  Waiting,
+} from './ports.ts'
 import { rotateSecrets } from './rotation.ts'
 import { sampleEvent } from './sample.ts'
 import { newSecret } from './signature.ts'
 
-/** Each is some rows more for every change; kept by the trigger `webhook_endpoints_max`. */
+/** Each endpoint adds rows to every change. Enforced by the trigger `webhook_endpoints_max`. */
 const ENDPOINTS_MAX = 20
-/** What is kept of an answer: enough to see what went wrong. */
-export const ANSWER_BYTES_MAX = 500
-const RETRY_AFTER_MS = 1_000
+/** The part of a response that is stored: enough to see what went wrong. */
+export const SAMPLE_BOUNDS: BodyBounds = { bytesMax: 500, timeoutMs: SECOND_MS }
 
 export interface NewEndpoint {
   url: string
@@ -27,19 +37,19 @@ export interface NewEndpoint {
   enabled: boolean
 }
 
-/** When a change is asked for, and what makes it safe to be asked for twice. */
+/** Time of a request and its idempotency key, if it has one. */
 export interface By {
   nowMs: number
-  repeatable: Repeatable | null
+  idempotentRequest: IdempotentRequest | null
 }
 
-/** The secret is the first of the endpoint that is answered. */
+/** Creates an endpoint. The first of its secrets is shown this once. */
 export function createEndpoint(
   deps: EndpointDeps,
   fields: NewEndpoint,
-  { actor, nowMs, repeatable }: By & { actor: string },
+  { actor, nowMs, idempotentRequest }: By & { actor: string },
 ): Promise<Endpoint> {
-  return onceOnly(deps, repeatable, async (keep) => {
+  return withIdempotency(deps, idempotentRequest, async (keep) => {
     const url = await publicUrl(deps, fields.url)
     const endpoint: Endpoint = {
       ...fields,
@@ -51,9 +61,10 @@ export function createEndpoint(
       createdAtMs: nowMs,
       updatedAtMs: nowMs,
       createdBy: actor,
+      version: 1,
     }
-    if (await deps.store.insert(endpoint, await keep(null, endpoint))) return endpoint
-    throw new Refused({ reason: 'too_many_endpoints', endpointsMax: ENDPOINTS_MAX })
+    if (await deps.store.insert(endpoint, await keep(endpoint))) return endpoint
+    throw new RegistryError({ reason: 'too_many_endpoints', endpointsMax: ENDPOINTS_MAX })
   })
 }
 
@@ -65,81 +76,135 @@ export async function getEndpoint({ store }: EndpointDeps, id: string): Promise<
   return found(await store.get(id))
 }
 
-/** To be enabled again is a fresh start: what the endpoint failed at before is not held against it. */
+/**
+ * Changes an endpoint. Enabling it again is a fresh start: its earlier failures no longer count. After that, and after
+ * a change of the URL, its waiting deliveries are attempted now. Throws `version_conflict` if the endpoint does not meet
+ * the precondition; it is then unchanged.
+ */
 export async function updateEndpoint(
   deps: EndpointDeps,
   id: string,
   changes: EndpointChanges,
   nowMs: number,
+  precondition: Precondition | null = null,
 ): Promise<Endpoint> {
-  // Who has no such endpoint learns nothing of the URL.
+  // A caller without such an endpoint must learn nothing about the URL.
   found(await deps.store.get(id))
   const url = changes.url === undefined ? undefined : await publicUrl(deps, changes.url)
-  return found(await deps.store.update(id, { ...changes, url }, nowMs))
+  const endpoint = found(await deps.store.update(id, { ...changes, url }, nowMs, precondition))
+  if (url !== undefined || changes.enabled) await hurry(deps, id, { kind: 'all' }, nowMs)
+  return endpoint
 }
 
-/** What is still to be sent to it is given up. */
-export async function deleteEndpoint({ store }: EndpointDeps, id: string): Promise<void> {
-  if (!(await store.remove(id))) throw noSuchEndpoint()
+/** Deletes an endpoint. Its pending deliveries are given up. Throws `version_conflict` as `updateEndpoint` does. */
+export async function deleteEndpoint(
+  { store }: EndpointDeps,
+  id: string,
+  precondition: Precondition | null = null,
+): Promise<void> {
+  if (!(await store.remove(id, precondition))) throw notFound('endpoint')
 }
 
-/** The new secret is the first of the endpoint that is answered. */
+/** Adds a new secret, the first in the endpoint that is returned. Waiting deliveries are attempted with it now. */
 export function rotateSecret(
   deps: EndpointDeps,
   id: string,
   overlapMs: number,
-  { nowMs, repeatable }: By,
+  { nowMs, idempotentRequest }: By,
 ): Promise<Endpoint> {
   const { store } = deps
-  return onceOnly(deps, repeatable, (keep) =>
+  return withIdempotency(deps, idempotentRequest, (keep) =>
     rotateSecrets({ overlapMs, nowMs }, async (rotate) => {
       const endpoint = found(await store.get(id))
       const { secrets } = rotate(endpoint.secrets)
-      const made = { ...endpoint, secrets, updatedAtMs: nowMs }
-      return (await store.replaceSecrets(id, endpoint.secrets, secrets, nowMs, await keep(null, made))) ? made : null
+      const made = { ...endpoint, secrets, updatedAtMs: nowMs, version: endpoint.version + 1 }
+      if (!(await store.replaceSecrets(id, endpoint, secrets, nowMs, await keep(made)))) return null
+      await hurry(deps, id, { kind: 'all' }, nowMs)
+      return made
     }),
   )
 }
 
-/** Sends a made-up event of that type now, signed like any other. It is no delivery: nothing is kept, or sent again. */
+/**
+ * Sends a made-up event of that type now, signed like any other. It is not a delivery: it is neither stored nor
+ * retried.
+ */
 export function testEndpoint(
   deps: EndpointDeps,
   id: string,
   type: EventType,
-  { nowMs, repeatable }: By,
+  { nowMs, idempotentRequest }: By,
 ): Promise<Posted & { eventId: string }> {
-  return onceOnly(deps, repeatable, async (keep) => {
+  return withIdempotency(deps, idempotentRequest, async (keep) => {
     const { url, secrets } = found(await deps.store.get(id))
     const eventId = deps.newId('event', nowMs)
     const body = bodyOf(sampleEvent(type, deps.scope, eventId, nowMs))
-    const posted = await postSigned({ url, secrets, id: eventId, body, answerBytesMax: ANSWER_BYTES_MAX }, deps)
-    // Whoever dies before has it done again, which sends at most the same once more.
-    return keptAfterwards(deps.store, keep, { ...posted, eventId })
+    const posted = await postSigned({ url, secrets, id: eventId, body, response: SAMPLE_BOUNDS }, deps)
+    // If the Worker dies before this, a retry sends the same event once more.
+    return storeResultAfter(deps.store, keep, { ...posted, eventId })
   })
 }
 
-/** Newest event first, each delivery with its attempts. */
+/** Returns deliveries with their attempts, newest event first. */
 export async function listDeliveries({ store }: EndpointDeps, id: string, query: DeliveryQuery): Promise<DeliveryPage> {
   found(await store.get(id))
   return store.deliveries(id, query)
 }
 
-/** Has events sent once more. Bounded: when there are more, the answer says where the next call goes on. */
+/**
+ * Attempts waiting deliveries now instead of later: all of the endpoint, or the one that the events of a delivery's
+ * customer wait for. `count` is the number of customers. Each attempt counts as one of those that a delivery has.
+ */
+export function retryDeliveries(
+  deps: EndpointDeps,
+  id: string,
+  which: Waiting,
+  { nowMs, idempotentRequest }: By,
+): Promise<{ count: number; hasMore: boolean }> {
+  return withIdempotency(deps, idempotentRequest, async (keep) => {
+    const { enabled } = found(await deps.store.get(id))
+    if (!enabled) throw new RegistryError({ reason: 'endpoint_disabled' })
+    return storeResultAfter(deps.store, keep, await hurry(deps, id, which, nowMs))
+  })
+}
+
+/** Statements of one call: 5,000 deliveries. The sweep enqueues the deliveries of those after the first. */
+const HURRIES_MAX = 5
+
+async function hurry({ store, enqueueDeliveries }: EndpointDeps, id: string, which: Waiting, nowMs: number) {
+  let count = 0
+  for (let done = 1; ; done++) {
+    const hurried = await store.hurry(id, which, nowMs)
+    if (!hurried) {
+      const fix = 'send the id of one of GET …/deliveries?status=pending, or send its event again with redeliver'
+      throw ruledOut('delivery_id', 'names no pending delivery of this endpoint', fix)
+    }
+    count += hurried.customerIds.length
+    if (done === 1) await enqueueDeliveries(id, hurried.customerIds)
+    if (!hurried.hasMore || done === HURRIES_MAX) return { count, hasMore: hurried.hasMore }
+  }
+}
+
+/**
+ * Sends events once more, a bounded number. When there are more, the result says where the next call continues. Events
+ * that are still pending are not sent twice: their next attempt is made now, and `retried` counts their customers.
+ */
 export function redeliverEvents(
   deps: EndpointDeps,
   id: string,
   which: Redelivery,
-  { nowMs, repeatable }: By,
-): Promise<{ count: number; nextAfterId: string | null }> {
-  const { store, announce } = deps
-  return onceOnly(deps, repeatable, async (keep) => {
+  { nowMs, idempotentRequest }: By,
+): Promise<{ count: number; retried: number; nextAfterId: string | null }> {
+  const { store, enqueueDeliveries } = deps
+  return withIdempotency(deps, idempotentRequest, async (keep) => {
     const endpoint = found(await store.get(id))
-    if (!endpoint.enabled) throw new Refused({ reason: 'endpoint_disabled' })
+    if (!endpoint.enabled) throw new RegistryError({ reason: 'endpoint_disabled' })
     const redelivered = await store.redeliver(endpoint, which, nowMs)
-    if (!redelivered) throw new Refused({ reason: 'not_found', resource: 'event' })
+    if (!redelivered) throw notFound('event')
     const { count, customerIds, nextAfterId } = redelivered
-    await announce(id, customerIds)
-    return keptAfterwards(store, keep, { count, nextAfterId })
+    await enqueueDeliveries(id, customerIds)
+    const { count: retried } = await hurry(deps, id, which.kind === 'event' ? which : { kind: 'all' }, nowMs)
+    return storeResultAfter(store, keep, { count, retried, nextAfterId })
   })
 }
 
@@ -148,23 +213,15 @@ async function publicUrl(deps: EndpointDeps, text: string): Promise<string> {
   try {
     problem = await problemOfDestination(text, deps)
   } catch (error) {
-    // Nobody knows whether the host is public: it may be tried again.
+    // The look-up failed, so the host may be public: the caller may retry.
     log('warn', { event: 'lookup_failed', error: describeError(error), ...deps.scope })
-    throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
+    throw unavailable()
   }
-  if (problem) throw refusedField('url', problem)
+  if (problem) throw invalidField('url', problem.message, problem.fix)
   return new URL(text).href
 }
 
-function refusedField(field: string, { message, fix }: DestinationProblem): Refused {
-  return new Refused({ reason: 'invalid_input', problems: [{ field, message, fix }] })
-}
-
 function found(endpoint: Endpoint | null): Endpoint {
-  if (!endpoint) throw noSuchEndpoint()
+  if (!endpoint) throw notFound('endpoint')
   return endpoint
-}
-
-function noSuchEndpoint(): Refused {
-  return new Refused({ reason: 'not_found', resource: 'endpoint' })
 }

@@ -1,38 +1,39 @@
 /**
- * An event as the log has it: what happened, to whom, by whom. Plain data; the log is in storage, its names in catalogue.ts.
+ * An event as the log stores it: what happened, to which customer, and who did it. Plain data; the log is in storage,
+ * the event types are in catalogue.ts.
  */
 import type { Customer, Scope } from '../registry/customer.ts'
 import type { EventType } from './catalogue.ts'
 
 export interface LoggedEvent extends Scope {
-  /** `evt_` + ULID; of a change, the id of the change. */
+  /** `evt_` + ULID. For a change, it is the id of the change. */
   id: string
   type: EventType
-  /** Null for an event that is about no customer. */
+  /** Id of the customer; null if the event concerns no customer. */
   customerId: string | null
-  /** Of the customer, then; 0 without one. */
+  /** Version of the customer after the event; 0 without a customer. */
   version: number
   /** The id of a key, the name of a bound Worker, or a part of Roster itself. */
   actor: string
   requestId: string | null
-  /** Null where there was none, or where it has been erased. */
+  /** The customer before the event; null if there was none or it has been erased. */
   before: Customer | null
-  /** The customer as it then was, right after; null without one. */
+  /** The customer right after the event; null without one. */
   after: Customer | null
-  /** What the type tells beside the customer, in the words of catalogue.ts. */
+  /** Details beside the customer, as catalogue.ts defines them by type. */
   detail: Record<string, unknown> | null
   createdAtMs: number
 }
 
-/** Which events are asked for. Times are of the events; `endMs` itself is not included. */
+/** Selects events. Times are those of the events; `endMs` is exclusive. */
 export interface EventQuery {
   customerId?: string | undefined
   types?: readonly EventType[] | undefined
   startMs?: number | undefined
   endMs?: number | undefined
   /**
-   * `desc`: newest first. `asc`: oldest first, and only those that none older can still come before, so that whoever
-   * goes on from the last one has seen them all; that is some ten seconds behind.
+   * `desc`: newest first. `asc`: oldest first, without events that an older one may still precede. So a reader that
+   * continues after the last event misses none; this order is about ten seconds behind.
    */
   order: 'asc' | 'desc'
   afterId: string | null
@@ -47,6 +48,6 @@ export interface EventPage {
 }
 
 export interface EventLog {
-  /** Null: there is no such customer. */
+  /** Returns null if there is no such customer. */
   list(query: EventQuery): Promise<EventPage | null>
 }

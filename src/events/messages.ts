@@ -1,12 +1,13 @@
 /**
- * What is said through the queue: that there is something to do, and for whom. What it is stands in D1, so a message may come
- * late, twice or never. Versioned: what another version wrote is ignored, and the sweep says it anew.
+ * Messages of the queue: each says that there is work, and for which customer. The work itself is in D1, so a message
+ * may come late, twice or never. Messages are versioned: those of another version are ignored, and the sweep sends them
+ * again.
  */
 import type { Scope } from '../registry/customer.ts'
 
 const VERSION = 1
 
-/** `customerId` is empty where it is about no customer. */
+/** `customerId` is empty for work that concerns no customer. */
 export type OutboxMessage =
   /** Deliveries of this customer's events to this endpoint are pending. */
   | ({ v: typeof VERSION; kind: 'deliver'; endpointId: string; customerId: string } & Scope)
@@ -21,7 +22,7 @@ export function onboardMessage({ tenantId, mode }: Scope, customerId: string): O
   return { v: VERSION, kind: 'onboard', tenantId, mode, customerId }
 }
 
-/** Null for anything that this version did not write. */
+/** Returns null for anything that this version did not write. */
 export function readMessage(body: unknown): OutboxMessage | null {
   if (typeof body !== 'object' || body === null) return null
   const { v, kind, tenantId, mode, endpointId, customerId } = body as Record<string, unknown>

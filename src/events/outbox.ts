@@ -1,42 +1,45 @@
 /**
- * Empties a chain: the pending deliveries of one customer's events to one endpoint, in their order. The next is tried only
- * when the one before is delivered or given up, so an endpoint sees a customer's events in the order in which they
- * happened. Decides nothing about HTTP or D1: both are handed in, as is time.
+ * Empties a chain: the pending deliveries of one customer's events to one endpoint, in their order. The next is
+ * attempted only when the one before is delivered or given up, so an endpoint receives a customer's events in the order
+ * in which they happened. HTTP, D1 and time are handed in.
  *
- * Whatever dies in between leaves a delivery that is due again by itself, so an event may be sent twice but is never lost.
+ * If the Worker dies at any point, the delivery becomes due again. So an event may be sent twice but is never lost.
  */
 import type { Scope } from '../registry/customer.ts'
-import { ATTEMPTS_MAX, type Outcome, outcomeOf } from './attempts.ts'
+import { DELIVERY_ATTEMPTS_MAX, type Outcome, outcomeOf } from './attempts.ts'
 import type { Posted } from './deliver.ts'
 import type { LoggedEvent } from './event.ts'
 import type { Secret } from './signature.ts'
 
 export interface Chain extends Scope {
   endpointId: string
-  /** Empty for events that are about no customer. */
+  /** Empty for events that concern no customer. */
   customerId: string
 }
 
-/** A delivery that nobody else tries for the next `CLAIM_MS`. */
+/** A delivery that nobody else tries for the next `DELIVERY_CLAIM_MS`. */
 export interface Claimed {
   id: number
   eventId: string
-  /** Which attempt this is, from 1 on. One that was interrupted does not count: the receiver may never have seen it. */
+  /** Number of this attempt, from 1. An interrupted attempt does not count: the receiver may never have seen it. */
   attempt: number
-  /** How often the delivery has been taken on, this time included. */
+  /** How often the delivery has been claimed, including this time. */
   claims: number
   endpoint: { url: string; secrets: readonly Secret[]; failingSinceMs: number | null }
-  /** Throws when the event can not be read. */
+  /** Throws when the event cannot be read. */
   readEvent(): LoggedEvent
 }
 
-/** What the head of a chain is like. */
+/** State of the head of a chain. */
 export type Head =
   | { kind: 'none' }
   | { kind: 'claimed'; delivery: Claimed }
-  /** Somebody is at it, or its next attempt is still to come: whoever saw to that sees to what follows. */
-  | { kind: 'not_due' }
-  /** It is due, and its endpoint is to be sent nothing. */
+  /**
+   * Another invocation holds it, or its next attempt is in the future. That invocation or the sweep continues the
+   * chain. `atMs`: when it is due.
+   */
+  | { kind: 'not_due'; atMs: number }
+  /** It is due, but its endpoint receives no events. */
   | { kind: 'closed'; reason: 'endpoint_disabled' | 'endpoint_deleted' }
 
 export interface Attempted {
@@ -48,17 +51,17 @@ export interface Attempted {
 }
 
 export interface Finished {
-  /** The head that follows, claimed if that was asked for; the same delivery when it is to be tried again. */
+  /** The next head, claimed if `claimNext` is set; the same delivery when it is to be retried. */
   head: Head
-  /** True when this very attempt disabled the endpoint. */
+  /** True when this attempt disabled the endpoint. */
   disabled: boolean
 }
 
 export interface Outbox {
   claim(chain: Chain, nowMs: number): Promise<Head>
   /**
-   * One transaction: keeps the attempt and what follows from it, and takes on the next delivery. An attempt that somebody
-   * else has taken over meanwhile changes nothing. Without `claimNext` the next one is left due.
+   * Stores the attempt with its outcome and claims the next delivery, in one transaction. Changes nothing if another
+   * invocation has claimed the delivery meanwhile. Without `claimNext` the next delivery stays due.
    */
   finish(
     chain: Chain,
@@ -66,31 +69,32 @@ export interface Outbox {
     result: { attempted: Attempted; outcome: Outcome },
     options: { nowMs: number; claimNext: boolean },
   ): Promise<Finished>
-  /** Gives up what is due of a chain whose endpoint is closed, a bounded number at once. Answers the head that is left. */
+  /** Gives up a bounded number of due deliveries of a chain whose endpoint is closed. Returns the head that is left. */
   giveUp(chain: Chain, reason: string, nowMs: number): Promise<Head>
 }
 
 export interface DrainDeps {
   outbox: Outbox
   clock(): number
-  /** Sends an event to an endpoint. Throws only when there is nothing that could be sent. */
+  /** Sends an event to an endpoint. Throws only when the event has no body that could be sent. */
   send(event: LoggedEvent, endpoint: Claimed['endpoint']): Promise<Posted>
-  /** A delivery that can never be made was given up. */
+  /** Called when a delivery was given up because it can never be sent. */
   onParked(chain: Chain, delivery: Claimed, error: unknown): void
 }
 
-/** As long as nobody else tries a delivery that somebody has taken on. Longer than the longest attempt. */
-export const CLAIM_MS = 60_000
-/** One invocation goes on for so long with one chain; others wait for their turn behind it. */
+/** How long a claim protects a delivery from other invocations. Longer than the longest attempt. */
+export const DELIVERY_CLAIM_MS = 60_000
+/** How long one invocation works on one chain while others wait for their turn. */
 const DRAIN_MS = 30_000
-const DELIVERIES_MAX = 100
-/** An event that nobody survives the sending of must not stop those behind it for ever. */
-const CLAIMS_MAX = 3 * ATTEMPTS_MAX
+/** A delivery takes six D1 statements, an invocation has five messages, and D1 allows 1,000 statements. */
+const DELIVERIES_MAX = 25
+/** An event that ends every Worker that sends it must not block the events behind it for ever. */
+const CLAIMS_MAX = 3 * DELIVERY_ATTEMPTS_MAX
 
 export interface Drained {
-  /** When there is more to be done, by this invocation's doing: at once, or after a back-off. Null: nothing. */
+  /** When this chain needs work again: at once or after a back-off. Null when it needs none. */
   againAtMs: number | null
-  /** The endpoint was disabled, which is an event for the others. */
+  /** True when the endpoint was disabled, which is an event for the tenant's other endpoints. */
   disabled: boolean
 }
 
@@ -104,7 +108,11 @@ export async function drainChain(chain: Chain, deps: DrainDeps): Promise<Drained
     const nowMs = clock()
     const claimNext = done < DELIVERIES_MAX && nowMs - startMs < DRAIN_MS
     const finished = await outbox.finish(chain, delivery, { attempted, outcome }, { nowMs, claimNext })
-    if (outcome.next.kind === 'retry') return { againAtMs: outcome.next.atMs, disabled: finished.disabled }
+    // After a change of the endpoint during the attempt, the same delivery may be due at once.
+    if (outcome.next.kind === 'retry' && finished.head.kind !== 'claimed') {
+      const { head, disabled } = finished
+      return { againAtMs: head.kind === 'not_due' ? head.atMs : outcome.next.atMs, disabled }
+    }
     if (finished.disabled || !claimNext) {
       return { againAtMs: finished.head.kind === 'none' ? null : nowMs, disabled: finished.disabled }
     }

@@ -1,9 +1,11 @@
 /**
- * What the operations on webhook endpoints need of the world: where they and their deliveries are kept, a queue, time, ids,
- * and a way to send. Of one tenant and mode each; storage and wiring supply them.
+ * Ports of the operations on webhook endpoints: the store of endpoints and deliveries, a queue, time, ids, and a
+ * sender. Each serves one tenant and mode; storage and composition implement them.
  */
+
+import type { ResponseStore, ResponseToStore } from '../idempotency/idempotency.ts'
 import type { Scope } from '../registry/customer.ts'
-import type { AnswerStore, KeptAnswer } from '../registry/once.ts'
+import type { Precondition } from '../registry/precondition.ts'
 import type { NewId } from '../shared/ids.ts'
 import type { EventType } from './catalogue.ts'
 import type { PostDeps } from './deliver.ts'
@@ -14,21 +16,23 @@ export interface Endpoint {
   id: string
   url: string
   description: string
-  /** Null: all, those to come too. */
+  /** Null selects all types, future ones too. */
   eventTypes: EventType[] | null
   enabled: boolean
-  /** Why it was disabled when nobody asked for it. */
+  /** Why Roster disabled the endpoint by itself. */
   disabledReason: 'gone' | 'failing' | null
-  /** Since when every attempt has failed; null when the last one went well. */
+  /** Start of an uninterrupted series of failed attempts; null when the last attempt succeeded. */
   failingSinceMs: number | null
-  /** The first signs for good, the others until they expire. Never shown, never logged. */
+  /** The first signs until it is rotated out, the others until they expire. Never shown, never logged. */
   secrets: Secret[]
   createdAtMs: number
   updatedAtMs: number
   createdBy: string
+  /** Rises with every change of what the API shows, also with those that Roster makes itself. */
+  version: number
 }
 
-/** Absent is kept. */
+/** Absent fields keep their value. */
 export interface EndpointChanges {
   url?: string | undefined
   description?: string | undefined
@@ -40,10 +44,10 @@ export interface Delivery {
   id: number
   eventId: string
   /** Null once the event has left the log. */
-  eventType: string | null
+  eventType: EventType | null
   customerId: string | null
   status: 'pending' | 'delivered' | 'failed'
-  /** Null when it is done, or waits for an earlier event of its customer. */
+  /** Time of the next attempt; null when the delivery is done, or waits for an earlier event of its customer. */
   nextAttemptAtMs: number | null
   createdAtMs: number
   finishedAtMs: number | null
@@ -56,7 +60,7 @@ export interface DeliveryQuery {
   after: DeliveryPlace | null
 }
 
-/** Deliveries lie in the order of their events, and an event that was sent anew has several. */
+/** Deliveries are in the order of their events. An event that was sent again has several deliveries. */
 export interface DeliveryPlace {
   eventId: string
   id: number
@@ -64,53 +68,83 @@ export interface DeliveryPlace {
 
 export interface DeliveryPage {
   deliveries: Delivery[]
-  /** Where the next page begins; null: there is none. A page may be short, or empty, and have one. */
+  /** Where the next page begins; null at the end. A page may be short or empty and still have a next one. */
   next: DeliveryPlace | null
 }
 
-/** Which events are to be sent once more. */
+/** Selects the events to send once more. */
 export type Redelivery =
   | { kind: 'event'; eventId: string }
-  /** Whatever was given up and not sent since. */
+  /** All deliveries that were given up and not sent since. */
   | { kind: 'failed'; afterId: string | null }
-  /** Whatever the endpoint wants of the log from then on, also what happened while it was disabled. */
+  /** All events in the log from then on that the endpoint subscribes to, including those from when it was disabled. */
   | { kind: 'since'; sinceMs: number; afterId: string | null }
 
-export interface Redelivered {
-  /** Of how many events. Those that are still to be sent anyway are left out. */
-  count: number
-  /** Whose. */
+/**
+ * Selects deliveries that wait for their next attempt: all of an endpoint, or the one that a customer's events wait
+ * for, which an event or a delivery names.
+ */
+export type Waiting = { kind: 'all' } | { kind: 'event'; eventId: string } | { kind: 'delivery'; deliveryId: number }
+
+export interface Hurried {
+  /** Customers whose next delivery is due now. */
   customerIds: string[]
-  /** The event after which the next call goes on; null: that was all. */
+  /** True if more of them may be waiting. */
+  hasMore: boolean
+}
+
+export interface Redelivered {
+  /** Number of events that are sent again. Events that are still pending are not counted. */
+  count: number
+  /** Customers of these events. */
+  customerIds: string[]
+  /** The event after which the next call continues; null when there are no more. */
   nextAfterId: string | null
 }
 
-/** Every method is one batch; an answer to be kept is kept if the change was made. Null: there is no such endpoint. */
-export interface EndpointStore extends AnswerStore {
-  /** False: there are as many as there may be. */
-  insert(endpoint: Endpoint, kept: KeptAnswer | null): Promise<boolean>
+/**
+ * Every method is one batch. A stored response is written only if the change was made. Methods return null if there is
+ * no such endpoint.
+ */
+export interface EndpointStore extends ResponseStore {
+  /** Returns false if the tenant already has the maximum number of endpoints. */
+  insert(endpoint: Endpoint, response: ResponseToStore | null): Promise<boolean>
   list(): Promise<Endpoint[]>
   get(id: string): Promise<Endpoint | null>
-  update(id: string, changes: EndpointChanges, nowMs: number): Promise<Endpoint | null>
-  /** Only if the secrets are still those that the caller has seen. */
+  /**
+   * Changes only fields that differ. Throws `RegistryError` with `version_conflict` if the endpoint does not meet the
+   * precondition.
+   */
+  update(
+    id: string,
+    changes: EndpointChanges,
+    nowMs: number,
+    precondition?: Precondition | null,
+  ): Promise<Endpoint | null>
+  /** Replaces the secrets only if the endpoint is still in the version that the caller has read. */
   replaceSecrets(
     id: string,
-    seen: readonly Secret[],
+    seen: Endpoint,
     secrets: Secret[],
     nowMs: number,
-    kept: KeptAnswer | null,
+    response: ResponseToStore | null,
   ): Promise<boolean>
-  /** False: there was none. */
-  remove(id: string): Promise<boolean>
+  /** Returns false if there was no such endpoint. Throws as `update` does. */
+  remove(id: string, precondition?: Precondition | null): Promise<boolean>
   deliveries(id: string, query: DeliveryQuery): Promise<DeliveryPage>
-  /** Null: there is no such event for this endpoint. */
+  /** Returns null if there is no such event for this endpoint. */
   redeliver(endpoint: Endpoint, which: Redelivery, nowMs: number): Promise<Redelivered | null>
+  /**
+   * Makes waiting deliveries of an enabled endpoint due now, a bounded number. Returns null if the endpoint has no such
+   * pending delivery.
+   */
+  hurry(id: string, which: Waiting, nowMs: number): Promise<Hurried | null>
 }
 
 export interface EndpointDeps extends PostDeps {
   scope: Scope
   store: EndpointStore
   newId: NewId
-  /** Says through the queue that there is something to deliver. Never throws: the sweep would say it too. */
-  announce(endpointId: string, customerIds: readonly string[]): Promise<void>
+  /** Enqueues deliveries. Never throws: the sweep finds those that were not enqueued. */
+  enqueueDeliveries(endpointId: string, customerIds: readonly string[]): Promise<void>
 }

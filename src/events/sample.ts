@@ -1,12 +1,13 @@
 /**
- * An event that never happened, of each type: what `POST …/test` sends, and the examples of the reference.
+ * A made-up event of each type: the body of `POST …/test`, and the examples of the reference.
  */
 import type { Customer, Scope } from '../registry/customer.ts'
+import { optionalTexts } from '../registry/customer-fields.ts'
 import { isoTime } from '../shared/clock.ts'
 import type { EventType } from './catalogue.ts'
 import type { LoggedEvent } from './event.ts'
 
-/** No event happens to it, so a receiver can tell. */
+/** No real event has this id, so a receiver can recognise a sample. */
 const SAMPLE_ID = 'cust_00000000000000000000000000'
 const ACTOR = 'sample'
 
@@ -29,7 +30,7 @@ export function sampleEvent(type: EventType, scope: Scope, id: string, nowMs: nu
   }
 }
 
-/** What was otherwise before. */
+/** Values before the sample change that differ from those after it. */
 const BEFORE: Partial<Record<EventType, Partial<Customer>>> = {
   'customer.updated': { name: 'Acme Inc.' },
   'customer.restored': { status: 'archived' },
@@ -48,14 +49,9 @@ function sampleCustomer(scope: Scope, nowMs: number): Customer {
     ...scope,
     id: SAMPLE_ID,
     externalId: 'sample',
+    ...optionalTexts(() => null),
     name: 'Acme Corporation',
     email: 'billing@acme.example',
-    contact: null,
-    addressLine1: null,
-    addressLine2: null,
-    addressCity: null,
-    addressState: null,
-    addressPostalCode: null,
     addressCountry: 'US',
     timezone: 'UTC',
     parentId: null,

@@ -1,9 +1,9 @@
 /**
- * Sends messages to the queue, as many at once as it takes.
+ * Sends messages to the queue in batches of the largest size that it accepts.
  */
 import type { OutboxMessage } from './messages.ts'
 
-/** Of Cloudflare Queues. */
+/** Limit of Cloudflare Queues. */
 const BATCH_MESSAGES_MAX = 100
 
 export async function sendAll(queue: Queue<OutboxMessage>, messages: readonly OutboxMessage[]): Promise<void> {

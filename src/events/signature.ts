@@ -1,24 +1,24 @@
 /**
- * Signs what Roster sends, as Standard Webhooks 1.0 has it, with the library that receivers verify with. While a secret is
- * being rotated the old one signs along, so that a receiver can change over when it likes.
+ * Signs requests as Standard Webhooks 1.0 specifies, with the library that receivers verify with. While a secret is
+ * being rotated, the old one signs too, so that a receiver can change over at any time.
  */
 import { Webhook } from 'standardwebhooks'
 
 export interface Secret {
   /** `whsec_` and base64. */
   secret: string
-  /** Null: signs until it is rotated out. */
+  /** When the secret stops signing; null until it is rotated out. */
   expiresAtMs: number | null
 }
 
-const SECRET_BYTES = 32
+const SIGNING_SECRET_BYTES = 32
 const PREFIX = 'whsec_'
 
 export function newSecret(): string {
-  return PREFIX + btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(SECRET_BYTES))))
+  return PREFIX + btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(SIGNING_SECRET_BYTES))))
 }
 
-/** The three headers of Standard Webhooks. `id` is the same each time the same thing is sent. */
+/** Returns the three headers of Standard Webhooks. `id` is the same each time the same thing is sent. */
 export function signatureHeaders(
   id: string,
   body: string,
@@ -35,7 +35,10 @@ export function signatureHeaders(
   }
 }
 
-/** A new secret in the first place; those before it sign for `overlapMs` more, unless they end before. */
+/**
+ * Returns the secrets with a new one in the first place. The others sign for `overlapMs` more, unless they expire
+ * before.
+ */
 export function rotated(secrets: readonly Secret[], secret: string, overlapMs: number, nowMs: number): Secret[] {
   const untilMs = nowMs + overlapMs
   const before = secrets.map((old) => ({ ...old, expiresAtMs: Math.min(old.expiresAtMs ?? untilMs, untilMs) }))

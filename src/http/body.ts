@@ -1,101 +1,73 @@
 /**
- * The request body, before any schema sees it: its size, its type, and that its strings can be stored.
+ * Reads the request body before any schema does. Checks its size, its type, and that its values can be kept as sent.
  */
-import type { MiddlewareHandler } from 'hono'
-import { isStorableText } from '../registry/customer.ts'
-import type { InputProblem } from '../registry/failures.ts'
-import { Refused } from '../registry/failures.ts'
-import type { HttpContext, HttpEnv } from './door.ts'
+import { RegistryError } from '../registry/errors.ts'
+import { joined } from '../shared/bytes.ts'
+import { readJson } from '../validation/json.ts'
+import type { HttpContext } from './api.ts'
+import { decodedBody } from './content-coding.ts'
+import { isUtf8Of } from './media-type.ts'
 
 export const BODY_BYTES_MAX = 256 * 1024
 
-const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i
-/** Escapes that may name NUL or a surrogate; only then is the body worth a walk. */
-const SUSPICIOUS = /\\u0000|\\ud[89a-f]/i
+const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json$/
 
-/** Leaves the text where Hono's JSON validator finds it. */
-export const jsonBody: MiddlewareHandler<HttpEnv> = async function jsonBody(c, next) {
+/**
+ * Reads the text of the JSON body and leaves it in `bodyText`, for the fingerprint of an idempotent request. Returns
+ * false if the body is optional and there is none. Throws `RegistryError` with `body_not_supported`,
+ * `coding_not_supported`, `body_not_decodable`, `body_too_large`, `body_not_json`, or `invalid_input` for a value that
+ * cannot be kept as it was sent.
+ */
+export async function readJsonBody(c: HttpContext, { optional }: { optional?: true }): Promise<boolean> {
+  const isThere = !(optional && isEmpty(c))
+  const text = isThere ? await readText(c) : '{}'
+  c.set('bodyText', text)
+  const { value, problem } = parse(text)
+  if (problem) throw new RegistryError({ reason: 'invalid_input', problems: [problem] })
+  // The validator reads the body with this method. Hono's own would parse it again, undecoded, and lose digits.
+  c.req.json = () => Promise.resolve(value as never)
+  return isThere
+}
+
+function isEmpty(c: HttpContext): boolean {
+  return c.req.raw.body === null || c.req.header('content-length') === '0'
+}
+
+async function readText(c: HttpContext): Promise<string> {
+  // A request that forgot its body has no content type either, and the body is what it lacks.
+  if (isEmpty(c)) throw new RegistryError({ reason: 'body_not_json', found: 'nothing' })
   const contentType = c.req.header('content-type') ?? ''
-  if (!JSON_TYPE.test(contentType)) throw new Refused({ reason: 'body_not_supported', contentType })
+  if (!isUtf8Of(JSON_TYPE, contentType)) throw new RegistryError({ reason: 'body_not_supported', contentType })
   if (Number(c.req.header('content-length') ?? 0) > BODY_BYTES_MAX) throw tooLarge()
-  const bytes = await readBounded(c.req.raw.body)
-  let text: string
+  const bytes = await bytesOf(decodedBody(c.req.raw, BODY_BYTES_MAX))
+  if (bytes.byteLength === 0) throw new RegistryError({ reason: 'body_not_json', found: 'nothing' })
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
   } catch {
-    throw new Refused({ reason: 'body_not_json' })
+    throw new RegistryError({ reason: 'body_not_json', found: 'not_utf8' })
   }
-  if (SUSPICIOUS.test(text) || text.includes('\0')) {
-    const problem = unstorableString(parse(text))
-    if (problem) throw new Refused({ reason: 'invalid_input', problems: [problem] })
-  }
-  // Hono awaits what it finds here, though its type says the bare text.
-  leaveText(c, text)
-  await next()
 }
 
-/** Where every field has a default: no body at all is `{}`. */
-export const optionalJsonBody: MiddlewareHandler<HttpEnv> = async function optionalJsonBody(c, next) {
-  if (c.req.raw.body !== null && c.req.header('content-length') !== '0') return jsonBody(c, next)
-  leaveText(c, '{}')
-  await next()
-}
-
-function leaveText(c: HttpContext, text: string): void {
-  ;(c.req.bodyCache as { text?: Promise<string> }).text = Promise.resolve(text)
-}
-
-/** Stops reading as soon as there is too much, whatever the headers said. */
-async function readBounded(stream: ReadableStream<Uint8Array> | null): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
+/** Reads the whole body. A Worker that calls this one may set `content-length` to any value, so the bytes are counted. */
+async function bytesOf(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = []
   let length = 0
-  if (stream) {
-    for await (const chunk of stream) {
-      length += chunk.byteLength
-      if (length > BODY_BYTES_MAX) throw tooLarge()
-      chunks.push(chunk)
-    }
+  for await (const piece of body ?? []) {
+    length += piece.length
+    if (length > BODY_BYTES_MAX) throw tooLarge()
+    pieces.push(piece)
   }
-  if (chunks.length === 1 && chunks[0]) return chunks[0]
-  const whole = new Uint8Array(length)
-  let at = 0
-  for (const chunk of chunks) {
-    whole.set(chunk, at)
-    at += chunk.byteLength
-  }
-  return whole
+  return joined(pieces)
 }
 
-function tooLarge(): Refused {
-  return new Refused({ reason: 'body_too_large', bytesMax: BODY_BYTES_MAX })
-}
-
-function parse(text: string): unknown {
+function parse(text: string): ReturnType<typeof readJson> {
   try {
-    return JSON.parse(text)
+    return readJson(text)
   } catch {
-    throw new Refused({ reason: 'body_not_json' })
+    throw new RegistryError({ reason: 'body_not_json' })
   }
 }
 
-/** A string or a key in parsed JSON that can not be stored. Goes by a list of its own: what is nested ten thousand levels deep would end a recursion, and the request with a 500. */
-export function unstorableString(value: unknown, path = ''): InputProblem | null {
-  const open: { value: unknown; path: string }[] = [{ value, path }]
-  for (let at = open.pop(); at; at = open.pop()) {
-    if (typeof at.value === 'string' && !isStorableText(at.value)) return problemAt(at.path)
-    if (typeof at.value !== 'object' || at.value === null) continue
-    for (const [key, inner] of Object.entries(at.value)) {
-      if (!isStorableText(key)) return problemAt(at.path)
-      open.push({ value: inner, path: at.path === '' ? key : `${at.path}.${key}` })
-    }
-  }
-  return null
-}
-
-function problemAt(field: string): InputProblem {
-  return {
-    field,
-    message: 'holds a NUL character or half of a surrogate pair',
-    fix: 'remove \\u0000 and send both halves of every surrogate pair',
-  }
+function tooLarge(): RegistryError {
+  return new RegistryError({ reason: 'body_too_large', bytesMax: BODY_BYTES_MAX })
 }

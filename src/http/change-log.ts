@@ -1,16 +1,16 @@
 /**
- * The log line of a change that leaves no event of a customer behind: endpoints, settings, signals. Ids only, and none for an
- * answer that was told before, which changed nothing.
+ * Logs changes that write no customer event: changes of endpoints and settings, and signals. A line holds ids only. A
+ * repeated request is not logged, because its response is the stored one and nothing was changed.
  */
 import { log } from '../shared/log.ts'
-import type { HttpContext } from './door.ts'
+import type { HttpContext } from './api.ts'
 
-/** `facts`: who changed what, besides the tenant and mode. */
+/** Logs a change. `facts` holds the actor and the ids of what it changed. The tenant and mode are added. */
 export function logChange(
   c: HttpContext,
   event: string,
   facts: { actor: string; [id: string]: string | number },
 ): void {
-  if (c.get('repeatable')?.replayed) return
+  if (c.get('idempotentRequest')?.replayed) return
   log('info', { event, requestId: c.get('requestId'), ...facts, ...c.get('registry').scope })
 }

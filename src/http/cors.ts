@@ -1,23 +1,23 @@
 /**
- * CORS for browsers, only where the operator has named origins in CORS_ORIGINS. Without them a page of another origin may
- * not read an answer, and OPTIONS is a method like any other that no path has.
+ * CORS for browsers, only if the operator has set origins in CORS_ORIGINS. Otherwise a page of another origin cannot
+ * read a response, and OPTIONS gets 405 like any other method that a path does not have.
  */
 import type { MiddlewareHandler, Next } from 'hono'
 import { cors } from 'hono/cors'
-import type { HttpContext } from './door.ts'
+import type { HttpContext } from './api.ts'
 
-/** A browser asks again after this. */
+/** Seconds for which a browser caches the result of a preflight request. */
 const PREFLIGHT_LIFE_SECONDS = 7_200
 
 const handlers = new Map<string, ReturnType<typeof cors>>()
 
-/** `origins`: comma-separated, `*` for all. */
+/** Runs the CORS middleware for `origins`: a comma-separated list, or `*` for all. */
 export function withCors(origins: string, c: HttpContext, next: Next): ReturnType<MiddlewareHandler> {
   const known = handlers.get(origins)
   if (known) return known(c, next)
   const allowed = origins.split(',').map((origin) => origin.trim())
   const made = cors({
-    // No cookies are used, so nothing is sent along that the page does not have.
+    // `*` is safe: Roster uses no cookies, so a browser adds no credentials that the page does not have.
     origin: allowed.includes('*') ? '*' : allowed,
     allowMethods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     exposeHeaders: [

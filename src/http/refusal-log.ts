@@ -1,12 +1,23 @@
 /**
- * The log lines of refused requests. A caller over its limit, or a stranger, is refused thousands of times a second, and each
- * line would cost more than its refusal: those are gathered, one line a second for each tenant, reason and isolate.
+ * Logs refused requests. A caller over its limit or without a key may be refused thousands of times a second, and each
+ * line would cost more than the refusal. So each isolate logs only one line a second for such refusals of a tenant,
+ * mode and reason.
  */
 import { LRUCache } from 'lru-cache'
 import { type LogLevel, type LogLine, log } from '../shared/log.ts'
 
-/** What can be had without end at no cost: without a key, over a limit, or while something is away. */
-const GATHERED = new Set(['unauthorized', 'rate_limited', 'annual_limit_reached', 'tenant_suspended', 'unavailable'])
+/**
+ * Reasons that a caller can cause without limit and at no cost: it has no valid key, it is over a limit, or something
+ * is unavailable.
+ */
+const GATHERED = new Set([
+  'unauthorized',
+  'rate_limited',
+  'annual_limit_reached',
+  'tenant_suspended',
+  'unavailable',
+  'insufficient_storage',
+])
 const GATHERED_FOR_MS = 1_000
 const TENANTS_MAX = 1_000
 

@@ -1,4 +1,7 @@
-/** The id of a request: the caller's own when it is usable, else a new one. It is on every answer and in every log line. */
+/**
+ * Chooses the id of a request: the caller's own if it is usable, else a new one. Every response and every log line has
+ * the id.
+ */
 
 const USABLE = /^[\x21-\x7e]{1,128}$/
 

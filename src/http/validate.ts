@@ -1,41 +1,54 @@
 /**
- * zod at the doors: one validator for bodies and one for query strings, both of which name the field and the mend.
- * The schemas themselves belong to the doors.
+ * Checks bodies and query strings by the zod schemas of an API. Every problem names the field and how to fix it.
  */
 import { zValidator } from '@hono/zod-validator'
 import type { MiddlewareHandler } from 'hono'
-import * as z from 'zod'
-import { Refused } from '../registry/failures.ts'
-import { prefers } from '../shared/prefer.ts'
-import { unstorableString } from './body.ts'
-import type { HttpContext, HttpEnv } from './door.ts'
-import { problemsOf, unknownFields } from './problems.ts'
+import type * as z from 'zod'
+import { type InputProblem, RegistryError } from '../registry/errors.ts'
+import { problemsOf, unknownFields, unknownName, WITH_INPUT } from '../validation/problems.ts'
+import { unstorableString } from '../validation/storable-text.ts'
+import type { HttpContext, HttpEnv } from './api.ts'
+import { prefers } from './prefer.ts'
 
-/** No list of any door is longer. */
+/** The most entries in a list. No list of any API may be longer. */
 const LIST_LENGTH_MAX = 1_000
 
-/** Put `jsonBody` before it. Unknown fields are ignored unless the caller prefers `handling=strict`. */
-export function validJson<Schema extends z.ZodType>(schema: Schema) {
-  return zValidator(
+/**
+ * Returns a middleware that checks the JSON body. Unknown fields are ignored unless the caller prefers
+ * `handling=strict`. The middleware throws `RegistryError` with `invalid_input`, or with `body_not_json` for a body
+ * that does not parse.
+ */
+export function jsonValidator(schema: z.ZodType): MiddlewareHandler<HttpEnv> {
+  const validator = zValidator(
     'json',
     schema,
     async (result, c) => {
-      if (!result.success) throw new Refused({ reason: 'invalid_input', problems: problemsOf(result.error) })
-      if (prefersStrict(c.req.header('prefer'))) {
+      if (!result.success) throw invalidInput(problemsOf(result.error, { schema, value: await c.req.json() }))
+      if (prefersStrict(c as unknown as HttpContext)) {
         const problems = unknownFields(await c.req.json(), schema)
-        if (problems.length > 0) throw new Refused({ reason: 'invalid_input', problems })
+        if (problems.length > 0) throw invalidInput(problems)
       }
     },
     {
       validationFunction: (bounded, value) => {
         refuseLongLists(value)
-        return bounded.safeParseAsync(value) as never
+        // The type of the option is that of a synchronous result; the validator awaits it.
+        return bounded.safeParseAsync(value, WITH_INPUT) as never
       },
     },
   )
+  // Its type is that of any app, but only this app calls it.
+  return validator as unknown as MiddlewareHandler<HttpEnv>
 }
 
-/** A schema looks at every entry before it counts them: a body of a hundred thousand would keep it busy for a second. */
+function invalidInput(problems: InputProblem[]): RegistryError {
+  return new RegistryError({ reason: 'invalid_input', problems })
+}
+
+/**
+ * Throws `RegistryError` with `invalid_input` for a list that is too long. A schema checks every entry before it counts
+ * them, so a list of a hundred thousand entries would take it a second.
+ */
 function refuseLongLists(body: unknown): void {
   const further: { path: string; value: unknown }[] = [{ path: '', value: body }]
   for (let at = further.pop(); at !== undefined; at = further.pop()) {
@@ -44,7 +57,7 @@ function refuseLongLists(body: unknown): void {
     if (Array.isArray(value) && value.length > LIST_LENGTH_MAX) {
       const fix = `send at most ${LIST_LENGTH_MAX}`
       const problem = { field: path, message: `has more than ${LIST_LENGTH_MAX} entries`, fix }
-      throw new Refused({ reason: 'invalid_input', problems: [problem] })
+      throw invalidInput([problem])
     }
     for (const [key, inner] of Object.entries(value)) {
       if (typeof inner === 'object') further.push({ path: path === '' ? key : `${path}.${key}`, value: inner })
@@ -52,20 +65,14 @@ function refuseLongLists(body: unknown): void {
   }
 }
 
-/** A filter that is silently ignored answers the wrong question: unknown and repeated parameters are refused. */
-export function validQuery<Shape extends z.ZodRawShape>(shape: Shape) {
-  return zValidator('query', z.strictObject(shape), (result) => {
-    if (!result.success) throw new Refused({ reason: 'invalid_input', problems: problemsOf(result.error) })
-  })
-}
-
 /**
- * The query string as `schema` reads it, a name that is given more than once as an array. For handlers in which most
- * requests have no query string: it costs nothing until it is called.
+ * Returns the query string as `schema` parses it. A name that occurs more than once becomes an array. Throws
+ * `RegistryError` with `invalid_input` for any problem, because silently ignoring a filter would return wrong results.
  */
 export function readQuery<Schema extends z.ZodType>(c: HttpContext, schema: Schema): z.output<Schema> {
-  const { data, error } = schema.safeParse(queryParameters(c.req.raw.url))
-  if (error) throw new Refused({ reason: 'invalid_input', problems: problemsOf(error) })
+  const value = queryParameters(c.req.raw.url)
+  const { data, error } = schema.safeParse(value, WITH_INPUT)
+  if (error) throw invalidInput(problemsOf(error, { schema, value }))
   return data
 }
 
@@ -74,8 +81,8 @@ function queryParameters(url: string): Record<string, string | string[]> {
   const parameters = new Map<string, string[]>()
   if (at !== -1) {
     for (const [name, value] of new URLSearchParams(url.slice(at))) {
-      const problem = unstorableString(value, name)
-      if (problem) throw new Refused({ reason: 'invalid_input', problems: [problem] })
+      const problem = unstorableString(value, name) ?? undecodedText(url, value, name)
+      if (problem) throw invalidInput([problem])
       const values = parameters.get(name)
       if (values) values.push(value)
       else parameters.set(name, [value])
@@ -86,21 +93,22 @@ function queryParameters(url: string): Record<string, string | string[]> {
   ) as Record<string, string | string[]>
 }
 
-/** For a route that takes no query parameters: `validQuery({})` without its cost where there are none. */
-export const noQuery: MiddlewareHandler<HttpEnv> = function noQuery(c, next) {
-  refuseQuery(c)
-  return next()
+/** Returns a problem for a value with bytes that are no UTF-8: the URL parser has replaced them by U+FFFD. */
+function undecodedText(url: string, value: string, field: string): InputProblem | null {
+  if (!value.includes('\ufffd') || /%ef%bf%bd|\ufffd/i.test(url)) return null
+  return { field, message: 'is not percent-encoded UTF-8', fix: 'encode it as encodeURIComponent does' }
 }
 
+/** Throws `RegistryError` with `invalid_input` if there is any query parameter. Used by routes that take none. */
 export function refuseQuery(c: HttpContext): void {
-  const at = c.req.raw.url.indexOf('?')
-  const names = at === -1 ? [] : [...new Set(new URLSearchParams(c.req.raw.url.slice(at)).keys())]
+  const { url } = c.req.raw
+  const at = url.indexOf('?')
+  const names = at === -1 ? [] : [...new Set(new URLSearchParams(url.slice(at)).keys())]
   if (names.length === 0) return
-  const problems = names.map((field) => ({ field, message: 'is not known here', fix: 'remove it' }))
-  throw new Refused({ reason: 'invalid_input', problems })
+  throw invalidInput(names.map((name) => unknownName([name], 'is not known here', [])))
 }
 
-/** Whether unknown fields of the body are to be refused. */
-export function prefersStrict(prefer: string | undefined): boolean {
-  return prefers(prefer, 'handling=strict')
+/** Returns true if unknown fields of the body are to be refused. */
+export function prefersStrict(c: HttpContext): boolean {
+  return prefers(c, 'handling', 'strict')
 }

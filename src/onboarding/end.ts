@@ -1,5 +1,5 @@
 /**
- * How a run ends, and who is told. A run that has ended already, or whose customer was erased, stays as it is.
+ * Ends a run and enqueues the event of it. A run that has ended already, or whose customer was erased, stays as it is.
  */
 import type { Scope } from '../registry/customer.ts'
 import type { Clock } from '../shared/clock.ts'
@@ -8,7 +8,7 @@ import { log } from '../shared/log.ts'
 import type { RunStore } from './ports.ts'
 import { currentStep, failed, finished, type Run } from './run.ts'
 
-/** Whom the log of events names for what a workflow does. */
+/** Actor of the changes that a workflow makes, as the event log names it. */
 export const ONBOARDING_ACTOR = 'onboarding'
 
 export interface EndDeps {
@@ -16,16 +16,16 @@ export interface EndDeps {
   runs: RunStore
   clock: Clock
   newId: NewId
-  /** Says through the queue that an event of the customer is to be sent. Never throws. */
-  announce(customerId: string): Promise<void>
+  /** Enqueues the deliveries of an event of the customer. Never throws. */
+  enqueueDeliveries(customerId: string): Promise<void>
 }
 
-/** Every step is done. */
+/** Ends a run whose steps are all done. */
 export async function finishRun(deps: EndDeps, customerId: string): Promise<void> {
   await end(deps, customerId, finished)
 }
 
-/** The step that the run is at has failed for good, or nobody takes it further. */
+/** Ends a run whose current step has failed for good, or that the engine has given up. */
 export async function failRun(deps: EndDeps, customerId: string): Promise<void> {
   const run = await end(deps, customerId, failed)
   if (run?.status !== 'failed') return
@@ -33,13 +33,13 @@ export async function failRun(deps: EndDeps, customerId: string): Promise<void> 
   log('warn', { event: 'onboarding_failed', customerId, step: currentStep(run) + 1, tenantId, mode })
 }
 
-/** What the end of a run goes by in the log of events. */
+/** Returns the request id of the event that ends a run. */
 export function endRequestId(customerId: string): string {
   return `onboarding_${customerId}`
 }
 
 async function end(
-  { runs, clock, newId, announce }: EndDeps,
+  { runs, clock, newId, enqueueDeliveries }: EndDeps,
   customerId: string,
   next: (run: Run, nowMs: number) => Run | null,
 ): Promise<Run | null> {
@@ -47,6 +47,6 @@ async function end(
     const nowMs = clock()
     return { id: newId('event', nowMs), nowMs, requestId: endRequestId(customerId) }
   })
-  if (run) await announce(customerId)
+  if (run) await enqueueDeliveries(customerId)
   return run
 }

@@ -1,17 +1,18 @@
 /**
- * What may be done about onboarding: settings are read and replaced, runs are started, shown and told of signals. Every door
- * and the queue call these. What the steps of a run do is in perform.ts.
+ * The operations on onboarding: read and replace settings; start and show runs; send signals to them. The APIs and the
+ * queue call these. The work of a run's steps is in perform.ts.
  */
 import { type DestinationRules, problemOfDestination } from '../events/destination.ts'
 import { rotateSecrets } from '../events/rotation.ts'
 import { newSecret } from '../events/signature.ts'
+import { type IdempotentRequest, storeResultAfter, withIdempotency } from '../idempotency/idempotency.ts'
 import type { Scope } from '../registry/customer.ts'
-import { type InputProblem, Refused } from '../registry/failures.ts'
-import { keptAfterwards, onceOnly, type Repeatable } from '../registry/once.ts'
+import { type InputProblem, invalidInput, notFound, ruledOut, unavailable } from '../registry/errors.ts'
+import type { Precondition } from '../registry/precondition.ts'
 import type { Clock } from '../shared/clock.ts'
 import { describeError, log } from '../shared/log.ts'
-import type { Engine, KeptSettings, OnboardingParams, RunQueue, RunStore, SettingsStore } from './ports.ts'
-import { hasEnded, progressOf, type Run, signalled, signalsOf, waitsFor } from './run.ts'
+import type { Engine, OnboardingParams, RunQueue, RunStore, SettingsStore, StoredSettings } from './ports.ts'
+import { awaitsRetry, hasEnded, progressOf, type Run, retargeted, signalled, signalsOf, waitsFor } from './run.ts'
 import type { OnboardingSettings } from './steps.ts'
 
 export interface OnboardingDeps {
@@ -29,9 +30,7 @@ export interface StartDeps {
   clock: Clock
 }
 
-const RETRY_AFTER_MS = 1_000
-
-const NOTHING_SET: KeptSettings = {
+const NOTHING_SET: StoredSettings = {
   settings: { workflows: {} },
   version: 0,
   secrets: [],
@@ -39,38 +38,37 @@ const NOTHING_SET: KeptSettings = {
   updatedBy: null,
 }
 
-export async function readSettings({ settings }: OnboardingDeps): Promise<KeptSettings> {
+export async function readSettings({ settings }: OnboardingDeps): Promise<StoredSettings> {
   return (await settings.read()) ?? NOTHING_SET
 }
 
-/** Replaces the whole. `secret` is what signs the calls of webhook steps, told with the first settings and never again. */
+/**
+ * Replaces all settings. `secret` signs the calls of webhook steps; it is returned with the first settings and never
+ * again. Throws `RegistryError` with `version_conflict` if the settings do not meet the precondition.
+ */
 export async function replaceSettings(
   deps: OnboardingDeps,
   settings: OnboardingSettings,
-  by: { ifVersion: number | null; actor: string },
-): Promise<KeptSettings & { secret: string | null }> {
+  by: { precondition: Precondition | null; actor: string },
+): Promise<StoredSettings & { secret: string | null }> {
   await requireDestinations(settings, deps)
   const secret = newSecret()
   const kept = await deps.settings.replace(settings, { ...by, secret, nowMs: deps.clock() })
-  if (!kept) {
-    const { version } = await readSettings(deps)
-    throw new Refused({ reason: 'version_conflict', currentVersion: version, resource: 'setting' })
-  }
   return { ...kept, secret: kept.secrets.some((known) => known.secret === secret) ? secret : null }
 }
 
-/** A new secret; those before it sign along for `overlapMs`. */
+/** Adds a new secret. Earlier ones continue to sign for `overlapMs`. */
 export function rotateSecret(
   { settings, clock }: OnboardingDeps,
   overlapMs: number,
-  repeatable: Repeatable | null,
+  idempotentRequest: IdempotentRequest | null,
 ): Promise<{ secret: string }> {
-  return onceOnly({ store: settings, clock }, repeatable, (keep) =>
+  return withIdempotency({ store: settings, clock }, idempotentRequest, (keep) =>
     rotateSecrets({ overlapMs, nowMs: clock() }, async (rotate) => {
       const kept = await settings.read()
-      if (!kept) throw new Refused({ reason: 'not_found', resource: 'setting' })
+      if (!kept) throw notFound('setting')
       const { secret, secrets } = rotate(kept.secrets)
-      return (await settings.replaceSecrets(kept.secrets, secrets, await keep(null, { secret }))) ? { secret } : null
+      return (await settings.replaceSecrets(kept.secrets, secrets, await keep({ secret }))) ? { secret } : null
     }),
   )
 }
@@ -80,48 +78,78 @@ export async function readRun({ runs }: OnboardingDeps, customerId: string): Pro
 }
 
 /**
- * Tells a run of a signal: kept first, so that a run that has not come so far finds it there, and told to the engine then. A
- * signal that was told before is as good as told.
+ * Sends a signal to a run. Stores it first, so that a run that reaches the waiting step later finds it; then notifies
+ * the engine. A repeated signal has no further effect.
  */
 export function signalRun(
   deps: OnboardingDeps,
   customerId: string,
   signal: string,
-  repeatable: Repeatable | null,
+  idempotentRequest: IdempotentRequest | null,
 ): Promise<Run> {
   const { settings, clock } = deps
-  return onceOnly({ store: settings, clock }, repeatable, async (keep) => {
-    const run = await tellRun(deps, customerId, signal)
-    return keptAfterwards(settings, keep, run)
+  return withIdempotency({ store: settings, clock }, idempotentRequest, async (keep) => {
+    const run = await sendSignal(deps, customerId, signal)
+    return storeResultAfter(settings, keep, run)
   })
 }
 
-async function tellRun(deps: OnboardingDeps, customerId: string, signal: string): Promise<Run> {
+async function sendSignal(deps: OnboardingDeps, customerId: string, signal: string): Promise<Run> {
   const run = found(await deps.runs.change(customerId, (now) => signalled(now, signal, deps.clock())))
   requireSignal(run, signal)
   if (hasEnded(run)) return run
   try {
-    // A run that is not started yet looks for its signals when it gets there.
+    // A run that has not started yet checks its stored signals when it reaches the step.
     await deps.engine.signal({ ...deps.scope, customerId }, signal)
   } catch (error) {
-    log('error', { event: 'signal_not_told', customerId, error: describeError(error), ...deps.scope })
-    throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
+    log('error', { event: 'signal_not_sent', customerId, error: describeError(error), ...deps.scope })
+    throw unavailable()
   }
   return run
 }
 
-/** What a message of the queue asks for. One that comes late, or twice, starts nothing. */
+/**
+ * Attempts the current step of a run now if it waits for its next attempt, with the URLs of the settings as they are
+ * now. Else changes nothing.
+ */
+export function retryRun(
+  deps: OnboardingDeps,
+  customerId: string,
+  idempotentRequest: IdempotentRequest | null,
+): Promise<Run> {
+  const { settings, clock } = deps
+  return withIdempotency({ store: settings, clock }, idempotentRequest, async (keep) =>
+    storeResultAfter(settings, keep, await retry(deps, customerId)),
+  )
+}
+
+async function retry(deps: OnboardingDeps, customerId: string): Promise<Run> {
+  const { settings } = await readSettings(deps)
+  const run = found(
+    await deps.runs.change(customerId, (now) => retargeted(now, settings.workflows[now.workflow]?.steps ?? [])),
+  )
+  if (!awaitsRetry(run)) return run
+  try {
+    await deps.engine.restart({ ...deps.scope, customerId })
+  } catch (error) {
+    log('error', { event: 'onboarding_not_retried', customerId, error: describeError(error), ...deps.scope })
+    throw unavailable()
+  }
+  return run
+}
+
+/** Starts the run that a queue message names. A late or repeated message starts nothing. */
 export async function startRun({ queue, engine, clock }: StartDeps, params: OnboardingParams): Promise<void> {
   const started = await engine.start([params])
   await queue.started(started, clock())
-  // As a rule because too many are started at once: the message comes again a little later.
+  // Usually because too many are being started at once. The queue redelivers the message a little later.
   if (started.length === 0) throw new Error('the engine did not take the onboarding on')
 }
 
-/** Of one sweep, each with as many as the engine takes at once. */
+/** Rounds of one sweep; each starts as many runs as the engine accepts at once. */
 const START_ROUNDS_MAX = 20
 
-/** Starts what no message has started, and ends what the engine has given up. */
+/** Starts overdue runs whose message was lost, and ends runs that the engine has given up. */
 export async function sweepRuns(
   { queue, engine, clock }: StartDeps,
   end: (params: OnboardingParams) => Promise<void>,
@@ -131,20 +159,20 @@ export async function sweepRuns(
     if (overdue.length === 0) break
     const started = await engine.start(overdue)
     await queue.started(started, clock())
-    // It takes no more for now.
+    // The engine accepts no more for now.
     if (started.length < overdue.length) break
   }
   for (const params of await queue.claimUnderWay(clock())) {
     try {
       if (!(await engine.isAlive(params))) await end(params)
     } catch (error) {
-      // It is looked at again in a day; the others are looked at now.
+      // This run is checked again in a day; the others are checked now.
       log('error', { event: 'onboarding_not_looked_at', error: describeError(error), ...params })
     }
   }
 }
 
-/** Every problem is told at once, of the field that has it. */
+/** Throws all problems with the URLs of webhook steps at once, each with its field. */
 async function requireDestinations(
   { workflows }: OnboardingSettings,
   { scope, destinations }: OnboardingDeps,
@@ -158,13 +186,13 @@ async function requireDestinations(
   for (const { url } of named) if (!judged.has(url)) judged.set(url, problemOfDestination(url, destinations))
   const judgements = await Promise.all(named.map(({ url }) => judged.get(url))).catch((error): never => {
     log('warn', { event: 'lookup_failed', error: describeError(error), ...scope })
-    throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
+    throw unavailable()
   })
   const problems = named.flatMap(({ field }, at): InputProblem[] => {
     const problem = judgements[at]
     return problem ? [{ field, message: problem.message, fix: problem.fix }] : []
   })
-  if (problems.length > 0) throw new Refused({ reason: 'invalid_input', problems })
+  if (problems.length > 0) throw invalidInput(problems)
 }
 
 function requireSignal(run: Run, signal: string): void {
@@ -172,18 +200,14 @@ function requireSignal(run: Run, signal: string): void {
   const names = signalsOf(run)
   if (at === -1) {
     const fix = names.length > 0 ? `send one of ${names.join(', ')}` : 'send none: no step waits for one'
-    throw refused('signal', 'is a signal that no step waits for', fix)
+    throw ruledOut('signal', 'is a signal that no step waits for', fix)
   }
   if (hasEnded(run) && progressOf(run, at).signalledAtMs === null) {
-    throw refused('signal', 'comes too late', 'send none: the onboarding has ended')
+    throw ruledOut('signal', 'comes too late', 'send none: the onboarding has ended')
   }
-}
-
-function refused(field: string, message: string, fix: string): Refused {
-  return new Refused({ reason: 'invalid_input', problems: [{ field, message, fix }] })
 }
 
 function found(run: Run | null): Run {
-  if (!run) throw new Refused({ reason: 'not_found', resource: 'onboarding' })
+  if (!run) throw notFound('onboarding')
   return run
 }

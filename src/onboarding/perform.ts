@@ -1,19 +1,19 @@
 /**
- * What each step of an onboarding does, given the run as it stands. Whatever is done here may be done twice, and then has
- * happened once: a change is made on the version that was seen when it was not yet made, a call bears the same id.
- * Nothing is answered but whether to go on, because the engine keeps answers where no erasure can reach them.
+ * Performs each step of an onboarding for the current state of its run. Every action is safe to repeat: a change is
+ * made on the version that was read before the change existed, and a call has the same id each time. Methods return
+ * only whether to go on, because the engine stores results where no erasure reaches them.
  */
 import { postSigned } from '../events/deliver.ts'
 import type { Customer, CustomerChanges } from '../registry/customer.ts'
-import { type Failure, Refused } from '../registry/failures.ts'
+import { type Failure, RegistryError } from '../registry/errors.ts'
 import { updateCustomer } from '../registry/operations.ts'
 import { endRequestId, failRun, finishRun } from './end.ts'
 import type { Found, RunDeps } from './ports.ts'
-import { begun, completed, hasEnded, progressOf, type Run, wentWrong } from './run.ts'
+import { begun, completed, failStep, hasEnded, progressOf, type Run } from './run.ts'
 import type { Step } from './steps.ts'
-import { resultOfAnswer, STEP_ANSWER_BYTES_MAX, type StepResult, webhookIdOf } from './webhook-step.ts'
+import { resultOfResponse, STEP_RESPONSE_BOUNDS, type StepResult, webhookIdOf } from './webhook-step.ts'
 
-/** A step failed, in words that may be told. `final`: another attempt would not mend it. */
+/** Thrown when a step has failed. Its message may be shown to the tenant. `final`: another attempt would fail too. */
 export class StepFailed extends Error {
   readonly final: boolean
   constructor(reason: string, final: boolean) {
@@ -23,15 +23,15 @@ export class StepFailed extends Error {
   }
 }
 
-/** What the engine has to know of a step: how long to wait, and for what. */
+/** The part of a step that the engine needs: how long to wait, and for which signal. */
 export type PlannedStep =
   | { type: 'set_metadata' }
   | { type: 'webhook' }
   | { type: 'wait'; seconds: number }
   | { type: 'wait_for'; signal: string; timeoutSeconds: number }
 
-/** `ended`: the run is no more, because its customer was erased or somebody ended it. */
-export type Went = 'done' | 'wait' | 'ended'
+/** `ended`: there is no run any more, because its customer was erased or the run was ended. */
+export type StepOutcome = 'done' | 'wait' | 'ended'
 
 export class Performer {
   readonly #customerId: string
@@ -42,18 +42,21 @@ export class Performer {
     this.#deps = deps
   }
 
-  /** The steps in their order; null when there is nothing to do. */
+  /** Returns the steps in their order; null when there is nothing to do. */
   async plan(): Promise<PlannedStep[] | null> {
     const run = await this.#deps.runs.read(this.#customerId)
     return run && !hasEnded(run) ? run.steps.map(plannedStep) : null
   }
 
-  /** A step that changes or calls something. Whatever it throws is worth another attempt, but for a final `StepFailed`. */
-  async act(at: number): Promise<Went> {
+  /**
+   * Performs a step that changes or calls something. Any error justifies another attempt, except a final
+   * `StepFailed`.
+   */
+  async act(at: number): Promise<StepOutcome> {
     const run = await this.#begin(at)
     if (!run) return 'ended'
     if (progressOf(run, at).status === 'completed') return 'done'
-    return this.#told(at, async () => {
+    return this.#storingFailure(at, async () => {
       const found = await this.#find(run, at)
       if (!found) return 'ended'
       if (!found.made) await this.#attempt(run, at, found.customer)
@@ -61,8 +64,8 @@ export class Performer {
     })
   }
 
-  /** `done`: what the step waits for has happened. */
-  async beginWait(at: number): Promise<Went> {
+  /** Begins a waiting step. Returns `done` if what it waits for has happened already. */
+  async beginWait(at: number): Promise<StepOutcome> {
     const run = await this.#begin(at)
     if (!run) return 'ended'
     const { status, signalledAtMs } = progressOf(run, at)
@@ -70,14 +73,14 @@ export class Performer {
     return signalledAtMs === null ? 'wait' : this.#complete(at)
   }
 
-  /** `timedOut`: the signal did not come, as far as the engine has heard. */
-  async endWait(at: number, timedOut: boolean): Promise<Went> {
+  /** Ends a waiting step. `timedOut`: the engine received no signal in time. */
+  async endWait(at: number, timedOut: boolean): Promise<StepOutcome> {
     const run = await this.#deps.runs.read(this.#customerId)
     if (!run || hasEnded(run)) return 'ended'
     const step = run.steps[at]
-    // It may have been told of where the engine did not hear it.
+    // The signal may have been stored although the engine never received it.
     const isLate = timedOut && step?.type === 'wait_for' && progressOf(run, at).signalledAtMs === null
-    return this.#told(at, async () => {
+    return this.#storingFailure(at, async () => {
       if (isLate) throw new StepFailed(`${step.signal} did not come within ${step.timeoutSeconds} seconds`, true)
       return (await this.#find(run, at)) ? this.#complete(at) : 'ended'
     })
@@ -87,12 +90,12 @@ export class Performer {
     return finishRun(this.#deps, this.#customerId)
   }
 
-  /** Ends the run where it is. */
+  /** Ends the run as failed at its current step. */
   fail(): Promise<void> {
     return failRun(this.#deps, this.#customerId)
   }
 
-  /** The customer as it is; null when it is no more. */
+  /** Returns the customer as it is; null when it has been erased. */
   async #find(run: Run, at: number): Promise<Found | null> {
     const sinceMs = progressOf(run, at).startedAtMs ?? run.createdAtMs
     const found = await this.#deps.runs.find(this.#customerId, requestIdOf(this.#customerId, at), sinceMs)
@@ -106,18 +109,18 @@ export class Performer {
     if (result.changes) await this.#write(customer, result.changes, requestIdOf(this.#customerId, at))
   }
 
-  /** What goes wrong with the step is kept with it. */
-  async #told(at: number, work: () => Promise<Went>): Promise<Went> {
+  /** Stores the error of a step with the step, and rethrows it. */
+  async #storingFailure(at: number, work: () => Promise<StepOutcome>): Promise<StepOutcome> {
     try {
       return await work()
     } catch (error) {
-      await this.#change((now) => wentWrong(now, at, reasonOf(error)))
+      await this.#change((now) => failStep(now, at, reasonOf(error)))
       throw error
     }
   }
 
   async #resultOf(run: Run, at: number, customer: Customer): Promise<StepResult> {
-    const { settings, post, words } = this.#deps
+    const { settings, post, format } = this.#deps
     const step = run.steps[at]
     if (step?.type === 'set_metadata') return { changes: { metadata: { merge: step.metadata } } }
     if (step?.type !== 'webhook') return { changes: null }
@@ -127,21 +130,24 @@ export class Performer {
         url: step.url,
         secrets: kept?.secrets ?? [],
         id: webhookIdOf(this.#customerId, at),
-        body: words.body(run, at, customer),
-        answerBytesMax: STEP_ANSWER_BYTES_MAX,
+        body: format.body(run, at, customer),
+        response: STEP_RESPONSE_BOUNDS,
       },
       post,
     )
-    return resultOfAnswer(posted, customer, words)
+    return resultOfResponse(posted, customer, format)
   }
 
-  /** On the version that was seen when the change was not made yet: of two attempts that overlap one is refused. */
+  /**
+   * Writes on the version that was read when the change did not exist yet, so one of two overlapping attempts is
+   * refused.
+   */
   async #write(customer: Customer, changes: CustomerChanges, requestId: string): Promise<void> {
     const registry = this.#deps.registry(requestId)
     try {
-      await updateCustomer(registry, { id: customer.id }, changes, customer.version)
+      await updateCustomer(registry, { id: customer.id }, changes, { versions: [customer.version] })
     } catch (error) {
-      if (error instanceof Refused) throw new StepFailed(error.failure.reason, !mayPass(error.failure))
+      if (error instanceof RegistryError) throw new StepFailed(error.failure.reason, !isRetryable(error.failure))
       throw error
     }
   }
@@ -151,7 +157,7 @@ export class Performer {
     return run && !hasEnded(run) ? run : null
   }
 
-  async #complete(at: number): Promise<Went> {
+  async #complete(at: number): Promise<StepOutcome> {
     const run = await this.#change((now) => completed(now, at, this.#deps.clock()))
     return run && !hasEnded(run) ? 'done' : 'ended'
   }
@@ -173,19 +179,20 @@ function plannedStep(step: Step): PlannedStep {
   }
 }
 
-/** What the change of a step goes by in the log of events. */
+/** Returns the request id of a step's change, as the event log stores it. */
 function requestIdOf(customerId: string, at: number): string {
   return `${endRequestId(customerId)}_${at + 1}`
 }
 
-/** Whether the same change may go well the next time. */
-function mayPass({ reason }: Failure): boolean {
+/** Returns true if the same change may succeed the next time. */
+function isRetryable({ reason }: Failure): boolean {
   switch (reason) {
     case 'version_conflict':
     case 'rate_limited':
     case 'annual_limit_reached':
     case 'tenant_suspended':
     case 'unavailable':
+    case 'insufficient_storage':
     case 'internal':
       return true
     default:
@@ -193,7 +200,7 @@ function mayPass({ reason }: Failure): boolean {
   }
 }
 
-/** Words of ours only: what a library says may hold a name or a value. */
+/** Returns an error text that is ours: a library's message may contain a name or a value. */
 function reasonOf(error: unknown): string {
   return error instanceof StepFailed ? error.message : 'internal'
 }

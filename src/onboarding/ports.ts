@@ -1,65 +1,69 @@
 /**
- * What onboarding needs of the world, of one tenant and mode each: where settings and runs are kept, the engine that runs
- * workflows, the registry for its changes, and a way to call a tenant's systems. Storage and wiring supply them.
+ * Ports of onboarding, for one tenant and mode each: the stores of settings and runs, the engine that runs workflows,
+ * the registry for changes, and a sender for calls to a tenant's systems. Storage and composition implement them.
  */
 import type { PostDeps } from '../events/deliver.ts'
 import type { Secret } from '../events/signature.ts'
+import type { ResponseStore, ResponseToStore } from '../idempotency/idempotency.ts'
 import type { Customer, Scope } from '../registry/customer.ts'
-import type { AnswerStore, KeptAnswer } from '../registry/once.ts'
 import type { Registry } from '../registry/ports.ts'
+import type { Precondition } from '../registry/precondition.ts'
 import type { EndDeps } from './end.ts'
 import type { Run } from './run.ts'
 import type { OnboardingSettings } from './steps.ts'
-import type { StepWords } from './webhook-step.ts'
+import type { StepFormat } from './webhook-step.ts'
 
-/** Ids and nothing else: what the engine keeps, no erasure can reach. */
+/** Ids only, because no erasure reaches what the engine stores. */
 export interface OnboardingParams extends Scope {
   customerId: string
 }
 
-export interface KeptSettings {
+export interface StoredSettings {
   settings: OnboardingSettings
-  /** Rises with every change; 0 where nothing was ever set. */
+  /** Rises with every change; 0 before the first. */
   version: number
-  /** The first signs for good, the others until they expire. Never shown, never logged. */
+  /** The first signs until it is rotated out, the others until they expire. Never shown, never logged. */
   secrets: Secret[]
   updatedAtMs: number | null
   updatedBy: string | null
 }
 
-/** An answer to be kept is kept if the change was made. */
-export interface SettingsStore extends AnswerStore {
-  /** Null: nothing was ever set. */
-  read(): Promise<KeptSettings | null>
+/** Writes a stored response only if the change was made. */
+export interface SettingsStore extends ResponseStore {
+  /** Returns null if settings were never stored. */
+  read(): Promise<StoredSettings | null>
   /**
-   * Replaces the whole if the version is still `ifVersion` (null: whatever it is). `secret` is kept with the first. Null:
-   * the version was another.
+   * Replaces all settings. Stores `secret` only with the first settings. Throws `RegistryError` with
+   * `version_conflict` if the settings do not meet the precondition. Settings that were never stored have version 0.
    */
   replace(
     settings: OnboardingSettings,
-    by: { ifVersion: number | null; secret: string; actor: string; nowMs: number },
-  ): Promise<KeptSettings | null>
-  /** Only if the secrets are still those that the caller has seen. */
-  replaceSecrets(seen: readonly Secret[], secrets: Secret[], kept: KeptAnswer | null): Promise<boolean>
+    by: { precondition: Precondition | null; secret: string; actor: string; nowMs: number },
+  ): Promise<StoredSettings>
+  /** Replaces the secrets only if they are still those that the caller has read. */
+  replaceSecrets(seen: readonly Secret[], secrets: Secret[], response: ResponseToStore | null): Promise<boolean>
 }
 
-/** What a step meets before it changes anything, all as of one moment. */
+/** The state that a step finds before it changes anything, all as of one moment. */
 export interface Found {
   customer: Customer
-  /** Whether the change that bears this request id has been made. */
+  /** True when the change with this request id has been made. */
   made: boolean
 }
 
 export interface RunStore {
   read(customerId: string): Promise<Run | null>
-  /** Does what `next` says to the run as it is, however many do; answers what it is then. Null: there is no such run. */
+  /**
+   * Applies `next` to the current run, also under concurrent changes, and returns the result. Returns null if there
+   * is no such run.
+   */
   change(customerId: string, next: (run: Run) => Run | null): Promise<Run | null>
-  /** Null: there is no such customer, or it was erased. `sinceMs` is when the change was first tried. */
+  /** Returns null if there is no such customer, or it was erased. `sinceMs` is when the change was first attempted. */
   find(customerId: string, requestId: string, sinceMs: number): Promise<Found | null>
   /**
-   * Ends the run as `next` says, and writes the event that tells of it with the customer as it is, in one transaction.
-   * `stamp` is asked when the customer has been looked at, so that the id of the event comes behind those of its changes.
-   * Null: there is nothing to end.
+   * Ends the run as `next` says, and writes the event of it with the customer as it is, in one transaction. Calls
+   * `stamp` after the customer was read, so that the id of the event is later than those of its changes. Returns null
+   * if there is nothing to end.
    */
   end(
     customerId: string,
@@ -68,28 +72,30 @@ export interface RunStore {
   ): Promise<Run | null>
 }
 
-/** Runs whose beginning was not told to the engine, or that may have been given up by it, of all tenants. */
+/** Runs of all tenants that the engine does not have yet, or that it may have given up. */
 export interface RunQueue {
-  /** Takes those on that should have been started, so that nobody else does for a minute. */
+  /** Claims overdue runs, so that no other sweep starts them for a minute. */
   claimOverdue(nowMs: number): Promise<OnboardingParams[]>
-  /** The engine has them. */
+  /** Marks runs that the engine has accepted. */
   started(all: readonly OnboardingParams[], nowMs: number): Promise<void>
-  /** Those under way that were not looked at for a day; they will be in another. */
+  /** Claims runs that have been under way for a day since their last check. They are due again in a day. */
   claimUnderWay(nowMs: number): Promise<OnboardingParams[]>
 }
 
 export interface Engine {
-  /** Answers those that it has now, or had already. */
+  /** Returns those that the engine has now, including those it had before. */
   start(all: readonly OnboardingParams[]): Promise<OnboardingParams[]>
-  /** Wakes a run that waits for the signal. False: the engine has no such run. */
+  /** Wakes a run that waits for the signal. Returns false if the engine has no such run. */
   signal(params: OnboardingParams, signal: string): Promise<boolean>
+  /** Begins the run anew, which skips what is done. Returns false if the engine has no such run. */
+  restart(params: OnboardingParams): Promise<boolean>
   isAlive(params: OnboardingParams): Promise<boolean>
 }
 
 export interface RunDeps extends EndDeps {
   settings: SettingsStore
-  /** For the changes of a step: the registry as any caller has it, under a name of its own. */
+  /** The registry for the changes of a step, with an actor of its own. */
   registry(requestId: string): Registry
   post: PostDeps
-  words: StepWords
+  format: StepFormat
 }

@@ -1,6 +1,6 @@
 /**
- * How far the onboarding of one customer has come, and how it gets further. Pure: each function answers what the run is next,
- * or null where nothing is to change. Signals are kept here, with the step they are for, so that none is lost.
+ * The state of one customer's onboarding, and its transitions. Pure: each function returns the next state of the run,
+ * or null if nothing changes. Signals are stored here, with the step they are for, so that none is lost.
  */
 import type { EventType } from '../events/catalogue.ts'
 import { type Step, stepName } from './steps.ts'
@@ -12,9 +12,9 @@ export interface StepProgress {
   attempts: number
   startedAtMs: number | null
   finishedAtMs: number | null
-  /** What went wrong last. Never personal data. */
+  /** The last error. Never personal data. */
   error: string | null
-  /** When the signal came that a `wait_for` is for; it may come before the step. */
+  /** When the signal arrived that a `wait_for` step waits for. It may arrive before the step begins. */
   signalledAtMs: number | null
 }
 
@@ -23,7 +23,7 @@ export interface Run {
   workflow: string
   /** As they were configured when the customer was created. */
   steps: Step[]
-  /** Of the first so many steps; those behind them have not begun. */
+  /** Progress of the steps that have begun, in their order. */
   progress: StepProgress[]
   status: 'pending' | 'running' | 'completed' | 'failed'
   createdAtMs: number
@@ -47,7 +47,7 @@ export function hasEnded({ status }: Run): boolean {
   return status === 'completed' || status === 'failed'
 }
 
-/** A step is begun, or begun once more. One that is done stays so: it may be run twice. */
+/** Begins a step, or begins it again. A done step stays done although it may be run twice. */
 export function begun(run: Run, at: number, nowMs: number): Run | null {
   const before = progressOf(run, at)
   if (hasEnded(run) || before.status === 'completed') return null
@@ -61,12 +61,12 @@ export function completed(run: Run, at: number, nowMs: number): Run | null {
   return withStep(run, at, { status: 'completed', finishedAtMs: nowMs, error: null })
 }
 
-/** An attempt of the step went wrong; whether it is tried again is not for the run to say. */
-export function wentWrong(run: Run, at: number, error: string): Run | null {
+/** Notes a failed attempt of the step. The engine decides whether it is retried. */
+export function failStep(run: Run, at: number, error: string): Run | null {
   return hasEnded(run) ? null : withStep(run, at, { error })
 }
 
-/** Every step that waits for the signal has it now. It is a fact that was told: a second time changes nothing. */
+/** Notes the signal for every step that waits for it. A repeated signal changes nothing. */
 export function signalled(run: Run, signal: string, nowMs: number): Run | null {
   if (hasEnded(run)) return null
   const missing = run.steps.flatMap((step, at) =>
@@ -76,21 +76,42 @@ export function signalled(run: Run, signal: string, nowMs: number): Run | null {
   return missing.reduce((next, at) => withStep(next, at, { signalledAtMs: nowMs }), run)
 }
 
+/** Returns true if the current step has failed and waits for its next attempt. */
+export function awaitsRetry(run: Run): boolean {
+  const at = currentStep(run)
+  const { status, error } = progressOf(run, at)
+  return run.status === 'running' && status === 'running' && error !== null && !isWait(run.steps[at])
+}
+
+/**
+ * Gives the `webhook` steps that are not done the URLs of the same steps of `current`: those in the same place with the
+ * same name. Returns null if no URL differs, or if the run has ended.
+ */
+export function retargeted(run: Run, current: readonly Step[]): Run | null {
+  if (hasEnded(run)) return null
+  const steps = run.steps.map((step, at) => {
+    const now = current[at]
+    const isSame = step.type === 'webhook' && now?.type === 'webhook' && now.name === step.name
+    return isSame && progressOf(run, at).status !== 'completed' ? { ...step, url: now.url } : step
+  })
+  return JSON.stringify(steps) === JSON.stringify(run.steps) ? null : { ...run, steps }
+}
+
 export function waitsFor(step: Step, signal: string): boolean {
   return step.type === 'wait_for' && step.signal === signal
 }
 
-/** The signals that steps of the run wait for, in their order. */
+/** Returns the signals that steps of the run wait for, in their order. */
 export function signalsOf(run: Run): string[] {
   return [...new Set(run.steps.flatMap((step) => (step.type === 'wait_for' ? [step.signal] : [])))]
 }
 
-/** The last step is done. */
+/** Ends a run after its last step. */
 export function finished(run: Run, nowMs: number): Run | null {
   return hasEnded(run) ? null : { ...run, status: 'completed', finishedAtMs: nowMs }
 }
 
-/** The step that the run is at failed for good, and with it the run. A run whose every step is done has ended well. */
+/** Fails the current step, and with it the run. A run whose steps are all done has succeeded. */
 export function failed(run: Run, nowMs: number): Run | null {
   const at = currentStep(run)
   if (hasEnded(run) || progressOf(run, at).status === 'completed') return finished(run, nowMs)
@@ -99,10 +120,10 @@ export function failed(run: Run, nowMs: number): Run | null {
   return { ...ended, status: 'failed', finishedAtMs: nowMs }
 }
 
-/** The engine gave a step up that had no time to say why. */
+/** Used when the engine gave up a step that had no time to report its error. */
 const UNKNOWN_ERROR = 'did not end in time'
 
-/** The event that tells how a run ended. */
+/** Returns the event for the end of a run. */
 export function endOf(run: Run): { type: EventType; detail: Record<string, unknown> } {
   const { workflow } = run
   if (run.status === 'completed') return { type: 'customer.onboarding.completed', detail: { workflow } }
@@ -112,7 +133,7 @@ export function endOf(run: Run): { type: EventType; detail: Record<string, unkno
   return { type: 'customer.onboarding.failed', detail: { workflow, step: step ? stepName(step, at) : null, error } }
 }
 
-/** Where a run is: the first step that is not done. */
+/** Returns the index of the first step that is not done. */
 export function currentStep(run: Run): number {
   const at = run.steps.findIndex((_, index) => progressOf(run, index).status !== 'completed')
   return at === -1 ? run.steps.length - 1 : at

@@ -1,6 +1,6 @@
 /**
- * What an onboarding is made of: named workflows, each a list of steps, as a tenant configures them. Pure, plain data; how
- * they are spelled is the door's, what becomes of them is in run.ts.
+ * Onboarding workflows as a tenant configures them: each has a name and a list of steps. Plain data. The APIs define
+ * their wire format; run.ts has their progress.
  */
 
 /** Metadata is merged; null removes a key. */
@@ -12,7 +12,7 @@ type StepAction =
 
 export type Step = { name: string | null } & StepAction
 
-/** As it is stored: the trigger `customers_onboarding` takes the steps of a workflow from here. */
+/** As they are stored: the trigger `customers_onboarding` reads the steps of a workflow from here. */
 export interface OnboardingSettings {
   workflows: Record<string, { steps: Step[] }>
 }
@@ -20,16 +20,16 @@ export interface OnboardingSettings {
 export const ONBOARDING_BOUNDS = {
   workflowsMax: 10,
   stepsMax: 20,
-  /** Of one workflow, as JSON: each run has a copy. */
+  /** Limit for one workflow as JSON: each run has a copy of it. */
   stepsBytesMax: 16 * 1024,
   workflowNameLengthMax: 40,
   stepNameLengthMax: 100,
   signalLengthMax: 40,
-  /** The longest that a Workflow sleeps. */
+  /** The longest sleep of a Workflow. */
   waitSecondsMax: 365 * 86_400,
 } as const
 
-/** What a step is called in what is told of it. `at` counts from 0. */
+/** Returns the name of a step for events and responses. `at` counts from 0. */
 export function stepName(step: Step, at: number): string {
   return step.name ?? `step_${at + 1}`
 }

@@ -1,55 +1,130 @@
 /**
- * Customers by the hundred thousand: what a line of an import is to the registry, what becomes of it, and what it costs.
- * A line is an upsert by external id, as `upsertCustomer`; an absent field is kept, null clears it.
+ * Types and bounds of imports and exports of up to hundreds of thousands of customers: the lines of an import, their
+ * outcomes and their cost in permits. A line is an upsert by external id, like `upsertCustomer`. An absent field is
+ * kept, null clears it.
  */
-import type { CustomerChanges } from './customer.ts'
-import type { Failure } from './failures.ts'
+import type { CustomerChanges, ParentReference } from './customer.ts'
+import type { Failure } from './errors.ts'
 import type { OnboardingChoice } from './ports.ts'
 
-export type ImportedFields = Omit<CustomerChanges, 'externalId' | 'profile' | 'metadata'> & {
+export type ImportedFields = Omit<CustomerChanges, 'externalId' | 'parent' | 'profile' | 'metadata'> & {
   metadata?: { replace: Record<string, string> } | undefined
+  profile?: { replace: Record<string, unknown> } | undefined
+  parent?: ImportedParent | null | undefined
 }
 
+/**
+ * The parent that a line names. For an archived customer: the first of `ids` that exists, archived or not, else the
+ * customer that has the external id.
+ */
+export type ImportedParent = ParentReference | { ids: string[]; externalId: string | null }
+
 export interface ImportLine {
-  /** Of the customer, should the line create one. Chosen by the sender, so that a repeat is the same. */
+  /**
+   * Distinguishes the line from the others, and is the id of the customer if the line creates one; see `newIdOf`. The
+   * sender chooses it, so that a repeat has the same id.
+   */
   id: string
   externalId: string
   fields: ImportedFields
-  /** Should the line create a customer. Absent from an isolate that runs older code: none, as for most lines. */
+  /**
+   * The workflow of the customer if the line creates one. An isolate that runs older code leaves it out, which means no
+   * workflow, as for most lines.
+   */
   onboarding?: OnboardingChoice
+  /** Former external ids, which find the customer too. Those that it has besides are kept. */
+  formerIds?: string[]
+  /**
+   * Set for an archived customer: its possible ids. The first that exists is the customer; if there is none, the line
+   * creates it with the last. An import never archives a customer, and never changes one that is archived.
+   */
+  archivedIds?: string[]
+}
+
+/** Returns the id of the customer if the line creates one. */
+export function newIdOf({ id, archivedIds }: ImportLine): string {
+  return archivedIds?.at(-1) ?? id
 }
 
 export type ImportOutcome =
   | { result: 'created' | 'updated' | 'unchanged'; id: string }
   | { result: 'error'; failure: Failure }
 
-/** Lines that travel together: committed in one transaction, unless a rule refuses one of them. */
+/**
+ * Lines that are sent to the gate together. They are committed in one transaction, unless a rule refuses one of them.
+ */
 export interface ImportChunk {
   lines: ImportLine[]
-  /** How many permits the chunk costs. An import waits for them rather than being refused. */
+  /**
+   * The least number of permits that the chunk costs, by `importPermits`. An import waits for them and is not refused.
+   */
   permits: number
-  /** Nothing is changed; the outcomes are those that it would have. */
+  /** True: the gate changes nothing and returns the outcomes that the chunk would have. */
   dryRun: boolean
-  /** Of a dry run: external ids among those of the lines and their parents that earlier chunks would have made. */
-  assumed: string[]
+  /** For a dry run: lines of earlier chunks, in their order, that the results depend on. They are done first. */
+  assumed: ImportLine[]
+}
+
+/** The stored customers that the results of a chunk depend on; only for a dry run. */
+export interface ImportContext {
+  /** The customer of each line; null if the line creates one. */
+  customerIds: (string | null)[]
+  /** The parent that each line names; null if it names none that is stored. */
+  parentIds: (string | null)[]
+  /** Customers above or at the places that lines give their customers, each with its parent. */
+  tree: [id: string, parentId: string | null][]
+  /** The customers that have the integrations which the lines name. */
+  holders: [provider: string, entityId: string, customerId: string][]
 }
 
 export interface ImportedChunk {
-  /** One for each line, in their order. */
+  /** One outcome for each line, in the order of the lines. */
   outcomes: ImportOutcome[]
-  /** Sent back with a read, makes the read see the chunk; null when nothing was written. */
+  /** A read that sends this token sees the chunk. Null when nothing was written. */
   consistencyToken: string | null
+  /** Null unless the chunk was a dry run. */
+  context: ImportContext | null
 }
 
 export const BULK_BOUNDS = {
-  /** D1 does these in a tenth of a second, so that other writes of the tenant hardly wait. */
+  /** Lines in a chunk. D1 commits as many in about 100 ms, so other writes of the tenant hardly wait. */
   chunkLinesMax: 500,
-  /** As one bound value of D1 they stay below its 2 MB, however much of a line is escapes. */
+  /**
+   * Bytes in a chunk, which is one bound value. It stays below D1's limit of 2 MB even if most characters are escaped.
+   */
   chunkBytesMax: 512 * 1024,
-  /** The most that any other request may carry for one customer. */
+  /** Bytes in a line: the limit that any other request has for one customer. */
   lineBytesMax: 256 * 1024,
-  /** A line is a hundredth of a request: D1 does a hundred of them in about the time of five writes by themselves. */
+  /** Lines that cost one permit. D1 imports a hundred lines in about the time of five single writes. */
   linesPerPermit: 100,
-  /** An exported page is one read of D1. */
-  exportPageCustomers: 500,
+  /**
+   * D1 statements that cost one permit: as many as the most expensive single request takes. A chunk takes some ten,
+   * unless its lines depend on each other.
+   */
+  statementsPerPermit: 10,
+  /** Statements of one chunk. D1 allows 1,000 per invocation. The isolate sends the rest of the chunk again. */
+  statementsMax: 800,
+  /** Customers in a page of an export. A page is one read of D1, and the isolate holds its whole result in memory. */
+  exportPageCustomers: 2_000,
+  exportPageBytes: 4 * 1024 * 1024,
+  /**
+   * Customers in one response of an export. D1 allows 1,000 reads per invocation, and takes a moment to find where the
+   * response ends.
+   */
+  exportCustomersMax: 50_000,
+  exportBytesMax: 1_000_000_000,
+  /** Pages that a response reads before it breaks off. It needs that many only if customers grow while it is sent. */
+  exportPagesMax: 400,
+  /** Bytes of an export that cost one more permit. */
+  exportBytesPerPermit: 256 * 1024,
 } as const
+
+/**
+ * Returns how many permits a chunk costs: one per 100 lines or one per 10 D1 statements, whichever is more, each
+ * rounded up. The sender counts the lines, including bad ones. The gate adds the cost of the statements that the lines
+ * took.
+ */
+export function importPermits(lines: number, statements: number): number {
+  const { linesPerPermit, statementsPerPermit } = BULK_BOUNDS
+  return Math.max(Math.ceil(lines / linesPerPermit), Math.ceil(statements / statementsPerPermit))
+}

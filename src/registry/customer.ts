@@ -1,13 +1,14 @@
 /**
- * What a customer is and which values it may hold. Pure: no storage, no HTTP.
- * Rules that need other rows (a free external id, an existing parent) are kept by the database, see `migrations/`.
+ * The type of a customer, and the values that it may hold. Pure: no storage, no HTTP.
+ * The database enforces the rules that need other rows (a free external id, an existing parent), see `migrations/`.
  */
 
 import { decodeTime, encodeTime } from 'ulid'
+import { CUSTOMER_FIELDS, LENGTH_LIMITS, type OptionalTextField } from './customer-fields.ts'
 
 export type Mode = 'live' | 'test'
 
-/** Whose customers: nothing in the registry is ever read or written without it. */
+/** The tenant and mode that a customer belongs to. Every read and write of the registry has a scope. */
 export interface Scope {
   tenantId: string
   mode: Mode
@@ -15,37 +16,34 @@ export interface Scope {
 
 export type CustomerStatus = 'published' | 'draft' | 'archived'
 
-/** An account of a payment or other provider that is this customer. */
+/**
+ * The customer's account at a payment provider or another provider. `details` is an object as JSON text, with its keys
+ * sorted and its numbers as they were sent: as values they would lose digits. Left out if there are none.
+ */
 export interface Integration {
   provider: string
   id: string
-  [detail: string]: unknown
+  details?: string
 }
 
-export interface Customer extends Scope {
-  /** `cust_` + ULID: ids sort in the order of creation. */
+/**
+ * The text fields that may be unset. `contact` is a phone number, `addressCountry` ISO 3166-1 alpha-2 in upper case.
+ */
+type OptionalTexts = Record<OptionalTextField, string | null>
+
+export interface Customer extends Scope, OptionalTexts {
+  /** `cust_` and a ULID: ids sort in the order of creation. */
   id: string
   externalId: string
-  name: string | null
-  email: string | null
-  /** Phone number. */
-  contact: string | null
-  addressLine1: string | null
-  addressLine2: string | null
-  addressCity: string | null
-  addressState: string | null
-  addressPostalCode: string | null
-  /** ISO 3166-1 alpha-2, upper case. */
-  addressCountry: string | null
   /** IANA name. */
   timezone: string
   parentId: string | null
   metadata: Record<string, string>
   integrations: Integration[]
-  /** Fields only the FlatPeak door has words for, in its words and shape. */
+  /** Fields that only the FlatPeak API has, stored in the shape of that API. */
   profile: Record<string, unknown>
   status: CustomerStatus
-  /** Rises by one with every change; the etag. */
+  /** Rises by one with every change. APIs send it as the etag. */
   version: number
   createdAtMs: number
   updatedAtMs: number
@@ -53,32 +51,18 @@ export interface Customer extends Scope {
   updatedBy: string
 }
 
-/** Text fields that may be unset. */
-export const OPTIONAL_TEXT_FIELDS = [
-  'name',
-  'email',
-  'contact',
-  'addressLine1',
-  'addressLine2',
-  'addressCity',
-  'addressState',
-  'addressPostalCode',
-  'addressCountry',
-] as const
-type OptionalTextField = (typeof OPTIONAL_TEXT_FIELDS)[number]
-
-/** A parent, by its id or by its external id. */
+/** Names a parent by its id or by its external id. */
 export type ParentReference = { id: string } | { externalId: string }
 
 /**
- * What a caller wants changed. An absent field is kept, null clears it. Doors translate their own words (`""`, nested
- * groups) into this; nothing behind a door knows that there are several.
+ * The changes that a caller requests. An absent field is kept, null clears it. Each API converts its own format (`""`,
+ * nested groups) to this type, so that the registry and storage do not depend on any API.
  */
 export type CustomerChanges = {
   [Field in OptionalTextField]?: string | null | undefined
 } & {
   externalId?: string | undefined
-  /** null: back to UTC. */
+  /** Null resets it to UTC. */
   timezone?: string | null | undefined
   parent?: ParentReference | null | undefined
   metadata?: { replace: Record<string, string> } | { merge: Record<string, string | null> } | undefined
@@ -88,18 +72,11 @@ export type CustomerChanges = {
   status?: 'published' | 'draft' | undefined
 }
 
-export const DEFAULT_TIMEZONE = 'UTC'
+export const DEFAULT_TIMEZONE = CUSTOMER_FIELDS.timezone.initial
 
-/** Bounds on what a customer holds, all in code points. */
+/** Bounds on the fields of a customer. Lengths are in code points. */
 export const LIMITS = {
-  externalIdLengthMax: 255,
-  nameLengthMax: 255,
-  emailLengthMax: 320,
-  contactLengthMax: 20,
-  addressLineLengthMax: 255,
-  addressCityLengthMax: 100,
-  addressStateLengthMax: 100,
-  addressPostalCodeLengthMax: 20,
+  ...LENGTH_LIMITS,
   metadataKeysMax: 50,
   metadataKeyLengthMax: 40,
   metadataValueLengthMax: 500,
@@ -107,14 +84,17 @@ export const LIMITS = {
   parentLevelsMax: 10,
 } as const
 
-/** Length as people count it: an emoji is one. */
+/** Returns the length in code points, so a simple emoji counts as one. */
 export function codePointLength(text: string): number {
   let length = 0
   for (const _ of text) length++
   return length
 }
 
-/** NUL ends strings in SQLite and a lone surrogate is not valid UTF-8: neither can be stored faithfully. */
+/**
+ * Returns false for text with NUL or a lone surrogate. NUL ends strings in SQLite, and a lone surrogate is not valid
+ * UTF-8, so neither can be stored unchanged.
+ */
 export function isStorableText(text: string): boolean {
   return !text.includes('\0') && text.isWellFormed()
 }
@@ -123,12 +103,15 @@ const ID_PREFIX = 'cust_'
 const ULID_TIME_LENGTH = 10
 const ULID_TIME_MAX_MS = 2 ** 48 - 1
 
-/** When a customer was made, in milliseconds since 1970: its id says so. Sorting by the one is sorting by the other. */
+/**
+ * Returns the time at which a customer was created, in milliseconds since 1970. It is part of the id, so ids and times
+ * of creation sort alike.
+ */
 export function creationTimeOf(id: string): number {
   return decodeTime(id.slice(ID_PREFIX.length))
 }
 
-/** Customers made at that time or later have ids from this on, all others have smaller ones. */
+/** Returns a lower bound for the ids of customers created at `timeMs` or later. Earlier customers have smaller ids. */
 export function firstIdAt(timeMs: number): string {
   if (timeMs > ULID_TIME_MAX_MS) return `${ID_PREFIX}~`
   return ID_PREFIX + encodeTime(Math.max(0, timeMs), ULID_TIME_LENGTH)

@@ -1,12 +1,13 @@
 /**
- * What may be done with customers, one function each. Every door calls these and nothing below them.
- * A function answers what was asked or throws `Refused` with the failure.
+ * The operations on customers, one function each. Every API calls these functions and nothing below them.
+ * Each returns its result or throws `RegistryError` with the failure.
  */
 import { newId } from '../shared/ids.ts'
 import type { Customer, CustomerChanges } from './customer.ts'
-import { Refused } from './failures.ts'
+import { invalidField, notFound, RegistryError } from './errors.ts'
 import type { Erasure, Idempotency, OnboardingChoice, Registry, Snapshot, Target, Written } from './ports.ts'
-import type { ListPage, ListQuery } from './query.ts'
+import { conditional, type Precondition } from './precondition.ts'
+import type { ExportPage, ExportQuery, ListPage, ListQuery } from './query.ts'
 
 export function createCustomer(
   registry: Registry,
@@ -19,73 +20,109 @@ export function createCustomer(
   },
 ): Promise<Written> {
   const { nowMs, ifExists, onboarding, idempotency } = options
-  return registry.write({ kind: 'create', id: newId('customer', nowMs), fields, ifExists, onboarding }, idempotency)
+  return registry.writer.write(
+    { kind: 'create', id: newId('customer', nowMs), fields, ifExists, onboarding },
+    idempotency,
+  )
 }
 
 export async function getCustomer(registry: Registry, id: string): Promise<Snapshot> {
-  return found(await registry.byId(id))
+  return found(await registry.reader.byId(id))
 }
 
 export async function getCustomerByExternalId(registry: Registry, externalId: string): Promise<Snapshot> {
-  return found(await registry.byExternalId(externalId))
+  return found(await registry.reader.byExternalId(externalId))
 }
 
-/** Changes only what `changes` names; without any change the version stays. */
+/**
+ * Changes only the fields that `changes` names. The version stays if no value differs. This and every operation with a
+ * `precondition` throws `RegistryError` with `version_conflict` if the customer does not meet it.
+ */
 export function updateCustomer(
   registry: Registry,
   target: Target,
   changes: CustomerChanges,
-  ifVersion: number | null,
+  precondition: Precondition | null,
 ): Promise<Written> {
-  return registry.write({ kind: 'update', target, changes, ifVersion })
+  return registry.writer.write({ kind: 'update', target, changes, ...conditional(precondition) })
 }
 
-/** Creates the customer of this external id, or updates it: however many race, there is one. */
+/** Creates the customer with this external id, or updates it. Concurrent calls create one customer between them. */
 export function upsertCustomer(
   registry: Registry,
   externalId: string,
   changes: CustomerChanges,
-  options: { nowMs: number; ifVersion: number | null; onboarding: OnboardingChoice },
+  options: { nowMs: number; precondition: Precondition | null; onboarding: OnboardingChoice },
 ): Promise<Written> {
-  const { nowMs, ifVersion, onboarding } = options
+  const { nowMs, precondition, onboarding } = options
   const id = newId('customer', nowMs)
-  return registry.write({ kind: 'upsert', id, externalId, changes, ifVersion, onboarding })
-}
-
-/** Takes the customer out of use; its external id and its integrations are free again. Refused while others belong to it. */
-export function archiveCustomer(registry: Registry, target: Target, ifVersion: number | null): Promise<Written> {
-  return registry.write({ kind: 'archive', target, ifVersion })
-}
-
-export function restoreCustomer(
-  registry: Registry,
-  target: Target,
-  ifVersion: number | null,
-  idempotency?: Idempotency | null,
-): Promise<Written> {
-  return registry.write({ kind: 'restore', target, ifVersion }, idempotency)
+  return registry.writer.write({ kind: 'upsert', id, externalId, changes, ...conditional(precondition), onboarding })
 }
 
 /**
- * Takes everything personal away, for good, and answers the receipt; from then on there is no such customer. A repeat
- * answers the same receipt. Refused while others belong to the customer.
+ * Archives the customer, which frees its external id and its integrations. Throws `RegistryError` with `has_children`
+ * while other customers belong to it.
+ */
+export function archiveCustomer(
+  registry: Registry,
+  target: Target,
+  precondition: Precondition | null,
+): Promise<Written> {
+  return registry.writer.write({ kind: 'archive', target, ...conditional(precondition) })
+}
+
+/**
+ * Restores an archived customer and applies the changes in the same step. So a customer whose external id, entity or
+ * parent is not to be had any more comes back with others. A parent that was erased meanwhile is cleared. Updates a
+ * customer that is not archived.
+ */
+export function restoreCustomer(
+  registry: Registry,
+  target: Target,
+  changes: CustomerChanges,
+  precondition: Precondition | null,
+  idempotency?: Idempotency | null,
+): Promise<Written> {
+  return registry.writer.write({ kind: 'restore', target, changes, ...conditional(precondition) }, idempotency)
+}
+
+/**
+ * Erases all personal data of the customer for good and returns the receipt. From then on the customer is not found. A
+ * repeat returns the same receipt. Throws `RegistryError` with `has_children` while other customers belong to it.
  */
 export async function eraseCustomer(
   registry: Registry,
   target: Target,
-  ifVersion: number | null,
+  precondition: Precondition | null,
   idempotency?: Idempotency | null,
 ): Promise<Erasure> {
-  const { erasure } = await registry.write({ kind: 'erase', target, ifVersion }, idempotency)
+  const { erasure } = await registry.writer.write({ kind: 'erase', target, ...conditional(precondition) }, idempotency)
   if (!erasure) throw new Error('an erasure was answered without its receipt')
   return erasure
 }
 
 export function listCustomers(registry: Registry, query: ListQuery, options: { total: boolean }): Promise<ListPage> {
-  return registry.list(query, options)
+  return registry.reader.list(query, options)
 }
 
-/** What may be shown along with a customer. */
+/**
+ * Reads a page that begins at a customer the caller named. Throws `RegistryError` with `invalid_input` about that field
+ * if the tenant and mode have no such customer.
+ */
+export async function namingAnchor<Page>(field: string, fix: string, read: () => Promise<Page>): Promise<Page> {
+  try {
+    return await read()
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.failure.reason !== 'not_found') throw error
+    throw invalidField(field, 'names no customer of this tenant and mode', fix)
+  }
+}
+
+export function exportCustomers(registry: Registry, query: ExportQuery): Promise<ExportPage> {
+  return registry.reader.exportPage(query)
+}
+
+/** Names of the related data that a response may include with a customer. */
 export const EXPANSIONS = ['parent_customer', 'children', 'integrations', 'aliases'] as const
 export type Expansion = (typeof EXPANSIONS)[number]
 
@@ -95,9 +132,9 @@ export interface Expanded {
   aliases?: string[]
 }
 
-/** A hundred children are shown; a list filtered by parent has them all. */
+/** Children that an expansion includes. A list filtered by parent has all of them. */
 const CHILDREN_SHOWN_MAX = 100
-/** Enough for most pages in one read. */
+/** Children that one read returns: enough for most pages of parents. */
 const CHILDREN_READ_MAX = 1_000
 
 const FIRST_PAGE = {
@@ -106,16 +143,18 @@ const FIRST_PAGE = {
   start: { kind: 'offset', offset: 0 },
 } as const satisfies Partial<ListQuery>
 
-/** Reads what `wanted` names beside the customer, all at once. Integrations are part of the customer itself. */
+/**
+ * Reads the related data that `wanted` names, in parallel. Integrations are part of the customer, so they need no read.
+ */
 export async function expandCustomer(
   registry: Registry,
   customer: Customer,
   wanted: ReadonlySet<Expansion>,
 ): Promise<Expanded> {
   const [parent, children, aliases] = await Promise.all([
-    wanted.has('parent_customer') && customer.parentId ? registry.byId(customer.parentId) : null,
+    wanted.has('parent_customer') && customer.parentId ? registry.reader.byId(customer.parentId) : null,
     wanted.has('children') ? childrenOf(registry, customer.id) : null,
-    wanted.has('aliases') ? registry.aliasesOf(customer.id) : null,
+    wanted.has('aliases') ? registry.reader.aliasesOf(customer.id) : null,
   ])
   return {
     ...(wanted.has('parent_customer') && { parent: parent?.customer ?? null }),
@@ -125,8 +164,8 @@ export async function expandCustomer(
 }
 
 /**
- * The same for the customers of a page, in one read for each kind whatever the size of the page; the parents of a page and
- * its children are each read at most a thousand at a time.
+ * Does the same for the customers of a page, with one read for each kind of related data. A read returns at most a
+ * thousand parents or children. If the page has more children in all, the rest take one read for each parent.
  */
 export async function expandCustomers(
   registry: Registry,
@@ -138,7 +177,7 @@ export async function expandCustomers(
   const [parents, children, aliases] = await Promise.all([
     wanted.has('parent_customer') && parentIds.size > 0 ? customersById(registry, [...parentIds]) : null,
     wanted.has('children') && ids.length > 0 ? childrenOfEach(registry, ids) : null,
-    wanted.has('aliases') && ids.length > 0 ? registry.aliasesOfEach(ids) : null,
+    wanted.has('aliases') && ids.length > 0 ? registry.reader.aliasesOfEach(ids) : null,
   ])
   return customers.map(({ id, parentId }) => ({
     ...(wanted.has('parent_customer') && { parent: (parentId && parents?.get(parentId)) || null }),
@@ -147,19 +186,21 @@ export async function expandCustomers(
   }))
 }
 
-/** Of at most a page of customers. Archived ones too, as when one is read by its id. */
+/** Returns the customers with these ids, at most a page of them. Includes archived ones, like a read by id. */
 async function customersById(registry: Registry, ids: string[]): Promise<Map<string, Customer>> {
   const query = { ...FIRST_PAGE, includeArchived: true, limit: ids.length }
-  const page = await registry.list(
+  const page = await registry.reader.list(
     { ...query, filters: [{ field: 'id', operator: 'in', value: ids }] },
     { total: false },
   )
   return new Map(page.customers.map((customer) => [customer.id, customer]))
 }
 
-/** One read where the children of all of them are few; those it could not show are read for each parent by itself. */
+/**
+ * Reads the children of all parents at once. The children that this read cut off take one more read for each parent.
+ */
 async function childrenOfEach(registry: Registry, parentIds: string[]): Promise<Map<string, Customer[]>> {
-  const page = await registry.list(
+  const page = await registry.reader.list(
     {
       ...FIRST_PAGE,
       filters: [{ field: 'parentId', operator: 'in', value: parentIds }],
@@ -185,7 +226,7 @@ async function childrenOfEach(registry: Registry, parentIds: string[]): Promise<
 }
 
 async function childrenOf(registry: Registry, parentId: string): Promise<Customer[]> {
-  const page = await registry.list(
+  const page = await registry.reader.list(
     {
       ...FIRST_PAGE,
       filters: [{ field: 'parentId', operator: 'eq', value: parentId }],
@@ -197,6 +238,6 @@ async function childrenOf(registry: Registry, parentId: string): Promise<Custome
 }
 
 function found(snapshot: Snapshot | null): Snapshot {
-  if (!snapshot) throw new Refused({ reason: 'not_found', resource: 'customer' })
+  if (!snapshot) throw notFound('customer')
   return snapshot
 }

@@ -1,52 +1,57 @@
 /**
- * What the registry needs from the world: fresh reads and ordered writes of one tenant's customers, for one request.
- * `gate/` and `storage/` implement it together; every method throws `Refused` when the request may not be served.
+ * The ports of the registry: fresh reads and ordered writes of one tenant's customers, for one request. `gate/` and
+ * `storage/` implement them together. Every method throws `RegistryError` when the request may not be served.
  */
+import type { ImportChunk, ImportedChunk } from './bulk.ts'
 import type { Customer, CustomerChanges } from './customer.ts'
-import type { ListPage, ListQuery } from './query.ts'
+import type { Conditional } from './precondition.ts'
+import type { ExportPage, ExportQuery, ListPage, ListQuery } from './query.ts'
 
-/** Which customer a change is for. With both, they must be the same one. */
+/** Names the customer of a change. If it has both ids, they must name the same customer. */
 export type Target =
   | { id: string; externalId?: undefined }
   | { id?: undefined; externalId: string }
   | { id: string; externalId: string }
 
-/** Which workflow a new customer is onboarded by: null the default one if the tenant has one, `''` none, else that name. */
+/** The onboarding workflow of a new customer: a name, null for the tenant's default if it has one, or `''` for none. */
 export type OnboardingChoice = string | null
 
-/** A change as it travels to the gate. Plain data; `id` of a new customer is chosen by the caller, so that a repeat is the same. */
+/**
+ * A change as the isolate sends it to the gate: plain data. The isolate chooses the `id` of a new customer, so that a
+ * repeat has the same id.
+ */
 export type Command =
   | {
       kind: 'create'
       id: string
       fields: CustomerChanges & { externalId: string }
-      /** What to do when another customer has the external id. */
+      /** Decides whether to fail or to return the other customer when it has the external id already. */
       ifExists: 'fail' | 'return'
       onboarding?: OnboardingChoice
     }
-  | { kind: 'update'; target: Target; changes: CustomerChanges; ifVersion: number | null }
-  | {
+  | ({ kind: 'update'; target: Target; changes: CustomerChanges } & Conditional)
+  | ({
       kind: 'upsert'
       id: string
       externalId: string
       changes: CustomerChanges
-      ifVersion: number | null
-      /** Should it create one. */
+      /** Applies only if the upsert creates a customer. */
       onboarding?: OnboardingChoice
-    }
-  | { kind: 'archive'; target: Target; ifVersion: number | null }
-  | { kind: 'restore'; target: Target; ifVersion: number | null }
-  | { kind: 'erase'; target: Target; ifVersion: number | null }
+    } & Conditional)
+  | ({ kind: 'archive'; target: Target } & Conditional)
+  /** Applies the changes together with the restore. An isolate that runs older code sends none. */
+  | ({ kind: 'restore'; target: Target; changes?: CustomerChanges } & Conditional)
+  | ({ kind: 'erase'; target: Target } & Conditional)
 
 export type Effect = 'created' | 'updated' | 'unchanged' | 'archived' | 'restored' | 'erased'
 
-/** What makes a repeat of a request known: the caller's key and what was asked with it, both hashed (SHA-256, base64url). */
+/** Identifies a repeat of a request: the caller's key and the request, both hashed (SHA-256, base64url). */
 export interface Idempotency {
   key: string
   fingerprint: string
 }
 
-/** The receipt of an erasure. The rows are those that personal data was taken from. */
+/** The receipt of an erasure. `rows` counts the rows from which personal data was removed. */
 export interface Erasure {
   customerId: string
   erasedAtMs: number
@@ -65,32 +70,53 @@ export interface Erasure {
 export interface Written {
   customer: Customer
   effect: Effect
-  /** Sent back with a read, makes the read see this write. */
+  /** A read that sends this token sees this write. */
   consistencyToken: string
-  /** Of a customer that is erased, now or before. */
+  /** The receipt, if this write or an earlier one erased the customer. */
   erasure?: Erasure | undefined
 }
 
-/** A customer as of one moment, with the answers already rendered from it: a hot read sends a ready string. */
+/**
+ * A customer as of one moment, with the response bodies made from it so far, so that a hot read sends a ready string.
+ */
 export interface Snapshot {
   readonly customer: Customer
-  /** Door name → JSON body. Filled by the doors on first need, lives and dies with the snapshot. */
+  /**
+   * JSON bodies by the name of the API. Each API adds its own on first use. They are cached as long as the snapshot is.
+   */
   readonly bodies: Record<string, string | undefined>
 }
 
-/** Where a read was answered from, for `cache-status`. */
+/** The place that a read was served from, for the `cache-status` header. */
 export type ReadSource = 'memory' | 'kv' | 'd1'
 
-export interface Registry {
-  /** Null: there is no such customer here. Archived ones are found. */
+export interface CustomerReader {
+  /** Returns null when the tenant and mode have no such customer. Finds archived ones too. */
   byId(id: string): Promise<Snapshot | null>
-  /** The customer that has the external id, or had it before and no other took it. Archived ones are not found. */
+  /**
+   * Returns the customer that has the external id, or the one that had it before if no other took it. Does not find
+   * archived ones.
+   */
   byExternalId(externalId: string): Promise<Snapshot | null>
   list(query: ListQuery, options: { total: boolean }): Promise<ListPage>
-  /** Former external ids that still find the customer. */
+  exportPage(query: ExportQuery): Promise<ExportPage>
+  /** Returns the former external ids that still find the customer. */
   aliasesOf(id: string): Promise<string[]>
-  /** The same for many customers in one read; one without any is not in the map. */
+  /** Does the same for many customers in one read. A customer without former external ids is not in the map. */
   aliasesOfEach(ids: readonly string[]): Promise<Map<string, string[]>>
-  /** With `idempotency`, a repeat within a day changes nothing and is answered as the first was. */
+  /** Takes another permit for a long request, and waits for it if necessary. The next read is fresh as of now. */
+  readmit(): Promise<void>
+}
+
+export interface CustomerWriter {
+  /** Makes the change. With `idempotency`, a repeat within a day changes nothing and returns the first result. */
   write(command: Command, idempotency?: Idempotency | null): Promise<Written>
+  /** Imports a chunk after waiting for its permits. Refuses a caller that may not import, even for an empty chunk. */
+  importChunk(chunk: ImportChunk): Promise<ImportedChunk>
+}
+
+/** The customers of one tenant and mode, for one request. */
+export interface Registry {
+  readonly reader: CustomerReader
+  readonly writer: CustomerWriter
 }

@@ -1,4 +1,7 @@
-/** Bytes as text and back: base64url for hashes and tokens. */
+/**
+ * Converts bytes to text and back: base64url for hashes and tokens. Not `hono/utils/encode`: it keeps the padding, and nothing
+ * below `http/` imports Hono.
+ */
 
 const encoder = new TextEncoder()
 
@@ -11,7 +14,7 @@ export function toBase64Url(bytes: Uint8Array | ArrayBuffer): string {
   return btoa(text).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
 }
 
-/** Null when the text is not base64url. */
+/** Returns null when the text is not base64url. */
 export function fromBase64Url(text: string): Uint8Array<ArrayBuffer> | null {
   if (!/^[A-Za-z0-9_-]*$/.test(text)) return null
   try {
@@ -19,4 +22,17 @@ export function fromBase64Url(text: string): Uint8Array<ArrayBuffer> | null {
   } catch {
     return null
   }
+}
+
+/** Returns the pieces one after the other. */
+export function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const [only] = pieces
+  if (only && pieces.length === 1) return only
+  const whole = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.length
+  }
+  return whole
 }

@@ -1,6 +1,6 @@
 /**
- * Ids: a prefix that tells what a thing is, and a ULID, so that ids sort in the order of their creation.
- * Two ids made in one isolate within one millisecond keep that order too.
+ * Makes ids: a prefix for the kind of thing, and a ULID, so that ids sort in the order of creation. Two ids made in one
+ * isolate within one millisecond keep that order too.
  */
 import { monotonicFactory } from 'ulid'
 
@@ -9,14 +9,30 @@ const nextUlid = monotonicFactory()
 const PREFIX = { customer: 'cust', event: 'evt', key: 'key', request: 'req', webhookEndpoint: 'whe' } as const
 
 /**
- * Makes ids; `wiring.ts` and `wiring/` hand on the real one, tests may hand in their own. `registry/operations.ts`, the import
- * of `/v1/customers` and `storage/tenants.ts` take it from here: nothing that they decide depends on it.
+ * Makes an id. Composition passes on the real function, tests may pass their own. `registry/operations.ts`, the import
+ * of `/v1/customers` and `storage/tenants.ts` import it directly, because nothing that they decide depends on it.
  */
-export type NewId = (kind: keyof typeof PREFIX, nowMs: number) => string
+export type NewId = (kind: IdKind, nowMs: number) => string
 
 export const newId: NewId = (kind, nowMs) => `${PREFIX[kind]}_${nextUlid(nowMs)}`
 
-/** A UUID (version 7) whose first 48 bits are the time, so that tenants too lie in the order of their creation. */
+type IdKind = keyof typeof PREFIX
+
+/** Returns the pattern of the ids of one kind, as it stands within a regular expression. */
+export function idPattern(kind: IdKind): string {
+  return `${PREFIX[kind]}_[0-9A-HJKMNP-TV-Z]{26}`
+}
+
+const PATTERN = Object.fromEntries(
+  Object.keys(PREFIX).map((kind) => [kind, new RegExp(`^${idPattern(kind as IdKind)}$`)]),
+) as Record<IdKind, RegExp>
+
+/** Returns whether a text can be an id of this kind at all. */
+export function isId(kind: IdKind, text: string): boolean {
+  return PATTERN[kind].test(text)
+}
+
+/** Returns a UUID (version 7). Its first 48 bits are the time, so tenants sort in the order of creation too. */
 export function newTenantId(nowMs: number): string {
   const random = crypto.randomUUID()
   const time = nowMs.toString(16).padStart(12, '0')

@@ -1,6 +1,6 @@
 /**
- * One line of JSON for each change, refusal and failure; an ordinary read logs nothing, because the line would cost more
- * than the read. Lines carry ids and names of reasons, never keys, bodies or personal data.
+ * Writes one line of JSON for each change, refusal and failure. An ordinary read logs nothing, because the line would
+ * cost more than the read. Lines carry ids and names of reasons, never keys, bodies or personal data.
  */
 
 export type LogLevel = 'info' | 'warn' | 'error'
@@ -18,8 +18,8 @@ export function log(level: LogLevel, line: LogLine): void {
 }
 
 /**
- * What may be logged of a failure. Drizzle writes the statement and the bound values (names, addresses) into its own
- * message and keeps what D1 said as the cause, so the innermost cause is what is told.
+ * Returns the part of an error that may be logged. Drizzle writes the statement and its values (names, addresses) into
+ * its own message and has D1's error as the cause, so the innermost cause is logged.
  */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return 'not an Error'

@@ -1,7 +1,7 @@
 /**
- * A spreadsheet takes a cell that begins with one of these for a formula and runs it (CSV injection). An apostrophe before it
- * makes it text, and for whoever reads the file by program it can be taken away again: what began with an apostrophe and
- * one of these has one more.
+ * Escapes cells against CSV injection: a spreadsheet runs a cell that begins with one of these as a formula. An
+ * apostrophe before it makes the cell text. A program that reads the file can remove it again, because a cell that
+ * already began with apostrophes and one of these gets one more.
  */
 const FORMULA = /^'*[=+\-@\t\r]/
 const ESCAPED = /^'+[=+\-@\t\r]/
@@ -10,7 +10,7 @@ export function escapeFormula(cell: string): string {
   return FORMULA.test(cell) ? `'${cell}` : cell
 }
 
-/** The cell as it was before `escapeFormula`. */
+/** Returns the cell as it was before `escapeFormula`. */
 export function unescapeFormula(cell: string): string {
   return ESCAPED.test(cell) ? cell.slice(1) : cell
 }

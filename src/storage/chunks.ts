@@ -1,14 +1,25 @@
 /**
- * Deleting much, in small statements: a long one would keep the writers of the primary waiting. What one run leaves is there
- * for the next.
+ * Helpers of the cron jobs: when an hourly job runs, and deleting many rows in small statements. A long statement would
+ * delay the writers of the primary. The next run continues where one stops.
  */
+import { HOUR_MS } from '../shared/durations.ts'
 
-/** Of one statement. */
+/** Rows of one statement. */
 export const CHUNK_ROWS_MAX = 500
-/** Of one run of what is swept each minute. */
+/** Statements of one run of a job that runs each minute. */
 const CHUNKS_MAX = 20
 
-/** Until a statement, which deletes at most `CHUNK_ROWS_MAX` rows, finds fewer. */
+const RUN_MS = 60_000
+
+/**
+ * Returns true in the first two minutes of each hour, for jobs that are called each minute: a run may come a minute
+ * late.
+ */
+export function isHourly(nowMs: number): boolean {
+  return nowMs % HOUR_MS < 2 * RUN_MS
+}
+
+/** Repeats a statement that deletes at most `CHUNK_ROWS_MAX` rows until it finds fewer. */
 export async function inChunks(
   deleteSome: () => PromiseLike<{ meta: { changes: number } }>,
   chunksMax = CHUNKS_MAX,

@@ -1,12 +1,22 @@
 /**
- * Between a row of `customers`, or what an event keeps of it, and a customer of the registry. Owns which columns are read, nothing about which rows.
+ * Maps a row of `customers`, or its copy in an event, to a customer of the registry and back. Defines which columns are
+ * read, not which rows.
  */
 import { type Column, getTableColumns, sql } from 'drizzle-orm'
-import type { Customer, Integration, Scope } from '../registry/customer.ts'
+import type { Customer, Scope } from '../registry/customer.ts'
+import {
+  documentPlaceOf,
+  OPTIONAL_TEXT_FIELDS,
+  type OptionalTextField,
+  optionalTexts,
+  type TextsOfDocument,
+} from '../registry/customer-fields.ts'
 import type { Erasure } from '../registry/ports.ts'
-import { type CustomerDocument, customers } from './tables.ts'
+import { type CustomerDocument, customers } from './schema/tables.ts'
 
 const {
+  emailAscii: _emailAscii,
+  folded: _folded,
   changeId: _id,
   changeRequestId: _requestId,
   changeReason: _reason,
@@ -14,14 +24,14 @@ const {
   ...columns
 } = getTableColumns(customers)
 
-/** What a customer is made of: all columns but those that only tell the triggers about the change. */
+/** The columns of a customer: all but those that only look-ups read or that only inform the triggers about the change. */
 export const customerColumns = columns
 
 const CUSTOMER_COLUMNS: [field: string, column: Column][] = Object.entries(columns)
 
 /**
- * The same for a source that names an index, which Drizzle has no word for: it then lets no column pass that it can not
- * see the table of, but takes an expression that is nothing but the column.
+ * The same columns as expressions, for a source with an index hint, which Drizzle cannot express. For such a source
+ * Drizzle refuses a column whose table it cannot see, but accepts an expression that consists of the column.
  */
 export const customerExpressions = Object.fromEntries(
   Object.entries(columns).map(([field, column]) => [field, sql`${column}`.mapWith(column)]),
@@ -29,10 +39,10 @@ export const customerExpressions = Object.fromEntries(
 
 export type CustomerRow = Omit<
   typeof customers.$inferSelect,
-  'changeId' | 'changeRequestId' | 'changeReason' | 'changeOnboarding'
+  'emailAscii' | 'folded' | 'changeId' | 'changeRequestId' | 'changeReason' | 'changeOnboarding'
 >
 
-/** A row as D1 gives it, by the names of its columns, in the types of the table. */
+/** Returns a row of D1, by column names, in the types of the table. */
 export function customerRowOf(columns: Record<string, unknown>): CustomerRow {
   const row: Record<string, unknown> = {}
   for (const [field, column] of CUSTOMER_COLUMNS) {
@@ -42,53 +52,29 @@ export function customerRowOf(columns: Record<string, unknown>): CustomerRow {
   return row as CustomerRow
 }
 
-export function customerOf(row: CustomerRow): Customer {
+/**
+ * Rejects a row type with a property that is no column of a customer, because the customer would get the property too.
+ */
+type Only<Row> = CustomerRow & Record<Exclude<keyof Row, keyof CustomerRow>, never>
+
+/** Returns the customer of a row. `archived` is a status of customers; a row has a time instead. */
+export function customerOf<Row extends CustomerRow>(row: Row & Only<Row>): Customer {
+  const { archivedAtMs, erasedAtMs: _erasedAtMs, ...same } = row as CustomerRow
   return {
-    tenantId: row.tenantId,
-    mode: row.mode,
-    id: row.id,
-    externalId: row.externalId,
-    name: row.name,
-    email: row.email,
-    contact: row.contact,
-    addressLine1: row.addressLine1,
-    addressLine2: row.addressLine2,
-    addressCity: row.addressCity,
-    addressState: row.addressState,
-    addressPostalCode: row.addressPostalCode,
-    addressCountry: row.addressCountry,
-    timezone: row.timezone,
-    parentId: row.parentId,
-    metadata: row.metadata,
-    // The triggers could not have mirrored an integration that lacks one of the two.
-    integrations: row.integrations as Integration[],
-    profile: row.profile,
-    status: row.archivedAtMs === null ? row.status : 'archived',
-    version: row.version,
-    createdAtMs: row.createdAtMs,
-    updatedAtMs: row.updatedAtMs,
-    createdBy: row.createdBy,
-    updatedBy: row.updatedBy,
+    ...same,
+    status: archivedAtMs === null ? row.status : 'archived',
   }
 }
 
-/** The customer as an event has it: what the row was, right after that change. */
+/** Returns the customer in an event: the row right after that change. */
 export function customerOfDocument({ tenantId, mode }: Scope, document: CustomerDocument): Customer {
-  const { address, stamps } = document
+  const { stamps } = document
   return customerOf({
     tenantId,
     mode,
     id: document.id,
     externalId: document.external_id,
-    name: document.name,
-    email: document.email,
-    contact: document.contact,
-    addressLine1: address.line1,
-    addressLine2: address.line2,
-    addressCity: address.city,
-    addressState: address.state,
-    addressPostalCode: address.postal_code,
-    addressCountry: address.country,
+    ...optionalTexts((name) => textOfDocument(document, name)),
     timezone: document.timezone,
     parentId: document.parent_id,
     metadata: document.metadata,
@@ -105,23 +91,23 @@ export function customerOfDocument({ tenantId, mode }: Scope, document: Customer
   })
 }
 
-/** A row as an event keeps it: what the triggers write, for an event that comes with no change of the row. */
+/** Returns null for a field that is younger than the event. */
+function textOfDocument(document: CustomerDocument, name: OptionalTextField): string | null {
+  const { group, key } = documentPlaceOf(name)
+  const holder = (group === null ? document : document[group as keyof CustomerDocument]) as Record<
+    string,
+    string | null
+  >
+  return holder[key] ?? null
+}
+
+/** Returns a row as an event stores it, like the triggers do, for an event without a change of the row. */
 export function documentOf(row: CustomerRow): CustomerDocument {
   return {
     id: row.id,
     external_id: row.externalId,
-    name: row.name,
-    email: row.email,
-    contact: row.contact,
+    ...textsOf(row),
     timezone: row.timezone,
-    address: {
-      line1: row.addressLine1,
-      line2: row.addressLine2,
-      city: row.addressCity,
-      state: row.addressState,
-      postal_code: row.addressPostalCode,
-      country: row.addressCountry,
-    },
     parent_id: row.parentId,
     metadata: row.metadata,
     integrations: row.integrations,
@@ -138,7 +124,17 @@ export function documentOf(row: CustomerRow): CustomerDocument {
   }
 }
 
-/** The receipt in the event of an erasure; undefined in any other. */
+function textsOf(row: CustomerRow): TextsOfDocument {
+  const texts: Record<string, string | null | Record<string, string | null>> = {}
+  for (const name of OPTIONAL_TEXT_FIELDS) {
+    const { group, key } = documentPlaceOf(name)
+    if (group === null) texts[key] = row[name]
+    else texts[group] = { ...(texts[group] as Record<string, string | null> | undefined), [key]: row[name] }
+  }
+  return texts as TextsOfDocument
+}
+
+/** Returns the receipt in the event of an erasure; undefined in any other event. */
 export function erasureOfDocument({ id, stamps, erased_rows: rows }: CustomerDocument): Erasure | undefined {
   if (!rows) return undefined
   const {

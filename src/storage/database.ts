@@ -1,21 +1,21 @@
 /**
- * How storage speaks to D1: through Drizzle, over a session that the caller chose (which decides how fresh a read is).
- * The queries are in the files beside this one; what D1's errors mean is in d1-errors.ts.
+ * Opens D1 through Drizzle, over a session that the caller chose (which decides how fresh a read is). The queries are
+ * in the other files of this folder; d1-errors.ts classifies D1's errors.
  */
 import { type DrizzleD1Database, drizzle } from 'drizzle-orm/d1'
 
 export type Database = DrizzleD1Database & { $client: Pick<D1Database, 'prepare'> }
 
 /**
- * Drizzle over a database (always the primary) or over a session. Cheap: made for each request, because Drizzle ties a
- * query to the session it was built on.
+ * Opens Drizzle over a database (always the primary) or over a session. Cheap: one is made for each request, because
+ * Drizzle ties a query to the session it was built on.
  */
 export function openDatabase(d1: D1Database | D1DatabaseSession): Database {
-  // Drizzle calls only prepare() and batch(), which a session has too; its types ask for the rest of a D1Database.
+  // Drizzle calls only prepare() and batch(), which a session has too; its types require a whole D1Database.
   return drizzle(d1 as D1Database)
 }
 
-/** A session that only failed may have no bookmark yet; one read of nothing gets it. */
+/** Returns the session's bookmark. A session whose statements all failed may have none yet; an empty read gets one. */
 export async function bookmarkOf(session: D1DatabaseSession): Promise<string> {
   if (session.getBookmark() === null) await session.prepare('SELECT 1').run()
   const bookmark = session.getBookmark()
@@ -23,7 +23,10 @@ export async function bookmarkOf(session: D1DatabaseSession): Promise<string> {
   return bookmark
 }
 
-/** Throws when D1 does not answer or the migrations are missing, for `GET /readyz`. */
+/** The time by D1's clock, in whole milliseconds. It judges the deadlines of writes. */
+export const D1_NOW = `CAST(unixepoch('subsec') * 1000 AS INTEGER)`
+
+/** Throws when D1 does not respond or the migrations are missing, for `GET /readyz`. */
 export async function probeDatabase(d1: D1Database): Promise<void> {
   await d1.prepare('SELECT 1 FROM tenants LIMIT 1').first()
 }

@@ -1,27 +1,28 @@
 /**
- * What readers leave in KV for other isolates. The only code that touches the namespace. Every value carries the number it
- * was read at; whether it is still good is for the lease to say, so nothing here knows about time.
- * KV is never trusted to be there, to be quick or to be new: it can make a read faster and nothing else.
+ * Caches customers in KV for other isolates. No other code touches the namespace. Every value carries the write number
+ * of its read; the lease decides whether the value is still good, so this file has no clock. KV may be unavailable,
+ * slow or stale: it can make a read faster and nothing else.
  */
 
-import type { Stamped } from '../gate/fresh-read.ts'
+import type { Stamped } from '../gate/isolate/fresh-read.ts'
 import type { Customer, Scope } from '../registry/customer.ts'
 import { toBase64Url, utf8 } from '../shared/bytes.ts'
+import { sleep, within } from '../shared/sleep.ts'
 
-/** Rises when a stored value changes its shape: an older one is then a miss. */
+/** Rises when a stored value changes its shape. An older value is then a miss. */
 const VALUE_VERSION = 1
-/** Values of customers nobody asks for go away by themselves. */
+/** Values of customers that are no longer read expire by themselves. */
 const VALUE_LIFE_SECONDS = 7 * 24 * 3600
 /** A slow KV must not be slower than D1 would have been. */
-const PATIENCE_MS = 400
+const KV_TIMEOUT_MS = 400
 
 interface KvCache {
   customer(id: string): Promise<Stamped<Customer> | null>
   putCustomer(id: string, value: Stamped<Customer>): Promise<void>
-  /** The id that was behind an external id: a hint, to be checked against the customer it leads to. */
+  /** Returns the id that an external id had: a hint, to be checked against that customer. */
   customerId(externalId: string): Promise<string | null>
   putCustomerId(externalId: string, id: string): Promise<void>
-  /** Deletes the customer and what its external ids led to. Rejects when KV is away. */
+  /** Deletes the customer and the entries of its external ids. Rejects when KV is unavailable. */
   forget(id: string, externalIds: readonly string[]): Promise<void>
 }
 
@@ -54,37 +55,44 @@ export async function deleteKeys(namespace: KVNamespace, keys: readonly string[]
   await Promise.all(keys.map((key) => namespace.delete(key)))
 }
 
-/** Throws when KV does not answer, for `GET /readyz`. */
+/**
+ * Deletes up to `keysMax` values of a tenant. Returns how many it deleted: none if KV lists no more, which it may do up to
+ * a minute late.
+ */
+export async function deleteSomeOfTenant(namespace: KVNamespace, tenantId: string, keysMax: number): Promise<number> {
+  for (const kind of ['c', 'x']) {
+    const { keys } = await namespace.list({ prefix: `${kind}:${tenantId}:`, limit: keysMax })
+    await deleteKeys(
+      namespace,
+      keys.map(({ name }) => name),
+    )
+    if (keys.length > 0) return keys.length
+  }
+  return 0
+}
+
+/** Throws when KV does not respond, for `GET /readyz`. */
 export async function probeKv(namespace: KVNamespace): Promise<void> {
   await namespace.get('readyz')
 }
 
-/** Hashed, because an external id may be longer than a KV key may be, and may be somebody's e-mail address. */
+/** Hashed, because an external id may be longer than a KV key, and may be an e-mail address. */
 export async function externalIdKey(scope: Scope, externalId: string): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', utf8(externalId))
   return `x:${scope.tenantId}:${scope.mode}:${toBase64Url(digest)}`
 }
 
-/** Null for everything that is not a value of this version. */
+/** Returns null for everything that is not a value of this version. */
 async function get(namespace: KVNamespace, key: string): Promise<Record<string, unknown> | null> {
-  const stored = await withPatience(namespace.get(key, 'json')).catch(() => null)
+  const stored = await within(namespace.get(key, 'json'), KV_TIMEOUT_MS, sleep, null).catch(() => null)
   const isValue = typeof stored === 'object' && stored !== null && (stored as { v?: unknown }).v === VALUE_VERSION
   return isValue ? (stored as Record<string, unknown>) : null
 }
 
-/** A failed put is no loss: the next reader of D1 tries again. */
+/** A failed put does no harm: the next reader of D1 tries again. */
 async function put(namespace: KVNamespace, key: string, value: object): Promise<void> {
   const text = JSON.stringify({ v: VALUE_VERSION, ...value })
   await namespace.put(key, text, { expirationTtl: VALUE_LIFE_SECONDS }).catch(() => undefined)
-}
-
-function withPatience<T>(read: Promise<T>): Promise<T | null> {
-  const done = new AbortController()
-  const outOfPatience = scheduler.wait(PATIENCE_MS, { signal: done.signal }).then(
-    () => null,
-    () => null,
-  )
-  return Promise.race([read, outOfPatience]).finally(() => done.abort())
 }
 
 function isCustomer(value: unknown, id: string): value is Customer {

@@ -1,7 +1,7 @@
 /**
- * Statements whose SQL is made once. Drizzle puts a text together anew for each run, which for one change of a batch takes
- * about as long as SQLite needs to make it. What decides the text is its shape; a text is kept by its shape, and has slots
- * where the values of each run go. The texts are bounded, least recently used first.
+ * Statements whose SQL text is built once. Drizzle builds a text for each run, which for one change of a batch takes
+ * about as long as SQLite needs to execute it. The shape determines the text. A text is cached by its shape, and has
+ * slots for the values of each run. The cache is bounded, least recently used first.
  */
 import { fillPlaceholders, is, Placeholder, type SQL, sql } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
@@ -13,7 +13,7 @@ interface Text {
   params: unknown[]
 }
 
-/** What callers send has a few dozen shapes. */
+/** The requests of all callers have a few dozen shapes. */
 const TEXTS_MAX = 500
 
 const texts = new LRUCache<string, Text>({ max: TEXTS_MAX })
@@ -24,8 +24,8 @@ export function slot(name: string): SQL {
 }
 
 /**
- * A statement for `db.batch`. `build` makes the text of a shape that is not known yet, with slots for all values: a value of
- * its own would be that of every later run too, so it throws. `rowOf` reads a row, by the names of its columns.
+ * Returns a statement for `db.batch`. `build` makes the text for a new shape, with slots for all values. A value inside
+ * the text would be used by every later run too, so it throws. `rowOf` reads a row, by the names of its columns.
  */
 export function shapedStatement<Row>(
   db: Database,
@@ -44,7 +44,10 @@ export function shapedStatement<Row>(
   return batchItem(db, { sql: text.sql, params: fillPlaceholders(text.params, values) }, rowOf)
 }
 
-/** What Drizzle's batch over D1 asks of an item, which its types do not tell: `stmt` is bound to the params and sent. */
+/**
+ * The members that Drizzle's batch over D1 uses of an item, which its types do not show: `stmt` is bound to the params
+ * and sent.
+ */
 function batchItem<Row>(
   db: Database,
   query: Text,

@@ -1,27 +1,57 @@
 /**
- * What a caller is told when D1 does not answer: to come again. A mistake in a statement stays what it is, and so does an
- * answer that was kept before.
+ * Maps failures of D1 to `unavailable` (with a time to retry), to a full database or to `internal`, and logs them.
+ * Stored responses pass through, and so do errors of a statement in `orUnavailable`: its caller may know the rule.
  */
+
+import { AlreadyStored } from '../idempotency/idempotency.ts'
 import type { Scope } from '../registry/customer.ts'
-import { Refused } from '../registry/failures.ts'
-import { AnsweredBefore } from '../registry/once.ts'
-import { describeError, log } from '../shared/log.ts'
-import { KEPT_BEFORE } from './admin-idempotency-records.ts'
+import { RegistryError, type ServiceFailure, UNAVAILABLE } from '../registry/errors.ts'
+import { describeError, type LogLine, log } from '../shared/log.ts'
 import { classifyD1Error, isStatementFault } from './d1-errors.ts'
+import { uniqueOver } from './scoped.ts'
 
-const RETRY_AFTER_MS = 1_000
+/** The unique key that refuses a batch whose idempotency key has a stored response. */
+const ALREADY_STORED = uniqueOver('idempotency_records', 'key')
 
-/** Of one tenant and mode, which the log names. */
-export function orUnavailableIn({ tenantId, mode }: Scope) {
-  return async <T>(work: () => Promise<T>): Promise<T> => {
-    try {
-      return await work()
-    } catch (error) {
-      const problem = classifyD1Error(error)
-      if (problem.kind === 'refused' && problem.rule === KEPT_BEFORE) throw new AnsweredBefore()
-      if (isStatementFault(problem)) throw error
-      log('error', { event: 'storage_failed', kind: problem.kind, error: describeError(error), tenantId, mode })
-      throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
-    }
+/**
+ * Logs a failure of D1 (or, with another error, of KV or a gate) and returns the failure for the caller: `internal` if
+ * the statement is at fault and a repeat fails too, else one that says when to come again.
+ */
+export function storageFailure(error: unknown, facts: Omit<LogLine, 'event'>): ServiceFailure {
+  const problem = classifyD1Error(error)
+  const { kind } = problem
+  if (isStatementFault(problem)) {
+    log('error', { event: 'statement_failed', kind, error: describeError(error), ...facts })
+    return { reason: 'internal' }
   }
+  const isFull = kind === 'full'
+  log('error', { event: isFull ? 'database_full' : 'storage_failed', kind, error: describeError(error), ...facts })
+  return isFull ? { reason: 'insufficient_storage' } : UNAVAILABLE
+}
+
+/** Returns true for D1's own error, and for the failure made of it. */
+export function isDatabaseFull(error: unknown): boolean {
+  if (error instanceof RegistryError) return error.failure.reason === 'insufficient_storage'
+  return classifyD1Error(error).kind === 'full'
+}
+
+/**
+ * Throws `RegistryError` for errors that the statement did not cause; the log line has `facts`. A `RegistryError` of the
+ * work itself passes through.
+ */
+export async function orUnavailable<T>(work: () => Promise<T>, facts: Omit<LogLine, 'event'>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof RegistryError) throw error
+    const problem = classifyD1Error(error)
+    if (problem.kind === 'refused' && problem.rule === ALREADY_STORED) throw new AlreadyStored()
+    if (isStatementFault(problem)) throw error
+    throw new RegistryError(storageFailure(error, facts))
+  }
+}
+
+/** Like `orUnavailable`, for one tenant and mode, which the log line names. */
+export function orUnavailableIn({ tenantId, mode }: Scope) {
+  return <T>(work: () => Promise<T>): Promise<T> => orUnavailable(work, { tenantId, mode })
 }

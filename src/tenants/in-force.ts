@@ -1,16 +1,28 @@
 /**
- * The last step of every decision on a tenant: both gates read it from the primary and from then on lease nothing under the
- * old policy, and the Worker sleeps until the last lease that was given before has run out. May be repeated.
+ * The last step of every decision about a tenant: both gates load it from the primary and grant no more leases under
+ * the old policy, then the Worker sleeps until the last earlier lease has expired. Safe to repeat.
  */
 import type { Mode } from '../registry/customer.ts'
-import { Refused } from '../registry/failures.ts'
+import { unavailable } from '../registry/errors.ts'
 import { describeError, log } from '../shared/log.ts'
 import type { StoredTenant, TenantDeps } from './ports.ts'
 
 const MODES: Mode[] = ['live', 'test']
-const RETRY_AFTER_MS = 1_000
 
-/** Nothing older is in force anywhere when it resolves. */
+/** For changes of a tenant: a stored response is repeated once it is in force, because the first request may have died before. */
+export function replayInForce(deps: TenantDeps, tenantId: string) {
+  const { store, clock } = deps
+  return {
+    store,
+    clock,
+    async beforeReplay() {
+      const tenant = await store.get(tenantId)
+      if (tenant) await bringInForce(deps, tenant)
+    },
+  }
+}
+
+/** Resolves when nothing older is in force anywhere. */
 export async function bringInForce(deps: TenantDeps, tenant: StoredTenant): Promise<void> {
   if (tenant.policyAppliedVersion >= tenant.policyVersion) return
   const answers = await Promise.allSettled(MODES.map((mode) => deps.gates.reload(tenant.id, mode)))
@@ -18,12 +30,12 @@ export async function bringInForce(deps: TenantDeps, tenant: StoredTenant): Prom
     if (answer.status === 'fulfilled') return answer.value.waitMs
     const { id: tenantId, policyVersion: version } = tenant
     log('error', { event: 'policy_not_applied', tenantId, version, error: describeError(answer.reason) })
-    throw new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
+    throw unavailable()
   })
   const waitMs = Math.max(...waits)
   if (waitMs > 0) await deps.sleep(waitMs)
   await deps.store.markApplied(tenant.id, tenant.policyVersion).catch((error) => {
-    // It is in force; only the mark is missing, and the sweep will set it.
+    // The policy is in force and only the mark is missing. The sweep will set it.
     log('warn', { event: 'policy_not_marked', tenantId: tenant.id, error: describeError(error) })
   })
 }

@@ -1,37 +1,43 @@
 /**
- * What an operator may do with tenants and their keys, one function each; the admin door calls these and nothing below.
+ * The operations on tenants and their keys, one function each. The admin API calls these and nothing below.
  *
- * A decision is in force when it is answered (promise C2), in this order: D1 first, in one batch, so that nothing that was
- * acknowledged can be lost; then both gates read it from the primary and from then on lease nothing under the old policy;
- * then the Worker sleeps until the last lease that was given before has run out; then the version is marked as applied.
- * Interrupted anywhere, the version stays behind: a repeat of the request or the sweep goes on from there.
+ * A decision is in force when the response is sent (promise C2). The order: D1 first, in one batch, so that no
+ * acknowledged decision is lost; then both gates load it from the primary and grant no more leases under the old
+ * policy; then the Worker sleeps until the last earlier lease has expired; then the version is marked as applied. If
+ * any step is interrupted, the applied version stays behind, and a repeat of the request or the sweep continues.
  */
+
+import type { Usage } from '../gate/protocol/usage.ts'
+import { type IdempotentRequest, withIdempotency } from '../idempotency/idempotency.ts'
 import type { Mode } from '../registry/customer.ts'
-import { Refused } from '../registry/failures.ts'
-import type { Repeatable } from '../registry/once.ts'
+import { invalidField, notFound, RegistryError, ruledOut, unavailable } from '../registry/errors.ts'
+import type { Precondition } from '../registry/precondition.ts'
 import { log } from '../shared/log.ts'
-import { bringInForce } from './in-force.ts'
+import { bringInForce, replayInForce } from './in-force.ts'
 import { mintKey } from './key-format.ts'
-import { once } from './once.ts'
-import type { GateUsage, Page, PageRequest, TenantChanges, TenantDeps, TenantQuery } from './ports.ts'
+import type { Page, PageRequest, StoredTenant, TenantChanges, TenantDeps, TenantQuery } from './ports.ts'
 import { ContractEndsBeforeStart } from './ports.ts'
 import type { ApiKey, KeyScope, Tenant } from './tenant.ts'
 import { DEFAULT_TIER, limitsFor, TIER_LIMITS } from './tiers.ts'
 
-const RETRY_AFTER_MS = 1_000
-/** Tenants one sweep takes on: few are ever behind, and the next sweep is a minute away. */
-const SWEEP_TENANTS_MAX = 50
+/**
+ * Tenants that a sweep handles at once. After D1 was set back, every tenant is behind. Each tenant is one query of D1,
+ * and an invocation of the cron, which has other work too, may make 1,000.
+ */
+const SWEEP_PAGE = 50
+const SWEEP_TENANTS_MAX = 250
 
 export function createTenant(
   deps: TenantDeps,
   fields: TenantChanges & { companyName: string; contactEmail: string },
-  repeatable: Repeatable | null = null,
+  idempotentRequest: IdempotentRequest | null = null,
 ): Promise<Tenant> {
-  return once(deps, repeatable, async (keep) => {
+  const { store, clock } = deps
+  // No gate has loaded it yet, so nothing has to be brought in force.
+  return withIdempotency({ store, clock }, idempotentRequest, async (keep) => {
     const tenant = newTenant(deps, fields)
-    // No gate can know it yet, so nothing has to be brought in force.
-    const kept = await keep(null, tenant)
-    await keepingContractOrder(() => deps.store.insert(tenant, kept))
+    const response = await keep(tenant)
+    await keepingContractOrder(() => store.insert(tenant, response))
     return tenant
   })
 }
@@ -49,9 +55,10 @@ function newTenant(deps: TenantDeps, fields: TenantChanges & { companyName: stri
     limits: limitsFor(tier, TIER_LIMITS.starter, fields.limits),
     contractStartMs: fields.contractStartMs ?? null,
     contractEndMs: fields.contractEndMs ?? null,
-    metadata: fields.metadata ?? {},
+    metadata: fields.metadata ?? '{}',
     createdAtMs: nowMs,
     updatedAtMs: nowMs,
+    version: 1,
     policyVersion: 1,
   }
 }
@@ -64,21 +71,57 @@ export function listTenants(deps: TenantDeps, query: TenantQuery, page: PageRequ
   return deps.store.list(query, page)
 }
 
-/** In force when it resolves. */
-export async function updateTenant(deps: TenantDeps, tenantId: string, changes: TenantChanges): Promise<Tenant> {
+/**
+ * Resolves when the changes are in force. Throws `RegistryError` with `version_conflict` if the tenant does not meet the
+ * precondition; it is then unchanged.
+ */
+export async function updateTenant(
+  deps: TenantDeps,
+  tenantId: string,
+  changes: TenantChanges,
+  precondition: Precondition | null = null,
+): Promise<Tenant> {
   if (changes.limits && changes.tier && changes.tier !== 'custom') throw limitsNeedCustom(changes.tier)
-  const tenant = found(await keepingContractOrder(() => deps.store.update(tenantId, changes, deps.clock())))
+  const tenant = found(
+    await keepingContractOrder(() => deps.store.update(tenantId, changes, precondition, deps.clock())),
+  )
   // The store changed nothing in this case.
   if (changes.limits && tenant.tier !== 'custom') throw limitsNeedCustom(tenant.tier)
   await bringInForce(deps, tenant)
   return tenant
 }
 
-/** What both gates have counted, with the tenant whose limits it is held against. */
+/** The receipt of a deletion. */
+export interface TenantDeletion {
+  tenantId: string
+  companyName: string
+  deletedAtMs: number
+}
+
+/**
+ * Deletes a suspended tenant. Resolves when its keys are refused everywhere and it is found nowhere; its rows are
+ * deleted afterwards. `names` are the readings of what the operator sent as its company name. A repeat while rows are
+ * left returns the same receipt. Throws `RegistryError` with `not_found`, `invalid_input` if no name is right, or
+ * `tenant_not_suspended`.
+ */
+export async function deleteTenant(
+  deps: TenantDeps,
+  tenantId: string,
+  names: readonly string[],
+): Promise<TenantDeletion> {
+  const tenant = found(await deps.store.delete(tenantId, names, deps.clock()))
+  const { companyName, deletedAtMs } = tenant
+  if (!names.includes(companyName)) throw deletedAtMs === null ? notConfirmed(companyName) : notFound('tenant')
+  if (deletedAtMs === null) throw new RegistryError({ reason: 'tenant_not_suspended', companyName })
+  await bringInForce(deps, tenant)
+  return { tenantId, companyName, deletedAtMs }
+}
+
+/** Returns the counts of both gates, with the tenant whose limits apply to them. */
 export async function tenantUsage(
   deps: TenantDeps,
   tenantId: string,
-): Promise<{ tenant: Tenant; live: GateUsage; test: GateUsage }> {
+): Promise<{ tenant: Tenant; live: Usage; test: Usage }> {
   const tenant = await getTenant(deps, tenantId)
   try {
     const [live, test] = await Promise.all([deps.gates.usage(tenantId, 'live'), deps.gates.usage(tenantId, 'test')])
@@ -95,7 +138,9 @@ export interface KeyFields {
   expiresAtMs: number | null
 }
 
-/** A new key with its text, which is told here and to a repeat of the request, and never again: only a hash of it is kept. */
+/**
+ * A new key with its text. Only the response to the request, or to a repeat of it, has the text: only a hash is stored.
+ */
 export interface NewKey {
   key: ApiKey
   text: string
@@ -105,47 +150,49 @@ export function createKey(
   deps: TenantDeps,
   tenantId: string,
   fields: KeyFields,
-  repeatable: Repeatable | null = null,
+  idempotentRequest: IdempotentRequest | null = null,
 ): Promise<NewKey> {
-  return once(deps, repeatable, async (keep) => {
+  return withIdempotency(replayInForce(deps, tenantId), idempotentRequest, async (keep) => {
     const nowMs = deps.clock()
     refusePast(fields.expiresAtMs, nowMs)
     const made = await newKey(deps, { ...fields, tenantId, createdAtMs: nowMs, rotatedFrom: null })
-    const tenant = await deps.store.insertKey(made.key, await keep(tenantId, made))
+    const tenant = await deps.store.insertKey(made.key, await keep(made))
     await bringInForce(deps, found(tenant))
     return made
   })
 }
 
-/** Newest first, dead ones too: their ids are in the records of what they did. */
+/** Returns keys newest first, including dead ones: records of their actions have their ids. */
 export async function listKeys(deps: TenantDeps, tenantId: string, page: PageRequest): Promise<Page<ApiKey>> {
   return found(await deps.store.listKeys(tenantId, page))
 }
 
-/** Dead everywhere when it resolves. Revoking a key twice is no failure, so that an interrupted request can be repeated. */
+/**
+ * Resolves when the key is dead everywhere. Revoking a key twice is allowed, so an interrupted request can be repeated.
+ */
 export async function revokeKey(deps: TenantDeps, tenantId: string, keyId: string): Promise<void> {
   const { tenant, key } = await deps.store.revokeKey(tenantId, keyId, deps.clock())
   const known = found(tenant)
-  if (!key) throw new Refused({ reason: 'not_found', resource: 'key' })
+  if (!key) throw notFound('key')
   await bringInForce(deps, known)
 }
 
 /**
- * A new key of the same name, mode and scopes in the place of an old one, which works on for `overlapMs` and is dead after it.
- * The new one ends when the old one was to end, unless `expiresAtMs` says otherwise.
+ * Replaces a key by a new one with the same name, mode and scopes. The old key works for `overlapMs` more. The new one
+ * expires when the old one would have, unless `expiresAtMs` is given.
  */
 export function rotateKey(
   deps: TenantDeps,
   tenantId: string,
   keyId: string,
   options: { overlapMs: number; expiresAtMs: number | null | undefined },
-  repeatable: Repeatable | null = null,
+  idempotentRequest: IdempotentRequest | null = null,
 ): Promise<NewKey> {
-  return once(deps, repeatable, async (keep) => {
+  return withIdempotency(replayInForce(deps, tenantId), idempotentRequest, async (keep) => {
     const nowMs = deps.clock()
     refusePast(options.expiresAtMs ?? null, nowMs)
     const old = await deps.store.getKey(tenantId, keyId)
-    if (!old) throw new Refused({ reason: 'not_found', resource: (await deps.store.get(tenantId)) ? 'key' : 'tenant' })
+    if (!old) throw notFound((await deps.store.get(tenantId)) ? 'key' : 'tenant')
     const { name, mode, scopes } = old
     const expiresAtMs = options.expiresAtMs === undefined ? old.expiresAtMs : options.expiresAtMs
     const made = await newKey(deps, {
@@ -159,44 +206,48 @@ export function rotateKey(
     })
     const oldExpiresAtMs = options.overlapMs > 0 ? nowMs + options.overlapMs : null
     const replacement = { old, new: made.key, oldExpiresAtMs, nowMs }
-    const { tenant, key, replacedBy } = await deps.store.replaceKey(replacement, await keep(tenantId, made))
+    const { tenant, key, replacedBy } = await deps.store.replaceKey(replacement, await keep(made))
     if (replacedBy && replacedBy.id !== made.key.id) throw replacedBefore(replacedBy.id)
-    // Its end was moved between the look at it and the change: the next try sees it as it is now.
+    // The key's end changed between the read and the change: a retry reads it as it is now.
     if (!replacedBy && key && key.expiresAtMs !== old.expiresAtMs) throw unavailable()
-    if (!replacedBy) throw new Refused({ reason: 'not_found', resource: 'key' })
+    if (!replacedBy) throw notFound('key')
     await bringInForce(deps, found(tenant))
     return made
   })
 }
 
-/** Completes what was interrupted between D1 and the gates. One tenant's failure does not keep the others waiting. */
+/**
+ * Completes decisions that were interrupted between D1 and the gates. A failure for one tenant does not delay the
+ * others.
+ */
 export async function applyPendingPolicies(deps: TenantDeps): Promise<void> {
-  const behind = await deps.store.unapplied(SWEEP_TENANTS_MAX)
-  await Promise.all(
-    behind.map(async (tenant) => {
-      try {
-        await bringInForce(deps, tenant)
-        log('info', { event: 'policy_completed', tenantId: tenant.id, version: tenant.policyVersion })
-      } catch {
-        // bringInForce has logged it, and the next sweep tries again.
-      }
-    }),
-  )
+  let afterId = ''
+  for (let taken = 0; taken < SWEEP_TENANTS_MAX; taken += SWEEP_PAGE) {
+    const behind = await deps.store.unapplied(afterId, SWEEP_PAGE)
+    await Promise.all(behind.map((tenant) => completePolicy(deps, tenant)))
+    if (behind.length < SWEEP_PAGE) return
+    afterId = behind.at(-1)?.id ?? afterId
+  }
+}
+
+async function completePolicy(deps: TenantDeps, tenant: StoredTenant): Promise<void> {
+  try {
+    await bringInForce(deps, tenant)
+    log('info', { event: 'policy_completed', tenantId: tenant.id, version: tenant.policyVersion })
+  } catch {
+    // bringInForce has logged it, and the next sweep retries.
+  }
 }
 
 async function newKey(deps: TenantDeps, fields: Omit<ApiKey, 'id' | 'secretHash' | 'revokedAtMs'>): Promise<NewKey> {
   const { tenantId, mode, createdAtMs } = fields
-  // env.ts starts nothing without a secret.
+  // env.ts requires at least one secret.
   const { key: text, secretHash } = await mintKey(tenantId, mode, deps.signingSecrets[0] as string)
   return { key: { ...fields, id: deps.newId('key', createdAtMs), secretHash, revokedAtMs: null }, text }
 }
 
-function unavailable(): Refused {
-  return new Refused({ reason: 'unavailable', retryAfterMs: RETRY_AFTER_MS })
-}
-
 function found<T>(value: T | null): T {
-  if (value === null) throw new Refused({ reason: 'not_found', resource: 'tenant' })
+  if (value === null) throw notFound('tenant')
   return value
 }
 
@@ -205,29 +256,36 @@ async function keepingContractOrder<T>(change: () => Promise<T>): Promise<T> {
     return await change()
   } catch (error) {
     if (!(error instanceof ContractEndsBeforeStart)) throw error
-    throw invalid('contract_end', 'is before contract_start', 'send an end that is not before the start')
+    throw invalidField('contract_end', 'is before contract_start', 'send an end that is not before the start')
   }
 }
 
 function refusePast(expiresAtMs: number | null, nowMs: number): void {
   if (expiresAtMs !== null && expiresAtMs <= nowMs) {
-    throw invalid('expires_at', 'is not in the future', 'send a later time, or leave it out for a key without an end')
+    throw invalidField(
+      'expires_at',
+      'is not in the future',
+      'send a later time, or leave it out for a key without an end',
+    )
   }
 }
 
-function limitsNeedCustom(tier: string): Refused {
-  return invalid(
+function limitsNeedCustom(tier: string): RegistryError {
+  return invalidField(
     'limits',
-    `can not be set for the tier ${tier}, which has its own`,
+    `cannot be set for the tier ${tier}, which has its own`,
     'leave limits out, or send "tier": "custom" with them',
   )
 }
 
-function replacedBefore(newerKeyId: string): Refused {
-  return invalid('key_id', `was already rotated into ${newerKeyId}`, `rotate ${newerKeyId} instead`)
+function notConfirmed(companyName: string): RegistryError {
+  return invalidField(
+    'x-confirm',
+    'is not the company name of this customer',
+    `send ${companyName} to delete it with everything it has, in percent-encoding if it is not ASCII`,
+  )
 }
 
-/** There is one door for tenants, so its names for fields are the names. */
-function invalid(field: string, message: string, fix: string): Refused {
-  return new Refused({ reason: 'invalid_input', problems: [{ field, message, fix }] })
+function replacedBefore(newerKeyId: string): RegistryError {
+  return ruledOut('key_id', `was already rotated into ${newerKeyId}`, `rotate ${newerKeyId} instead`)
 }

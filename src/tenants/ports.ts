@@ -1,37 +1,46 @@
 /**
- * What the operator's work on tenants needs from the world: where tenants are kept, the gates that enforce what was decided,
- * time and ids. `storage/tenants.ts` is the store, `wiring.ts` chooses it and puts the rest together.
+ * Ports of the operations on tenants: the store of tenants, the gates that enforce a policy, time and ids.
+ * `storage/tenants.ts` implements the store; composition puts the rest together.
  */
+
+import { EVENT_TYPES } from '../events/catalogue.ts'
+import type { Usage } from '../gate/protocol/usage.ts'
+import type { ResponseStore, ResponseToStore } from '../idempotency/idempotency.ts'
 import type { Mode } from '../registry/customer.ts'
-import type { AnswerStore, KeptAnswer } from '../registry/once.ts'
+import type { Precondition } from '../registry/precondition.ts'
 import type { Clock } from '../shared/clock.ts'
 import type { NewId } from '../shared/ids.ts'
 import type { ApiKey, Tenant } from './tenant.ts'
 import type { Limits, Tier } from './tiers.ts'
 
-/** A tenant with how far its policy has come: while `policyAppliedVersion` is behind, the gates may not know the newest. */
+/** A tenant with the progress of its policy. While `policyAppliedVersion` is behind, gates may enforce an older one. */
 export interface StoredTenant extends Tenant {
   policyAppliedVersion: number
 }
 
-/** What an operator wants changed. Absent is kept; null clears. */
+/** A tenant after an attempt to delete it. `deletedAtMs` is null if it was not deleted. */
+export interface DeletedTenant extends StoredTenant {
+  deletedAtMs: number | null
+}
+
+/** Changes to a tenant. Absent fields keep their value; null clears. */
 export interface TenantChanges {
   companyName?: string | undefined
   contactEmail?: string | undefined
-  /** Another tier than `custom` brings its own numbers. */
+  /** A tier other than `custom` sets its own limits. */
   tier?: Tier | undefined
   status?: Tenant['status'] | undefined
-  /** Only for a tenant that is, or by the same change becomes, `custom`. */
+  /** Only for a tenant that is `custom`, or becomes it by the same change. */
   limits?: Partial<Limits> | undefined
   contractStartMs?: number | null | undefined
   contractEndMs?: number | null | undefined
-  metadata?: Record<string, unknown> | undefined
+  metadata?: string | undefined
 }
 
 export interface TenantQuery {
   status?: Tenant['status'] | undefined
   tier?: Tier | undefined
-  /** Part of the company's name or its address; case is ignored for ASCII. */
+  /** Part of the company's name or of its address. Case is ignored for ASCII. */
   search?: string | undefined
 }
 
@@ -46,76 +55,92 @@ export interface Page<Item> {
   hasMore: boolean
 }
 
-/** What the store throws when a contract would end before it starts. */
+/** Thrown by the store when a contract would end before it starts. */
 export class ContractEndsBeforeStart extends Error {}
 
 /**
- * Every method is one batch: all of it happens or none, and what it answers is what the batch saw. An answer to be kept is
- * kept if the change was made, in the same batch.
+ * Every method is one atomic batch and returns what the batch read. A stored response is written in the same batch,
+ * only if the change was made.
  */
-export interface TenantStore extends AnswerStore {
-  insert(tenant: Tenant, kept: KeptAnswer | null): Promise<void>
+export interface TenantStore extends ResponseStore {
+  insert(tenant: Tenant, response: ResponseToStore | null): Promise<void>
   get(tenantId: string): Promise<StoredTenant | null>
   list(query: TenantQuery, page: PageRequest): Promise<Page<Tenant>>
-  /** Touches only what `changes` names and only if it differs. `limits` without a tier change nobody who is not custom. */
-  update(tenantId: string, changes: TenantChanges, nowMs: number): Promise<StoredTenant | null>
+  /**
+   * Changes only fields that are in `changes` and differ. `limits` without a tier has no effect unless the tier is
+   * custom. Returns null if there is no such tenant. Throws `RegistryError` with `version_conflict` if it does not meet
+   * the precondition.
+   */
+  update(
+    tenantId: string,
+    changes: TenantChanges,
+    precondition: Precondition | null,
+    nowMs: number,
+  ): Promise<StoredTenant | null>
 
-  /** Null: there is no such tenant. */
-  insertKey(key: ApiKey, kept: KeptAnswer | null): Promise<StoredTenant | null>
-  /** Null: there is no such tenant. */
+  /**
+   * Deletes the tenant if it is suspended and has one of these names. From then on it is found nowhere; the sweep deletes
+   * its rows. Returns the tenant as it is then, also one that was deleted before. Returns null if there is no such
+   * tenant.
+   */
+  delete(tenantId: string, names: readonly string[], nowMs: number): Promise<DeletedTenant | null>
+
+  /** Returns null if there is no such tenant. */
+  insertKey(key: ApiKey, response: ResponseToStore | null): Promise<StoredTenant | null>
+  /** Returns null if there is no such tenant. */
   listKeys(tenantId: string, page: PageRequest): Promise<Page<ApiKey> | null>
   getKey(tenantId: string, keyId: string): Promise<ApiKey | null>
   /** A key that was revoked before keeps its time. */
   revokeKey(tenantId: string, keyId: string, nowMs: number): Promise<KeyChange>
-  /** Puts a new key beside the old one, which then ends. Nothing happens if the old one is dead, was replaced before, or ends otherwise than it was seen to. */
-  replaceKey(replacement: KeyReplacement, kept: KeptAnswer | null): Promise<KeyChange>
+  /**
+   * Adds a new key beside the old one, which then ends. Changes nothing if the old one is dead, was replaced before,
+   * or has another end than the caller read.
+   */
+  replaceKey(replacement: KeyReplacement, response: ResponseToStore | null): Promise<KeyChange>
 
-  /** Tenants whose gates may not know their newest policy. */
-  unapplied(limit: number): Promise<StoredTenant[]>
+  /** Returns tenants with an unapplied policy and an id above `afterId`, by rising id. */
+  unapplied(afterId: string, limit: number): Promise<StoredTenant[]>
   /** Never lowers the version. */
   markApplied(tenantId: string, policyVersion: number): Promise<void>
 }
 
 export interface KeyReplacement {
-  /** As it was seen; the new one has its name, mode and scopes. */
+  /** The old key as the caller read it; the new one has its name, mode and scopes. */
   old: ApiKey
   new: ApiKey
-  /** When the old key ends, unless it ends before; null: now, as if it were revoked. */
+  /** When the old key ends, unless it ends earlier. Null ends it now, as if it were revoked. */
   oldExpiresAtMs: number | null
   nowMs: number
 }
 
-/** What a change of a key found, after the change. */
+/** Result of a change of a key; the state is the one after the change. */
 export interface KeyChange {
   tenant: StoredTenant | null
-  /** The key that was asked for. */
+  /** The requested key. */
   key: ApiKey | null
-  /** The key that took its place and has not been revoked. */
+  /** The key that replaced it and has not been revoked. */
   replacedBy: ApiKey | null
 }
 
-/** Who makes a change, in which request, and why: what the audit says of it. */
+/** The author of a change, the request and the reason, for the audit. */
 export interface Author {
   actor: string
   requestId: string | null
   reason: string | null
 }
 
-/** What can be done, by the names the audit has for it. */
+/** The kinds of change, as the audit names them. */
 export const AUDIT_TYPES = [
   'tenant.created',
   'tenant.updated',
+  'tenant.deleted',
   'key.created',
   'key.revoked',
   'key.rotated',
-  'customer.created',
-  'customer.updated',
-  'customer.archived',
-  'customer.restored',
-  'customer.erased',
+  ...EVENT_TYPES,
 ] as const
 
-/** Which changes; what is absent does not matter. */
+/** Selects changes. Absent fields select all. */
 export interface AuditQuery {
   tenantId?: string | undefined
   customerId?: string | undefined
@@ -127,46 +152,35 @@ export interface AuditQuery {
   endMs?: number | undefined
 }
 
-/** A change of a tenant, a key, or a customer. */
+/** A change of a tenant, a key or a customer, or an event that Roster itself writes, such as a disabled endpoint. */
 export interface AuditEntry extends Author {
-  /** Of one kind for all changes: sorting by it is sorting by time. */
+  /** One format for all kinds of change: sorting by id is sorting by time. */
   id: string
-  type: string
+  type: (typeof AUDIT_TYPES)[number]
   tenantId: string
-  /** Null for a tenant, which has no mode. */
+  /** The mode; null for a tenant, which has none. */
   mode: Mode | null
   customerId: string | null
   keyId: string | null
-  /** Null: there was nothing, or it was erased. */
+  /** State before the change; null if there was none or it was erased. */
   before: Record<string, unknown> | null
   after: Record<string, unknown> | null
   createdAtMs: number
 }
 
-/** What was done, through whichever door, newest first. */
+/** The changes made through all APIs, newest first. */
 export interface AuditLog {
   read(query: AuditQuery, page: PageRequest): Promise<Page<AuditEntry>>
 }
 
 interface GateControl {
   /**
-   * Has the gate read its tenant anew from the D1 primary. Answers how long a lease under what it enforced before may
-   * still live; leases it gives from now on carry the new policy.
+   * Makes the gate load its tenant from the D1 primary. Returns how long a lease under the previous policy may still
+   * live. Leases that the gate grants from now on carry the new policy.
    */
   reload(tenantId: string, mode: Mode): Promise<{ waitMs: number }>
-  /** What the gate has counted of that mode. */
-  usage(tenantId: string, mode: Mode): Promise<GateUsage>
-}
-
-export interface GateUsage {
-  /** First day of the contract year, `YYYY-MM-DD`. */
-  yearStart: string
-  /** Requests admitted in it. */
-  count: number
-  /** Permits that isolates hold and have not yet reported. */
-  outstanding: number
-  /** By day, `YYYY-MM-DD` in UTC. */
-  days: Record<string, { admitted: number; limited: number }>
+  /** Returns the gate's counts for that mode. */
+  usage(tenantId: string, mode: Mode): Promise<Usage>
 }
 
 export interface TenantDeps {
@@ -176,7 +190,7 @@ export interface TenantDeps {
   sleep(durationMs: number): Promise<void>
   clock: Clock
   newId: NewId
-  /** UUIDs that sort in the order of creation. */
+  /** Returns UUIDs that sort in the order of creation. */
   newTenantId(nowMs: number): string
   /** The first signs. */
   signingSecrets: string[]

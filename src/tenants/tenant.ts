@@ -1,7 +1,7 @@
 /**
  * A tenant and its API keys, and the policy a gate enforces for them. Pure.
  */
-import type { Policy } from '../gate/protocol.ts'
+import type { Policy } from '../gate/protocol/leases.ts'
 import type { Mode } from '../registry/customer.ts'
 import { isoTime } from '../shared/clock.ts'
 import type { Limits, Tier } from './tiers.ts'
@@ -16,9 +16,12 @@ export interface Tenant {
   limits: Limits
   contractStartMs: number | null
   contractEndMs: number | null
-  metadata: Record<string, unknown>
+  /** An object as JSON text: as values, its numbers would lose digits. */
+  metadata: string
   createdAtMs: number
   updatedAtMs: number
+  /** Rises by one with every change. The admin API sends it as the etag. */
+  version: number
   policyVersion: number
 }
 
@@ -36,11 +39,11 @@ export interface ApiKey {
   createdAtMs: number
   expiresAtMs: number | null
   revokedAtMs: number | null
-  /** The key this one took the place of. */
+  /** The key that this one replaced. */
   rotatedFrom: string | null
 }
 
-/** What the gate of one mode enforces. Test mode is a policy of its own, whatever the tier. */
+/** Returns the policy that the gate of one mode enforces. Test mode has limits of its own, the same for all tiers. */
 export function policyFor(tenant: Tenant, mode: Mode): Policy {
   const live = mode === 'live'
   const limits = live ? tenant.limits : TEST_MODE_LIMITS

@@ -1,5 +1,6 @@
 /**
- * The tiers and their numbers. A tenant's own numbers are stored with it, so that a change here moves nobody by itself.
+ * The tiers and their limits. Each tenant's limits are stored with it, so a change here alone affects no existing
+ * tenant.
  */
 
 export const TIERS = ['starter', 'growth', 'scale', 'enterprise', 'custom'] as const
@@ -29,10 +30,10 @@ export const TIER_LIMITS: Record<Exclude<Tier, 'custom'>, Limits> = {
 
 export const DEFAULT_TIER: Tier = 'starter'
 
-/** Test mode is for trying things out: starter's rate for everyone, and nothing counted against the year. */
+/** Test mode is for trying things out: the rate of tier starter for all tenants, and no annual count. */
 export const TEST_MODE_LIMITS = TIER_LIMITS.starter
 
-/** The numbers after a change of tier. `custom` keeps what the tenant had, except what `given` names. */
+/** Returns the limits after a change of tier. `custom` keeps the tenant's limits, except those in `given`. */
 export function limitsFor(tier: Tier, current: Limits, given: Partial<Limits> | undefined): Limits {
   return tier === 'custom' ? { ...current, ...given } : TIER_LIMITS[tier]
 }

@@ -1,10 +1,11 @@
 /**
- * A small billing Worker: it keeps a customer in Roster for every user of its own, and needs no key, no HTTP and no client
- * library for it. Shows the three things there are to know: failures are data, reading what was just written, and versions.
+ * A small billing Worker: it keeps a customer in Roster for every user of its own, and needs no key, no HTTP and no
+ * client library for it. Shows three things: failures are data, a read can show a write that was just made, and changes
+ * can name a version.
  */
 import { Hono } from 'hono'
 
-/** What Roster answers, as TypeScript reads it off the binding. */
+/** The result of a call, as TypeScript infers it from the binding. */
 type Answer = Awaited<ReturnType<Env['ROSTER']['get']>>
 type Failure = Extract<Answer, { ok: false }>['failure']
 
@@ -18,7 +19,7 @@ const ATTEMPT_EVERY_MS = 100
 
 const app = new Hono<{ Bindings: Env }>()
 
-/** The user signed up, or did so before: there is one customer, however often this is called. */
+/** Signs a user up. There is one customer for the user, however often this is called. */
 app.put('/users/:user', async (c) => {
   const { email = null, name = null } = await c.req.json<User>()
   const answer = await c.env.ROSTER.getOrCreate({ externalId: c.req.param('user'), email, name })
@@ -37,7 +38,7 @@ app.get('/users/:user', async (c) => {
   return answer.ok ? Response.json(answer.customer) : refuse(answer.failure)
 })
 
-/** Notes one thing of a user, and keeps whatever else is noted of it, also what somebody notes at the same time. */
+/** Sets one note of a user, and keeps its other notes, also those that another request sets at the same time. */
 app.put('/users/:user/notes/:name', async (c) => {
   const { user, name } = c.req.param()
   const note = await c.req.text()
@@ -48,7 +49,7 @@ app.put('/users/:user/notes/:name', async (c) => {
     const changes = { metadata: { ...metadata, [name]: note } }
     const changed = await c.env.ROSTER.update(id, changes, { ifVersion: version, reason: `noted ${name}` })
     if (changed.ok) return Response.json(changed.customer)
-    // Somebody was faster: read it again. What is read may be up to a second old, so this goes on for longer than that.
+    // Another request was faster: read again. A read may be up to a second old, so this goes on for longer than that.
     if (changed.failure.reason !== 'version_conflict' || attempt === ATTEMPTS_MAX) return refuse(changed.failure)
     await scheduler.wait(ATTEMPT_EVERY_MS)
   }
@@ -64,7 +65,7 @@ const STATUSES: { [Reason in Failure['reason']]?: number } = {
   unavailable: 503,
 }
 
-/** What of a failure this Worker's own callers may know. */
+/** Returns the response to a failure, with the parts of it that this Worker's own callers may see. */
 function refuse(failure: Failure): Response {
   const headers: HeadersInit =
     'retryAfterMs' in failure ? { 'retry-after': String(Math.ceil(failure.retryAfterMs / 1000)) } : {}

@@ -1,0 +1,161 @@
+-- Customers, what is derived from them, and the rules that refuse a change.
+-- The rules are triggers because they must hold for every writer, and also when two writes race: a trigger runs inside the
+-- transaction of the change. The message of RAISE is the name of the failure, see src/registry/errors.ts.
+-- SQLite runs the triggers of one event from the newest to the oldest. When a change breaks several rules, the order of these
+-- files decides which failure is reported.
+CREATE TABLE customers (
+  tenant_id text NOT NULL,
+  mode text NOT NULL,
+  id text NOT NULL,
+  external_id text NOT NULL,
+  name text,
+  email text,
+  email_ascii text,
+  contact text,
+  address_line1 text,
+  address_line2 text,
+  address_city text,
+  address_state text,
+  address_postal_code text,
+  address_country text,
+  timezone text NOT NULL,
+  parent_id text,
+  metadata text NOT NULL,
+  integrations text NOT NULL,
+  profile text NOT NULL,
+  status text NOT NULL,
+  archived_at integer,
+  erased_at integer,
+  version integer NOT NULL,
+  created_at integer NOT NULL,
+  updated_at integer NOT NULL,
+  created_by text NOT NULL,
+  updated_by text NOT NULL,
+  change_id text NOT NULL,
+  change_request_id text,
+  change_reason text,
+  change_onboarding text,
+  folded text DEFAULT '{}' NOT NULL,
+  PRIMARY KEY (tenant_id, mode, id),
+  FOREIGN KEY (tenant_id) REFERENCES tenants (id) ON UPDATE no action ON DELETE no action,
+  FOREIGN KEY (tenant_id, mode, parent_id) REFERENCES customers (tenant_id, mode, id) ON UPDATE no action ON DELETE no action,
+  CONSTRAINT customers_mode CHECK (mode IN ('live', 'test')),
+  CONSTRAINT customers_status CHECK (status IN ('published', 'draft')),
+  CONSTRAINT customers_external_id_length CHECK (length(external_id) BETWEEN 1 AND 255),
+  CONSTRAINT customers_not_own_parent CHECK (parent_id IS NULL OR parent_id <> id)
+) WITHOUT ROWID;
+--> statement-breakpoint
+-- An archived customer gives up its external id, so another one may take it.
+CREATE UNIQUE INDEX customers_external_id ON customers (tenant_id, mode, external_id) WHERE archived_at IS NULL;
+--> statement-breakpoint
+-- An address is found by any spelling of its domain. email_ascii is set only if the domain has other characters.
+CREATE INDEX customers_email ON customers (tenant_id, mode, coalesce(email_ascii, email) COLLATE NOCASE) WHERE email IS NOT NULL;
+--> statement-breakpoint
+CREATE INDEX customers_parent ON customers (tenant_id, mode, parent_id) WHERE parent_id IS NOT NULL;
+--> statement-breakpoint
+CREATE TABLE customer_aliases (
+  tenant_id text NOT NULL,
+  mode text NOT NULL,
+  external_id text NOT NULL,
+  customer_id text NOT NULL,
+  PRIMARY KEY (tenant_id, mode, external_id)
+) WITHOUT ROWID;
+--> statement-breakpoint
+-- Finds the aliases of a customer that is archived or erased, to delete them.
+CREATE INDEX customer_aliases_customer ON customer_aliases (tenant_id, mode, customer_id);
+--> statement-breakpoint
+-- The key makes an entity of a provider belong to at most one customer that is not archived.
+CREATE TABLE integration_mappings (
+  tenant_id text NOT NULL,
+  mode text NOT NULL,
+  provider text NOT NULL,
+  entity_id text NOT NULL,
+  customer_id text NOT NULL,
+  PRIMARY KEY (tenant_id, mode, provider, entity_id)
+) WITHOUT ROWID;
+--> statement-breakpoint
+-- A list shows its total without counting the customers.
+CREATE TABLE customer_counts (
+  tenant_id text NOT NULL,
+  mode text NOT NULL,
+  status text NOT NULL,
+  count integer NOT NULL,
+  PRIMARY KEY (tenant_id, mode, status)
+) WITHOUT ROWID;
+--> statement-breakpoint
+-- A parent exists and is not archived, and no chain of parents has more than 10 customers.
+-- This trigger and the next read by key only. CROSS JOIN keeps the order of the tables, the index to the children is named, and
+-- the way up does not ask for parent_id IS NOT NULL. Otherwise SQLite would start with every customer of the tenant.
+-- An archived customer, which an import may bring, may have an archived parent, and counts in no chain.
+CREATE TRIGGER customers_parent_insert BEFORE INSERT ON customers
+WHEN NEW.parent_id IS NOT NULL AND NEW.archived_at IS NULL
+BEGIN
+  SELECT RAISE(ABORT, 'parent_not_found') WHERE NOT EXISTS (
+    SELECT 1 FROM customers p
+    WHERE p.tenant_id = NEW.tenant_id AND p.mode = NEW.mode AND p.id = NEW.parent_id AND p.archived_at IS NULL
+  );
+  SELECT RAISE(ABORT, 'parent_too_deep') WHERE (
+      WITH RECURSIVE up(id, level) AS (
+        SELECT NEW.parent_id, 1
+        UNION ALL
+        SELECT c.parent_id, up.level + 1 FROM up CROSS JOIN customers c
+          ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.id = up.id
+        WHERE up.level <= 10
+      ) SELECT max(level) FROM up WHERE id IS NOT NULL
+    ) + 1 > 10;
+END;
+--> statement-breakpoint
+-- The same for a customer that gets another parent or is restored. It may have children, so it must also not be below one of
+-- them, and the chain is counted in both directions.
+CREATE TRIGGER customers_parent_update BEFORE UPDATE OF parent_id, archived_at ON customers
+WHEN NEW.parent_id IS NOT NULL AND NEW.archived_at IS NULL
+  AND (NEW.parent_id IS NOT OLD.parent_id OR OLD.archived_at IS NOT NULL)
+BEGIN
+  SELECT RAISE(ABORT, 'parent_not_found') WHERE NOT EXISTS (
+    SELECT 1 FROM customers p
+    WHERE p.tenant_id = NEW.tenant_id AND p.mode = NEW.mode AND p.id = NEW.parent_id AND p.archived_at IS NULL
+  );
+  SELECT RAISE(ABORT, 'parent_cycle') WHERE NEW.id IN (
+      WITH RECURSIVE up(id, level) AS (
+        SELECT NEW.parent_id, 1
+        UNION ALL
+        SELECT c.parent_id, up.level + 1 FROM up CROSS JOIN customers c
+          ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.id = up.id
+        WHERE up.level <= 10
+      ) SELECT id FROM up WHERE id IS NOT NULL
+    );
+  SELECT RAISE(ABORT, 'parent_too_deep') WHERE (
+      WITH RECURSIVE up(id, level) AS (
+        SELECT NEW.parent_id, 1
+        UNION ALL
+        SELECT c.parent_id, up.level + 1 FROM up CROSS JOIN customers c
+          ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.id = up.id
+        WHERE up.level <= 10
+      ) SELECT max(level) FROM up WHERE id IS NOT NULL
+    ) + 1 + (
+      WITH RECURSIVE down(id, level) AS (
+        SELECT NEW.id, 0
+        UNION ALL
+        SELECT c.id, down.level + 1 FROM down CROSS JOIN customers c INDEXED BY customers_parent
+          ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.parent_id = down.id
+        WHERE c.archived_at IS NULL AND down.level <= 10
+      ) SELECT max(level) FROM down
+    ) > 10;
+END;
+--> statement-breakpoint
+-- A customer with children is not archived.
+CREATE TRIGGER customers_children BEFORE UPDATE OF archived_at ON customers
+WHEN NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL
+BEGIN
+  SELECT RAISE(ABORT, 'has_children') WHERE EXISTS (
+    SELECT 1 FROM customers c INDEXED BY customers_parent
+    WHERE c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.parent_id = NEW.id AND c.archived_at IS NULL
+  );
+END;
+--> statement-breakpoint
+-- The request of a merge patch does not show how many keys the result has.
+CREATE TRIGGER customers_metadata BEFORE UPDATE OF metadata ON customers
+WHEN NEW.metadata IS NOT OLD.metadata
+BEGIN
+  SELECT RAISE(ABORT, 'metadata_too_many_keys') WHERE (SELECT count(*) FROM json_each(NEW.metadata)) > 50;
+END;

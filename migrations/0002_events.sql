@@ -1,0 +1,135 @@
+-- Events: one row for each change of a customer. Log and audit are this same row.
+-- The triggers write everything that follows from a change inside its transaction: aliases, integration mappings, counts, event.
+-- So no writer can forget them.
+CREATE TABLE events (
+  tenant_id text NOT NULL,
+  mode text NOT NULL,
+  id text NOT NULL,
+  type text NOT NULL,
+  customer_id text NOT NULL,
+  version integer NOT NULL,
+  actor text NOT NULL,
+  request_id text,
+  reason text,
+  before text,
+  after text NOT NULL,
+  detail text,
+  created_at integer NOT NULL,
+  PRIMARY KEY (tenant_id, mode, id)
+) WITHOUT ROWID;
+--> statement-breakpoint
+-- Finds the events of one customer, to show or erase them.
+CREATE INDEX events_customer ON events (tenant_id, mode, customer_id);
+--> statement-breakpoint
+-- D1 documents at most 32 arguments for a function, which is 16 fields of one json_object. So json_set adds some of the fields of
+-- a customer, and both functions have room for more.
+CREATE TRIGGER customers_created AFTER INSERT ON customers
+BEGIN
+  -- An import may bring an archived customer. That one takes no external id and no mapping.
+  DELETE FROM customer_aliases
+  WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND external_id = NEW.external_id AND NEW.archived_at IS NULL;
+  INSERT INTO integration_mappings (tenant_id, mode, provider, entity_id, customer_id)
+  SELECT NEW.tenant_id, NEW.mode, value ->> '$.provider', value ->> '$.id', NEW.id FROM json_each(NEW.integrations)
+  WHERE NEW.archived_at IS NULL;
+  INSERT INTO customer_counts (tenant_id, mode, status, count)
+  VALUES (NEW.tenant_id, NEW.mode, iif(NEW.archived_at IS NOT NULL, 'archived', NEW.status), 1)
+  ON CONFLICT (tenant_id, mode, status) DO UPDATE SET count = count + 1;
+  INSERT INTO events (tenant_id, mode, id, type, customer_id, version, actor, request_id, reason, before, after, created_at)
+  VALUES (
+    NEW.tenant_id, NEW.mode, NEW.change_id, 'customer.created', NEW.id, NEW.version,
+    NEW.updated_by, NEW.change_request_id, NEW.change_reason,
+    NULL,
+    json_set(
+      json_object(
+        'id', NEW.id, 'external_id', NEW.external_id, 'name', NEW.name, 'email', NEW.email, 'contact', NEW.contact,
+        'timezone', NEW.timezone, 'address', json_object(
+          'line1', NEW.address_line1, 'line2', NEW.address_line2, 'city', NEW.address_city,
+          'state', NEW.address_state, 'postal_code', NEW.address_postal_code, 'country', NEW.address_country
+        ),
+        'parent_id', NEW.parent_id, 'metadata', json(NEW.metadata),
+        'integrations', json(NEW.integrations), 'profile', json(NEW.profile)
+      ),
+      '$.status', NEW.status, '$.archived_at', NEW.archived_at, '$.version', NEW.version, '$.stamps', json_object(
+        'created_at', NEW.created_at, 'updated_at', NEW.updated_at,
+        'created_by', NEW.created_by, 'updated_by', NEW.updated_by
+      )
+    ),
+    NEW.updated_at
+  );
+END;
+--> statement-breakpoint
+-- An archived customer gives up its external id, its aliases and its mappings: restored with another external id, it has no alias.
+-- An erasure is not for this trigger: customers_erased handles it.
+CREATE TRIGGER customers_changed AFTER UPDATE ON customers
+WHEN NEW.erased_at IS NULL
+BEGIN
+  DELETE FROM customer_aliases
+  WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND external_id = NEW.external_id
+    AND (NEW.external_id <> OLD.external_id OR (NEW.archived_at IS NULL AND OLD.archived_at IS NOT NULL));
+  INSERT INTO customer_aliases (tenant_id, mode, external_id, customer_id)
+  SELECT NEW.tenant_id, NEW.mode, OLD.external_id, NEW.id
+  WHERE NEW.external_id <> OLD.external_id AND OLD.archived_at IS NULL
+  ON CONFLICT (tenant_id, mode, external_id) DO UPDATE SET customer_id = excluded.customer_id;
+  DELETE FROM customer_aliases
+  WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id
+    AND NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL;
+
+  DELETE FROM integration_mappings
+  WHERE OLD.archived_at IS NULL AND (NEW.integrations <> OLD.integrations OR NEW.archived_at IS NOT NULL)
+    AND tenant_id = NEW.tenant_id AND mode = NEW.mode
+    AND (provider, entity_id) IN (SELECT value ->> '$.provider', value ->> '$.id' FROM json_each(OLD.integrations));
+  INSERT INTO integration_mappings (tenant_id, mode, provider, entity_id, customer_id)
+  SELECT NEW.tenant_id, NEW.mode, value ->> '$.provider', value ->> '$.id', NEW.id FROM json_each(NEW.integrations)
+  WHERE NEW.archived_at IS NULL AND (NEW.integrations <> OLD.integrations OR OLD.archived_at IS NOT NULL);
+
+  -- Counted as archived, whatever its status, as long as archived_at is set.
+  UPDATE customer_counts SET count = count - 1
+  WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode
+    AND status = iif(OLD.archived_at IS NOT NULL, 'archived', OLD.status)
+    AND iif(OLD.archived_at IS NOT NULL, 'archived', OLD.status) <> iif(NEW.archived_at IS NOT NULL, 'archived', NEW.status);
+  INSERT INTO customer_counts (tenant_id, mode, status, count)
+  SELECT NEW.tenant_id, NEW.mode, iif(NEW.archived_at IS NOT NULL, 'archived', NEW.status), 1
+  WHERE iif(OLD.archived_at IS NOT NULL, 'archived', OLD.status) <> iif(NEW.archived_at IS NOT NULL, 'archived', NEW.status)
+  ON CONFLICT (tenant_id, mode, status) DO UPDATE SET count = count + 1;
+
+  INSERT INTO events (tenant_id, mode, id, type, customer_id, version, actor, request_id, reason, before, after, created_at)
+  VALUES (
+    NEW.tenant_id, NEW.mode, NEW.change_id,
+    iif(
+      NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL, 'customer.archived',
+      iif(NEW.archived_at IS NULL AND OLD.archived_at IS NOT NULL, 'customer.restored', 'customer.updated')
+    ),
+    NEW.id, NEW.version, NEW.updated_by, NEW.change_request_id, NEW.change_reason,
+    json_set(
+      json_object(
+        'id', OLD.id, 'external_id', OLD.external_id, 'name', OLD.name, 'email', OLD.email, 'contact', OLD.contact,
+        'timezone', OLD.timezone, 'address', json_object(
+          'line1', OLD.address_line1, 'line2', OLD.address_line2, 'city', OLD.address_city,
+          'state', OLD.address_state, 'postal_code', OLD.address_postal_code, 'country', OLD.address_country
+        ),
+        'parent_id', OLD.parent_id, 'metadata', json(OLD.metadata),
+        'integrations', json(OLD.integrations), 'profile', json(OLD.profile)
+      ),
+      '$.status', OLD.status, '$.archived_at', OLD.archived_at, '$.version', OLD.version, '$.stamps', json_object(
+        'created_at', OLD.created_at, 'updated_at', OLD.updated_at,
+        'created_by', OLD.created_by, 'updated_by', OLD.updated_by
+      )
+    ),
+    json_set(
+      json_object(
+        'id', NEW.id, 'external_id', NEW.external_id, 'name', NEW.name, 'email', NEW.email, 'contact', NEW.contact,
+        'timezone', NEW.timezone, 'address', json_object(
+          'line1', NEW.address_line1, 'line2', NEW.address_line2, 'city', NEW.address_city,
+          'state', NEW.address_state, 'postal_code', NEW.address_postal_code, 'country', NEW.address_country
+        ),
+        'parent_id', NEW.parent_id, 'metadata', json(NEW.metadata),
+        'integrations', json(NEW.integrations), 'profile', json(NEW.profile)
+      ),
+      '$.status', NEW.status, '$.archived_at', NEW.archived_at, '$.version', NEW.version, '$.stamps', json_object(
+        'created_at', NEW.created_at, 'updated_at', NEW.updated_at,
+        'created_by', NEW.created_by, 'updated_by', NEW.updated_by
+      )
+    ),
+    NEW.updated_at
+  );
+END;

@@ -1,0 +1,117 @@
+/**
+ * The zod schemas of the admin API's responses. Only the OpenAPI document and the tests import this file; the Worker
+ * does not.
+ */
+import { z } from 'zod'
+import { AUDIT_TYPES } from '../src/tenants/ports.ts'
+import { SCOPES } from '../src/tenants/tenant.ts'
+import { TIERS } from '../src/tenants/tiers.ts'
+import { customerIdOut, isoTime, tenantIdOut } from './values.ts'
+
+const keyId = z.string().meta({ pattern: '^key_[0-9A-HJKMNP-TV-Z]{26}$' })
+const mode = z.enum(['live', 'test'])
+
+export const adminTenant = z
+  .object({
+    customer_id: tenantIdOut,
+    company_name: z.string(),
+    contact_email: z.string(),
+    tier: z.enum(TIERS),
+    status: z.enum(['active', 'suspended']),
+    annual_commitment: z.int(),
+    annual_validation_limit: z.int(),
+    contract_start: isoTime.nullable(),
+    contract_end: isoTime.nullable(),
+    limits: z.object({
+      requests_per_second: z.int(),
+      burst: z.int(),
+      annual_commitment: z.int(),
+      annual_validation_limit: z.int(),
+    }),
+    metadata: z.record(z.string(), z.unknown()),
+    created_at: isoTime,
+    updated_at: isoTime,
+  })
+  .meta({ id: 'Tenant' })
+
+export const adminDeletion = z
+  .object({
+    customer_id: tenantIdOut,
+    company_name: z.string(),
+    status: z.literal('deleting'),
+    deleted_at: isoTime,
+  })
+  .meta({ id: 'TenantDeletion' })
+
+const pagination = z.object({ limit: z.int(), next_cursor: z.string().nullable(), has_more: z.boolean() })
+
+export const adminTenantList = z.object({ items: z.array(adminTenant), pagination }).meta({ id: 'TenantList' })
+
+export const adminKey = z
+  .object({
+    key_id: keyId,
+    name: z.string(),
+    mode,
+    scopes: z.array(z.enum(SCOPES)),
+    status: z.enum(['active', 'expired', 'revoked']),
+    expires_at: isoTime.nullable(),
+    revoked_at: isoTime.nullable(),
+    rotated_from: keyId.nullable(),
+    created_at: isoTime,
+  })
+  .meta({ id: 'Key' })
+
+export const adminKeyList = z.object({ items: z.array(adminKey), pagination }).meta({ id: 'KeyList' })
+
+export const newAdminKey = z
+  .object({
+    key_id: keyId,
+    key: z.string(),
+    name: z.string(),
+    mode,
+    scopes: z.array(z.enum(SCOPES)),
+    expires_at: isoTime.nullable(),
+    created_at: isoTime,
+  })
+  .meta({ id: 'NewKey' })
+
+const modeUsage = {
+  contract_year_start: z.string().meta({ format: 'date' }),
+  admitted_this_year: z.int(),
+  permits_outstanding: z.int(),
+  days: z.array(z.object({ date: z.string().meta({ format: 'date' }), admitted: z.int(), rate_limited: z.int() })),
+}
+
+export const adminUsage = z
+  .object({
+    customer_id: tenantIdOut,
+    live: z.object({ ...modeUsage, annual_validation_limit: z.int() }),
+    test: z.object(modeUsage),
+  })
+  .meta({ id: 'TenantUsage' })
+
+const auditDocument = z.looseObject({}).nullable()
+
+export const adminAuditList = z
+  .object({
+    items: z.array(
+      z
+        .object({
+          id: z.string().meta({ pattern: '^evt_[0-9A-HJKMNP-TV-Z]{26}$' }),
+          type: z.enum(AUDIT_TYPES),
+          tenant_id: tenantIdOut,
+          mode: mode.nullable(),
+          customer_id: customerIdOut.nullable(),
+          key_id: keyId.nullable(),
+          actor: z.string(),
+          request_id: z.string().nullable(),
+          reason: z.string().nullable(),
+          before: auditDocument,
+          after: auditDocument,
+          created_at: isoTime,
+        })
+        .meta({ id: 'AuditEntry' }),
+    ),
+    pagination,
+  })
+  .meta({ id: 'AuditList' })

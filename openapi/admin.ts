@@ -1,0 +1,258 @@
+/**
+ * The admin API in the OpenAPI document: the documentation of each of its contracts. The Worker does not import this
+ * file.
+ */
+import { adminContracts } from '../src/apis/admin/contract.ts'
+import { adminApi } from '../src/apis/admin/errors.ts'
+import {
+  adminAuditList,
+  adminDeletion,
+  adminKeyList,
+  adminTenant,
+  adminTenantList,
+  adminUsage,
+  newAdminKey,
+} from './admin-responses.ts'
+import type { ApiDoc } from './build.ts'
+import { documented } from './documented.ts'
+import { CURSOR_PARAMETER, CUSTOMER_ID, KEY_ID, TENANT_ID, TIME } from './fields/shared.ts'
+import { envelopedError } from './values.ts'
+
+const TENANT = {
+  customer_id: TENANT_ID,
+  company_name: 'Acme Corporation',
+  contact_email: 'ops@acme.com',
+  tier: 'scale',
+  status: 'active',
+  annual_commitment: 500_000,
+  annual_validation_limit: 30_000_000,
+  contract_start: '2026-01-01T00:00:00.000Z',
+  contract_end: null,
+  limits: {
+    requests_per_second: 200,
+    burst: 400,
+    annual_commitment: 500_000,
+    annual_validation_limit: 30_000_000,
+  },
+  metadata: {},
+  created_at: TIME,
+  updated_at: TIME,
+}
+const ENTERPRISE = { annual_commitment: 1_500_000, annual_validation_limit: 120_000_000 }
+const SUSPENDED = {
+  ...TENANT,
+  ...ENTERPRISE,
+  tier: 'enterprise',
+  status: 'suspended',
+  limits: { requests_per_second: 1_000, burst: 2_000, ...ENTERPRISE },
+}
+const NEW_KEY = {
+  key_id: KEY_ID,
+  key: 'sk_live_3Jq9…',
+  name: 'billing',
+  mode: 'live',
+  scopes: ['customers:read', 'customers:write'],
+  expires_at: null,
+  created_at: TIME,
+}
+const KEY = {
+  key_id: KEY_ID,
+  name: 'billing',
+  mode: 'live',
+  scopes: ['customers:read', 'customers:write'],
+  status: 'active',
+  expires_at: null,
+  revoked_at: null,
+  rotated_from: null,
+  created_at: TIME,
+}
+const DAYS = [{ date: '2026-01-20', admitted: 1200, rate_limited: 3 }]
+const MODE_USAGE = { contract_year_start: '2026-01-01', admitted_this_year: 1200, permits_outstanding: 40, days: DAYS }
+const ONE_PAGE = { limit: 50, next_cursor: null, has_more: false }
+
+const AUDITED = {
+  id: 'evt_01JD3VQ4X8N2M7R5T9W6YBZKCE',
+  type: 'tenant.updated',
+  tenant_id: TENANT_ID,
+  mode: null,
+  customer_id: null,
+  key_id: null,
+  actor: 'admin',
+  request_id: 'req_7f3a',
+  reason: 'ticket 4711',
+  before: auditedTenant(TENANT),
+  after: auditedTenant(SUSPENDED),
+  created_at: TIME,
+}
+
+/** Returns the tenant as the audit log keeps it: its id is beside it, and its annual figures are in its limits. */
+function auditedTenant({
+  customer_id: _id,
+  annual_commitment: _c,
+  annual_validation_limit: _l,
+  ...kept
+}: typeof TENANT) {
+  return kept
+}
+
+const ofTenant = {
+  customer_id: { format: 'uuid', description: 'The id of the tenant.', examples: [TENANT_ID] },
+}
+const ofKey = { ...ofTenant, key_id: { description: 'The id of the key.', examples: [KEY_ID] } }
+
+const PAGE_QUERY = {
+  limit: { description: 'The number of items on a page, at most 100.', examples: [20] },
+  cursor: CURSOR_PARAMETER,
+}
+
+export const adminDoc: ApiDoc = {
+  tag: 'Tenants (admin)',
+  description: 'For the operator: tenants, which this API calls customers, with their tiers and their API keys.',
+  api: adminApi,
+  credentials: ['adminKey'],
+  limited: false,
+  failures: ['invalid_input', 'unauthorized', 'rate_limited', 'unavailable', 'insufficient_storage', 'internal'],
+  error: envelopedError,
+  routes: documented(adminContracts, {
+    listTenants: {
+      operationId: 'listTenants',
+      summary: 'List tenants',
+      description: 'Newest first.',
+      query: {
+        ...PAGE_QUERY,
+        status: { description: 'Only tenants with this status.', examples: ['active'] },
+        tier: { description: 'Only tenants of this tier.', examples: ['scale'] },
+        search: { description: 'A part of the company’s name or e-mail address.', examples: ['acme'] },
+      },
+      answers: {
+        200: { description: 'A page.', schema: adminTenantList, example: { items: [TENANT], pagination: ONE_PAGE } },
+      },
+    },
+    createTenant: {
+      operationId: 'createTenant',
+      etag: true,
+      summary: 'Create a tenant',
+      description: 'The tier sets the limits. Create a key next: the tenant has none.',
+      body: {
+        id: 'TenantCreate',
+        example: { company_name: 'Acme Corporation', contact_email: 'ops@acme.com', tier: 'scale' },
+      },
+      answers: { 201: { description: 'Created.', schema: adminTenant, example: TENANT } },
+    },
+    getTenant: {
+      operationId: 'getTenant',
+      etag: true,
+      summary: 'Get a tenant',
+      description: 'Returns suspended tenants too.',
+      path: ofTenant,
+      answers: { 200: { description: 'The tenant.', schema: adminTenant, example: TENANT } },
+      failures: ['not_found'],
+    },
+    updateTenant: {
+      operationId: 'updateTenant',
+      etag: true,
+      summary: 'Change, suspend or reactivate a tenant',
+      description:
+        'Changes only the fields that are sent: the tier, the limits, the contract. `status: "suspended"` suspends the tenant, `active` ends that. The change is in force everywhere when the response arrives.',
+      path: ofTenant,
+      body: { id: 'TenantUpdate', example: { tier: 'enterprise', status: 'suspended' } },
+      answers: {
+        200: { description: 'The changed tenant.', schema: adminTenant, example: SUSPENDED },
+      },
+      failures: ['not_found'],
+    },
+    deleteTenant: {
+      operationId: 'deleteTenant',
+      summary: 'Delete a tenant',
+      description:
+        'Deletes a suspended tenant with its customers, events, deliveries, settings, keys and audit entries. When the response arrives its keys are refused everywhere and it is found nowhere. Its data is gone within the hour. One entry of the audit log, `tenant.deleted`, stays as the receipt: its `after.completed_at` says when everything was gone. `x-confirm` has to be the company name, in percent-encoding if it is not ASCII.',
+      path: ofTenant,
+      headers: ['x-confirm'],
+      answers: {
+        202: {
+          description: 'It is deleted, and its data is being deleted.',
+          schema: adminDeletion,
+          example: { customer_id: TENANT_ID, company_name: 'Acme Corporation', status: 'deleting', deleted_at: TIME },
+        },
+      },
+      failures: ['not_found', 'tenant_not_suspended'],
+    },
+    getUsage: {
+      operationId: 'getTenantUsage',
+      summary: 'Get the usage of a tenant',
+      description: 'Compares the requests of the contract year with the annual limit, and shows the last days.',
+      path: ofTenant,
+      answers: {
+        200: {
+          description: 'The counts of the contract year and of each day.',
+          schema: adminUsage,
+          example: {
+            customer_id: TENANT_ID,
+            live: { ...MODE_USAGE, annual_validation_limit: 30_000_000 },
+            test: MODE_USAGE,
+          },
+        },
+      },
+      failures: ['not_found'],
+    },
+    listKeys: {
+      operationId: 'listKeys',
+      summary: 'List the API keys of a tenant',
+      description: 'Newest first, with those that are revoked or expired. Never shows the secrets.',
+      path: ofTenant,
+      query: PAGE_QUERY,
+      answers: {
+        200: { description: 'A page.', schema: adminKeyList, example: { items: [KEY], pagination: ONE_PAGE } },
+      },
+      failures: ['not_found'],
+    },
+    createKey: {
+      operationId: 'createKey',
+      summary: 'Create an API key',
+      description: 'Only this response has the key. It works everywhere when the response arrives.',
+      path: ofTenant,
+      body: { id: 'KeyCreate', example: { name: 'billing', mode: 'live', scopes: NEW_KEY.scopes } },
+      answers: { 201: { description: 'The key, in clear this once.', schema: newAdminKey, example: NEW_KEY } },
+      failures: ['not_found'],
+    },
+    revokeKey: {
+      operationId: 'revokeKey',
+      summary: 'Revoke an API key',
+      description: 'The key is refused everywhere when the response arrives.',
+      path: ofKey,
+      answers: { 204: { description: 'Revoked.' } },
+      failures: ['not_found'],
+    },
+    rotateKey: {
+      operationId: 'rotateKey',
+      summary: 'Rotate an API key',
+      description:
+        'Replaces the key by a new one with the same mode and scopes. The old key stays valid for `overlap_seconds`.',
+      path: ofKey,
+      body: { id: 'KeyRotate', example: { overlap_seconds: 3600 } },
+      answers: { 201: { description: 'The new key, in clear this once.', schema: newAdminKey, example: NEW_KEY } },
+      failures: ['not_found'],
+    },
+    listAudit: {
+      operationId: 'listAudit',
+      summary: 'List the audit log',
+      description:
+        'The changes of tenants, keys and customers through every API, each with its actor, newest first. An entry never contains a key. The entries of an erased customer keep the time and the actor of each change, but no longer its content.',
+      query: {
+        ...PAGE_QUERY,
+        tenant_id: { description: 'Only changes of this tenant, its keys and its customers.', examples: [TENANT_ID] },
+        customer_id: { description: 'Only changes of this customer.', examples: [CUSTOMER_ID] },
+        actor: {
+          description: 'Only changes by this actor: the id of a key, `admin`, or the name of a bound Worker.',
+          examples: ['admin'],
+        },
+        type: { description: 'Only changes of this kind.', examples: ['tenant.updated'] },
+        start_time: { description: 'Done at this time or later.', examples: ['2026-01-01T00:00:00Z'] },
+        end_time: { description: 'Done before this time.', examples: ['2027-01-01T00:00:00Z'] },
+      },
+      answers: {
+        200: { description: 'A page.', schema: adminAuditList, example: { items: [AUDITED], pagination: ONE_PAGE } },
+      },
+    },
+  }),
+}

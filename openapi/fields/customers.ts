@@ -1,0 +1,207 @@
+/** The fields of a customer of the v1 API, in requests, responses, lists and events. */
+import { CUSTOMER_EXAMPLE } from '../v1/shared-responses.ts'
+import { type FieldDocs, field, group, type SchemaDoc } from './field.ts'
+import {
+  ACTOR,
+  CURSOR,
+  CURSOR_PARAMETER,
+  CUSTOMER_ID,
+  createdAt,
+  cursorPage,
+  page,
+  TENANT_ID,
+  TIME,
+  updatedAt,
+} from './shared.ts'
+
+const integration: FieldDocs = {
+  provider: field('The name of the other system.', 'stripe'),
+  id: field('The id that the other system has for the customer.', 'cus_NffrFeUfNV2Hib'),
+  provider_type: field('Another name of `provider`, for FlexPrice clients.', 'stripe'),
+  provider_entity_id: field('Another name of `id`, for FlexPrice clients.', 'cus_NffrFeUfNV2Hib'),
+}
+const INTEGRATION = { provider: 'stripe', id: 'cus_NffrFeUfNV2Hib' }
+
+/** The fields that a caller sets and reads. */
+const values: FieldDocs = {
+  external_id: field('Your own id of the customer, unique among the customers that are not archived.', 'user_12345'),
+  name: field('The name of the company or person.', 'Acme Corporation'),
+  email: field('The e-mail address.', 'billing@acme.com'),
+  contact: field('A phone number.', '+14155550100'),
+  address_line1: field('The street and number.', '123 Main Street'),
+  address_line2: field('The floor, suite or department.', 'Suite 4'),
+  address_city: field('The city.', 'San Francisco'),
+  address_state: field('The state, province or region.', 'CA'),
+  address_postal_code: field('The postal code.', '94105'),
+  address_country: field('The country, by its two letters of ISO 3166-1.', 'US'),
+  timezone: field('The time zone, by its name in the IANA database.', 'America/Los_Angeles'),
+  parent_customer_id: field('The id of the customer that this one belongs to. At most ten levels.', CUSTOMER_ID),
+  metadata: field('Your own keys and values: at most 50 keys of 40 characters, with values of 500.', {
+    plan_tier: 'enterprise',
+    account_manager: 'jane_doe',
+  }),
+  status: field('`published` is the normal state. A `draft` is not in use yet.', 'published'),
+}
+
+const sent: FieldDocs = {
+  ...values,
+  parent_customer_external_id: field(
+    'The parent by your own id, instead of `parent_customer_id`. Send one of the two.',
+    'acme_holding',
+  ),
+  integration_entity_mapping: group(
+    'The ids of the customer in other systems. The list replaces the whole list. An entity belongs to one customer.',
+    integration,
+    [INTEGRATION],
+  ),
+}
+const onboarding: FieldDocs = {
+  skip_onboarding_workflow: field('True creates the customer without its onboarding.', true),
+  onboarding_workflow_name: field('The workflow of the onboarding. Without it, `default`.', 'default'),
+}
+
+const plain: FieldDocs = {
+  ...values,
+  id: field('The id of the customer. Treat it as opaque.', CUSTOMER_ID),
+  environment_id: field('The mode: `env_live` or `env_test`.', 'env_live'),
+  tenant_id: field('The id of the tenant that owns the customer.', TENANT_ID),
+  status: field(
+    '`published`, `draft` or `archived`. A customer is archived by DELETE and restored by `restore`.',
+    'published',
+  ),
+  ...createdAt,
+  ...updatedAt,
+  created_by: ACTOR,
+  updated_by: ACTOR,
+  parent_customer: field('Always null here.'),
+}
+const { children: _children, ...PLAIN_EXAMPLE } = { children: null, ...CUSTOMER_EXAMPLE }
+
+const shown: FieldDocs = {
+  ...plain,
+  parent_customer: field('The parent, with `expand=parent_customer`. Otherwise null.'),
+  children: field('The customers that belong to this one and are not archived, with `expand=children`.'),
+  integrations: group('The ids in other systems, with `expand=integrations`.', integration),
+  old_external_ids: field('Former external ids that still find the customer, with `expand=aliases`.', ['user_12344']),
+}
+
+/** The parameters of a list, in the query string and in the body of a search. */
+export const listParameters: FieldDocs = {
+  customer_ids: field('Only the customers with these ids.', [CUSTOMER_ID]),
+  external_ids: field('Only the customers with these external ids.', ['user_12345', 'user_67890']),
+  external_id: field('Only the customer with this external id.', 'user_12345'),
+  email: field('Only customers with this e-mail address.', 'billing@acme.com'),
+  metadata: field('Only customers with these metadata: every pair must match.', { plan_tier: 'enterprise' }),
+  parent_customer_id: field('Only the children of the customer with this id.', CUSTOMER_ID),
+  parent_customer_ids: field('Only the children of the customers with these ids.', [CUSTOMER_ID]),
+  status: field('Only customers with these statuses. Archived ones are listed only if this names them.', [
+    'published',
+    'draft',
+  ]),
+  start_time: field('Only customers that were created at this time or later.', '2026-01-01T00:00:00Z'),
+  end_time: field('Only customers that were created before this time.', '2027-01-01T00:00:00Z'),
+  filters: group(
+    'Further conditions; all of them must hold.',
+    {
+      field: field('The field that is compared.', 'name'),
+      operator: field('How it is compared. Text has no `before`, a time has no `contains`.', 'contains'),
+      data_type: field('The name in `value` that has the operand. It may be left out.', 'string'),
+      value: group(
+        'The operand, under the name of its type.',
+        {
+          string: field('A text, for a text or a status.', 'acme'),
+          number: field('A number. No field that can be filtered is a number.', 1),
+          boolean: field('True or false. No field that can be filtered is one.', true),
+          date: field('A date or time, for a time.', '2026-01-20T15:00:00Z'),
+          array: field('Texts or times, for `in` and `not_in`.', ['acme', 'globex']),
+        },
+        { string: 'acme' },
+      ),
+    },
+    [{ field: 'name', operator: 'contains', data_type: 'string', value: { string: 'acme' } }],
+  ),
+  sort: group('The order of the list, the most important field first.', {
+    field: field('The field to sort by.', 'created_at'),
+    direction: field('`asc` or `desc`.', 'desc'),
+  }),
+  order: field('The order by `created_at`, if `sort` is absent. Newest first is `desc`.', 'desc'),
+  limit: field('The number of customers on a page, at most 1,000, or 100 with `expand=children`.', 50),
+  offset: field('The number of customers to skip. Pages by `cursor` are exact while customers change.', 0),
+  cursor: field(CURSOR_PARAMETER.description, CURSOR),
+  expand: field('The related data to include with each customer.', ['parent_customer', 'integrations']),
+}
+
+export const customerSchemas: Record<string, SchemaDoc> = {
+  V1CustomerCreate: {
+    description: 'A new customer. Only `external_id` is required; null and `""` mean that a field is unset.',
+    fields: { ...sent, ...onboarding },
+  },
+  V1CustomerUpdate: {
+    description: 'The fields to change. An absent field is kept; null or `""` clears it.',
+    fields: sent,
+  },
+  V1CustomerUpsert: {
+    description: 'The fields of a customer whose external id is in the path.',
+    fields: { ...sent, ...onboarding },
+  },
+  V1CustomerRestore: {
+    description: 'The fields to change with the restoration. An absent field is kept; null or `""` clears it.',
+    fields: sent,
+  },
+  V1Customer: {
+    description: 'A customer. An unset text is `""`; an unset `contact` is null.',
+    example: CUSTOMER_EXAMPLE,
+    fields: shown,
+  },
+  RelatedCustomer: {
+    description: 'A customer in the response of another one, without its own parent and children.',
+    example: PLAIN_EXAMPLE,
+    fields: plain,
+  },
+  EventCustomer: {
+    description: 'The customer as it was after the event.',
+    example: { ...CUSTOMER_EXAMPLE, integrations: [], profile: {} },
+    fields: {
+      ...plain,
+      integrations: group('The ids in other systems.', integration),
+      profile: field(
+        'The fields that only the FlatPeak API has, in its shape: `personal_details`, `geo_location`, `providers`, `locations`, `devices`, and others. Empty if none is set.',
+        { personal_details: { preferred_locale: 'en-GB' } },
+      ),
+    },
+  },
+  V1Search: {
+    description: 'The conditions, the order and the place of the page. Each may be left out.',
+    fields: listParameters,
+  },
+  V1List: {
+    description: 'A page of customers.',
+    fields: {
+      ...page('The customers of this page.'),
+      pagination: group('The place of this page in the list.', {
+        ...cursorPage,
+        total: field('The number of customers that match, on all pages.', 1),
+        offset: field('Where the next page begins.', 1),
+      }),
+    },
+  },
+  V1Erasure: {
+    description: 'The receipt of an erasure.',
+    fields: {
+      id: field('The id of the customer. It stays, empty.', CUSTOMER_ID),
+      status: field('Always `erased`.'),
+      erased_at: field('The time of the erasure.', TIME),
+      erased_by: ACTOR,
+      rows: group('The number of rows from which data was removed, by kind.', {
+        customers: field('The customer itself.', 1),
+        events: field('Its events, and so its part of the audit log.', 3),
+        aliases: field('Its former external ids.', 1),
+        integrations: field('Its ids in other systems.', 1),
+        idempotency_records: field('Stored responses that showed it.', 1),
+        webhook_attempts: field('Responses of webhook endpoints to its events.', 0),
+        onboarding_runs: field('Its onboarding.', 0),
+      }),
+      rows_total: field('The sum of these numbers.', 7),
+    },
+  },
+}

@@ -1,0 +1,73 @@
+/** Reads the command lines of `npm run backup`, `restore` and `restored`, and finds the database that they name. */
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { parse as parseToml } from 'smol-toml'
+import { CloudflareApi, CloudflareError } from '../cloudflare-api.mjs'
+import { optionProblem } from '../command-line.ts'
+import { accountOf, tokenOf } from '../deploy/account.mjs'
+import { explain, failuresOf, WrongUsage } from '../deploy/refusals.mjs'
+import { configOf } from '../environment.mjs'
+
+const WHERE_OPTIONS = { env: { type: 'string' }, local: { type: 'boolean', default: false }, help: { type: 'boolean' } }
+
+/** The context of `explain`. */
+const context = { account: '<account>', worker: 'roster', byToken: Boolean(process.env.CLOUDFLARE_API_TOKEN) }
+
+/** The lines of a usage that every command has. */
+export const WHERE_USAGE = `  --env <name>   the database of another environment, such as staging; else of production
+  --local        the database of \`npm start\`, which must not run meanwhile, in PERSIST_TO (.roster/state)`
+
+/**
+ * Returns `{values, positionals}`. Throws `WrongUsage` for a wrong command line; prints the usage and ends the process for
+ * `--help`.
+ * @param {string} usage
+ * @param {Record<string, {type: 'string' | 'boolean', default?: boolean}>} own
+ */
+export function readOptions(usage, own = {}, args = process.argv.slice(2)) {
+  const options = { ...WHERE_OPTIONS, ...own }
+  let parsed
+  try {
+    parsed = parseArgs({ args, allowPositionals: true, options })
+  } catch (error) {
+    throw new WrongUsage(`${optionProblem(error, options)}\n\n${usage}`)
+  }
+  if (parsed.values.help) {
+    console.log(usage)
+    process.exit(0)
+  }
+  return parsed
+}
+
+/** Returns the environment's configuration, and the name and the binding of its D1 database. */
+export function databaseOf(environment) {
+  const config = configOf(parseToml(readFileSync('wrangler.toml', 'utf8')), environment ?? null, process.cwd())
+  const [database] = config.d1_databases
+  return { config, binding: database.binding, name: database.database_name }
+}
+
+/** Returns the API of the account that the environment is in. */
+export async function apiOf(config) {
+  const api = new CloudflareApi(await tokenOf())
+  api.account = await accountOf(api, config)
+  Object.assign(context, { account: api.account, worker: config.name })
+  return api
+}
+
+/** Returns the folder of the local state. */
+export function stateFolder() {
+  return path.resolve(process.env.PERSIST_TO ?? '.roster/state')
+}
+
+/** Runs a command. Prints an error with the next step, and sets the exit code: 2 for a wrong command line, else 1. */
+export async function run(main) {
+  try {
+    await main()
+  } catch (error) {
+    console.error(`\n${error.message}`)
+    if (error instanceof CloudflareError) {
+      for (const text of failuresOf(error).map((failure) => explain(failure, context))) if (text) console.error(text)
+    }
+    process.exitCode = error.exitCode ?? 1
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * `npm run build:client` builds packages/client: the code of src/client.ts, and its types without any of the Worker's. The
+ * types of the routes are read off the app and written out in full by the compiler.
+ */
+import { execFileSync } from 'node:child_process'
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { build } from 'esbuild'
+
+const FOLDER = 'packages/client'
+
+/** The compiler declares a constant for each type; what is wanted is the type, which refers to no file of the Worker. */
+function typesOf(declarations) {
+  const imports = /^import type \{(.*?)\} from .*;\n/gm
+  const reference = /import\("[^"]*"\)\.(\w+)/g
+  const named = [
+    ...[...declarations.matchAll(imports)].flatMap(([, names]) => names.split(',').map((name) => name.trim())),
+    ...[...declarations.matchAll(reference)].map(([, name]) => name),
+  ]
+  const types = declarations
+    .replaceAll(imports, '')
+    .replaceAll(reference, '$1')
+    .replaceAll(/^export declare const keysOf(\w+): /gm, 'export type $1 = keyof ')
+    .replaceAll(/^export declare const as(\w+): /gm, 'export type $1 = ')
+  const missing = named.filter((name) => !types.includes(`export type ${name} = `))
+  if (missing.length > 0) throw new Error(`${FOLDER}/client-routes.ts has to write out ${missing.join(', ')}`)
+  return types
+}
+
+const outDir = path.join(FOLDER, 'dist')
+const emitted = mkdtempSync(path.join(tmpdir(), 'roster-client-'))
+try {
+  execFileSync(path.resolve('node_modules/.bin/tsc'), ['-p', FOLDER, '--outDir', emitted], { stdio: 'inherit' })
+  rmSync(outDir, { recursive: true, force: true })
+  mkdirSync(outDir, { recursive: true })
+  const read = (file) => readFileSync(path.join(emitted, file), 'utf8')
+  writeFileSync(path.join(outDir, 'client-routes.d.ts'), typesOf(read(`${FOLDER}/client-routes.d.ts`)))
+  writeFileSync(
+    path.join(outDir, 'client.d.ts'),
+    read('src/client.d.ts').replaceAll("./client-routes.ts'", "./client-routes.js'"),
+  )
+} finally {
+  rmSync(emitted, { recursive: true, force: true })
+}
+copyFileSync('LICENSE', path.join(outDir, 'LICENSE'))
+await build({
+  entryPoints: ['src/client.ts'],
+  format: 'esm',
+  target: 'es2022',
+  outfile: path.join(outDir, 'client.js'),
+  logLevel: 'warning',
+})

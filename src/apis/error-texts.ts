@@ -1,0 +1,11 @@
+/** Sentences that several APIs say about a refused caller, each in its own shape. */
+
+export const NO_SUCH_ROUTE = 'There is nothing at this path: /docs has every path with its methods'
+export const SUSPENDED =
+  'The account is suspended: all its keys are refused until the operator of this service makes it active again'
+export const ANNUAL_LIMIT_REACHED =
+  'The requests of this contract year are used up: wait for the next one, as retry-after says, or have the limit raised'
+
+export function missingScopeText(scope: string): string {
+  return `The key has no scope ${scope}: send a key that has it, or have the operator make one`
+}

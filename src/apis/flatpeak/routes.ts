@@ -1,0 +1,84 @@
+/**
+ * Routes of the FlatPeak API: `/customers`. An update or a delete returns 202. A plain API key is accepted as a bearer
+ * too.
+ */
+import { Hono } from 'hono'
+import type { HttpContext, HttpEnv } from '../../http/api.ts'
+import { etagOf, isNotModified } from '../../http/conditional.ts'
+import { idempotencyOf } from '../../http/idempotency.ts'
+import { respond, respondFound, respondNotModified } from '../../http/respond.ts'
+import type { Customer } from '../../registry/customer.ts'
+import { notFound } from '../../registry/errors.ts'
+import {
+  archiveCustomer,
+  createCustomer,
+  getCustomer,
+  listCustomers,
+  namingAnchor,
+  updateCustomer,
+} from '../../registry/operations.ts'
+import { isId } from '../../shared/ids.ts'
+import { flatpeakContracts } from './contract.ts'
+import { type FlatpeakCustomer, toChanges, toFlatpeak, toFlatpeakList, toListQuery, toNewCustomer } from './mapping.ts'
+
+export function flatpeakCustomers() {
+  const { create, list, get, update, archive } = flatpeakContracts
+
+  return new Hono<HttpEnv>()
+    .post(
+      create.path,
+      create.handle(async (c, { body }) => {
+        // Requests of this API have no field for onboarding.
+        const onboarding = { ifExists: 'fail', onboarding: null } as const
+        const options = { nowMs: c.get('nowMs'), ...onboarding, idempotency: await idempotencyOf(c) }
+        const { customer } = await createCustomer(c.get('registry'), toNewCustomer(body), options)
+        return respondCustomer(c, 201, customer)
+      }),
+    )
+    .get(
+      list.path,
+      list.handle(async (c, { query }) => {
+        const from = query.ending_before === undefined ? 'starting_after' : 'ending_before'
+        const page = await namingAnchor(from, 'send an id from a page you have read', () =>
+          listCustomers(c.get('registry'), toListQuery(query), { total: false }),
+        )
+        return respond(c, 200, toFlatpeakList(page))
+      }),
+    )
+    .get(
+      get.path,
+      get.handle(async (c) => {
+        const { customer, bodies } = await getCustomer(c.get('registry'), customerId(c.req.param('id')))
+        // This API does not show a deleted customer; the other APIs still do.
+        if (customer.status === 'archived') throw notFound('customer')
+        const etag = etagOf(customer.version)
+        if (isNotModified(c.req.raw.headers, etag)) return respondNotModified(c, etag)
+        bodies.flatpeak ??= JSON.stringify(toFlatpeak(customer))
+        return respondFound<FlatpeakCustomer>(c, bodies.flatpeak, etag)
+      }),
+    )
+    .patch(
+      update.path,
+      update.handle(async (c, { body, precondition }) => {
+        const target = { id: customerId(c.req.param('id')) }
+        const { customer } = await updateCustomer(c.get('registry'), target, toChanges(body), precondition)
+        return respondCustomer(c, 202, customer)
+      }),
+    )
+    .delete(
+      archive.path,
+      archive.handle(async (c, { precondition }) => {
+        await archiveCustomer(c.get('registry'), { id: customerId(c.req.param('id')) }, precondition)
+        return respond(c, 202, { message: 'Accepted' as const })
+      }),
+    )
+}
+
+function respondCustomer<Status extends 201 | 202>(c: HttpContext, status: Status, customer: Customer) {
+  return respond(c, status, toFlatpeak(customer), { etag: etagOf(customer.version) })
+}
+
+function customerId(id: string): string {
+  if (!isId('customer', id)) throw notFound('customer')
+  return id
+}

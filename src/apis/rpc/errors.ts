@@ -1,0 +1,134 @@
+/**
+ * Failures of the RPC API. A bound Worker gets a failure as plain data with a sentence for people. An error is thrown
+ * from one Worker to another only for a fault that neither expects.
+ */
+import {
+  type CallerFailure,
+  describeBy,
+  type Failure,
+  type FailureTable,
+  type InputFailure,
+  type InputProblem,
+  type CustomerFailure as RegistryFailure,
+  type ServiceFailure,
+} from '../../registry/errors.ts'
+import { shown } from '../../shared/shown-text.ts'
+
+/** Field named in a failure about the parent if the failure itself names none. */
+const PARENT_FIELD = 'parentId'
+
+/** Why a call failed. `message` is for people and may change; `reason` and the other fields are for code. */
+export type CustomerFailure = { message: string } & (
+  | { reason: 'invalid_input'; problems: InputProblem[] }
+  | { reason: 'missing_scope'; scope: string }
+  | { reason: 'tenant_suspended' }
+  | { reason: 'rate_limited' | 'annual_limit_reached' | 'unavailable'; retryAfterMs: number }
+  | { reason: 'not_found' }
+  | { reason: 'archived' | 'not_archived'; customerId: string }
+  | { reason: 'external_id_taken'; externalId: string; customerId: string | null }
+  | { reason: 'integration_taken' }
+  | { reason: 'version_conflict'; currentVersion: number }
+  | { reason: 'parent_not_found' | 'parent_cycle'; field: string }
+  | { reason: 'parent_too_deep'; field: string; levelsMax: number }
+  | { reason: 'has_children' }
+  | { reason: 'metadata_too_many_keys'; keysMax: number }
+  | { reason: 'unknown_workflow' }
+  /** The database is full. A repeat fails too until Roster's operator has made room. */
+  | { reason: 'insufficient_storage' }
+  | { reason: 'internal' }
+)
+
+/** Failures that a bound Worker can get: a call has no body, path, key or Idempotency-Key, and names one target. */
+type MetFailure =
+  | InputFailure
+  | CallerFailure
+  | Exclude<RegistryFailure, { reason: 'targets_disagree' }>
+  | ServiceFailure
+
+export function toErrorResponse(failure: Failure): CustomerFailure {
+  return describeBy(DESCRIPTIONS, failure)
+}
+
+const DESCRIPTIONS: FailureTable<MetFailure, CustomerFailure> = {
+  invalid_input: ({ problems }) => invalid(problems),
+  invalid_option: ({ option, message, fix }) => invalid([{ field: option, message, fix }]),
+  missing_scope: (failure) => ({
+    ...failure,
+    message: `The binding has no scope ${failure.scope}: add it to props.scopes`,
+  }),
+  tenant_suspended: (failure) => ({
+    ...failure,
+    message: 'The tenant is suspended: all its calls are refused until the operator makes it active again',
+  }),
+  rate_limited: (failure) => later(failure, 'Too many requests: wait for retryAfterMs'),
+  annual_limit_reached: (failure) =>
+    later(failure, 'The requests of this contract year are used up: wait for retryAfterMs, or have the limit raised'),
+  not_found: ({ reason }) => ({
+    reason,
+    message: 'There is no such customer in the mode of this binding: check the id, and props.mode',
+  }),
+  archived: (failure) => ({ ...failure, message: 'The customer is archived: call restore, which takes changes' }),
+  not_archived: (failure) => ({ ...failure, message: 'The customer is not archived' }),
+  external_id_taken: (failure) => ({
+    ...failure,
+    message: `externalId ${shown(failure.externalId)} belongs to another customer${failure.customerId === null ? '' : `, ${failure.customerId}`}: send another, or archive that one`,
+  }),
+  integration_taken: (failure) => ({
+    ...failure,
+    message: 'integrations names an entity that belongs to another customer: remove it there',
+  }),
+  version_conflict: (failure) => ({
+    ...failure,
+    message: 'The customer has changed since it was read: read it again and repeat the change',
+  }),
+  parent_not_found: ({ reason, field = PARENT_FIELD }) => ({
+    reason,
+    field,
+    message: `${field} names no customer in use: name another, or send null`,
+  }),
+  parent_cycle: ({ reason, field = PARENT_FIELD }) => ({
+    reason,
+    field,
+    message: `${field} would put the customer below itself`,
+  }),
+  parent_too_deep: ({ reason, field = PARENT_FIELD, levelsMax }) => ({
+    reason,
+    field,
+    levelsMax,
+    message: `${field} would nest customers more than ${levelsMax} levels deep: name another, or send null`,
+  }),
+  has_children: (failure) => ({
+    ...failure,
+    message: 'Other customers belong to this one: archive them or give them another parent',
+  }),
+  metadata_too_many_keys: (failure) => ({
+    ...failure,
+    message: `metadata would have more than ${failure.keysMax} keys`,
+  }),
+  unknown_workflow: (failure) => ({
+    ...failure,
+    message: 'onboardingWorkflow names no workflow of GET /v1/settings/customer_onboarding',
+  }),
+  unavailable: (failure) => later(failure, 'Try again in a moment'),
+  insufficient_storage: (failure) => ({
+    ...failure,
+    message: 'The database is full and nothing was changed: the operator of this service has to make room',
+  }),
+  internal: ({ reason }) => ({ reason, message: 'Something went wrong on our side' }),
+}
+
+/** Returns the failure with `retryAfterMs` rounded up to whole milliseconds. */
+function later(
+  failure: Extract<Failure, { reason: 'rate_limited' | 'annual_limit_reached' | 'unavailable' }>,
+  message: string,
+): CustomerFailure {
+  return { ...failure, retryAfterMs: Math.ceil(failure.retryAfterMs), message }
+}
+
+function invalid(problems: InputProblem[]): CustomerFailure {
+  return { reason: 'invalid_input', problems, message: problems.map(sentence).join('; ') }
+}
+
+function sentence({ field, message, fix }: InputProblem): string {
+  return `${field} ${message}: ${fix}`
+}

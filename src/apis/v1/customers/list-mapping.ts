@@ -1,0 +1,102 @@
+/**
+ * Maps a list request of v1 to the registry's query, and a page to the v1 response. A cursor holds the position of the
+ * last customer shown and the number of customers shown so far.
+ */
+import type { PageCursor } from '../../../http/cursor.ts'
+import {
+  type Filter,
+  type ListPage,
+  type ListQuery,
+  type Position,
+  positionOf,
+  type Sort,
+} from '../../../registry/query.ts'
+import { FIELDS, type ListInput } from './list-schema.ts'
+
+interface ListRequest {
+  query: ListQuery
+  /** Number of customers on the pages before this one. */
+  offset: number
+}
+
+/** `place` is the text of the cursor, which `toV1List` made for a page of the same query. */
+export function toListRequest(input: ListInput, place: string | null): ListRequest {
+  const sort = toSort(input)
+  const [seen, ...position]: [number, ...Position] = place === null ? [input.offset ?? 0] : JSON.parse(place)
+  const offset = seen
+  const start: ListQuery['start'] = place === null ? { kind: 'offset', offset } : { kind: 'after', position }
+  return { query: { filters: toFilters(input), includeArchived: false, sort, start, limit: input.limit }, offset }
+}
+
+/** Returns the v1 response with `items`, the mapped customers of the page. `offset` is where the next page begins. */
+export async function toV1List<Item>(
+  page: ListPage,
+  { query, offset }: ListRequest,
+  items: Item[],
+  { next }: PageCursor,
+) {
+  const last = page.customers.at(-1)
+  const seen = offset + page.customers.length
+  return {
+    items,
+    pagination: {
+      // The registry leaves `total` null only for a caller that does not need it; v1 always does.
+      total: page.total as number,
+      limit: query.limit,
+      offset: seen,
+      next_cursor: await next(page.hasMore && last ? JSON.stringify([seen, ...positionOf(last, query.sort)]) : null),
+      has_more: page.hasMore,
+    },
+  }
+}
+
+function toFilters(input: ListInput): Filter[] {
+  const filters = (input.filters ?? []).map(toFilter)
+  if (input.customer_ids) filters.push({ field: 'id', operator: 'in', value: input.customer_ids })
+  if (input.external_ids) filters.push({ field: 'externalId', operator: 'in', value: input.external_ids })
+  if (input.external_id) filters.push({ field: 'externalId', operator: 'eq', value: input.external_id })
+  if (input.email) filters.push({ field: 'email', operator: 'eq', value: input.email })
+  if (input.parent_customer_id) filters.push({ field: 'parentId', operator: 'eq', value: input.parent_customer_id })
+  if (input.parent_customer_ids) filters.push({ field: 'parentId', operator: 'in', value: input.parent_customer_ids })
+  if (input.status) filters.push({ field: 'status', operator: 'in', value: input.status })
+  if (input.start_time != null) filters.push({ field: 'createdAtMs', operator: 'gte', value: input.start_time })
+  if (input.end_time != null) filters.push({ field: 'createdAtMs', operator: 'lt', value: input.end_time })
+  // A list that only excludes statuses still leaves archived customers out.
+  const ofStatus = filters.filter((filter) => filter.field === 'status')
+  if (ofStatus.length > 0 && ofStatus.every((filter) => filter.operator === 'not_in')) {
+    filters.push({ field: 'status', operator: 'ne', value: 'archived' })
+  }
+  for (const [key, value] of Object.entries(input.metadata ?? {})) {
+    filters.push({ field: 'metadata', key, operator: 'eq', value })
+  }
+  return filters
+}
+
+function toFilter({ field: name, operator, value }: NonNullable<ListInput['filters']>[number]): Filter {
+  const field = FIELDS[name]
+  const values = [value].flat()
+  const [first = ''] = values
+  switch (operator) {
+    case 'eq':
+    case 'gt':
+    case 'gte':
+    case 'lt':
+      return { field, operator, value: first }
+    case 'after':
+      return { field, operator: 'gt', value: first }
+    case 'before':
+      return { field, operator: 'lt', value: first }
+    case 'contains':
+    case 'not_contains':
+      return { field, operator, value: String(first) }
+    case 'in':
+    case 'not_in':
+      return { field, operator, value: values }
+  }
+}
+
+/** Uses `order` as the direction of each key without one, and of the whole list if there is no key. */
+function toSort({ sort, order }: ListInput): Sort[] {
+  if (!sort || sort.length === 0) return order === 'asc' ? [{ field: 'id', direction: 'asc' }] : []
+  return sort.map(({ field, direction }) => ({ field: FIELDS[field], direction: direction ?? order ?? 'asc' }))
+}

@@ -1,0 +1,72 @@
+/**
+ * Maps the v1 requests of onboarding to the input of the operations, and their results to v1 responses. Pure.
+ */
+import type { StoredSettings } from '../../../onboarding/ports.ts'
+import { progressOf, type Run } from '../../../onboarding/run.ts'
+import { type OnboardingSettings, type Step, stepName } from '../../../onboarding/steps.ts'
+import { isoTime, timeOrNull } from '../../../shared/clock.ts'
+import type { SettingsInput, StepInput } from './schema.ts'
+
+export function toSettings({ workflows }: SettingsInput): OnboardingSettings {
+  const entries = Object.entries(workflows).map(([name, { steps }]) => [name, { steps: steps.map(toStep) }] as const)
+  return { workflows: Object.fromEntries(entries) }
+}
+
+function toStep(input: StepInput): Step {
+  const name = input.name || null
+  switch (input.type) {
+    case 'set_metadata':
+      return { type: input.type, name, metadata: input.metadata }
+    case 'webhook':
+      return { type: input.type, name, url: input.url }
+    case 'wait':
+      return { type: input.type, name, seconds: input.seconds }
+    case 'wait_for':
+      return { type: input.type, name, signal: input.signal, timeoutSeconds: input.timeout_seconds }
+  }
+}
+
+export function toV1Settings({ settings, updatedAtMs, updatedBy }: StoredSettings) {
+  const workflows = Object.entries(settings.workflows).map(
+    ([name, { steps }]) => [name, { steps: steps.map(toV1Step) }] as const,
+  )
+  return { workflows: Object.fromEntries(workflows), updated_at: timeOrNull(updatedAtMs), updated_by: updatedBy }
+}
+
+function toV1Step(step: Step) {
+  const { name } = step
+  switch (step.type) {
+    case 'set_metadata':
+      return { type: step.type, name, metadata: step.metadata }
+    case 'webhook':
+      return { type: step.type, name, url: step.url }
+    case 'wait':
+      return { type: step.type, name, seconds: step.seconds }
+    case 'wait_for':
+      return { type: step.type, name, signal: step.signal, timeout_seconds: step.timeoutSeconds }
+  }
+}
+
+export function toV1Run(run: Run) {
+  const { customerId, workflow, status, createdAtMs, finishedAtMs } = run
+  return {
+    customer_id: customerId,
+    workflow,
+    status,
+    created_at: isoTime(createdAtMs),
+    finished_at: timeOrNull(finishedAtMs),
+    steps: run.steps.map((step, at) => {
+      const progress = progressOf(run, at)
+      return {
+        name: stepName(step, at),
+        type: step.type,
+        signal: step.type === 'wait_for' ? step.signal : null,
+        status: progress.status,
+        attempts: progress.attempts,
+        started_at: timeOrNull(progress.startedAtMs),
+        finished_at: timeOrNull(progress.finishedAtMs),
+        error: progress.error,
+      }
+    }),
+  }
+}

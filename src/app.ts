@@ -1,0 +1,92 @@
+/**
+ * The HTTP app of Roster: the APIs with their paths, and the responses for paths and methods that no API has.
+ */
+import { Hono } from 'hono'
+import { TrieRouter } from 'hono/router/trie-router'
+import { adminApi } from './apis/admin/errors.ts'
+import { admin } from './apis/admin/routes.ts'
+import { flatpeakApi } from './apis/flatpeak/errors.ts'
+import { flatpeakLogin } from './apis/flatpeak/login.ts'
+import { flatpeakCustomers } from './apis/flatpeak/routes.ts'
+import { service } from './apis/service/routes.ts'
+import { v1Customers } from './apis/v1/customers/routes.ts'
+import { v1Api } from './apis/v1/errors.ts'
+import { v1Events } from './apis/v1/events/routes.ts'
+import { notSupportedAt } from './apis/v1/not-supported.ts'
+import { v1Onboarding } from './apis/v1/onboarding/routes.ts'
+import { v1Webhooks } from './apis/v1/webhooks/routes.ts'
+import type { Api, HttpEnv } from './http/api.ts'
+import { authenticate } from './http/authenticate.ts'
+import { authenticateAdmin } from './http/authenticate-admin.ts'
+import { withCors } from './http/cors.ts'
+import { responseCounter } from './http/count-responses.ts'
+import { preferencesIn, prefers } from './http/prefer.ts'
+import { requestIdOf } from './http/request-id.ts'
+import { errorHandler } from './http/respond.ts'
+import type { Services } from './http/services.ts'
+import { serverTiming } from './observability/io-times.ts'
+import { RegistryError } from './registry/errors.ts'
+
+/** Every route with its parameters and bodies, as a type. `client.ts` makes a client of it. */
+export type AppType = ReturnType<typeof createApp>
+
+export function createApp(services: Services) {
+  const app = new Hono<HttpEnv>()
+  const countResponse = responseCounter(services, apiAt)
+
+  app.use(function requestContext(c, next) {
+    c.set('nowMs', services.clock())
+    c.set('requestId', requestIdOf(c.req.raw.headers.get('x-request-id')))
+    const { corsOrigins, analytics, signingSecrets } = services.bindings(c.env)
+    c.set('signingSecrets', signingSecrets)
+    if (analytics) c.set('countResponse', countResponse)
+    const prefer = c.req.raw.headers.get('prefer')
+    if (prefer !== null) c.set('preferences', preferencesIn(prefer))
+    if (prefer !== null && prefers(c, 'server-timing')) {
+      c.set('serverTiming', () => serverTiming(c.get('registry')?.io ?? null, services.clock() - c.get('nowMs')))
+    }
+    return corsOrigins === null ? next() : withCors(corsOrigins, c, next)
+  })
+  app.use('/v1/*', authenticate(services))
+  app.use('/customers/*', authenticate(services))
+  app.use('/admin/*', authenticateAdmin(services))
+
+  const served = app
+    .route('/', service(services))
+    .route('/', v1Customers(services))
+    .route('/', v1Events(services))
+    .route('/', v1Webhooks(services))
+    .route('/', v1Onboarding(services))
+    .route('/', flatpeakCustomers())
+    .route('/', flatpeakLogin(services))
+    .route('/', admin(services))
+
+  const allowedMethods = methodTable(app)
+  app.notFound((c) => {
+    const allowed = allowedMethods(c.req.path)
+    if (allowed.length > 0) throw new RegistryError({ reason: 'method_not_allowed', allowed })
+    throw new RegistryError(notSupportedAt(c.req.path) ?? { reason: 'no_such_route' })
+  })
+  app.onError((error, c) => errorHandler(apiAt(c.req.path))(error, c))
+  return served
+}
+
+/** Returns the API in whose format Roster responds to failures at a path. */
+function apiAt(path: string): Api {
+  if (path.startsWith('/admin')) return adminApi
+  if (path === '/customers' || path === '/login' || path.startsWith('/customers/')) return flatpeakApi
+  return v1Api
+}
+
+/**
+ * Returns a function that lists the methods of a path in the order of their routes. The list is empty for no such path.
+ */
+function methodTable(app: Hono<HttpEnv>): (path: string) => string[] {
+  const router = new TrieRouter<string>()
+  for (const route of app.routes) if (route.method !== 'ALL') router.add('ANY', route.path, route.method)
+  return function methodsAt(path) {
+    const methods = new Set(router.match('ANY', path)[0].map(([method]) => method))
+    if (methods.has('GET')) methods.add('HEAD')
+    return [...methods]
+  }
+}

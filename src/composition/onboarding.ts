@@ -1,0 +1,79 @@
+/**
+ * The composition of onboarding: chooses the real stores, engine and registry for the v1 API, the queue consumer, the
+ * workflow and the sweep.
+ */
+
+import { readEnv } from '../env.ts'
+import { type EndDeps, failRun } from '../onboarding/end.ts'
+import { workflowEngine } from '../onboarding/engine.ts'
+import { type OnboardingDeps, type StartDeps, startRun, sweepRuns } from '../onboarding/operations.ts'
+import { Performer } from '../onboarding/perform.ts'
+import type { OnboardingParams } from '../onboarding/ports.ts'
+import { stepFormat } from '../onboarding/step-format.ts'
+import type { Scope } from '../registry/customer.ts'
+import type { Registry } from '../registry/ports.ts'
+import { systemClock } from '../shared/clock.ts'
+import { newId } from '../shared/ids.ts'
+import { runQueue, runStore, sweepEndedRuns } from '../storage/onboarding/runs.ts'
+import { onboardingSettings } from '../storage/onboarding/settings.ts'
+import { enqueueDeliveries } from './outbox.ts'
+import { postDeps } from './webhooks.ts'
+
+export function onboardingDeps(env: Cloudflare.Env, scope: Scope): OnboardingDeps {
+  const { db, onboarding } = readEnv(env)
+  return {
+    scope,
+    settings: onboardingSettings(db, scope),
+    runs: runStore(db, scope),
+    engine: workflowEngine(onboarding),
+    clock: systemClock,
+    destinations: postDeps(env),
+  }
+}
+
+/**
+ * Returns the performer of a run's steps. `registryFor` returns the registry for one change, with onboarding as its
+ * actor.
+ */
+export function performer(
+  env: Cloudflare.Env,
+  { customerId, ...scope }: OnboardingParams,
+  registryFor: (requestId: string) => Registry,
+): Performer {
+  return new Performer(customerId, {
+    ...endDeps(env, scope),
+    settings: onboardingSettings(readEnv(env).db, scope),
+    registry: registryFor,
+    post: postDeps(env),
+    format: stepFormat,
+  })
+}
+
+/** Handles a message that there is a run to start. */
+export async function startOnboarding(params: OnboardingParams, env: Cloudflare.Env): Promise<void> {
+  await startRun(startDeps(env), params)
+}
+
+/** Starts the runs that were not started, ends those that the engine has given up, and deletes old runs. */
+export async function sweepOnboarding(env: Cloudflare.Env, nowMs: number): Promise<void> {
+  try {
+    await sweepRuns(startDeps(env), ({ customerId, ...scope }) => failRun(endDeps(env, scope), customerId))
+  } finally {
+    await sweepEndedRuns(readEnv(env).db, nowMs)
+  }
+}
+
+function startDeps(env: Cloudflare.Env): StartDeps {
+  const { db, onboarding } = readEnv(env)
+  return { queue: runQueue(db), engine: workflowEngine(onboarding), clock: systemClock }
+}
+
+function endDeps(env: Cloudflare.Env, scope: Scope): EndDeps {
+  return {
+    scope,
+    runs: runStore(readEnv(env).db, scope),
+    clock: systemClock,
+    newId,
+    enqueueDeliveries: (customerId) => enqueueDeliveries(env, scope, [customerId]),
+  }
+}

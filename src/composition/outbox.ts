@@ -1,0 +1,37 @@
+/**
+ * Sends the pending work of customers in the outbox to the queue, as messages.
+ */
+import { readEnv } from '../env.ts'
+import { deliverMessage } from '../events/messages.ts'
+import { sendAll } from '../events/send.ts'
+import type { Scope } from '../registry/customer.ts'
+import { describeError, log } from '../shared/log.ts'
+import { pendingMessagesOf } from '../storage/events/pending-messages.ts'
+
+/**
+ * Sends one message for each customer and endpoint that a delivery is pending for, and for each onboarding that was not
+ * started. With `endpointId`, sends one message for each customer and that endpoint, without reading what is pending.
+ * Never rejects: a failure is logged, and the sweep sends the missing messages later.
+ */
+export async function enqueueDeliveries(
+  env: Cloudflare.Env,
+  scope: Scope,
+  customerIds: readonly string[],
+  endpointId: string | null = null,
+): Promise<void> {
+  const { db, outbox } = readEnv(env)
+  try {
+    const messages =
+      endpointId === null
+        ? await pendingMessagesOf(db, scope, customerIds)
+        : customerIds.map((customerId) => deliverMessage(scope, endpointId, customerId))
+    await sendAll(outbox, messages)
+  } catch (error) {
+    logNotEnqueued(error, scope)
+  }
+}
+
+/** Logs that a message was not sent; the sweep sends it later. */
+export function logNotEnqueued(error: unknown, { tenantId, mode }: Scope): void {
+  log('error', { event: 'not_enqueued', error: describeError(error), tenantId, mode })
+}

@@ -1,0 +1,151 @@
+/**
+ * The ports of one request's registry: the real gate, KV and D1, each call timed. Used by `services.ts` only.
+ */
+import type { Bindings } from '../env.ts'
+import { leaseHolderFor } from '../gate/isolate/admission.ts'
+import { readToken, writeToken } from '../gate/isolate/consistency-token.ts'
+import { gateNameOf, type IsolatePorts } from '../gate/isolate/deps.ts'
+import type { ReadFrom } from '../gate/isolate/fresh-read.ts'
+import type { ImportReply, ImportRequest } from '../gate/protocol/imports.ts'
+import { type LeaseReply, type LeaseRequest, versioned } from '../gate/protocol/leases.ts'
+import { callGate } from '../gate/protocol/versions.ts'
+import type { WriteReply, WriteRequest } from '../gate/protocol/writes.ts'
+import { type Dependency, IoTimes } from '../observability/io-times.ts'
+import type { Scope } from '../registry/customer.ts'
+import type { Failure } from '../registry/errors.ts'
+import type { ExportQuery, ListQuery } from '../registry/query.ts'
+import { systemClock } from '../shared/clock.ts'
+import { log } from '../shared/log.ts'
+import { sleep } from '../shared/sleep.ts'
+import { readExportPage } from '../storage/customers/export-pages.ts'
+import {
+  listCustomers,
+  readAliases,
+  readAliasesOfEach,
+  readByExternalId,
+  readCustomer,
+} from '../storage/customers/reads.ts'
+import { type Database, openDatabase } from '../storage/database.ts'
+import { kvCache } from '../storage/kv-cache.ts'
+import { storageFailure } from '../storage/unavailable.ts'
+
+/** A class, because a hot request creates one and uses only three of its methods. */
+export class RequestServices implements IsolatePorts {
+  readonly clock = systemClock
+  readonly random = Math.random
+  readonly sleep = sleep
+  readonly io = new IoTimes()
+  readonly #bindings: Bindings
+  readonly #execution: Pick<ExecutionContext, 'waitUntil'>
+  readonly #scope: Scope
+  readonly #requestId: string
+
+  constructor(bindings: Bindings, execution: Pick<ExecutionContext, 'waitUntil'>, scope: Scope, requestId: string) {
+    this.#bindings = bindings
+    this.#execution = execution
+    this.#scope = scope
+    this.#requestId = requestId
+  }
+
+  get kv() {
+    const kv = kvCache(this.#bindings.cache, this.#scope)
+    return {
+      ...kv,
+      customer: (id: string) => this.#timed('kv', () => kv.customer(id)),
+      customerId: (externalId: string) => this.#timed('kv', () => kv.customerId(externalId)),
+    }
+  }
+
+  waitUntil(work: Promise<unknown>): void {
+    this.#execution.waitUntil(work)
+  }
+
+  lease(request: LeaseRequest): Promise<LeaseReply> {
+    return this.#timed('gate', async () => this.#gate().lease(request))
+  }
+
+  write(request: WriteRequest): Promise<WriteReply> {
+    return this.#timed('gate', () =>
+      callGate('write', versioned(request), this.#version(), async (message) => this.#gate().write(message)),
+    )
+  }
+
+  importChunk(request: ImportRequest): Promise<ImportReply> {
+    return this.#timed('gate', () =>
+      callGate('import', versioned(request), this.#version(), async (message) => this.#gate().importChunk(message)),
+    )
+  }
+
+  readCustomer(id: string, from: ReadFrom) {
+    return this.#read(from, (db) => readCustomer(db, this.#scope, id))
+  }
+
+  readByExternalId(externalId: string, from: ReadFrom) {
+    return this.#read(from, (db) => readByExternalId(db, this.#scope, externalId))
+  }
+
+  readAliases(id: string, from: ReadFrom) {
+    return this.#read(from, (db) => readAliases(db, this.#scope, id))
+  }
+
+  readAliasesOfEach(ids: readonly string[], from: ReadFrom) {
+    return this.#read(from, (db) => readAliasesOfEach(db, this.#scope, ids))
+  }
+
+  readList(query: ListQuery, options: { total: boolean }, from: ReadFrom) {
+    return this.#read(from, (db) => listCustomers(db, this.#scope, query, options))
+  }
+
+  readExportPage(query: ExportQuery, from: ReadFrom) {
+    return this.#read(from, (db) => readExportPage(db, this.#scope, query))
+  }
+
+  readToken(text: string) {
+    return readToken(text, this.#scope, this.#bindings.signingSecrets)
+  }
+
+  writeToken(seq: number, bookmark: string) {
+    return writeToken({ seq, bookmark }, this.#scope, this.#bindings.signingSecrets[0] as string)
+  }
+
+  onStorageFailure(error: unknown): Failure {
+    const { tenantId, mode } = this.#scope
+    return storageFailure(error, { requestId: this.#requestId, tenantId, mode })
+  }
+
+  onChange(written: { customerId: string; effect: string; actor: string }): void {
+    const { tenantId, mode } = this.#scope
+    log('info', { event: 'changed', requestId: this.#requestId, ...written, tenantId, mode })
+  }
+
+  onImport(counts: Record<string, number>): void {
+    const { tenantId, mode } = this.#scope
+    log('info', { event: 'imported', requestId: this.#requestId, ...counts, tenantId, mode })
+  }
+
+  #gate() {
+    return this.#bindings.gateAt(gateNameOf(this.#scope))
+  }
+
+  /** Returns the state in which this isolate stores the protocol version of the gate. */
+  #version(): { gateVersion: number } {
+    return leaseHolderFor(gateNameOf(this.#scope)).state
+  }
+
+  /** Reads in a session of its own. Returns the bookmark of the database state that the read saw, too. */
+  async #read<T>(from: ReadFrom, read: (db: Database) => Promise<T>) {
+    const start = from === 'primary' ? 'first-primary' : from === 'anywhere' ? 'first-unconstrained' : from.bookmark
+    const session = this.#bindings.db.withSession(start)
+    const value = await this.#timed('d1', () => read(openDatabase(session)))
+    return { value, bookmark: session.getBookmark() }
+  }
+
+  async #timed<T>(dependency: Dependency, work: () => Promise<T>): Promise<T> {
+    const startMs = systemClock()
+    try {
+      return await work()
+    } finally {
+      this.io.addCall(dependency, systemClock() - startMs)
+    }
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * Chooses the real stores, cache, queue, engine and gate, and passes these, the clock and the source of ids to
+ * everything else. Only `composition/` does this. Exceptions: `shared/ids.ts` names the modules that make ids
+ * themselves, and the admin guard, a Durable Object of its own, reads the clock.
+ */
+
+import { readEnv } from '../env.ts'
+import { gateNameOf } from '../gate/isolate/deps.ts'
+import { IsolateRegistry } from '../gate/isolate/registry.ts'
+import type { GateDeps } from '../gate/object/deps.ts'
+import { requestOptionsOf } from '../http/request-options.ts'
+import type { Services } from '../http/services.ts'
+import { Analytics } from '../observability/analytics.ts'
+import { ONBOARDING_ACTOR } from '../onboarding/end.ts'
+import type { Performer } from '../onboarding/perform.ts'
+import type { OnboardingParams } from '../onboarding/ports.ts'
+import type { Mode } from '../registry/customer.ts'
+import { systemClock } from '../shared/clock.ts'
+import { newId, newTenantId } from '../shared/ids.ts'
+import { describeError, log } from '../shared/log.ts'
+import { sleep } from '../shared/sleep.ts'
+import { sweepErasures } from '../storage/customers/erasures.ts'
+import { importStore } from '../storage/customers/import.ts'
+import { writeStore } from '../storage/customers/writes.ts'
+import { openDatabase, probeDatabase } from '../storage/database.ts'
+import { logDatabaseSize } from '../storage/database-size.ts'
+import { eventLog } from '../storage/events/event-log.ts'
+import { sweepOldRecords } from '../storage/events/retention.ts'
+import { sweepIdempotencyRecords } from '../storage/idempotency/records.ts'
+import { probeKv } from '../storage/kv-cache.ts'
+import { auditLog } from '../storage/tenants/audit-reads.ts'
+import { sweepDeletedTenants } from '../storage/tenants/deletions.ts'
+import { loadTenantForGate, tenantStore } from '../storage/tenants/tenants.ts'
+import { storageFailure } from '../storage/unavailable.ts'
+import { policyFor } from '../tenants/tenant.ts'
+import { onboardingDeps, performer, sweepOnboarding } from './onboarding.ts'
+import { enqueueDeliveries } from './outbox.ts'
+import { RequestServices } from './request-services.ts'
+import { endpointDeps, sweepWebhooks } from './webhooks.ts'
+
+/** The services that the queue, the schedule and the workflow need in addition to those of requests. */
+interface BackgroundServices {
+  /** Returns the performer of the steps of an onboarding run. The actor of its changes is onboarding. */
+  performer(env: Cloudflare.Env, execution: Pick<ExecutionContext, 'waitUntil'>, params: OnboardingParams): Performer
+  /** Runs all sweeps. A sweep that fails is logged and does not stop the others. */
+  sweep(env: Cloudflare.Env): Promise<void>
+}
+
+const analytics = new Analytics(sleep)
+
+export const services: Services & BackgroundServices = {
+  clock: systemClock,
+  sleep,
+  bindings: readEnv,
+  registryFor(c, principal) {
+    const options = requestOptionsOf(c)
+    const requestServices = new RequestServices(readEnv(c.env), c.executionCtx, principal, options.requestId)
+    return new IsolateRegistry({ ...principal, bound: null }, requestServices, options)
+  },
+  registryForBound(env, execution, { tenantId, mode, name, scopes }, options) {
+    const requestServices = new RequestServices(readEnv(env), execution, { tenantId, mode }, options.requestId)
+    return new IsolateRegistry({ tenantId, mode, credential: null, bound: { name, scopes } }, requestServices, options)
+  },
+  tenantExists: async (env, scope) => (await gateDeps(env).loadPolicy(scope)).tenant !== null,
+  async probe(env, what) {
+    const { db, cache, gateAt } = readEnv(env)
+    if (what === 'd1') return probeDatabase(db)
+    if (what === 'kv') return probeKv(cache)
+    // This gate belongs to no tenant, so the probe and the requests of tenants do not wait for each other.
+    return gateAt(gateNameOf({ tenantId: '00000000-0000-0000-0000-000000000000', mode: 'test' })).ping()
+  },
+  audit: (env) => auditLog(readEnv(env).db),
+  events: (env, scope) => eventLog(readEnv(env).db, scope),
+  webhooks: endpointDeps,
+  onboarding: onboardingDeps,
+  performer(env, execution, params) {
+    const caller = { ...params, name: ONBOARDING_ACTOR, scopes: ['customers:write'] }
+    return performer(env, params, (requestId) =>
+      services.registryForBound(env, execution, caller, {
+        requestId,
+        consistencyToken: null,
+        reason: null,
+        strongConsistency: false,
+      }),
+    )
+  },
+  count(at, answered) {
+    const dataset = readEnv(at.env).analytics
+    if (dataset) analytics.count(answered, systemClock(), dataset, at)
+  },
+  tenants(env, author) {
+    const bindings = readEnv(env)
+    return {
+      store: tenantStore(bindings.db, author),
+      gates: {
+        reload: (tenantId, mode) => bindings.gateAt(gateNameOf({ tenantId, mode })).reload(systemClock()),
+        usage: (tenantId, mode) => bindings.gateAt(gateNameOf({ tenantId, mode })).usage(),
+      },
+      clock: systemClock,
+      newId,
+      newTenantId,
+      sleep,
+      signingSecrets: bindings.signingSecrets,
+    }
+  },
+  async sweepDeletedTenants(env) {
+    try {
+      await deleteRestOfTenants(env)
+    } catch (error) {
+      log('error', { event: 'sweep_failed', error: describeError(error) })
+    }
+  },
+  async sweep(env) {
+    const { db, cache } = readEnv(env)
+    const nowMs = systemClock()
+    const sweeps = await Promise.allSettled([
+      sweepIdempotencyRecords(db, nowMs),
+      sweepErasures(db, cache, nowMs),
+      sweepOldRecords(db, nowMs),
+      logDatabaseSize(db, nowMs),
+      sweepWebhooks(env, nowMs),
+      sweepOnboarding(env, nowMs),
+      deleteRestOfTenants(env),
+    ])
+    for (const sweep of sweeps) {
+      if (sweep.status === 'rejected') log('error', { event: 'sweep_failed', error: describeError(sweep.reason) })
+    }
+  },
+}
+
+function deleteRestOfTenants(env: Cloudflare.Env): Promise<void> {
+  const { db, cache, gateAt } = readEnv(env)
+  const forgetGate = (tenantId: string, mode: Mode) => gateAt(gateNameOf({ tenantId, mode })).forget()
+  return sweepDeletedTenants({ d1: db, kv: cache, forgetGate }, systemClock())
+}
+
+export function gateDeps(env: Cloudflare.Env): GateDeps {
+  const { db } = readEnv(env)
+  return {
+    clock: systemClock,
+    random: Math.random,
+    newId,
+    sleep,
+    writes: writeStore(db),
+    imports: importStore(db),
+    async loadPolicy({ tenantId, mode }) {
+      const primary = openDatabase(db.withSession('first-primary'))
+      const { tenant, keys, ...known } = await loadTenantForGate(primary, tenantId, mode)
+      return { ...known, tenant: tenant && { policy: policyFor(tenant, mode), keys } }
+    },
+    enqueueDeliveries: (scope, customerIds) => enqueueDeliveries(env, scope, customerIds),
+    onStorageFailure: (error, scope) => storageFailure(error, { ...scope }),
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * The composition of webhooks: chooses the real stores, resolver and fetch for the v1 API, the queue consumer and the
+ * sweep.
+ */
+import { readEnv } from '../env.ts'
+import { type PostDeps, postSigned } from '../events/deliver.ts'
+import { SAMPLE_BOUNDS } from '../events/endpoints.ts'
+import type { OutboxMessage } from '../events/messages.ts'
+import { type Chain, drainChain } from '../events/outbox.ts'
+import { bodyOf } from '../events/payload.ts'
+import type { EndpointDeps } from '../events/ports.ts'
+import { resolveOverHttps } from '../events/resolve.ts'
+import { sendAll } from '../events/send.ts'
+import type { Scope } from '../registry/customer.ts'
+import { systemClock } from '../shared/clock.ts'
+import { newId } from '../shared/ids.ts'
+import { log } from '../shared/log.ts'
+import { overdueDeliveries, webhookOutbox } from '../storage/webhooks/claims.ts'
+import { sweepDeliveries } from '../storage/webhooks/deliveries.ts'
+import { endpointStore } from '../storage/webhooks/endpoints.ts'
+import { enqueueDeliveries, logNotEnqueued } from './outbox.ts'
+
+/** Milliseconds that a receiver has until the status of its response. The documentation asks receivers to respond first and to work later. */
+const POST_TIMEOUT_MS = 15_000
+/** Seconds added to a delay, because clocks differ: a message that arrives a moment early would find nothing due. */
+const CLOCKS_DIFFER_SECONDS = 1
+/** The longest delay that Cloudflare Queues allows, in seconds. The sweep finds deliveries that are due later. */
+const DELAY_SECONDS_MAX = 86_400
+
+const outbound: typeof fetch = (request, init) => fetch(request, init)
+const resolve = resolveOverHttps(outbound, systemClock)
+
+/** Returns what a request to a tenant's URL needs. Webhooks and onboarding steps use it. */
+export function postDeps(env: Cloudflare.Env): PostDeps {
+  const { allowLocalWebhooks: allowLocal } = readEnv(env)
+  return { fetch: outbound, clock: systemClock, resolve, allowLocal, timeoutMs: POST_TIMEOUT_MS }
+}
+
+export function endpointDeps(env: Cloudflare.Env, scope: Scope): EndpointDeps {
+  const { db } = readEnv(env)
+  return {
+    ...postDeps(env),
+    scope,
+    newId,
+    store: endpointStore(db, scope),
+    enqueueDeliveries: (endpointId, customerIds) => enqueueDeliveries(env, scope, customerIds, endpointId),
+  }
+}
+
+/** Handles a message that there is something to deliver. Sends a delayed message if more will be due later. */
+export async function deliver(message: OutboxMessage & { kind: 'deliver' }, env: Cloudflare.Env): Promise<void> {
+  const { db, outbox } = readEnv(env)
+  const { tenantId, mode, endpointId, customerId } = message
+  const chain: Chain = { tenantId, mode, endpointId, customerId }
+  const post = postDeps(env)
+  const { againAtMs, disabled } = await drainChain(chain, {
+    outbox: webhookOutbox(db, newId),
+    clock: systemClock,
+    send: (event, { url, secrets }) =>
+      postSigned({ url, secrets, id: event.id, body: bodyOf(event), response: SAMPLE_BOUNDS }, post),
+    onParked: (_chain, { eventId }, error) =>
+      // Logs the name of the error alone: a message of JSON.parse quotes the text, which is personal data of a
+      // customer.
+      log('error', { event: 'delivery_parked', eventId, error: error instanceof Error ? error.name : '', ...chain }),
+  })
+  try {
+    if (againAtMs !== null) await outbox.send(message, { delaySeconds: delayUntil(againAtMs, systemClock()) })
+    if (disabled) {
+      log('warn', { event: 'webhook_endpoint_disabled', ...chain })
+      // The event about the disabled endpoint has no customer, so its customer id is empty.
+      await enqueueDeliveries(env, chain, [''])
+    }
+  } catch (error) {
+    logNotEnqueued(error, chain)
+  }
+}
+
+/** Sends overdue deliveries to the queue again and deletes old ones. */
+export async function sweepWebhooks(env: Cloudflare.Env, nowMs: number): Promise<void> {
+  const { db, outbox } = readEnv(env)
+  try {
+    await sendAll(outbox, await overdueDeliveries(db, nowMs))
+  } finally {
+    await sweepDeliveries(db, nowMs)
+  }
+}
+
+function delayUntil(timeMs: number, nowMs: number): number {
+  if (timeMs <= nowMs) return 0
+  return Math.min(DELAY_SECONDS_MAX, Math.ceil((timeMs - nowMs) / 1_000) + CLOCKS_DIFFER_SECONDS)
+}

@@ -1,0 +1,316 @@
+/**
+ * The RPC API for Workers of the same account: `Customers`, bound with `services` in their wrangler.toml. The props of
+ * the binding identify the caller, so there is no key. A call costs permits as in every API. Every result is data,
+ * `{ok: true, …}` or `{ok: false, failure}`. A method throws only if the props are wrong, because the caller's code
+ * cannot handle that.
+ */
+import { WorkerEntrypoint } from 'cloudflare:workers'
+import type { z } from 'zod'
+import {
+  type CallOptions,
+  type ChangeOptions,
+  type CreateOptions,
+  type CustomerQuery,
+  callOptions,
+  changeOptions,
+  createOptions,
+  customerQuery,
+  type RestoreOptions,
+  restoreOptions,
+} from '../apis/rpc/call-schema.ts'
+import { type CustomerFailure, toErrorResponse } from '../apis/rpc/errors.ts'
+import {
+  lastIdOf,
+  onboardingOf,
+  parentFieldOf,
+  toChanges,
+  toListQuery,
+  toNewCustomer,
+  toRpc,
+  toTarget,
+} from '../apis/rpc/mapping.ts'
+import {
+  anyText,
+  type BindingProps,
+  bindingProps,
+  type Customer,
+  type CustomerTarget,
+  type CustomerUpdate,
+  customerTarget,
+  customerUpdate,
+  type FieldsInput,
+  type NewCustomer,
+  newCustomer,
+} from '../apis/rpc/schema.ts'
+import { services } from '../composition/services.ts'
+import { pageCursor } from '../http/cursor.ts'
+import { logRefusal } from '../http/refusal-log.ts'
+import { requestIdOf } from '../http/request-id.ts'
+import type { RequestRegistry } from '../http/services.ts'
+import type { Scope } from '../registry/customer.ts'
+import { type Failure, invalidInput, notFound, RegistryError } from '../registry/errors.ts'
+import {
+  archiveCustomer,
+  createCustomer,
+  getCustomer,
+  getCustomerByExternalId,
+  listCustomers,
+  restoreCustomer,
+  updateCustomer,
+} from '../registry/operations.ts'
+import type { Written } from '../registry/ports.ts'
+import type { Precondition } from '../registry/precondition.ts'
+import { isId } from '../shared/ids.ts'
+import { describeError, log } from '../shared/log.ts'
+import { isExternalId } from '../validation/external-id.ts'
+import { problemsOf, WITH_INPUT } from '../validation/problems.ts'
+import { unstorableString } from '../validation/storable-text.ts'
+
+/** The result of a call that failed. */
+export interface Failed {
+  ok: false
+  failure: CustomerFailure
+}
+export type Found = { ok: true; customer: Customer } | Failed
+/** A read that sends `consistencyToken` sees this write. */
+export type Changed = { ok: true; customer: Customer; consistencyToken: string } | Failed
+export type FoundOrCreated = { ok: true; customer: Customer; created: boolean; consistencyToken: string } | Failed
+/** `nextCursor` is null on the last page. */
+export type Listed = { ok: true; customers: Customer[]; nextCursor: string | null } | Failed
+
+/** Ids of tenants that exist. The set needs no bound: bindings name few tenants, and no tenant is ever removed. */
+const tenantsSeen = new Set<string>()
+
+/** Options of any method, as their schemas parse them. */
+type Options = ChangeOptions & CreateOptions & { changes?: FieldsInput | undefined }
+
+export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
+  /** Creates a customer. The failure `external_id_taken` names the customer that has the external id. */
+  create(fields: NewCustomer, options?: CreateOptions): Promise<Changed> {
+    return this.#serve('create', createOptions, options, async (registry, given) => {
+      const input = argument('fields', newCustomer, fields)
+      return changed(await named(input, create(registry, input, 'fail', given)))
+    })
+  }
+
+  /** Returns the customer with this id, even if it is archived. */
+  get(id: string, options?: CallOptions): Promise<Found> {
+    return this.#serve('get', callOptions, options, async (registry) => {
+      const { customer } = await getCustomer(registry, customerId(argument('id', anyText, id)))
+      return { customer: toRpc(customer) }
+    })
+  }
+
+  /**
+   * Returns the customer that has this external id, or the one that had it before if no other took it. Does not find
+   * archived customers.
+   */
+  getByExternalId(externalId: string, options?: CallOptions): Promise<Found> {
+    return this.#serve('getByExternalId', callOptions, options, async (registry) => {
+      const text = argument('externalId', anyText, externalId)
+      const { customer } = await getCustomerByExternalId(registry, externalIdOf(text))
+      return { customer: toRpc(customer) }
+    })
+  }
+
+  /**
+   * Returns the customer with this external id unchanged, or creates it. Concurrent calls create one customer between
+   * them.
+   */
+  getOrCreate(fields: NewCustomer, options?: CreateOptions): Promise<FoundOrCreated> {
+    return this.#serve('getOrCreate', createOptions, options, async (registry, given) => {
+      const input = argument('fields', newCustomer, fields)
+      const written = await named(input, create(registry, input, 'return', given))
+      return { ...changed(written), created: written.effect === 'created' }
+    })
+  }
+
+  /** Changes only the fields that `changes` names. */
+  update(target: CustomerTarget, changes: CustomerUpdate, options?: ChangeOptions): Promise<Changed> {
+    return this.#serve('update', changeOptions, options, async (registry, { ifVersion }) => {
+      const input = argument('changes', customerUpdate, changes)
+      return changed(await named(input, updateCustomer(registry, targetOf(target), toChanges(input), ifOn(ifVersion))))
+    })
+  }
+
+  /** Archives the customer, which frees its external id. */
+  archive(target: CustomerTarget, options?: ChangeOptions): Promise<Changed> {
+    return this.#serve('archive', changeOptions, options, async (registry, { ifVersion }) =>
+      changed(await archiveCustomer(registry, targetOf(target), ifOn(ifVersion))),
+    )
+  }
+
+  /**
+   * Restores an archived customer and applies `changes` in the same step: another external id if another customer has
+   * taken its own, `parentId: null` if its parent is archived.
+   */
+  restore(id: string, options?: RestoreOptions): Promise<Changed> {
+    return this.#serve('restore', restoreOptions, options, async (registry, { ifVersion, changes = {} }) => {
+      const target = { id: customerId(argument('id', anyText, id)) }
+      return changed(await named(changes, restoreCustomer(registry, target, toChanges(changes), ifOn(ifVersion))))
+    })
+  }
+
+  /** Returns a page of customers. The next page begins at `nextCursor`. */
+  list(query?: CustomerQuery, options?: CallOptions): Promise<Listed> {
+    return this.#serve('list', callOptions, options, async (registry) => {
+      const input = argument('query', customerQuery, query ?? {})
+      const { signingSecrets } = services.bindings(this.env)
+      const { tenantId, mode } = registry.scope
+      const list = { path: 'rpc list', scope: `${tenantId} ${mode}`, query: input }
+      const cursor = await pageCursor(signingSecrets, list, input.cursor)
+      const page = await listCustomers(registry, toListQuery(input, cursor.position), { total: false })
+      return { customers: page.customers.map(toRpc), nextCursor: await cursor.next(lastIdOf(page)) }
+    })
+  }
+
+  /** Runs the method `route` for the caller that the props name, and converts errors to data. */
+  async #serve<Success extends object>(
+    route: string,
+    schema: z.ZodType<Options>,
+    given: unknown,
+    work: (registry: RequestRegistry, options: Options) => Promise<Success>,
+  ): Promise<({ ok: true } & Success) | Failed> {
+    const { caller: name, scopes, ...scope } = readProps(this.ctx.props)
+    const options = schema.safeParse(given ?? {})
+    const { consistencyToken = null, reason = null, requestId = null } = options.data ?? {}
+    const startedAtMs = services.clock()
+    const request = { requestId: requestIdOf(requestId), consistencyToken, reason, strongConsistency: false }
+    const registry = services.registryForBound(this.env, this.ctx, { ...scope, name, scopes }, request)
+    const count = (status: number) => {
+      const { scope, facts, io } = registry
+      const label = { api: 'rpc', route }
+      services.count(
+        { env: this.env, executionCtx: this.ctx },
+        { scope, label, status, source: facts.source, startedAtMs, io },
+      )
+    }
+    try {
+      const done = await work(registry, argument('options', schema, given ?? {}))
+      count(200)
+      return { ok: true, ...done }
+    } catch (error) {
+      const failure = await this.#failureOf(error, registry, request.requestId)
+      const mayBeNoTenant = ['unavailable', 'tenant_suspended', 'rate_limited'].includes(failure.reason)
+      if (mayBeNoTenant && (await this.#isNoTenant(scope))) {
+        throw boundWrongly(['props.tenantId names no tenant: send a customer_id of /admin/customers'])
+      }
+      count(isOurs(failure) ? 500 : 400)
+      return { ok: false, failure: toErrorResponse(failure) }
+    }
+  }
+
+  /** Returns true if D1 has no such tenant, whose gate admits no caller. Returns false if D1 does not respond. */
+  async #isNoTenant(scope: Scope): Promise<boolean> {
+    if (tenantsSeen.has(scope.tenantId)) return false
+    const exists = await services.tenantExists(this.env, scope).catch(() => null)
+    if (exists) tenantsSeen.add(scope.tenantId)
+    return exists === false
+  }
+
+  /**
+   * Returns the failure for an error, and logs it. As in the HTTP APIs, bad input costs a permit, and only an admitted
+   * caller gets the details of the problem.
+   */
+  async #failureOf(error: unknown, registry: RequestRegistry, requestId: string): Promise<Failure> {
+    const found: Failure = error instanceof RegistryError ? error.failure : { reason: 'internal' }
+    const line = { requestId, api: 'rpc', ...registry.scope }
+    // A RegistryError was logged where it was found, with the reason.
+    if (!(error instanceof RegistryError)) log('error', { event: 'failed', error: describeError(error), ...line })
+    const failure = (await registry.admission.refusal()) ?? found
+    if (failure.reason !== 'not_found') {
+      const level = isOurs(failure) ? 'error' : 'info'
+      logRefusal(level, { event: 'refused', reason: failure.reason, ...line }, services.clock())
+    }
+    return failure
+  }
+}
+
+/** Returns true for a failure that no caller can fix. */
+function isOurs({ reason }: Failure): boolean {
+  return reason === 'internal' || reason === 'unavailable' || reason === 'insufficient_storage'
+}
+
+function create(
+  registry: RequestRegistry,
+  input: FieldsInput & { externalId: string },
+  ifExists: 'fail' | 'return',
+  options: CreateOptions,
+): Promise<Written> {
+  const onboarding = onboardingOf(options)
+  return createCustomer(registry, toNewCustomer(input), { nowMs: services.clock(), ifExists, onboarding })
+}
+
+/** Throws one error that names every prop that is wrong. */
+function readProps(props: unknown): z.output<typeof bindingProps> {
+  const value = props ?? {}
+  const { data, error } = bindingProps.safeParse(value, WITH_INPUT)
+  if (data) return data
+  const problems = problemsOf(error, { schema: bindingProps, value })
+  throw boundWrongly(problems.map(({ field, message, fix }) => `props.${field} ${message}: ${fix}`))
+}
+
+function boundWrongly(problems: string[]): Error {
+  return new Error(
+    `Roster's Customers is bound wrongly, see [[services]] in your wrangler.toml: ${problems.join('; ')}`,
+  )
+}
+
+/**
+ * Returns an argument as its schema parses it. Throws `RegistryError` with `invalid_input`. A problem of the argument
+ * as a whole has the argument's name as its field.
+ */
+function argument<Schema extends z.ZodType>(name: string, schema: Schema, value: unknown): z.output<Schema> {
+  const { data, error, success } = schema.safeParse(value, WITH_INPUT)
+  if (!success) {
+    const problems = problemsOf(error, { schema, value })
+    throw invalidInput(problems.map((problem) => ({ ...problem, field: problem.field || name })))
+  }
+  // A plain text is an id or external id. One that cannot be stored belongs to no customer, so it is `not_found`.
+  const unstorable = typeof data === 'string' ? null : unstorableString(value)
+  if (unstorable) throw invalidInput([unstorable])
+  return data
+}
+
+/** Returns the id. Throws `not_found` without a read if no customer can have such an id. */
+function customerId(id: string): string {
+  if (!isId('customer', id)) throw notFound('customer')
+  return id
+}
+
+function externalIdOf(text: string): string {
+  if (!isExternalId(text)) throw notFound('customer')
+  return text
+}
+
+function targetOf(given: CustomerTarget) {
+  const target = toTarget(argument('target', customerTarget, given))
+  if (target.id === undefined) externalIdOf(target.externalId)
+  else customerId(target.id)
+  return target
+}
+
+/** Waits for the write. Adds to a failure about the parent the field in which the caller named the parent. */
+async function named(input: FieldsInput, write: Promise<Written>): Promise<Written> {
+  try {
+    return await write
+  } catch (error) {
+    const failure = error instanceof RegistryError ? error.failure : null
+    switch (failure?.reason) {
+      case 'parent_not_found':
+      case 'parent_cycle':
+      case 'parent_too_deep':
+        throw new RegistryError({ ...failure, field: parentFieldOf(input) })
+      default:
+        throw error
+    }
+  }
+}
+
+function ifOn(version: number | undefined): Precondition | null {
+  return version === undefined ? null : { versions: [version] }
+}
+
+function changed({ customer, consistencyToken }: Written) {
+  return { customer: toRpc(customer), consistencyToken }
+}

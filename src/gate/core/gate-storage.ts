@@ -1,0 +1,79 @@
+/**
+ * The stored rows of a gate, and the small synchronous interface to them: SQLite in the Durable Object, plain objects
+ * in the model. The rest (the bucket, the grants, the demand) is forgotten at a restart on purpose.
+ *
+ * Each call takes effect before it returns, and is durable before any response of the same event leaves the gate (the
+ * object's output gate). A call by an instance that has been replaced throws.
+ */
+
+import type { Policy } from '../protocol/leases.ts'
+import type { AnnualRow } from './annual-count.ts'
+
+/** One API key of the tenant, in this gate's mode. */
+export interface GateKey {
+  id: string
+  /** SHA-256 of the secret, base64url. */
+  secretHash: string
+  scopes: string[]
+  expiresAtMs: number | null
+  mode: 'live' | 'test'
+}
+
+/** The only row that changes with traffic, about every 5 s. */
+export interface StateRow {
+  /** Rises with every start of the gate that granted something. */
+  epoch: number
+  /** No lease or permit of this epoch or an earlier one outlives this time of day. Another start reads it. */
+  horizonMs: number
+  annual: AnnualRow
+}
+
+/** The last time that the policy was loaded from D1, whether or not it had changed. */
+export interface LoadedRow {
+  /** Data epoch of the D1 that policy, keys and writes come from. */
+  dataEpoch: number
+  atMs: number
+}
+
+/** One batch of writes: committed together, or not at all. */
+export interface WriteRow {
+  seq: number
+  buckets: number[]
+  /** Finds the batch in D1 when its outcome is unknown. */
+  changeId: string
+  /** The D1 statement refuses to commit after this, by D1's clock. */
+  deadlineMs: number
+  state: 'pending' | 'settled'
+  bookmark: string | null
+  /** Requests of the batch that were not in the stored annual count when it began. */
+  uncounted: number
+}
+
+export interface StoredGate {
+  loaded: LoadedRow | null
+  policy: Policy | null
+  keys: GateKey[]
+  state: StateRow | null
+  /** All rows, by rising seq. */
+  writes: WriteRow[]
+}
+
+export interface GateStorage {
+  /** Loads all rows, once, at the start of an instance. */
+  load(): StoredGate
+  /** Replaces policy and keys together. */
+  savePolicy(policy: Policy, keys: GateKey[]): void
+  /** Replaces the row of the last load. */
+  saveLoaded(row: LoadedRow): void
+  /** Replaces the state row. */
+  saveState(row: StateRow): void
+  /** Adds a row; its seq is higher than any before. */
+  insertWrite(row: WriteRow): void
+  /**
+   * Marks a row settled at `bookmark`. Must write to storage even when the row is already settled: a replaced
+   * instance is detected by it.
+   */
+  settleWrite(seq: number, bookmark: string | null): void
+  /** Deletes rows with a smaller seq. The newest row always stays. */
+  pruneWrites(belowSeq: number): void
+}

@@ -1,0 +1,160 @@
+/**
+ * Fresh reads of one tenant's customers, for one request: memory, KV and D1, judged by the lease that admitted the
+ * request. The rules of freshness are in fresh-read.ts.
+ */
+import type { Customer } from '../../registry/customer.ts'
+import { RegistryError } from '../../registry/errors.ts'
+import type { CustomerReader, Snapshot } from '../../registry/ports.ts'
+import type { ExportPage, ExportQuery, ListPage, ListQuery } from '../../registry/query.ts'
+import { bucketOf, LIST_TAG } from '../core/freshness.ts'
+import type { ReaderPorts } from './deps.ts'
+import { type ConsistencyToken, canServe, type ReadPorts, readFresh, type Stamped } from './fresh-read.ts'
+import { customerIdsInMemory, customersInMemory, snapshotOf } from './memory.ts'
+import { checkedToken } from './refusals.ts'
+import type { RequestAdmission } from './request-admission.ts'
+import type { ResponseFacts } from './response-facts.ts'
+
+const LIST_BUCKETS = [bucketOf(LIST_TAG)]
+const READ_SCOPE = 'customers:read'
+
+export class IsolateReader implements CustomerReader {
+  readonly #admission: RequestAdmission
+  readonly #ports: ReaderPorts
+  readonly #facts: ResponseFacts
+  readonly #memoryPrefix: string
+  readonly #tokenText: string | null
+  #token: Promise<ConsistencyToken | null> | null = null
+
+  /**
+   * `gateName` keeps the customers of tenants apart in memory; `tokenText` is the token of an earlier write that reads
+   * have to see.
+   */
+  constructor(
+    admission: RequestAdmission,
+    ports: ReaderPorts,
+    facts: ResponseFacts,
+    gateName: string,
+    tokenText: string | null,
+  ) {
+    this.#admission = admission
+    this.#ports = ports
+    this.#facts = facts
+    this.#memoryPrefix = `${gateName}:`
+    this.#tokenText = tokenText
+  }
+
+  async byId(id: string): Promise<Snapshot | null> {
+    if (this.#tokenText !== null) this.#admission.begin()
+    else {
+      const view = this.#admission.viewIfDecided(READ_SCOPE)
+      const kept = view && customersInMemory.get(this.#memoryPrefix + id)
+      if (view && canServe(kept, view, [bucketOf(id)], null)) {
+        this.#facts.source = 'memory'
+        return kept.value
+      }
+    }
+    return this.#readCustomer(id)
+  }
+
+  async byExternalId(externalId: string): Promise<Snapshot | null> {
+    // Refuses before the read of the hint, if the lease can decide.
+    this.#admission.viewIfDecided(READ_SCOPE)
+    const key = this.#memoryPrefix + externalId
+    const hint = customerIdsInMemory.get(key) ?? (await this.#ports.kv.customerId(externalId))
+    if (hint) {
+      // The hint may be of any age. The customer is fresh, and while it has this external id no other customer can have
+      // it.
+      const snapshot = await this.byId(hint)
+      if (snapshot && snapshot.customer.externalId === externalId && snapshot.customer.status !== 'archived') {
+        customerIdsInMemory.set(key, hint)
+        return snapshot
+      }
+    }
+    const customer = await this.#read(LIST_BUCKETS, {
+      d1: (from) => this.#ports.readByExternalId(externalId, from),
+    })
+    this.#facts.source = 'd1'
+    if (!customer.value) return null
+    if (customer.value.externalId === externalId) {
+      customerIdsInMemory.set(key, customer.value.id)
+      this.#ports.waitUntil(this.#ports.kv.putCustomerId(externalId, customer.value.id))
+    }
+    return this.#keep(customer.value.id, customer)
+  }
+
+  async list(query: ListQuery, options: { total: boolean }): Promise<ListPage> {
+    const page = await this.#read(LIST_BUCKETS, { d1: (from) => this.#ports.readList(query, options, from) })
+    this.#facts.source = 'd1'
+    return page.value as ListPage
+  }
+
+  async exportPage(query: ExportQuery): Promise<ExportPage> {
+    const page = await this.#read(LIST_BUCKETS, { d1: (from) => this.#ports.readExportPage(query, from) })
+    this.#facts.source = 'd1'
+    return page.value as ExportPage
+  }
+
+  async aliasesOf(id: string): Promise<string[]> {
+    const aliases = await this.#read(LIST_BUCKETS, { d1: (from) => this.#ports.readAliases(id, from) })
+    return aliases.value ?? []
+  }
+
+  async aliasesOfEach(ids: readonly string[]): Promise<Map<string, string[]>> {
+    const aliases = await this.#read(LIST_BUCKETS, { d1: (from) => this.#ports.readAliasesOfEach(ids, from) })
+    return aliases.value ?? new Map()
+  }
+
+  readmit(): Promise<void> {
+    return this.#admission.readmit(READ_SCOPE)
+  }
+
+  async #readCustomer(id: string): Promise<Snapshot | null> {
+    const key = this.#memoryPrefix + id
+    let wasInKv = false
+    const kv = async (): Promise<Stamped<Snapshot> | null> => {
+      const found = await this.#ports.kv.customer(id)
+      wasInKv = found !== null
+      return found && { asof: found.asof, value: found.value && snapshotOf(found.value) }
+    }
+    const read = await this.#read<Snapshot>([bucketOf(id)], {
+      memory: () => customersInMemory.get(key),
+      kv,
+      d1: async (from) => {
+        const { value, bookmark } = await this.#ports.readCustomer(id, from)
+        return { value: value && snapshotOf(value), bookmark }
+      },
+    })
+    this.#facts.source = read.from
+    if (read.fillMemory) customersInMemory.set(key, read.fillMemory)
+    // KV gets a tombstone only for a customer that it has, because made-up ids would fill it.
+    if (read.fillKv && (read.fillKv.value || wasInKv)) {
+      const { asof, value } = read.fillKv
+      this.#ports.waitUntil(this.#ports.kv.putCustomer(id, { asof, value: value?.customer ?? null }))
+    }
+    return read.value
+  }
+
+  /** Keeps in memory a customer that was found by an external id. */
+  #keep(id: string, read: { value: Customer | null; fillMemory: Stamped<Customer> | null }): Snapshot | null {
+    const snapshot = read.value && snapshotOf(read.value)
+    if (read.fillMemory) customersInMemory.set(this.#memoryPrefix + id, { asof: read.fillMemory.asof, value: snapshot })
+    return snapshot
+  }
+
+  async #read<T>(buckets: readonly number[], ports: Pick<ReadPorts<T>, 'd1'> & Partial<ReadPorts<T>>) {
+    const token = await this.#consistency()
+    try {
+      const lease = () => this.#admission.view(READ_SCOPE)
+      return await readFresh<T>({ memory: () => undefined, kv: async () => null, lease, ...ports }, buckets, token)
+    } catch (error) {
+      if (error instanceof RegistryError) throw error
+      throw new RegistryError(this.#ports.onStorageFailure(error))
+    }
+  }
+
+  #consistency(): Promise<ConsistencyToken | null> | null {
+    if (this.#tokenText === null) return null
+    this.#token ??= checkedToken(this.#tokenText, this.#ports)
+    return this.#token
+  }
+}

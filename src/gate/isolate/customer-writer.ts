@@ -1,0 +1,121 @@
+/**
+ * Writes one tenant's customers, for one request: sends each change to the gate, waits as long as the reply demands,
+ * and stores the facts of the reply in the isolate.
+ */
+import type { ImportChunk, ImportedChunk } from '../../registry/bulk.ts'
+import { RegistryError } from '../../registry/errors.ts'
+import type { Command, CustomerWriter, Idempotency, Written } from '../../registry/ports.ts'
+import { checkedReason } from '../../validation/reason.ts'
+import { bucketOf } from '../core/freshness.ts'
+import type { IsolateClock, WriteReply, WriteRequest } from '../protocol/writes.ts'
+import type { LeaseHolder } from './admission.ts'
+import { type Caller, gateNameOf, type RequestOptions, type WriterPorts } from './deps.ts'
+import { countsOf, sendChunk } from './importer.ts'
+import { customerIdsInMemory, customersInMemory } from './memory.ts'
+import { checkedToken, missingScope } from './refusals.ts'
+import type { RequestAdmission } from './request-admission.ts'
+import type { ResponseFacts } from './response-facts.ts'
+
+const WRITE_SCOPE = 'customers:write'
+const RECOVERIES_MAX = 2
+
+export class IsolateWriter implements CustomerWriter {
+  readonly #caller: Caller
+  readonly #leaseHolder: LeaseHolder
+  readonly #admission: RequestAdmission
+  readonly #ports: WriterPorts
+  readonly #options: RequestOptions
+  readonly #facts: ResponseFacts
+
+  constructor(
+    caller: Caller,
+    leaseHolder: LeaseHolder,
+    admission: RequestAdmission,
+    ports: WriterPorts,
+    options: RequestOptions,
+    facts: ResponseFacts,
+  ) {
+    this.#caller = caller
+    this.#leaseHolder = leaseHolder
+    this.#admission = admission
+    this.#ports = ports
+    this.#options = options
+    this.#facts = facts
+  }
+
+  async write(command: Command, idempotency: Idempotency | null = null): Promise<Written> {
+    const { consistencyToken, strongConsistency } = this.#options
+    // A write does not use the token, but a caller that sends an invalid one gets an error.
+    if (consistencyToken !== null) await checkedToken(consistencyToken, this.#ports)
+    const sender = this.#sender()
+    const reply = await this.#send({ ...sender, command, idempotency })
+    this.#facts.gateLimits = reply.limits
+    this.#facts.replayed = reply.replayed ?? false
+    if (!reply.ok) throw new RegistryError(reply.failure)
+    const { customer, effect, actor, erased, seq, bookmark } = reply
+    const token = await this.#learn([customer.id], seq, bookmark)
+    this.#facts.consistencyToken = token
+    if (erased) await this.#forget(customer.id, erased.externalIds)
+    if (strongConsistency) await this.#ports.sleep(reply.strongInMs)
+    if (effect !== 'unchanged' && !reply.replayed) this.#ports.onChange({ customerId: customer.id, effect, actor })
+    return { customer, effect, consistencyToken: token, erasure: erased?.receipt }
+  }
+
+  async importChunk(chunk: ImportChunk): Promise<ImportedChunk> {
+    const isolate = this.#leaseHolder.state.tallyId
+    const reply = await sendChunk(chunk, { ...this.#sender(), isolate }, this.#ports)
+    this.#facts.gateLimits = reply.limits
+    if (!reply.ok) throw new RegistryError(reply.failure)
+    const { outcomes, written, context = null } = reply
+    if (!written) return { outcomes, consistencyToken: null, context }
+    const ids = outcomes.flatMap((outcome) => ('id' in outcome ? outcome.id : []))
+    this.#ports.onImport(countsOf(outcomes))
+    return { outcomes, consistencyToken: await this.#learn(ids, written.seq, written.bookmark), context }
+  }
+
+  /**
+   * Returns the sender for the gate to record. Throws `RegistryError` for a bound Worker without the scope, and for a
+   * reason that cannot be stored.
+   */
+  #sender() {
+    const { credential, bound } = this.#caller
+    if (bound && !bound.scopes.includes(WRITE_SCOPE)) throw missingScope(WRITE_SCOPE)
+    const { requestId } = this.#options
+    const reason = checkedReason(this.#options.reason)
+    this.#admission.leaveToGate()
+    return { credential, caller: bound?.name ?? null, requestId, reason }
+  }
+
+  /**
+   * Sends the request again when a gate that has just restarted has no permits for a moment: a caller below its limit
+   * waits instead of being refused.
+   */
+  async #send(request: Omit<WriteRequest, keyof IsolateClock>): Promise<WriteReply> {
+    for (let attempt = 0; ; attempt++) {
+      const clock: IsolateClock = { sentAtMs: this.#ports.clock(), isolate: this.#leaseHolder.state.tallyId }
+      const reply = await this.#ports.write({ ...request, ...clock }).catch((error): never => {
+        throw new RegistryError(this.#ports.onStorageFailure(error))
+      })
+      const waitMs = !reply.ok && reply.failure.reason === 'rate_limited' ? (reply.recoversInMs ?? 0) : 0
+      if (waitMs === 0 || attempt === RECOVERIES_MAX) return reply
+      await this.#ports.sleep(waitMs)
+    }
+  }
+
+  /** Stores in the view that these customers have changed, and returns the token with which a read sees the change. */
+  #learn(customerIds: readonly string[], seq: number, bookmark: string): Promise<string> {
+    for (const id of customerIds) this.#leaseHolder.state.view.learn(bucketOf(id), seq, bookmark)
+    return this.#ports.writeToken(seq, bookmark)
+  }
+
+  /**
+   * Deletes an erased customer from memory and KV. Other isolates no longer return it; the sweep clears KV once more a
+   * minute later.
+   */
+  async #forget(id: string, externalIds: readonly string[]): Promise<void> {
+    const prefix = `${gateNameOf(this.#caller)}:`
+    customersInMemory.delete(prefix + id)
+    for (const externalId of externalIds) customerIdsInMemory.delete(prefix + externalId)
+    await this.#ports.kv.forget(id, externalIds).catch((error) => this.#ports.onStorageFailure(error))
+  }
+}

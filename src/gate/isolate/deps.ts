@@ -1,0 +1,80 @@
+/**
+ * The ports of one request at an isolate, and the data that it brings along: `composition/request-services.ts` supplies
+ * the ports, the APIs the data.
+ */
+import type { Customer, Scope } from '../../registry/customer.ts'
+import type { Failure } from '../../registry/errors.ts'
+import type { ExportPage, ExportQuery, ListPage, ListQuery } from '../../registry/query.ts'
+import type { WriteReply, WriteRequest } from '../protocol/writes.ts'
+import type { AdmissionPorts } from './admission.ts'
+import type { ConsistencyToken, ReadFrom, Stamped } from './fresh-read.ts'
+import type { ImportPorts } from './importer.ts'
+
+/**
+ * The caller of a request. A bound Worker has no credential: its operator set its scopes and its name at deployment.
+ */
+export interface Caller extends Scope {
+  /** SHA-256 of the key's secret; null for a bound Worker. */
+  credential: string | null
+  /** Scopes and name of a bound Worker; null for a key, whose scopes and name come from the gate. */
+  bound: { scopes: readonly string[]; name: string } | null
+}
+
+interface SharedPorts {
+  /** Lets work go on after the response. */
+  waitUntil(work: Promise<unknown>): void
+  /** Returns null when the text is no token of this scope. */
+  readToken(text: string): Promise<ConsistencyToken | null>
+  /** Logs that D1, KV or the gate failed, and returns the failure for the caller. */
+  onStorageFailure(error: unknown): Failure
+}
+
+export interface ReaderPorts extends SharedPorts {
+  /** These read D1. Each resolves with the bookmark of the state that it read, and rejects when D1 is unavailable. */
+  readCustomer(id: string, from: ReadFrom): Promise<Read<Customer>>
+  readByExternalId(externalId: string, from: ReadFrom): Promise<Read<Customer>>
+  readAliases(id: string, from: ReadFrom): Promise<Read<string[]>>
+  readAliasesOfEach(ids: readonly string[], from: ReadFrom): Promise<Read<Map<string, string[]>>>
+  readList(query: ListQuery, options: { total: boolean }, from: ReadFrom): Promise<Read<ListPage>>
+  readExportPage(query: ExportQuery, from: ReadFrom): Promise<Read<ExportPage>>
+  kv: {
+    customer(id: string): Promise<Stamped<Customer> | null>
+    putCustomer(id: string, value: Stamped<Customer>): Promise<void>
+    customerId(externalId: string): Promise<string | null>
+    putCustomerId(externalId: string, id: string): Promise<void>
+  }
+}
+
+export interface WriterPorts extends SharedPorts, ImportPorts {
+  write(request: WriteRequest): Promise<WriteReply>
+  kv: { forget(id: string, externalIds: readonly string[]): Promise<void> }
+  writeToken(seq: number, bookmark: string): Promise<string>
+  /** Logs a change. */
+  onChange(written: { customerId: string; effect: string; actor: string }): void
+  /** Logs an imported chunk. */
+  onImport(counts: Record<string, number>): void
+}
+
+/** Everything that one request needs; `composition/request-services.ts` supplies it. */
+export type IsolatePorts = AdmissionPorts & ReaderPorts & WriterPorts
+
+export interface Read<T> {
+  value: T | null
+  bookmark: string | null
+}
+
+/** The options of a request, the same in each API. */
+export interface RequestOptions {
+  requestId: string
+  /** The token of an earlier write that reads must see; null for none. */
+  consistencyToken: string | null
+  /** The reason of a change, for the audit; null when the caller gave none. */
+  reason: string | null
+  /** If true, the response to a write waits until no cache anywhere returns the state before it. */
+  strongConsistency: boolean
+}
+
+/** The name of the Durable Object of a tenant and mode. */
+export function gateNameOf({ tenantId, mode }: Scope): string {
+  return `${tenantId}:${mode}`
+}

@@ -1,0 +1,112 @@
+/**
+ * The admission of one request: takes one permit, and checks the caller's scope against the verdict on its key. Every
+ * part of the request that must not run for a refused caller checks here.
+ */
+import { type Failure, RegistryError } from '../../registry/errors.ts'
+import type { KeyScope } from '../../tenants/tenant.ts'
+import type { View } from '../core/freshness.ts'
+import { type AdmissionPorts, type Admitted, admitAt, type LeaseHolder } from './admission.ts'
+import type { Caller } from './deps.ts'
+import { missingScope, refusalOf } from './refusals.ts'
+
+/** The pause between two attempts to admit a long request again, where the refusal gives no longer one. */
+const READMIT_WAIT_MS = 50
+
+export class RequestAdmission {
+  readonly #caller: Caller
+  readonly #leaseHolder: LeaseHolder
+  readonly #ports: AdmissionPorts
+  #admitted: Admitted | Promise<Admitted> | null = null
+  #isLeftToGate = false
+
+  constructor(caller: Caller, leaseHolder: LeaseHolder, ports: AdmissionPorts) {
+    this.#caller = caller
+    this.#leaseHolder = leaseHolder
+    this.#ports = ports
+  }
+
+  /**
+   * Begins to decide on the caller. Call it before anything that takes CPU time: the clock stands still until the next
+   * I/O, and a lease must not be judged by an earlier time.
+   */
+  begin(): void {
+    void this.#admit()
+  }
+
+  /** Marks the request as a write: the gate itself admits or refuses it. */
+  leaveToGate(): void {
+    this.#isLeftToGate = true
+  }
+
+  /**
+   * Returns why the caller is refused; null when it is admitted, and for a write. Admits the caller if that has not
+   * happened yet.
+   */
+  async refusal(): Promise<Failure | null> {
+    if (this.#isLeftToGate) return null
+    // The work so far took time that the clock does not show yet.
+    if (!this.#admitted) await this.#ports.sleep(0)
+    return refusalOf(await this.#admit())
+  }
+
+  /**
+   * Admits the caller and returns its name or the id of its key. Throws `RegistryError` when it is refused or lacks the
+   * scope.
+   */
+  async require(scope: KeyScope): Promise<string> {
+    const admitted = await this.#admit()
+    this.#requireScope(admitted, scope)
+    const { bound } = this.#caller
+    return bound?.name ?? (admitted.verdict?.known ? admitted.verdict.keyId : '')
+  }
+
+  /**
+   * Admits a long request once more: takes another permit, and uses the current policy and freshness. Waits while the
+   * limit refuses.
+   */
+  async readmit(scope: KeyScope): Promise<void> {
+    for (;;) {
+      this.#admitted = null
+      const admitted = await this.#admit()
+      if (admitted.admission !== 'rate_limited') return this.#requireScope(admitted, scope)
+      await this.#ports.sleep(Math.max(READMIT_WAIT_MS, admitted.retryAfterMs))
+    }
+  }
+
+  /**
+   * Returns the view of the lease; null while the call to the gate is under way. Throws `RegistryError` when the caller
+   * is refused or lacks the scope.
+   */
+  viewIfDecided(scope: KeyScope): View | null {
+    const admitted = this.#admit()
+    if (admitted instanceof Promise) return null
+    this.#requireScope(admitted, scope)
+    return this.#leaseHolder.state.view
+  }
+
+  /** Returns the view of the lease, at once where the lease can decide. Throws or rejects as `viewIfDecided`. */
+  view(scope: KeyScope): View | Promise<View> {
+    const admitted = this.#admit()
+    if (!(admitted instanceof Promise)) {
+      this.#requireScope(admitted, scope)
+      return this.#leaseHolder.state.view
+    }
+    return admitted.then((late) => {
+      this.#requireScope(late, scope)
+      return this.#leaseHolder.state.view
+    })
+  }
+
+  #admit(): Admitted | Promise<Admitted> {
+    this.#admitted ??= admitAt(this.#leaseHolder, this.#caller.credential, this.#ports)
+    return this.#admitted
+  }
+
+  #requireScope(admitted: Admitted, scope: KeyScope): void {
+    const refusal = refusalOf(admitted)
+    if (refusal) throw new RegistryError(refusal)
+    const { verdict } = admitted
+    const scopes = this.#caller.bound?.scopes ?? (verdict?.known ? verdict.scopes : [])
+    if (!scopes.includes(scope)) throw missingScope(scope)
+  }
+}

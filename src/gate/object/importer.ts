@@ -1,0 +1,315 @@
+/**
+ * Imports a chunk of lines at a gate: takes its permits, judges the lines, numbers those that no rule refuses, records
+ * the intent, commits them in one transaction, settles. import-plan.ts decides which lines are refused and in which
+ * order the others are done. The isolate that sent the chunk waits for permits.
+ *
+ * If a transaction is refused all the same, it has met another writer, or a rule that import-rules.ts does not have.
+ * The lines are then looked up once more, and halved until the refused line is found. Each of these tries costs permits
+ * like the first one, and their total is bounded: lines without a result by then get AGAIN.
+ */
+import {
+  BULK_BOUNDS,
+  type ImportContext,
+  type ImportLine,
+  type ImportOutcome,
+  importPermits,
+} from '../../registry/bulk.ts'
+import type { Scope } from '../../registry/customer.ts'
+import { type Failure, fail, RegistryError, UNAVAILABLE } from '../../registry/errors.ts'
+import type { GateCore } from '../core/gate-core.ts'
+import { failureOf, limitsOf, WRITE_SCOPE } from '../core/write-admission.ts'
+import { INTENT_GRACE_MS, WRITE_DEADLINE_MS } from '../protocol/constants.ts'
+import {
+  type ImportReply,
+  type ImportRequest,
+  type ImportStamp,
+  LOOK_UP_STATEMENTS,
+  type PlannedLine,
+  type Segment,
+  TRANSACTION_STATEMENTS,
+} from '../protocol/imports.ts'
+import type { LimitState } from '../protocol/writes.ts'
+import type { GateDeps } from './deps.ts'
+import { contextOf, customerIdOf, outcomeOf, withoutTriedIds } from './import-outcomes.ts'
+import { type ImportPlan, planImport } from './import-plan.ts'
+import type { IntentWatch } from './intent-watch.ts'
+import type { GateWriter } from './writer.ts'
+
+/**
+ * Rounds of look-up and transaction for lines whose customers other writers keep changing first. The rest gets AGAIN.
+ */
+const ROUNDS_MAX = 5
+/** The first round that is done while no other write of the tenant is under way. */
+const ALONE_ROUND = 2
+const AGAIN: ImportOutcome = { result: 'error', failure: UNAVAILABLE }
+
+/** One chunk in progress. */
+interface Run {
+  request: ImportRequest
+  actor: string
+  limits: LimitState
+  /** The cost of the chunk as determined so far, and the permits taken of it. */
+  permits: number
+  permitsPaid: number
+  /** Tickets of the permits that no intent has counted yet. */
+  tickets: number[]
+  /** D1 statements so far. */
+  statements: number
+  /** Outcomes by the id of the line. */
+  outcomes: Map<string, ImportOutcome>
+  /** Only in a dry run: lines that would be done, and so come before those that are tried next. */
+  accepted: ImportLine[]
+  /** True when the chunk has a turn of its own. */
+  isAlone: boolean
+  context: ImportContext | null
+  written: { seq: number; bookmark: string } | null
+}
+
+export class GateImporter {
+  readonly #scope: Scope
+  readonly #core: GateCore
+  readonly #deps: GateDeps
+  readonly #writer: GateWriter
+  readonly #intents: IntentWatch
+  /** Transactions that D1 has not answered. */
+  readonly #underWay = new Set<Promise<unknown>>()
+
+  constructor(scope: Scope, core: GateCore, deps: GateDeps, writer: GateWriter, intents: IntentWatch) {
+    this.#scope = scope
+    this.#core = core
+    this.#deps = deps
+    this.#writer = writer
+    this.#intents = intents
+  }
+
+  /**
+   * Imports as much as the permits allow. A chunk that lacks permits gets `rate_limited`, and keeps those it has when
+   * it is sent again.
+   */
+  async import(request: ImportRequest): Promise<ImportReply> {
+    const { lines, permits, permitsPaid } = request
+    const admission = this.#core.admitWrite(request.credential, WRITE_SCOPE, request, this.#deps.clock())
+    const limits = limitsOf(admission)
+    if (!admission.admitted)
+      return { ...fail(failureOf(admission.reason, admission.retryAfterMs)), limits, permitsPaid, permits }
+    const run: Run = {
+      request,
+      actor: admission.verdict?.known ? admission.verdict.keyId : (request.caller ?? 'unknown'),
+      limits,
+      permits,
+      permitsPaid: permitsPaid + 1,
+      tickets: [admission.ticket],
+      statements: 0,
+      outcomes: new Map(),
+      accepted: [...request.assumed],
+      context: null,
+      isAlone: false,
+      written: null,
+    }
+    try {
+      this.#pay(run, permits)
+      await this.#run(run, lines, 0)
+    } catch (error) {
+      const isFull = this.#deps.writes.isFull(error)
+      if (isFull) this.#deps.onStorageFailure(error, this.#scope)
+      if (!isFull && !(error instanceof RegistryError)) throw error
+      const failure: Failure = error instanceof RegistryError ? error.failure : { reason: 'insufficient_storage' }
+      return { ...fail(failure), limits: run.limits, permitsPaid: run.permitsPaid, permits: run.permits }
+    }
+    const outcomes = lines.map((line) => run.outcomes.get(line.id) ?? AGAIN)
+    const { actor, written, context } = run
+    const reply = { ok: true, outcomes, actor, written, limits: run.limits, permitsPaid: run.permitsPaid } as const
+    return context ? { ...reply, context } : reply
+  }
+
+  /**
+   * Resolves when the transactions now under way have ended: after a change of policy, no earlier one is still to
+   * come.
+   */
+  async idle(): Promise<void> {
+    await Promise.allSettled(this.#underWay)
+  }
+
+  /** Takes permits until the chunk has paid for this many. Throws `RegistryError` when there are none. */
+  #pay(run: Run, permits: number): void {
+    run.permits = Math.max(run.permits, permits)
+    while (run.permitsPaid < run.permits) {
+      const admission = this.#core.admitWrite(run.request.credential, WRITE_SCOPE, run.request, this.#deps.clock())
+      run.limits = limitsOf(admission)
+      if (!admission.admitted) throw new RegistryError(failureOf(admission.reason, admission.retryAfterMs))
+      run.tickets.push(admission.ticket)
+      run.permitsPaid++
+    }
+  }
+
+  /**
+   * Returns whether this many D1 statements may follow, and pays for them. A chunk that lacks permits and has no
+   * result yet is sent again by the isolate (throws `RegistryError`). If some of its lines are done, the others get
+   * AGAIN.
+   */
+  #affords(run: Run, statements: number): boolean {
+    const total = run.statements + statements
+    if (total > BULK_BOUNDS.statementsMax) return false
+    try {
+      this.#pay(run, importPermits(run.request.lines.length, total))
+    } catch (error) {
+      const isShort = error instanceof RegistryError && error.failure.reason === 'rate_limited'
+      if (!isShort || (run.outcomes.size === 0 && run.accepted.length === 0)) throw error
+      return false
+    }
+    run.statements = total
+    return true
+  }
+
+  /**
+   * Imports the lines, or determines what an import would do. `round`: how often some of them have been sent before.
+   */
+  async #run(run: Run, lines: readonly ImportLine[], round: number): Promise<void> {
+    if (lines.length === 0 || round === ROUNDS_MAX || !this.#affords(run, LOOK_UP_STATEMENTS)) return
+    const { dryRun } = run.request
+    const all = [...run.accepted, ...lines]
+    const facts = await this.#deps.imports.lookUpLines(this.#scope, all)
+    if (dryRun) run.context ??= contextOf(all, lines, facts)
+    const plan = planImport(all, facts, this.#newChangeId)
+    const { segments } = plan
+    if (segments.length > 0 && !this.#affords(run, segments.length + TRANSACTION_STATEMENTS)) return
+    if (segments.length > 0) {
+      const failure = dryRun ? await this.#tryOut(run, segments) : await this.#commit(run, segments)
+      if (failure) return this.#narrow(run, lines, segments, failure, round)
+    }
+    const left = lines.filter(({ id }) => !run.outcomes.has(id))
+    const judged = plan.refused.length + plan.unchanged.length
+    // For the lines that are left, another writer was faster. The refusals may be due to its changes.
+    if (left.length > judged) return this.#repeat(run, left, round + 1)
+    this.#recordJudged(run, plan, all)
+    if (dryRun) run.accepted.push(...lines.filter(({ id }) => run.outcomes.get(id)?.result !== 'error'))
+  }
+
+  /** Sends lines again. After a few races they get a turn of their own, which no other write can win. */
+  async #repeat(run: Run, lines: readonly ImportLine[], round: number): Promise<void> {
+    if (round < ALONE_ROUND || run.isAlone) return this.#run(run, lines, round)
+    await this.#writer.alone(async () => {
+      run.isAlone = true
+      await this.#run(run, lines, round).finally(() => {
+        run.isAlone = false
+      })
+    })
+  }
+
+  #recordJudged({ outcomes, request }: Run, { refused, unchanged }: ImportPlan, lines: readonly ImportLine[]): void {
+    for (const { line, failure } of refused) {
+      outcomes.set(line.id, { result: 'error', failure: request.dryRun ? withoutTriedIds(failure, lines) : failure })
+    }
+    for (const { line, customerId } of unchanged) outcomes.set(line.id, { result: 'unchanged', id: customerId })
+  }
+
+  /** Finds the line for which a transaction was refused: the only one, or one in one of the halves. */
+  async #narrow(
+    run: Run,
+    lines: readonly ImportLine[],
+    segments: readonly Segment[],
+    failure: Failure,
+    round: number,
+  ): Promise<void> {
+    const sent = new Set(segments.flat().map(({ id }) => id))
+    const candidates = lines.filter(({ id }) => sent.has(id))
+    const [only, ...others] = candidates
+    // In a dry run, a line that was accepted before no longer is.
+    if (!only) return
+    if (others.length === 0) {
+      run.outcomes.set(only.id, { result: 'error', failure })
+      return this.#run(
+        run,
+        lines.filter((line) => line !== only),
+        round,
+      )
+    }
+    if (round === 0) return this.#run(run, lines, 1)
+    const middle = lines.indexOf(candidates[candidates.length >> 1] as ImportLine)
+    await this.#run(run, lines.slice(0, middle), 1)
+    await this.#run(run, lines.slice(middle), 1)
+  }
+
+  /** Returns null when the lines would be done; else the failure that a rule gives for one. */
+  async #tryOut(run: Run, segments: PlannedLine[][]): Promise<Failure | null> {
+    const done = await this.#deps.imports.tryOut(this.#scope, segments, this.#stamp(run))
+    if (!done.ok) return done.failure
+    for (const line of segments.flat()) run.outcomes.set(line.id, outcomeOf(line, done.changed.has(line.changeId)))
+    return null
+  }
+
+  /**
+   * Returns null when the lines were done, except those where another writer was faster; else the failure that a rule
+   * gave for one.
+   */
+  async #commit(run: Run, segments: PlannedLine[][]): Promise<Failure | null> {
+    const planned = segments.flat()
+    const nowMs = this.#deps.clock()
+    // A chunk may take several transactions, and the tenant or the key may have been barred meanwhile.
+    const barred = this.#core.refusalOf(run.request.credential, WRITE_SCOPE, run.request, nowMs)
+    if (barred) throw new RegistryError(failureOf(barred, 0))
+    const stamp = this.#stamp(run)
+    const { seq } = this.#core.beginWrite(
+      {
+        tags: planned.map(customerIdOf),
+        changeId: planned[0]?.changeId ?? '',
+        deadlineMs: stamp.deadlineMs,
+        tickets: run.tickets.splice(0),
+      },
+      nowMs,
+    )
+    const transaction = this.#intents
+      .watch()
+      .then(() => this.#deps.imports.commitSegments(this.#scope, segments, stamp))
+    this.#underWay.add(transaction)
+    try {
+      const done = await transaction.finally(() => this.#underWay.delete(transaction))
+      // Late lines are looked up again, and planned with the time in this response.
+      if (done.ok) this.#core.noteD1Time(done.d1Ms, this.#deps.clock())
+      this.#intents.settle(seq, done.ok ? done.bookmark : null)
+      if (!done.ok) return done.failure
+      this.#writer.enqueueDeliveries(planned.map(customerIdOf))
+      run.written = { seq, bookmark: done.bookmark }
+      for (const line of planned) {
+        const there = done.there.has(customerIdOf(line))
+        if (there) run.outcomes.set(line.id, outcomeOf(line, done.changed.has(line.changeId)))
+      }
+    } catch (error) {
+      // Nothing was committed, so there is nothing to look up: the import ends here.
+      if (this.#deps.writes.isFull(error)) {
+        this.#intents.settle(seq, null)
+        throw error
+      }
+      this.#deps.onStorageFailure(error, this.#scope)
+      await this.#learn(run, seq, planned, stamp.deadlineMs)
+    }
+    return null
+  }
+
+  /**
+   * D1 failed midway. A line that is found was done. The others were not, and cannot be any more once the batch is
+   * decided.
+   */
+  async #learn(run: Run, seq: number, planned: PlannedLine[], deadlineMs: number): Promise<void> {
+    for (const line of planned) run.outcomes.set(line.id, AGAIN)
+    const changeIds = planned.map(({ changeId }) => changeId)
+    let looked = await this.#intents.learn(seq, changeIds, deadlineMs)
+    if (!looked) {
+      await this.#deps.sleep(Math.max(0, deadlineMs + INTENT_GRACE_MS - this.#core.d1Ms(this.#deps.clock())))
+      looked = await this.#intents.learn(seq, changeIds, deadlineMs)
+    }
+    // The batch stays unsettled, and the alarm will look it up.
+    if (!looked) return
+    this.#writer.enqueueDeliveries(planned.map(customerIdOf))
+    run.written = { seq, bookmark: looked.bookmark }
+    for (const line of planned) if (looked.found.has(line.changeId)) run.outcomes.set(line.id, outcomeOf(line, true))
+  }
+
+  /** Deadline, ids and stamps are by D1's clock, which judges the deadline. */
+  #stamp({ actor, request: { requestId, reason } }: Run): ImportStamp {
+    const nowMs = this.#core.d1Ms(this.#deps.clock())
+    return { actor, requestId, reason, nowMs, deadlineMs: nowMs + WRITE_DEADLINE_MS }
+  }
+
+  readonly #newChangeId = () => this.#deps.newId('event', this.#core.d1Ms(this.#deps.clock()))
+}

@@ -1,0 +1,101 @@
+/**
+ * Settles the batches of a gate, and finds the outcome of those that D1 has not answered: at once after an error, and
+ * by the alarm of the object for intents that an error or a restart left. Looks on the primary and never guesses.
+ */
+import type { Scope } from '../../registry/customer.ts'
+import type { GateCore } from '../core/gate-core.ts'
+import { INTENT_GRACE_MS } from '../protocol/constants.ts'
+import type { Found } from '../protocol/write-store.ts'
+import type { GateDeps } from './deps.ts'
+
+/** When the primary could not be reached for a look-up, it is tried again after this. */
+const WATCH_INTENTS_EVERY_MS = 30_000
+/**
+ * Writes that one alarm looks up. After a long failure of D1 there may be more than it allows queries; the next alarm
+ * continues.
+ */
+const LOOKED_UP_MAX = 400
+/**
+ * Looks for the outcome of a batch. The first is immediate, the second when it is decided, more if D1's clock is odd.
+ */
+const LOOKS_MAX = 4
+
+export class IntentWatch {
+  readonly #scope: Scope
+  readonly #core: GateCore
+  readonly #deps: GateDeps
+  readonly #setAlarm: (atMs: number | null) => Promise<void>
+  #alarmAtMs = 0
+
+  /** `setAlarm` takes an instant by the gate's own clock, and null to have no alarm. */
+  constructor(scope: Scope, core: GateCore, deps: GateDeps, setAlarm: (atMs: number | null) => Promise<void>) {
+    this.#scope = scope
+    this.#core = core
+    this.#deps = deps
+    this.#setAlarm = setAlarm
+  }
+
+  /** Sets an alarm for the time when an intent is overdue, in case its batch is never settled. */
+  async watch(notBeforeMs = 0): Promise<void> {
+    const nowMs = this.#deps.clock()
+    const nextLookMs = this.#core.nextLookMs(nowMs)
+    if (nextLookMs === null) return
+    const nextMs = Math.max(nextLookMs, notBeforeMs)
+    if (this.#alarmAtMs > nowMs && this.#alarmAtMs <= nextMs) return
+    this.#alarmAtMs = nextMs
+    await this.#setAlarm(nextMs)
+  }
+
+  /**
+   * Settles a batch, at `bookmark` or as one that is never committed (null). Deletes the alarm when no other batch is
+   * under way, so that an idle gate is not woken. `isNextWaiting`: another batch begins at once, and needs the alarm.
+   */
+  settle(seq: number, bookmark: string | null, isNextWaiting = false): void {
+    this.#core.settleWrite(seq, bookmark)
+    if (this.#alarmAtMs === 0 || isNextWaiting) return
+    if (this.#core.nextLookMs(this.#deps.clock()) !== null) return
+    this.#alarmAtMs = 0
+    void this.#setAlarm(null)
+  }
+
+  /**
+   * Looks up the outcome of a batch until it is decided, and settles it. A change that is found was made. A missing
+   * one is certainly missing only when a response of D1 is past the deadline by D1's own clock. Returns null if D1
+   * could not be reached; the alarm then looks again.
+   */
+  async learn(seq: number, changeIds: string[], deadlineMs: number): Promise<Found | null> {
+    for (let look = 0; look < LOOKS_MAX; look++) {
+      const found = await this.#find(changeIds).catch(() => null)
+      if (!found) return null
+      if (found.found.size === changeIds.length || this.#core.isDecided(seq, found.d1Ms)) {
+        this.settle(seq, found.bookmark)
+        return found
+      }
+      await this.#deps.sleep(deadlineMs + INTENT_GRACE_MS - found.d1Ms)
+    }
+    return null
+  }
+
+  /** Settles writes with unknown outcome that can no longer be committed. The alarm calls it. */
+  async resolveOverdue(): Promise<void> {
+    this.#alarmAtMs = 0
+    const nowMs = this.#deps.clock()
+    for (const { seq, changeId } of this.#core.overdueIntents(nowMs).slice(0, LOOKED_UP_MAX)) {
+      try {
+        const { bookmark, d1Ms } = await this.#find([changeId])
+        if (this.#core.isDecided(seq, d1Ms)) this.#core.settleWrite(seq, bookmark)
+      } catch (error) {
+        this.#deps.onStorageFailure(error, this.#scope)
+      }
+    }
+    // Sets an alarm instead of failing this one: the runtime gives up a failing alarm after a few tries, and D1 may be
+    // unavailable for longer.
+    await this.watch(nowMs + WATCH_INTENTS_EVERY_MS)
+  }
+
+  async #find(changeIds: string[]): Promise<Found> {
+    const found = await this.#deps.writes.findCommitted(this.#scope, changeIds)
+    this.#core.noteD1Time(found.d1Ms, this.#deps.clock())
+    return found
+  }
+}

@@ -1,0 +1,257 @@
+/**
+ * Writes at a gate: admits, numbers, records the intent, commits one D1 batch, settles, and enqueues deliveries if
+ * there are subscribers. Writes that arrive during a batch go into the next.
+ */
+import { DeliveryEnqueuer } from '../../events/delivery-enqueuer.ts'
+import type { Scope } from '../../registry/customer.ts'
+import { type Failure, fail, RETRY_AFTER_MS, UNAVAILABLE } from '../../registry/errors.ts'
+import type { Command, Target } from '../../registry/ports.ts'
+import type { GateCore } from '../core/gate-core.ts'
+import { failureOf, limitsOf, WRITE_SCOPE } from '../core/write-admission.ts'
+import { WRITE_DEADLINE_MS } from '../protocol/constants.ts'
+import type { CommitResult, Found, PreparedWrite } from '../protocol/write-store.ts'
+import type { LimitState, WriteReply, WriteRequest } from '../protocol/writes.ts'
+import type { GateDeps } from './deps.ts'
+import type { IntentWatch } from './intent-watch.ts'
+import { WriteQueue } from './write-queue.ts'
+
+/**
+ * Times that a write is retargeted because its target moved between look-up and change. From then on it is looked up
+ * and made while no other write is under way, so that no stream of others makes it fail.
+ */
+const RACES_MAX = 2
+const ATTEMPTS_MAX = RACES_MAX + 3
+const DATABASE_FULL: Failure = { reason: 'insufficient_storage' }
+
+interface QueuedWrite {
+  write: PreparedWrite
+  /** Ticket of the permit; null when an earlier intent counts the request already. */
+  ticket: number | null
+  request: WriteRequest
+  limits: LimitState
+}
+
+/**
+ * The outcome of one write of a batch: its reply, or why it is to be prepared anew. `target_moved`: its external id
+ * names another customer by now. `late`: D1 refused it as late although it was in time by all that the gate knew.
+ */
+type Outcome = { reply: WriteReply; again: 'target_moved' | 'late' | null }
+
+/** The numbers of the batch that a write was committed in. */
+type Batch = Pick<Extract<WriteReply, { ok: true }>, 'seq' | 'bookmark' | 'strongInMs'>
+
+export class GateWriter {
+  readonly #scope: Scope
+  readonly #core: GateCore
+  readonly #deps: GateDeps
+  readonly #intents: IntentWatch
+  readonly #deliveryEnqueuer: DeliveryEnqueuer
+  readonly #queue = new WriteQueue<QueuedWrite, Outcome>((batch) => this.#commit(batch))
+  /**
+   * Maps the idempotency keys of requests under way to their fingerprints. D1 has the results; this only spares a
+   * second request with the key the wait.
+   */
+  readonly #keysUnderWay = new Map<string, string>()
+
+  constructor(scope: Scope, core: GateCore, deps: GateDeps, intents: IntentWatch) {
+    this.#scope = scope
+    this.#core = core
+    this.#deps = deps
+    this.#intents = intents
+    this.#deliveryEnqueuer = new DeliveryEnqueuer((customerIds) => deps.enqueueDeliveries(scope, customerIds))
+  }
+
+  async write(request: WriteRequest): Promise<WriteReply> {
+    const admission = this.#core.admitWrite(request.credential, WRITE_SCOPE, request, this.#deps.clock())
+    const limits = limitsOf(admission)
+    if (!admission.admitted) {
+      const { recoversInMs } = admission
+      return { ...fail(failureOf(admission.reason, admission.retryAfterMs)), recoversInMs, limits }
+    }
+    const actor = admission.verdict?.known ? admission.verdict.keyId : (request.caller ?? 'unknown')
+    const { idempotency } = request
+    if (!idempotency) return this.#settle(request, actor, admission.ticket, limits)
+    const underWay = this.#keysUnderWay.get(idempotency.key)
+    if (underWay !== undefined) {
+      const failure: Failure =
+        underWay === idempotency.fingerprint
+          ? { reason: 'idempotency_in_progress', retryAfterMs: RETRY_AFTER_MS }
+          : { reason: 'idempotency_mismatch' }
+      return { ...fail(failure), limits }
+    }
+    this.#keysUnderWay.set(idempotency.key, idempotency.fingerprint)
+    try {
+      return await this.#settle(request, actor, admission.ticket, limits)
+    } finally {
+      this.#keysUnderWay.delete(idempotency.key)
+    }
+  }
+
+  async #settle(request: WriteRequest, actor: string, ticket: number, limits: LimitState): Promise<WriteReply> {
+    let wasLate = false
+    let uncounted: number | null = ticket
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+      const admitted = { ticket: uncounted, request, limits }
+      const [outcome] =
+        attempt < RACES_MAX
+          ? await this.#attempt(admitted, actor, async (queued) => [this.#queue.add(queued)])
+          : await this.alone(() => this.#attempt(admitted, actor, (queued) => this.#commit([queued])))
+      const { reply, again } = await (outcome as Outcome | Promise<Outcome>)
+      uncounted = null
+      if (again === null || (again === 'late' && wasLate)) return reply
+      wasLate ||= again === 'late'
+    }
+    return { ...fail(UNAVAILABLE), limits }
+  }
+
+  /** Looks up the target of a write and makes it by `commit`. Returns its outcome alone. */
+  async #attempt(
+    admitted: Omit<QueuedWrite, 'write'>,
+    actor: string,
+    commit: (queued: QueuedWrite) => Promise<(Outcome | Promise<Outcome>)[]>,
+  ): Promise<(Outcome | Promise<Outcome>)[]> {
+    const { request, limits } = admitted
+    const target = needsLookUp(request.command)
+      ? await this.#lookUp(request.command)
+      : { ok: true as const, command: request.command }
+    if (!target.ok) return [{ reply: { ...target, limits }, again: null }]
+    return commit({ ...admitted, write: this.#prepare(target.command, request, actor) })
+  }
+
+  /** Runs `work` while no write is under way. It must not wait for another write. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    return this.#queue.alone(work)
+  }
+
+  #lookUp(command: Command) {
+    return this.#deps.writes
+      .resolveTarget(this.#scope, command)
+      .catch((error: unknown) => fail(this.#deps.onStorageFailure(error, this.#scope)))
+  }
+
+  /** Resolves when the commits now under way have ended: after a change of policy, no earlier one is still to come. */
+  idle(): Promise<void> {
+    return this.#queue.idle()
+  }
+
+  #prepare(command: Command, { requestId, reason, idempotency = null }: WriteRequest, actor: string): PreparedWrite {
+    const nowMs = this.#core.d1Ms(this.#deps.clock())
+    const changeId = this.#deps.newId('event', nowMs)
+    const deadlineMs = nowMs + WRITE_DEADLINE_MS
+    return { command, changeId, actor, requestId, reason, nowMs, deadlineMs, idempotency }
+  }
+
+  async #commit(queued: QueuedWrite[]): Promise<(Outcome | Promise<Outcome>)[]> {
+    const nowMs = this.#deps.clock()
+    // It may have waited for a look-up or for its turn, and the tenant or the key may have been barred meanwhile.
+    const barred = queued.map(({ request }) => this.#core.refusalOf(request.credential, WRITE_SCOPE, request, nowMs))
+    const batch = queued.filter((_, at) => barred[at] === null)
+    const settled = batch.length > 0 ? await this.#commitAdmitted(batch) : []
+    return barred.map((reason, at) =>
+      reason ? refused(queued[at] as QueuedWrite, failureOf(reason, 0)) : (settled.shift() as Outcome),
+    )
+  }
+
+  async #commitAdmitted(batch: QueuedWrite[]): Promise<(Outcome | Promise<Outcome>)[]> {
+    const writes = batch.map(({ write }) => write)
+    const first = writes[0] as PreparedWrite
+    const deadlineMs = Math.max(...writes.map((write) => write.deadlineMs))
+    const { seq, strongInMs } = this.#core.beginWrite(
+      {
+        tags: writes.map(({ command }) => customerIdOf(command)),
+        changeId: first.changeId,
+        deadlineMs,
+        tickets: batch.flatMap(({ ticket }) => ticket ?? []),
+      },
+      this.#deps.clock(),
+    )
+    await this.#intents.watch()
+    try {
+      const { results, hasSubscribers, bookmark, d1Ms } = await this.#deps.writes.commitWrites(this.#scope, writes)
+      const expectedMs = this.#core.d1Ms(this.#deps.clock())
+      if (d1Ms !== null) this.#core.noteD1Time(d1Ms, this.#deps.clock())
+      this.#settleBatch(seq, bookmark)
+      if (hasSubscribers) this.enqueueDeliveries(writes.map(({ command }) => customerIdOf(command)))
+      return batch.map((queued, at) =>
+        outcomeOf(queued, results[at] as CommitResult, { seq, bookmark, strongInMs }, expectedMs),
+      )
+    } catch (error) {
+      this.#deps.onStorageFailure(error, this.#scope)
+      if (this.#deps.writes.isFull(error)) {
+        this.#settleBatch(seq, null)
+        return batch.map((queued) => refused(queued, DATABASE_FULL))
+      }
+      if (this.#deps.writes.neverBegan(error)) {
+        this.#settleBatch(seq, null)
+        return batch.map((queued) => refused(queued, UNAVAILABLE))
+      }
+      const learned = this.#learn(seq, writes, deadlineMs)
+      return batch.map(async (queued) => {
+        const look = await learned
+        const result = look?.found.get(queued.write.changeId)
+        if (!look || !result) return refused(queued, UNAVAILABLE)
+        return outcomeOf(queued, result, { seq, bookmark: look.bookmark, strongInMs }, null)
+      })
+    }
+  }
+
+  /**
+   * Looks up each change after an error of D1: it may have been made or not, or may be yet. Returns null if D1 could
+   * not be reached.
+   */
+  async #learn(seq: number, writes: PreparedWrite[], deadlineMs: number): Promise<Found | null> {
+    const found = await this.#intents.learn(
+      seq,
+      writes.map(({ changeId }) => changeId),
+      deadlineMs,
+    )
+    if (found) this.enqueueDeliveries(writes.map(({ command }) => customerIdOf(command)))
+    return found
+  }
+
+  #settleBatch(seq: number, bookmark: string | null): void {
+    this.#intents.settle(seq, bookmark, this.#queue.isWaiting)
+  }
+
+  /** Enqueues deliveries for these customers, to be sent soon. */
+  enqueueDeliveries(customerIds: string[]): void {
+    this.#deliveryEnqueuer.add(customerIds)
+  }
+}
+
+/**
+ * Returns the outcome of a write by its result. `expectedMs` is the time by D1's clock as the gate estimated it; null
+ * when no retry is due.
+ */
+function outcomeOf(
+  { write, limits }: QueuedWrite,
+  result: CommitResult,
+  batch: Batch,
+  expectedMs: number | null,
+): Outcome {
+  const { replayed } = result
+  if (result.ok) {
+    const { customer, effect, erased } = result
+    return {
+      reply: { ok: true, customer, effect, erased, replayed, actor: write.actor, ...batch, limits },
+      again: null,
+    }
+  }
+  const isLate = result.late === true && expectedMs !== null && expectedMs < write.deadlineMs
+  const again = isLate ? 'late' : result.targetMoved ? 'target_moved' : null
+  return { reply: { ...fail(result.failure), replayed, limits }, again }
+}
+
+function refused({ limits }: Pick<QueuedWrite, 'limits'>, failure: Failure): Outcome {
+  return { reply: { ...fail(failure), limits }, again: null }
+}
+
+/** The id must be determined before the commit, because the tags that invalidate caches contain it. */
+function needsLookUp(command: Command): boolean {
+  return command.kind === 'upsert' || (command.kind !== 'create' && command.target.externalId !== undefined)
+}
+
+function customerIdOf(command: Command): string {
+  if (command.kind === 'create' || command.kind === 'upsert') return command.id
+  return (command.target as Extract<Target, { id: string }>).id
+}

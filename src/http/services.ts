@@ -1,0 +1,101 @@
+/**
+ * The services that the HTTP code and the APIs need from the rest of Roster. `composition/services.ts` supplies them.
+ */
+import type { Bindings } from '../env.ts'
+import type { EventLog } from '../events/event.ts'
+import type { EndpointDeps } from '../events/ports.ts'
+import type { RequestOptions } from '../gate/isolate/deps.ts'
+import type { LimitState } from '../gate/protocol/writes.ts'
+import type { IoTimes } from '../observability/io-times.ts'
+import type { CountedResponse } from '../observability/request-counts.ts'
+import type { OnboardingDeps } from '../onboarding/operations.ts'
+import type { Scope } from '../registry/customer.ts'
+import type { Failure } from '../registry/errors.ts'
+import type { ReadSource, Registry } from '../registry/ports.ts'
+import type { Clock } from '../shared/clock.ts'
+import type { AuditLog, Author, TenantDeps } from '../tenants/ports.ts'
+import type { TenantPrincipal } from '../tenants/principal.ts'
+import type { KeyScope } from '../tenants/tenant.ts'
+import type { HttpContext } from './api.ts'
+
+/** A dependency that `GET /readyz` probes. */
+export type Probe = 'd1' | 'kv' | 'gate'
+
+/** The admission of the caller, decided once a request. */
+export interface RequestAdmission {
+  /**
+   * Begins the admission. Call it before any work that takes CPU time: a lease is checked against a clock that stands
+   * still until the next I/O.
+   */
+  begin(): void
+  /**
+   * Returns the failure if the caller is refused. Returns null if it is admitted, and for a write, which the gate
+   * itself admits.
+   */
+  refusal(): Promise<Failure | null>
+  /**
+   * Admits the caller. Returns the id of its key, or the name of a bound Worker. Throws `RegistryError` if the caller
+   * is refused or lacks the scope.
+   */
+  require(scope: KeyScope): Promise<string>
+}
+
+/** The facts of a request that its response states in headers. */
+export interface ResponseFacts {
+  /** The place that the last read of customers was served from. Null before the first read. */
+  readonly source: ReadSource | null
+  /** The token of the write that the request made. Null if it made none. */
+  readonly consistencyToken: string | null
+  /** True if the result is that of an earlier request with the same idempotency key. */
+  readonly replayed: boolean
+  /**
+   * Returns the state of the rate limit as of now. Returns null as long as the isolate has not got it from the gate.
+   */
+  limits(): LimitState | null
+}
+
+/** The registry of the caller's tenant and mode, with the state of one request. */
+export interface RequestRegistry extends Registry {
+  readonly scope: Scope
+  readonly admission: RequestAdmission
+  readonly facts: ResponseFacts
+  /** The waiting times of the request for I/O so far. */
+  readonly io: IoTimes
+}
+
+export interface Services {
+  clock: Clock
+  sleep(ms: number): Promise<unknown>
+  bindings(env: Cloudflare.Env): Bindings
+  /** Returns the registry of the caller's tenant and mode, for one request. */
+  registryFor(c: HttpContext, principal: TenantPrincipal): RequestRegistry
+  /** Does the same for a bound Worker, which has no key. The props of its binding name it. */
+  registryForBound(
+    env: Cloudflare.Env,
+    execution: Pick<ExecutionContext, 'waitUntil'>,
+    caller: Scope & { name: string; scopes: readonly string[] },
+    options: RequestOptions,
+  ): RequestRegistry
+  /** Reads the D1 primary. A bound Worker has no key, so its props may name a tenant that does not exist. */
+  tenantExists(env: Cloudflare.Env, scope: Scope): Promise<boolean>
+  /** Returns what changes of tenants need. The audit log names the author of each change. */
+  tenants(env: Cloudflare.Env, author: Author): TenantDeps
+  /** Goes on with deleting what is left of deleted tenants. Logs a failure and does not throw. */
+  sweepDeletedTenants(env: Cloudflare.Env): Promise<void>
+  audit(env: Cloudflare.Env): AuditLog
+  /** The events of a tenant and mode. */
+  events(env: Cloudflare.Env, scope: Scope): EventLog
+  /** The webhook endpoints of a tenant and mode. */
+  webhooks(env: Cloudflare.Env, scope: Scope): EndpointDeps
+  onboarding(env: Cloudflare.Env, scope: Scope): OnboardingDeps
+  /** Counts a request and its response if a dataset is bound. `at` is the environment that the request runs in. */
+  count(at: RunsAt, counted: CountedResponse): void
+  /** Throws if the dependency does not respond. */
+  probe(env: Cloudflare.Env, what: Probe): Promise<unknown>
+}
+
+/** The environment that a request runs in. A Hono context is one. */
+interface RunsAt {
+  env: Cloudflare.Env
+  readonly executionCtx: Pick<ExecutionContext, 'waitUntil'>
+}

@@ -1,0 +1,27 @@
+/**
+ * Maps the rules that the database itself enforces to the failures of the registry.
+ */
+import { LIMITS } from '../../registry/customer.ts'
+import type { CustomerFailure } from '../../registry/errors.ts'
+import { uniqueOver } from '../scoped.ts'
+
+/** Returns null for a rule that determines no failure by itself: the code that ran the statement has to look up why. */
+export function failureOfRule(rule: string): CustomerFailure | null {
+  switch (rule) {
+    case 'parent_not_found':
+    case 'parent_cycle':
+    case 'has_children':
+    case 'unknown_workflow':
+      return { reason: rule }
+    case 'customers_not_own_parent':
+      return { reason: 'parent_cycle' }
+    case 'parent_too_deep':
+      return { reason: rule, levelsMax: LIMITS.parentLevelsMax }
+    case 'metadata_too_many_keys':
+      return { reason: rule, keysMax: LIMITS.metadataKeysMax }
+    case uniqueOver('integration_mappings', 'provider', 'entity_id'):
+      return { reason: 'integration_taken' }
+    default:
+      return null
+  }
+}

@@ -1,0 +1,289 @@
+/**
+ * The SQL of one change of a customer: a statement that makes the change if it is allowed, and one that then reads the
+ * row, to return it or to determine why nothing changed. Builds statements and runs none.
+ *
+ * Every common refusal (taken, missing, archived, another version, nothing to change) is a condition, so that a refused
+ * statement changes no row and does not fail the other writes of its batch. The triggers apply the rules that need
+ * other rows. No value is read first and written back: a column that the caller did not name keeps the value of any
+ * concurrent write.
+ */
+import { and, eq, getTableColumns, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm'
+import type { BatchItem } from 'drizzle-orm/batch'
+import type { PreparedWrite } from '../../gate/protocol/write-store.ts'
+import { creationTimeOf, type Scope } from '../../registry/customer.ts'
+import { CUSTOMER_FIELDS, ERASED_TO_INITIAL, ERASED_TO_NULL } from '../../registry/customer-fields.ts'
+import type { Command } from '../../registry/ports.ts'
+import { customerColumns, customerRowOf } from '../customer-row.ts'
+import type { Database } from '../database.ts'
+import { IS_UNUSED } from '../idempotency/records.ts'
+import { meets, preconditionValues } from '../precondition.ts'
+import { type CustomerDocument, customerAliases, customers, events } from '../schema/tables.ts'
+import { inScope } from '../scoped.ts'
+import { shapedStatement, slot } from '../statement-texts.ts'
+import { type CustomerColumn, type Given, type GivenColumns, givenBy, isNew, newFields } from './given-columns.ts'
+
+/** Builds the statement of the change. It returns the customer if the change was made, else no row. */
+export function changeStatement(db: Database, scope: Scope, write: PreparedWrite): BatchItem<'sqlite'> {
+  const { command } = write
+  const given = givenBy(command)
+  const values = { ...valuesOf(scope, write), ...mapValues(given, ({ value }) => value) }
+  const build = () => (isNew(command) ? insertStatement(db, write, given) : updateStatement(db, write, command, given))
+  return shapedStatement(db, shapeOf(write, given), build, values, customerRowOf)
+}
+
+/**
+ * Reads the customer after the change: the target of the change, or for a new customer the one that has its external
+ * id.
+ */
+export function readBackStatement(db: Database, scope: Scope, { command, deadlineMs }: PreparedWrite) {
+  const externalId = isNew(command) ? newFields(command).externalId : command.target.externalId
+  const which = isNew(command)
+    ? and(eq(customers.externalId, newFields(command).externalId), isNull(customers.archivedAtMs))
+    : eq(customers.id, targetId(command))
+  return db
+    .select({
+      ...customerColumns,
+      changeId: customers.changeId,
+      /** 1 if the external id that the caller named is this customer's, or if it named none; else 0. */
+      named: (externalId === undefined ? sql<number>`1` : sql<number>`${isNamed(scope, externalId)}`).as('named'),
+      late: sql<number>`NOT ${inTime(deadlineMs)}`.as('late'),
+      /**
+       * For an erasure, the event of the customer's last change; else null. No change follows an erasure, so that event
+       * has the receipt.
+       */
+      latest: (command.kind === 'erase' ? latestEvent(db, scope) : sql<null>`NULL`).mapWith(documentOf).as('latest'),
+    })
+    .from(customers)
+    .where(and(inScope(customers, scope), which))
+    .limit(1)
+}
+
+/** Selects every external id that the customer ever had. Goes before the erasure, in the same batch. */
+export function externalIdsStatement(db: Database, scope: Scope, customerId: string) {
+  return db
+    .selectDistinct({ externalId: sql<string>`${events.after} ->> '$.external_id'`.as('external_id') })
+    .from(events)
+    .where(and(inScope(events, scope), eq(events.customerId, customerId)))
+}
+
+function latestEvent(db: Database, scope: Scope): SQL {
+  const isLatest = and(inScope(events, scope), eq(events.id, customers.changeId))
+  return sql`(${db.select({ after: events.after }).from(events).where(isLatest)})`
+}
+
+function documentOf(text: string | null): CustomerDocument | null {
+  return text === null ? null : JSON.parse(text)
+}
+
+export type Look = Awaited<ReturnType<typeof readBackStatement>>[number]
+
+type Targeted = Extract<Command, { kind: 'update' | 'archive' | 'restore' | 'erase' }>
+
+const SCOPE = { tenantId: slot('tenantId'), mode: slot('mode') }
+
+/** Returns all that the text of a change statement depends on. */
+function shapeOf({ command, idempotency }: PreparedWrite, given: GivenColumns): string {
+  const named = !isNew(command) && command.target.externalId !== undefined && 'named'
+  const versioned = 'ifVersion' in command && command.ifVersion !== null && 'versioned'
+  const condition = 'condition' in command && command.condition
+  const conditional = condition && `if ${Object.keys(condition).toSorted().join(' ')} ${condition.exists}`
+  const columns = Object.entries(given).map(([column, { as }]) => `${column} ${as}`)
+  return [command.kind, idempotency && 'keyed', named, conditional || versioned, ...columns].filter(Boolean).join(', ')
+}
+
+/** Returns the values of a change by their slots, without those that the caller sent for the columns. */
+function valuesOf(scope: Scope, write: PreparedWrite): Record<string, unknown> {
+  const { command, nowMs, deadlineMs, idempotency } = write
+  const stamps = { nowMs, deadlineMs, idempotencyKey: idempotency?.key, ...changeOf(write) }
+  if (isNew(command)) {
+    // An isolate that runs older code sends no `onboarding`.
+    const { id, onboarding = null } = command
+    return { ...scope, ...stamps, id, createdAtMs: creationTimeOf(id), onboarding }
+  }
+  const { target, ifVersion, condition } = command
+  const conditions = condition ? preconditionValues(condition) : { ifVersion }
+  return { ...scope, ...stamps, id: targetId(command), namedExternalId: target.externalId, ...conditions }
+}
+
+function insertStatement(db: Database, write: PreparedWrite, given: GivenColumns) {
+  const made: Partial<Record<CustomerColumn, SQL>> = {
+    ...SCOPE,
+    id: slot('id'),
+    ...mapValues(given, (how, column) => expressionOf(column, how, sql`'{}'`)),
+    version: sql`1`,
+    createdAtMs: slot('createdAtMs'),
+    updatedAtMs: slot('createdAtMs'),
+    createdBy: slot('updatedBy'),
+    changeOnboarding: slot('onboarding'),
+    ...CHANGE_SLOTS,
+  }
+  // Drizzle names every column of the table, in the table's order.
+  const values = Object.keys(getTableColumns(customers)).map((column) => made[column as CustomerColumn] ?? sql`NULL`)
+  // This condition is evaluated before the triggers' rules about the parent, so that a caller that accepts an existing
+  // customer gets it even if these rules would refuse a new one.
+  const condition = and(inTime(slot('deadlineMs')), write.idempotency ? IS_UNUSED : undefined, IS_FREE)
+  return db
+    .insert(customers)
+    .select(sql`SELECT ${sql.join(values, sql`, `)} WHERE ${condition}`)
+    .returning(customerColumns)
+}
+
+function updateStatement(db: Database, write: PreparedWrite, command: Targeted, given: GivenColumns) {
+  const { set, condition } = stateChange(command, given)
+  return db
+    .update(customers)
+    .set({
+      ...set,
+      version: sql`${customers.version} + 1`,
+      // The clocks of two machines differ, but a caller must never see this time of a customer go back.
+      updatedAtMs: sql`max(${customers.updatedAtMs}, ${slot('nowMs')})`,
+      ...CHANGE_SLOTS,
+    })
+    .where(
+      and(
+        inScope(customers, SCOPE),
+        eq(customers.id, slot('id')),
+        command.target.externalId === undefined ? undefined : isNamed(SCOPE, slot('namedExternalId')),
+        conditionOf(command),
+        inTime(slot('deadlineMs')),
+        write.idempotency ? IS_UNUSED : undefined,
+        condition,
+      ),
+    )
+    .returning(customerColumns)
+}
+
+function conditionOf({ ifVersion, condition }: Targeted): SQL | undefined {
+  if (condition) return meets(customers, condition, CONDITION_SLOTS)
+  return ifVersion === null ? undefined : eq(customers.version, slot('ifVersion'))
+}
+
+const CONDITION_SLOTS = {
+  versions: slot('versions'),
+  notVersions: slot('notVersions'),
+  unmodifiedSinceMs: slot('unmodifiedSinceMs'),
+}
+
+/** Returns the columns that the change sets besides the stamps, and the condition under which it may be made. */
+function stateChange({ kind }: Targeted, given: GivenColumns) {
+  const set = mapValues(given, (how, column) => expressionOf(column, how, sql`${customers[column]}`))
+  switch (kind) {
+    case 'archive':
+      return { set: { archivedAtMs: slot('nowMs') }, condition: isNull(customers.archivedAtMs) }
+    case 'restore':
+      return {
+        set: { parentId: PARENT_UNLESS_ERASED, ...set, archivedAtMs: sql`NULL` },
+        condition: and(isNull(customers.erasedAtMs), or(isNotNull(customers.archivedAtMs), ...differences(set))),
+      }
+    case 'erase':
+      return { set: ERASED, condition: isNull(customers.erasedAtMs) }
+    case 'update':
+      return { set, condition: and(isNull(customers.archivedAtMs), or(...differences(set)) ?? sql`0`) }
+  }
+}
+
+/**
+ * A customer with children cannot be erased, but one with archived children can. They keep its id until they are
+ * restored: to change them all in the erasure would take as many rows and cache entries as there are.
+ */
+const PARENT_UNLESS_ERASED = sql`iif(EXISTS (
+  SELECT 1 FROM customers parent WHERE parent.tenant_id = ${SCOPE.tenantId} AND parent.mode = ${SCOPE.mode}
+    AND parent.id = ${customers.parentId} AND parent.erased_at IS NOT NULL
+), NULL, ${customers.parentId})`
+
+/** The columns that an erasure sets. The external id becomes the id. A trigger erases the customer in other tables. */
+const ERASED: Partial<Record<CustomerColumn, SQL>> = {
+  ...Object.fromEntries(ERASED_TO_NULL.map((name) => [name, sql`NULL`])),
+  ...Object.fromEntries(ERASED_TO_INITIAL.map((name) => [name, sql.raw(`'${CUSTOMER_FIELDS[name].initial}'`)])),
+  emailAscii: sql`NULL`,
+  externalId: sql`${customers.id}`,
+  folded: sql`'{}'`,
+  archivedAtMs: sql`coalesce(${customers.archivedAtMs}, ${slot('nowMs')})`,
+  erasedAtMs: slot('nowMs'),
+}
+
+/**
+ * Returns the expression for a column's new value. `before` is the value that is there, for one that is merged into it.
+ */
+function expressionOf(column: CustomerColumn, { as }: Given, before: SQL): SQL {
+  switch (as) {
+    case 'is':
+      return slot(column)
+    case 'merged':
+      return sql`json_patch(${before}, ${slot(column)})`
+    case 'holder':
+      // Only the customer that has the external id now can be the parent: a former id may find a customer that the
+      // caller does not mean. Without such a customer the value is '', which is no customer's id: the trigger refuses
+      // it, where null would clear the parent.
+      return sql`coalesce((
+        SELECT parent.id FROM customers parent
+        WHERE parent.tenant_id = ${SCOPE.tenantId} AND parent.mode = ${SCOPE.mode}
+          AND parent.external_id = ${slot(column)} AND parent.archived_at IS NULL
+      ), '')`
+  }
+}
+
+/**
+ * Returns one condition for each column: its new value is not the one that the row has. What is folded differs only if
+ * its text does.
+ */
+function differences({ folded: _folded, ...set }: Partial<Record<CustomerColumn, SQL>>): SQL[] {
+  return Object.entries(set).map(([name, value]) => {
+    const column = customers[name as CustomerColumn]
+    return name === 'metadata' ? sql`${inKeyOrder(column)} IS NOT ${inKeyOrder(value)}` : sql`${column} IS NOT ${value}`
+  })
+}
+
+/** Expresses metadata as text with its keys sorted: sending the keys in another order does not change a customer. */
+function inKeyOrder(object: unknown): SQL {
+  return sql`(SELECT json_group_array(json_array(key, value) ORDER BY key) FROM json_each(${object}))`
+}
+
+const CHANGE_SLOTS = {
+  updatedBy: slot('updatedBy'),
+  changeId: slot('changeId'),
+  changeRequestId: slot('changeRequestId'),
+  changeReason: slot('changeReason'),
+}
+
+function changeOf({ actor, changeId, requestId, reason }: PreparedWrite) {
+  return { updatedBy: actor, changeId, changeRequestId: requestId, changeReason: reason }
+}
+
+/** Returns the id of the target, which the gate looked up before the commit. */
+function targetId({ target }: Targeted): string {
+  if (target.id === undefined) throw new Error('the target of a change was not resolved')
+  return target.id
+}
+
+/** True when no customer has the external id of the new one. */
+const IS_FREE = sql`NOT EXISTS (
+  SELECT 1 FROM customers holder WHERE holder.tenant_id = ${SCOPE.tenantId} AND holder.mode = ${SCOPE.mode}
+    AND holder.external_id = ${slot('externalId')} AND holder.archived_at IS NULL
+)`
+
+function isNamed({ tenantId, mode }: Record<keyof Scope, SQL | string>, externalId: SQL | string): SQL {
+  return sql`(${customers.externalId} = ${externalId} OR EXISTS (
+    SELECT 1 FROM ${customerAliases} WHERE ${customerAliases.tenantId} = ${tenantId}
+      AND ${customerAliases.mode} = ${mode} AND ${customerAliases.externalId} = ${externalId}
+      AND ${customerAliases.customerId} = ${customers.id}
+  ))`
+}
+
+/**
+ * Compares the deadline with D1's own clock, so that a statement that arrives late changes nothing, even without its
+ * sender.
+ */
+function inTime(deadlineMs: SQL | number): SQL {
+  return sql`(unixepoch('subsec') * 1000 < ${deadlineMs})`
+}
+
+function mapValues<Value, Mapped>(
+  columns: Partial<Record<CustomerColumn, Value>>,
+  map: (value: Value, column: CustomerColumn) => Mapped,
+): Partial<Record<CustomerColumn, Mapped>> {
+  const entries = Object.entries(columns) as [CustomerColumn, Value][]
+  return Object.fromEntries(entries.map(([column, value]) => [column, map(value, column)])) as Partial<
+    Record<CustomerColumn, Mapped>
+  >
+}

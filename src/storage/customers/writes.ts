@@ -1,0 +1,252 @@
+/**
+ * Commits changes of customers in D1, for the gate, which is the only writer of a tenant and mode. Many changes share
+ * one batch, which is one transaction; none depends on the success of another. The SQL is in statements.ts. Triggers in
+ * `migrations/` apply the rules that need other rows, and write the events in the same transaction.
+ */
+import type { BatchItem } from 'drizzle-orm/batch'
+import type { CommitResult, PreparedWrite, TripFacts, WriteStore } from '../../gate/protocol/write-store.ts'
+import type { Scope } from '../../registry/customer.ts'
+import { fail, UNAVAILABLE, versionConflict } from '../../registry/errors.ts'
+import type { Command } from '../../registry/ports.ts'
+import { preconditionOf, unmetBy } from '../../registry/precondition.ts'
+import { type CustomerRow, customerOf, erasureOfDocument } from '../customer-row.ts'
+import { classifyD1Error, isStatementFault } from '../d1-errors.ts'
+import { bookmarkOf, type Database, openDatabase } from '../database.ts'
+import { type AlongWithChange, alongWithChangeStatement } from '../events/pending-messages.ts'
+import {
+  isKeyed,
+  replayOf,
+  type StoredResult,
+  storedResultStatement,
+  storeResultStatement,
+  storeUnchangedResults,
+} from '../idempotency/records.ts'
+import { customerIdOf, EFFECTS } from './commands.ts'
+import { findChanges } from './committed-changes.ts'
+import { noteKvKeys } from './erasures.ts'
+import { isNew } from './given-columns.ts'
+import { resolveExternalId } from './reads.ts'
+import { resultOfRefusal } from './refused-writes.ts'
+import { changeStatement, externalIdsStatement, type Look, readBackStatement } from './statements.ts'
+
+/**
+ * D1 failed after an earlier trip may have committed some of the writes, whatever the error of the failed trip means.
+ */
+class BrokenOff extends Error {}
+
+/**
+ * Reads and writes the primary. Each call has a session of its own, because a session cannot be used after an error.
+ */
+export function writeStore(d1: D1Database): WriteStore {
+  return {
+    resolveTarget: (scope, command) => resolve(openDatabase(d1.withSession('first-primary')), scope, command),
+
+    async commitWrites(scope, writes) {
+      const session = d1.withSession('first-primary')
+      const db = openDatabase(session)
+      const facts: TripFacts = { hasSubscribers: false, d1Ms: null }
+      const committed = await commit(db, scope, writes, facts)
+      const results = await storeUnchangedResults(db, scope, writes, committed)
+      await Promise.all(results.map((result) => noteKvKeys(db, scope, result)))
+      return { ...facts, results, bookmark: await bookmarkOf(session) }
+    },
+
+    isFull: (error) => !(error instanceof BrokenOff) && classifyD1Error(error).kind === 'full',
+
+    neverBegan: (error) => !(error instanceof BrokenOff) && classifyD1Error(error).kind === 'overloaded',
+
+    async findCommitted(scope, changeIds) {
+      const session = d1.withSession('first-primary')
+      const looked = await findChanges(openDatabase(session), scope, changeIds)
+      return { ...looked, bookmark: await bookmarkOf(session) }
+    },
+  }
+}
+
+/**
+ * Resolves the target of a command to an id, which the commit needs. If the external id is another customer's by the
+ * time of the commit, the result of the change has `targetMoved`.
+ */
+async function resolve(db: Database, scope: Scope, command: Command): ReturnType<WriteStore['resolveTarget']> {
+  if (command.kind === 'create') return { ok: true, command }
+  if (command.kind === 'upsert') {
+    const { externalId, changes, ifVersion, condition } = command
+    const conditions = { ifVersion, ...(condition && { condition }) }
+    const id = await resolveExternalId(db, scope, externalId)
+    if (id !== null)
+      return { ok: true, command: { kind: 'update', target: { id, externalId }, changes, ...conditions } }
+    const unmet = unmetBy(preconditionOf(command), null)
+    return unmet ? fail(versionConflict(unmet, null)) : { ok: true, command }
+  }
+  const { externalId } = command.target
+  if (externalId === undefined) return { ok: true, command }
+  const id = await resolveExternalId(db, scope, externalId)
+  if (id === null) return fail({ reason: 'not_found', resource: 'customer' })
+  if (command.target.id !== undefined && command.target.id !== id) return fail({ reason: 'targets_disagree' })
+  return { ok: true, command: { ...command, target: { id, externalId } } }
+}
+
+/**
+ * Commits all writes in one batch. When a rule refuses one of them, D1 rolls all back, and each is then tried by
+ * itself, in order. Stores the facts of the trips in `facts`.
+ */
+async function commit(db: Database, scope: Scope, writes: PreparedWrite[], facts: TripFacts): Promise<CommitResult[]> {
+  const [write, ...others] = writes
+  if (!write) return []
+  try {
+    return await commitBatch(db, scope, writes, facts)
+  } catch (error) {
+    if (error instanceof BrokenOff || !isStatementFault(classifyD1Error(error))) throw error
+    if (others.length === 0) return [await resultOfRefusal(db, scope, write, error)]
+  }
+  const each: CommitResult[] = []
+  for (const one of writes) each.push(...(await afterBeginning(commit(db, scope, [one], facts).catch(refusedAsFull))))
+  return each
+}
+
+/**
+ * Returns the failure of a write that found the database full, and throws any other error. The write was not committed,
+ * though writes before it may have been.
+ */
+function refusedAsFull(error: unknown): CommitResult[] {
+  if (classifyD1Error(error).kind !== 'full') throw error
+  return [fail({ reason: 'insufficient_storage' })]
+}
+
+/** Rejects with `BrokenOff` when the trip fails, because an earlier trip may have committed some of the writes. */
+function afterBeginning<T>(trip: Promise<T>): Promise<T> {
+  return trip.catch((cause) => Promise.reject(new BrokenOff('D1 broke off in the middle', { cause })))
+}
+
+async function commitBatch(
+  db: Database,
+  scope: Scope,
+  writes: PreparedWrite[],
+  facts: TripFacts,
+): Promise<CommitResult[]> {
+  const lookLater = canLookLater(writes)
+  const plans = writes.map((write) => planOf(db, scope, write, lookLater))
+  const statements = [...plans.flatMap((plan) => Object.values(plan)), alongWithChangeStatement(db, scope)]
+  const results: unknown[] = await db.batch(statements as [BatchItem<'sqlite'>, ...BatchItem<'sqlite'>[]])
+  let at = 0
+  const all = plans.map(
+    (plan) => Object.fromEntries(Object.keys(plan).map((name) => [name, results[at++]])) as unknown as OwnResults,
+  )
+  if (lookLater) await readBackRefused(db, scope, writes, all)
+  const [{ hasSubscribers, d1Ms }] = results.at(-1) as [AlongWithChange]
+  facts.hasSubscribers ||= hasSubscribers
+  facts.d1Ms = d1Ms
+  return writes.map((write, index) => {
+    const own = all[index] as OwnResults
+    const [kept] = own.kept ?? []
+    // A record with the id of another change was stored before this batch.
+    if (isKeyed(write) && kept && kept.changeId !== write.changeId) return replayOf(scope, write, kept)
+    return judge(write, own, d1Ms)
+  })
+}
+
+/**
+ * True when the read-back of many writes may follow the batch: then only writes that changed nothing are read back,
+ * which saves half of the statements. False when a later write of the batch could change the result of a read-back.
+ */
+function canLookLater(writes: PreparedWrite[]): boolean {
+  const ids = new Set(writes.map(({ command }) => customerIdOf(command)))
+  return (
+    writes.length > 1 &&
+    ids.size === writes.length &&
+    writes.every((write) => {
+      const { command } = write
+      if (isKeyed(write)) return false
+      if (command.kind === 'update') return command.ifVersion === null && command.changes.externalId === undefined
+      return command.kind === 'create'
+    })
+  )
+}
+
+async function readBackRefused(db: Database, scope: Scope, writes: PreparedWrite[], all: OwnResults[]): Promise<void> {
+  const refused = writes.flatMap((write, at) =>
+    all[at]?.change.length === 0 ? [{ write, own: all[at] as OwnResults }] : [],
+  )
+  const [first, ...others] = refused.map(({ write }) => readBackStatement(db, scope, write))
+  if (!first) return
+  const looks = await afterBeginning(db.batch([first, ...others]))
+  for (const [at, { own }] of refused.entries()) own.look = looks[at] as Look[]
+}
+
+/** Returns the statements of one write by the names of their results, in the order in which they run. */
+function planOf(
+  db: Database,
+  scope: Scope,
+  write: PreparedWrite,
+  lookLater: boolean,
+): Record<string, BatchItem<'sqlite'>> {
+  const { command } = write
+  return {
+    ...(command.kind === 'erase' && { externalIds: externalIdsStatement(db, scope, customerIdOf(command)) }),
+    change: changeStatement(db, scope, write),
+    ...(isKeyed(write) && { keep: storeResultStatement(db, scope, write, EFFECTS[command.kind]) }),
+    ...(!lookLater && { look: readBackStatement(db, scope, write) }),
+    ...(isKeyed(write) && { kept: storedResultStatement(db, scope, write) }),
+  }
+}
+
+interface OwnResults {
+  externalIds?: { externalId: string }[]
+  change: CustomerRow[]
+  look?: Look[]
+  kept?: StoredResult[]
+}
+
+/**
+ * Returns the result of a change: the customer if it was made, else why not. `look` is the row as read back after its
+ * statement, `d1Ms` the time after it by D1's clock.
+ */
+function judge(
+  write: PreparedWrite,
+  { change, look: [look] = [], externalIds = [] }: OwnResults,
+  d1Ms: number,
+): CommitResult {
+  const { command, changeId } = write
+  const [changed] = change
+  if (changed && !look) return { ok: true, customer: customerOf(changed), effect: EFFECTS[command.kind], changeId }
+  // A write that came too late has changed nothing and may be repeated.
+  const unavailable = fail(UNAVAILABLE)
+  const targetMoved = { ...unavailable, targetMoved: true }
+  // No customer has the external id of the new one, and yet it was not inserted.
+  if (!look && isNew(command)) return { ...unavailable, late: d1Ms >= write.deadlineMs }
+  if (!look) return fail({ reason: 'not_found', resource: 'customer' })
+  const { changeId: _changeId, named: _named, late: _late, latest: _latest, ...row } = look
+  const customer = customerOf(row)
+  const receipt = look.latest ? erasureOfDocument(look.latest) : undefined
+  const erased = receipt && { receipt, externalIds: externalIds.map(({ externalId }) => externalId) }
+  // The row has this very change, sent twice: the first attempt was committed after all.
+  if (change.length > 0 || look.changeId === changeId) {
+    return { ok: true, customer, effect: EFFECTS[command.kind], changeId: look.changeId, erased }
+  }
+  if (erased) return { ok: true, customer, effect: 'unchanged', changeId: look.changeId, erased }
+  if (look.erasedAtMs !== null) {
+    // The external id that was looked up before the erasure is free by now.
+    const isNamed = !isNew(command) && command.target.externalId !== undefined
+    return isNamed ? targetMoved : fail({ reason: 'not_found', resource: 'customer' })
+  }
+
+  const unchanged = { ok: true, customer, effect: 'unchanged', changeId: look.changeId } as const
+  if (isNew(command)) {
+    if (look.id === command.id) return { ok: true, customer, effect: 'created', changeId: look.changeId }
+    if (command.kind === 'upsert') return targetMoved
+    if (command.ifExists === 'return') return unchanged
+    return fail({ reason: 'external_id_taken', externalId: look.externalId, customerId: look.id })
+  }
+  const archived = customer.status === 'archived'
+  if (command.kind !== 'restore' && command.kind !== 'erase' && archived) {
+    // An external id is free again once its customer is archived: another customer may have it by now, or none.
+    if (command.target.externalId !== undefined) return targetMoved
+    if (command.kind === 'archive') return fail({ reason: 'not_found', resource: 'customer' })
+    return fail({ reason: 'archived', customerId: look.id })
+  }
+  if (!look.named) return targetMoved
+  const unmet = unmetBy(preconditionOf(command), look)
+  if (unmet) return fail(versionConflict(unmet, look))
+  if (command.kind === 'restore' && !archived) return unchanged
+  return look.late ? { ...unavailable, late: true } : unchanged
+}

@@ -1,0 +1,21 @@
+/**
+ * Logs the size of the database once an hour, and warns before it is full. A full D1 database refuses every change of
+ * every tenant.
+ */
+import { log } from '../shared/log.ts'
+import { isHourly } from './chunks.ts'
+
+/** Limit of one D1 database on Workers Paid. The last page that fits ends at 9,999,998,976 bytes. */
+const DATABASE_BYTES_MAX = 10_000_000_000
+const NEARLY_FULL_PERCENT = 80
+
+/** Call it each minute; it works once an hour. D1 returns the size with the result of any statement. */
+export async function logDatabaseSize(d1: D1Database, nowMs: number): Promise<void> {
+  if (!isHourly(nowMs)) return
+  const { meta } = await d1.prepare('SELECT 1').run()
+  const bytes = meta.size_after
+  const percent = Math.floor((100 * bytes) / DATABASE_BYTES_MAX)
+  const sizes = { bytes, bytesMax: DATABASE_BYTES_MAX, percent }
+  if (percent >= NEARLY_FULL_PERCENT) log('warn', { event: 'database_nearly_full', ...sizes })
+  else log('info', { event: 'database_size', ...sizes })
+}

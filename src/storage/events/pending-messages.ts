@@ -1,0 +1,60 @@
+/**
+ * Finds pending work of some customers: pending deliveries and onboardings that have not started. The code that does
+ * this work is in `events/` and `onboarding/`, with stores of its own.
+ */
+import { sql } from 'drizzle-orm'
+import { deliverMessage, type OutboxMessage, onboardMessage } from '../../events/messages.ts'
+import type { Scope } from '../../registry/customer.ts'
+import { D1_NOW, type Database, openDatabase } from '../database.ts'
+import { shapedStatement, slot } from '../statement-texts.ts'
+
+/**
+ * Returns one message for each endpoint and customer. Reads by key alone, and almost nothing for a tenant without
+ * subscribers.
+ */
+export async function pendingMessagesOf(
+  d1: D1Database,
+  scope: Scope,
+  customerIds: readonly string[],
+): Promise<OutboxMessage[]> {
+  const { tenantId, mode } = scope
+  const wanted = sql`json_each(${JSON.stringify(customerIds)})`
+  const rows = await openDatabase(d1.withSession('first-primary')).all<{ endpointId: string | null; id: string }>(sql`
+    SELECT e.id AS "endpointId", c.value AS id FROM webhook_endpoints e CROSS JOIN ${wanted} c
+    WHERE e.tenant_id = ${tenantId} AND e.mode = ${mode} AND EXISTS (
+      SELECT 1 FROM webhook_deliveries d WHERE d.tenant_id = e.tenant_id AND d.mode = e.mode
+        AND d.customer_id = c.value AND d.endpoint_id = e.id AND d.status = 'pending'
+    )
+    UNION ALL
+    SELECT NULL, r.customer_id FROM ${wanted} c CROSS JOIN onboarding_runs r
+    WHERE r.tenant_id = ${tenantId} AND r.mode = ${mode} AND r.customer_id = c.value AND r.status = 'pending'`)
+  return rows.map(({ endpointId, id }) =>
+    endpointId === null ? onboardMessage(scope, id) : deliverMessage(scope, endpointId, id),
+  )
+}
+
+/** Facts that are read in the batch of every change, because reading them separately would cost a round trip. */
+export interface AlongWithChange {
+  /** True when the tenant has subscribers: endpoints or an onboarding. */
+  hasSubscribers: boolean
+  /** The time by D1's clock. */
+  d1Ms: number
+}
+
+export function alongWithChangeStatement(db: Database, scope: Scope) {
+  const ofTenant = sql`tenant_id = ${slot('tenantId')} AND mode = ${slot('mode')}`
+  const question = sql`SELECT EXISTS (SELECT 1 FROM webhook_endpoints WHERE ${ofTenant})
+    OR EXISTS (SELECT 1 FROM settings WHERE ${ofTenant} AND name = 'customer_onboarding') AS "hasSubscribers",
+    ${sql.raw(D1_NOW)} AS "d1Ms"`
+  const build = () => ({ toSQL: () => db.all(question).getQuery() })
+  return shapedStatement(
+    db,
+    'listened to',
+    build,
+    { ...scope },
+    ({ hasSubscribers, d1Ms }): AlongWithChange => ({
+      hasSubscribers: hasSubscribers === 1,
+      d1Ms: Number(d1Ms),
+    }),
+  )
+}

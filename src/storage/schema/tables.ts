@@ -1,0 +1,234 @@
+/**
+ * The D1 schema of customers and their events as Drizzle sees it: names, types, keys and checks. What SQLite has and
+ * Drizzle cannot express (WITHOUT ROWID, triggers) is in `migrations/`. `src/storage/README.md` says who writes and reads
+ * each table and how long a row lives.
+ */
+import { sql } from 'drizzle-orm'
+import { check, foreignKey, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { EVENT_TYPES } from '../../events/catalogue.ts'
+import type { Integration } from '../../registry/customer.ts'
+import type { CUSTOMER_FIELDS, CustomerFieldName, TextsOfDocument } from '../../registry/customer-fields.ts'
+import type { Failure } from '../../registry/errors.ts'
+import { tenants } from './tenant-tables.ts'
+
+/** The registry. One row is one whole customer: no read needs a join. */
+export const customers = sqliteTable(
+  'customers',
+  {
+    tenantId: text('tenant_id')
+      .notNull()
+      .references(() => tenants.id),
+    mode: text({ enum: ['live', 'test'] }).notNull(),
+    id: text().notNull(),
+    externalId: text('external_id').notNull(),
+    name: text(),
+    email: text(),
+    /** The address with its domain in ASCII, if the domain has other characters. Look-ups compare it. */
+    emailAscii: text('email_ascii'),
+    contact: text(),
+    addressLine1: text('address_line1'),
+    addressLine2: text('address_line2'),
+    addressCity: text('address_city'),
+    addressState: text('address_state'),
+    addressPostalCode: text('address_postal_code'),
+    addressCountry: text('address_country'),
+    timezone: text().notNull(),
+    parentId: text('parent_id'),
+    metadata: text({ mode: 'json' }).$type<Record<string, string>>().notNull(),
+    /** `[{provider, id, details?}]`. The triggers mirror it into `integration_mappings`, which makes an entity unique. */
+    integrations: text({ mode: 'json' }).$type<Integration[]>().notNull(),
+    /** Fields that only the FlatPeak API has, under its names. */
+    profile: text({ mode: 'json' }).$type<Record<string, unknown>>().notNull(),
+    status: text({ enum: ['published', 'draft'] }).notNull(),
+    archivedAtMs: integer('archived_at'),
+    /** Set when the customer was erased. The row then has only its id and these stamps, and is archived too. */
+    erasedAtMs: integer('erased_at'),
+    version: integer().notNull(),
+    createdAtMs: integer('created_at').notNull(),
+    updatedAtMs: integer('updated_at').notNull(),
+    createdBy: text('created_by').notNull(),
+    updatedBy: text('updated_by').notNull(),
+    /** The change that made this version: the id of its row in `events`, which the triggers write. */
+    changeId: text('change_id').notNull(),
+    changeRequestId: text('change_request_id'),
+    changeReason: text('change_reason'),
+    /** Onboarding workflow that a creation starts. Null: the default one, if there is one. Empty: none. */
+    changeOnboarding: text('change_onboarding'),
+    /** JSON of texts in the form in which they are searched, see folded.ts. Only lists read it. */
+    folded: text().notNull().default('{}'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.mode, table.id] }),
+    foreignKey({
+      columns: [table.tenantId, table.mode, table.parentId],
+      foreignColumns: [table.tenantId, table.mode, table.id],
+    }),
+    uniqueIndex('customers_external_id')
+      .on(table.tenantId, table.mode, table.externalId)
+      .where(sql`archived_at IS NULL`),
+    index('customers_email')
+      .on(table.tenantId, table.mode, sql`coalesce(email_ascii, email) COLLATE NOCASE`)
+      .where(sql`email IS NOT NULL`),
+    index('customers_parent').on(table.tenantId, table.mode, table.parentId).where(sql`parent_id IS NOT NULL`),
+    check('customers_mode', sql`${table.mode} IN ('live', 'test')`),
+    check('customers_status', sql`${table.status} IN ('published', 'draft')`),
+    check('customers_external_id_length', sql`length(${table.externalId}) BETWEEN 1 AND 255`),
+    check('customers_not_own_parent', sql`${table.parentId} IS NULL OR ${table.parentId} <> ${table.id}`),
+  ],
+)
+
+type Checked<Columns extends Expected, Expected> = Columns
+type CustomerSelect = typeof customers.$inferSelect
+
+/**
+ * Stops the compiler unless each field of `registry/customer-fields.ts` is a column above of the same name, and each column
+ * is a field or one of those that are no field.
+ */
+export type CustomerColumnNames = Checked<
+  { [Name in keyof CustomerSelect]: (typeof customers)[Name]['_']['name'] },
+  { [Name in CustomerFieldName]: (typeof CUSTOMER_FIELDS)[Name]['column'] } & {
+    [Name in Exclude<keyof CustomerSelect, CustomerFieldName | NoField>]: never
+  }
+>
+type NoField =
+  | 'tenantId'
+  | 'mode'
+  | 'emailAscii'
+  | 'archivedAtMs'
+  | 'erasedAtMs'
+  | 'changeId'
+  | 'changeRequestId'
+  | 'changeReason'
+  | 'changeOnboarding'
+  | 'folded'
+
+/** Earlier external ids of a customer, as long as no other customer has them. Maintained by triggers. */
+export const customerAliases = sqliteTable(
+  'customer_aliases',
+  {
+    tenantId: text('tenant_id').notNull(),
+    mode: text({ enum: ['live', 'test'] }).notNull(),
+    externalId: text('external_id').notNull(),
+    customerId: text('customer_id').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.mode, table.externalId] }),
+    index('customer_aliases_customer').on(table.tenantId, table.mode, table.customerId),
+  ],
+)
+
+/** Maps an entity of a provider to its customer: at most one that is not archived. Maintained by triggers. */
+export const integrationMappings = sqliteTable(
+  'integration_mappings',
+  {
+    tenantId: text('tenant_id').notNull(),
+    mode: text({ enum: ['live', 'test'] }).notNull(),
+    provider: text().notNull(),
+    entityId: text('entity_id').notNull(),
+    customerId: text('customer_id').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.mode, table.provider, table.entityId] })],
+)
+
+/** Number of customers of each status, so that a list has its total without reading them. Maintained by triggers. */
+export const customerCounts = sqliteTable(
+  'customer_counts',
+  {
+    tenantId: text('tenant_id').notNull(),
+    mode: text({ enum: ['live', 'test'] }).notNull(),
+    status: text({ enum: ['published', 'draft', 'archived'] }).notNull(),
+    count: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.mode, table.status] })],
+)
+
+/**
+ * One row for each change of a customer, written with it by the triggers. It is both the event log and the audit, and
+ * its insertion makes the deliveries. The few events that are not a change of a customer are written directly.
+ */
+export const events = sqliteTable(
+  'events',
+  {
+    tenantId: text('tenant_id').notNull(),
+    mode: text({ enum: ['live', 'test'] }).notNull(),
+    id: text().notNull(),
+    type: text({ enum: EVENT_TYPES }).notNull(),
+    /** Empty for an event that concerns no customer. */
+    customerId: text('customer_id').notNull(),
+    version: integer().notNull(),
+    actor: text().notNull(),
+    requestId: text('request_id'),
+    reason: text(),
+    /** The row before and after, as the triggers write it. Once the customer is erased, without personal data. */
+    before: text({ mode: 'json' }).$type<CustomerDocument>(),
+    after: text({ mode: 'json' }).$type<CustomerDocument>().notNull(),
+    /** Details of an event beside the customer, as `events/catalogue.ts` defines them. */
+    detail: text({ mode: 'json' }).$type<Record<string, unknown>>(),
+    createdAtMs: integer('created_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.mode, table.id] }),
+    index('events_customer').on(table.tenantId, table.mode, table.customerId),
+  ],
+)
+
+/** A customer as an event stores it. */
+export interface CustomerDocument extends TextsOfDocument {
+  id: string
+  external_id: string
+  timezone: string
+  parent_id: string | null
+  metadata: Record<string, string>
+  integrations: Integration[]
+  profile: Record<string, unknown>
+  status: 'published' | 'draft'
+  archived_at: number | null
+  version: number
+  stamps: { created_at: number; updated_at: number; created_by: string; updated_by: string }
+  /** Only in the event of an erasure: in how many rows it removed something. */
+  erased_rows?: Record<'customers' | 'events' | 'aliases' | 'integrations' | 'idempotency_records', number> &
+    Partial<Record<'webhook_attempts' | 'onboarding_runs', number>>
+}
+
+/** Erased customers whose KV entries are deleted a second time, when no reader can write an old value any more. */
+export const erasures = sqliteTable(
+  'erasures',
+  {
+    tenantId: text('tenant_id').notNull(),
+    mode: text({ enum: ['live', 'test'] }).notNull(),
+    customerId: text('customer_id').notNull(),
+    /** KV keys of all external ids the customer ever had; null while only the customer's own key is known. */
+    kvKeys: text('kv_keys', { mode: 'json' }).$type<string[]>(),
+    dueAtMs: integer('due_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.mode, table.customerId] })],
+)
+
+/**
+ * Responses to keyed POSTs, kept for a day so that a repeat of the request gets the same response and changes nothing. Those of
+ * operators, webhooks and onboarding are sealed, because they may hold an API key or a secret.
+ */
+export const idempotencyRecords = sqliteTable(
+  'idempotency_records',
+  {
+    /** Empty for operators, as the mode is. */
+    tenantId: text('tenant_id').notNull(),
+    mode: text({ enum: ['live', 'test', ''] }).notNull(),
+    /** SHA-256 of the caller's key, which may be personal data such as an e-mail address. */
+    key: text().notNull(),
+    /** SHA-256 of the request, and of the admin key of an operator; empty once the customer it was about is erased. */
+    fingerprint: text().notNull(),
+    customerId: text('customer_id'),
+    /** The change in the response: its event has the customer as it was then. Null for a failure. */
+    changeId: text('change_id'),
+    effect: text({ enum: ['created', 'updated', 'unchanged', 'archived', 'restored', 'erased'] }),
+    failure: text({ mode: 'json' }).$type<Failure>(),
+    /** The encrypted response. Reading it takes the caller's key, and the admin key or a signing secret. Null for a customer's change. */
+    sealed: text(),
+    expiresAtMs: integer('expires_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.mode, table.key] }),
+    index('idempotency_records_expiry').on(table.expiresAtMs),
+  ],
+)

@@ -1,0 +1,105 @@
+/**
+ * Records what operators do to tenants and keys: statements for the batch of the change, so that either both are
+ * committed or neither. The state before is read before the change and the state after behind it, both in SQL and in
+ * the same transaction. Never holds a key or its hash. Customers have `events`; audit-reads.ts reads both.
+ */
+import { eq, type SQL, sql } from 'drizzle-orm'
+import type { NewId } from '../../shared/ids.ts'
+import type { Author } from '../../tenants/ports.ts'
+import type { Database } from '../database.ts'
+import { adminAudit, apiKeys, tenants } from '../schema/tenant-tables.ts'
+
+type AuditType = (typeof adminAudit.$inferSelect)['type']
+
+const TENANT = sql`json_object(
+  'company_name', ${tenants.companyName}, 'contact_email', ${tenants.contactEmail},
+  'tier', ${tenants.tier}, 'status', ${tenants.status},
+  'limits', json_object(
+    'requests_per_second', ${tenants.requestsPerSecond}, 'burst', ${tenants.burst},
+    'annual_commitment', ${tenants.annualCommitment}, 'annual_validation_limit', ${tenants.annualValidationLimit}
+  ),
+  'contract_start', ${tenants.contractStartMs}, 'contract_end', ${tenants.contractEndMs},
+  'metadata', json(${tenants.metadata}), 'created_at', ${tenants.createdAtMs}, 'updated_at', ${tenants.updatedAtMs}
+)`
+
+/** The facts that stay of a deleted tenant: no contact address and no metadata. */
+const DELETED_TENANT = sql`json_object(
+  'company_name', ${tenants.companyName}, 'tier', ${tenants.tier}, 'status', ${tenants.status},
+  'created_at', ${tenants.createdAtMs}
+)`
+
+/** How many customers are deleted with the tenant. The sweep adds the time at which everything was gone. */
+const DELETED_WITH_IT = sql`json_object('customers', (
+  SELECT coalesce(sum(count), 0) FROM customer_counts WHERE customer_counts.tenant_id = ${tenants.id}
+), 'completed_at', NULL)`
+
+const KEY = sql`json_object(
+  'name', ${apiKeys.name}, 'mode', ${apiKeys.mode}, 'scopes', json(${apiKeys.scopes}),
+  'expires_at', ${apiKeys.expiresAtMs}, 'revoked_at', ${apiKeys.revokedAtMs}, 'rotated_from', ${apiKeys.rotatedFrom},
+  'created_at', ${apiKeys.createdAtMs}
+)`
+
+const SUBJECTS = { tenant: { table: tenants, document: TENANT }, key: { table: apiKeys, document: KEY } }
+
+/**
+ * Statements for one change. `begin` goes before it, with the change's own condition, and `end` after it. `created`
+ * alone is enough for a new row.
+ */
+export function auditOf(db: Database, author: Author, newId: NewId) {
+  const insert = (
+    id: string,
+    type: AuditType,
+    subject: 'tenant' | 'key',
+    nowMs: number,
+    documents: { before: SQL; after: SQL },
+    where: SQL | undefined,
+  ) => {
+    const { table } = SUBJECTS[subject]
+    return db.insert(adminAudit).select(
+      db
+        .select({
+          id: sql<string>`${id}`.as('id'),
+          type: sql<AuditType>`${type}`.as('type'),
+          tenantId: sql<string>`${subject === 'key' ? apiKeys.tenantId : tenants.id}`.as('tenant_id'),
+          keyId: sql<string | null>`${subject === 'key' ? apiKeys.id : null}`.as('key_id'),
+          actor: sql<string>`${author.actor}`.as('actor'),
+          requestId: sql<string | null>`${author.requestId}`.as('request_id'),
+          reason: sql<string | null>`${author.reason}`.as('reason'),
+          before: sql<Record<string, unknown> | null>`${documents.before}`.as('before'),
+          after: sql<Record<string, unknown> | null>`${documents.after}`.as('after'),
+          createdAtMs: sql<number>`${nowMs}`.as('created_at'),
+        })
+        .from(table)
+        .where(where),
+    )
+  }
+
+  return {
+    /** Statement to run after the insertion of the row that `where` selects. */
+    created(subject: 'tenant' | 'key', nowMs: number, where: SQL | undefined) {
+      const type = subject === 'key' ? 'key.created' : 'tenant.created'
+      const documents = { before: sql`NULL`, after: SUBJECTS[subject].document }
+      return insert(newId('event', nowMs), type, subject, nowMs, documents, where)
+    },
+
+    /** Statement to run before the tenants that `where` selects are deleted: their receipt. */
+    deleted(nowMs: number, where: SQL | undefined) {
+      const documents = { before: DELETED_TENANT, after: DELETED_WITH_IT }
+      return insert(newId('event', nowMs), 'tenant.deleted', 'tenant', nowMs, documents, where)
+    },
+
+    changed(type: AuditType, subject: 'tenant' | 'key', nowMs: number) {
+      const id = newId('event', nowMs)
+      const { table, document } = SUBJECTS[subject]
+      return {
+        begin: (where: SQL | undefined) =>
+          insert(id, type, subject, nowMs, { before: document, after: sql`NULL` }, where),
+        end: (which: SQL | undefined) =>
+          db
+            .update(adminAudit)
+            .set({ after: sql`(${db.select({ document }).from(table).where(which)})` })
+            .where(eq(adminAudit.id, id)),
+      }
+    },
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * Deletes what is left of deleted tenants, in small statements, until nothing is: their rows in D1, the storage of
+ * their gates, their values in KV. The receipt of the deletion, an entry of the audit, stays. Every step can be
+ * repeated, and the row of the tenant goes last, so a run continues where the one before stopped.
+ */
+import { and, eq, gte, isNotNull, type SQL, sql } from 'drizzle-orm'
+import type { Mode } from '../../registry/customer.ts'
+import { describeError, log } from '../../shared/log.ts'
+import { type Database, openDatabase } from '../database.ts'
+import { deleteSomeOfTenant } from '../kv-cache.ts'
+import { adminAudit, tenants } from '../schema/tenant-tables.ts'
+
+/** Rows of one statement. More than that would let the writers of the primary wait. */
+const ROWS_MAX = 2_000
+/**
+ * The bounds of one run: 200,000 rows a minute. Other jobs of the same invocation need the rest of the 1,000 queries and
+ * 1,000 calls that it may make.
+ */
+const RUN_MAX = { statements: 100, kvKeys: 300 }
+/** Tenants of one run. */
+const TENANTS_MAX = 20
+/**
+ * A read that began before the deletion may put a value into KV, and KV lists a new value a minute late. After this time
+ * no value is added or missed.
+ */
+const KV_SETTLES_MS = 180_000
+
+const MODES: Mode[] = ['live', 'test']
+
+/** The part of the tables of a tenant that a statement deletes: its rows by their key. */
+const TABLES: readonly [table: string, key: string][] = [
+  ['webhook_deliveries', 'id'],
+  ['webhook_endpoints', 'tenant_id, mode, id'],
+  ['settings', 'tenant_id, mode, name'],
+  ['onboarding_runs', 'tenant_id, mode, customer_id'],
+  ['idempotency_records', 'tenant_id, mode, key'],
+  ['events', 'tenant_id, mode, id'],
+  ['customer_aliases', 'tenant_id, mode, external_id'],
+  ['integration_mappings', 'tenant_id, mode, provider, entity_id'],
+  ['customer_counts', 'tenant_id, mode, status'],
+  ['erasures', 'tenant_id, mode, customer_id'],
+]
+
+export interface DeletionDeps {
+  d1: D1Database
+  kv: KVNamespace
+  /** Deletes what the gate of a mode stores. Returns false if the gate found the tenant in D1. */
+  forgetGate(tenantId: string, mode: Mode): Promise<boolean>
+}
+
+/** Goes on with every deleted tenant whose deletion is in force. A failure for one tenant does not stop the others. */
+export async function sweepDeletedTenants(deps: DeletionDeps, nowMs: number, runMax = RUN_MAX): Promise<void> {
+  const db = openDatabase(deps.d1)
+  const deleted = await db
+    .select({ id: tenants.id, deletedAtMs: tenants.deletedAtMs })
+    .from(tenants)
+    // The first condition is in the words of the partial index, or SQLite would not use it.
+    .where(and(isNotNull(sql`deleted_at`), gte(tenants.policyAppliedVersion, tenants.policyVersion)))
+    // A tenant that cannot be completed must not use up every run.
+    .orderBy(sql`random()`)
+    .limit(TENANTS_MAX)
+  const budget = { ...runMax }
+  for (const { id: tenantId, deletedAtMs } of deleted) {
+    try {
+      if (!(await deleteRows(db, tenantId, budget))) return
+      const forgotten = await Promise.all(MODES.map((mode) => deps.forgetGate(tenantId, mode)))
+      if (forgotten.includes(false)) throw new Error('a gate found the tenant in D1')
+      if (nowMs - (deletedAtMs ?? nowMs) < KV_SETTLES_MS) continue
+      if (!(await deleteValues(deps.kv, tenantId, budget))) return
+      await finish(db, tenantId, nowMs)
+      log('info', { event: 'tenant_deleted', tenantId })
+    } catch (error) {
+      log('error', { event: 'tenant_not_deleted', tenantId, error: describeError(error) })
+    }
+  }
+}
+
+/** Returns true if no row of the tenant is left but its own and its receipt. */
+async function deleteRows(db: Database, tenantId: string, budget: { statements: number }): Promise<boolean> {
+  for (const statement of statementsFor(tenantId)) {
+    for (;;) {
+      if (budget.statements-- <= 0) return false
+      const { meta } = await db.run(statement)
+      // Attempts that a trigger deletes with a delivery may count too, so only zero means that nothing is left.
+      if (meta.changes === 0) break
+    }
+  }
+  return true
+}
+
+function statementsFor(tenantId: string): SQL[] {
+  const ofTenant = (table: string, key: string, more = sql``) => sql`
+    DELETE FROM ${sql.raw(table)} WHERE (${sql.raw(key)}) IN (
+      SELECT ${sql.raw(key)} FROM ${sql.raw(table)} AS one WHERE tenant_id = ${tenantId} ${more} LIMIT ${ROWS_MAX}
+    )`
+  // A parent cannot go before its children. A child is mostly younger than its parent, and ids sort by time.
+  const withoutChildren = sql`AND NOT EXISTS (
+      SELECT 1 FROM customers AS child
+      WHERE child.tenant_id = one.tenant_id AND child.mode = one.mode AND child.parent_id = one.id
+    ) ORDER BY mode DESC, id DESC`
+  return [
+    ...TABLES.map(([table, key]) => ofTenant(table, key)),
+    ofTenant('customers', 'tenant_id, mode, id', withoutChildren),
+    ofTenant('api_keys', 'tenant_id, id'),
+    ofTenant('admin_audit', 'id', sql`AND type <> 'tenant.deleted'`),
+  ]
+}
+
+/** Returns true if KV lists no value of the tenant. */
+async function deleteValues(kv: KVNamespace, tenantId: string, budget: { kvKeys: number }): Promise<boolean> {
+  while (budget.kvKeys > 0) {
+    const deleted = await deleteSomeOfTenant(kv, tenantId, budget.kvKeys)
+    if (deleted === 0) return true
+    budget.kvKeys -= deleted
+  }
+  return false
+}
+
+/** Deletes the row of the tenant, and notes in the receipt that nothing else is left. */
+async function finish(db: Database, tenantId: string, nowMs: number): Promise<void> {
+  await db.batch([
+    db
+      .update(adminAudit)
+      .set({ after: sql`json_set(${adminAudit.after}, '$.completed_at', CAST(${nowMs} AS INTEGER))` })
+      .where(and(eq(adminAudit.tenantId, tenantId), eq(adminAudit.type, 'tenant.deleted'))),
+    db.delete(tenants).where(and(eq(tenants.id, tenantId), isNotNull(tenants.deletedAtMs))),
+  ])
+}

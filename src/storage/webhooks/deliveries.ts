@@ -1,0 +1,204 @@
+/**
+ * Reads the record of deliveries from D1, and sends events again. An event that is sent again gets a new delivery after
+ * all others; the earlier delivery stays as a record with its attempts. claims.ts handles pending deliveries.
+ */
+import { and, asc, desc, eq, lt, lte, or, type SQL, sql } from 'drizzle-orm'
+import type { Delivery, DeliveryPage, DeliveryQuery, Endpoint, Redelivered, Redelivery } from '../../events/ports.ts'
+import type { Scope } from '../../registry/customer.ts'
+import { DAY_MS } from '../../shared/durations.ts'
+import { type Database, openDatabase } from '../database.ts'
+import { firstEventIdAt } from '../events/event-ids.ts'
+import { events } from '../schema/tables.ts'
+import { webhookAttempts, webhookDeliveries } from '../schema/webhook-tables.ts'
+import { inScope } from '../scoped.ts'
+import { NOT_BEFORE_ANOTHER_MS } from './chain.ts'
+
+/** A page with a selective filter reads this many deliveries at most; the next page continues after them. */
+const LOOKED_AT_MAX = 5_000
+/** Events that one call sends again. */
+const REDELIVERED_MAX = 1_000
+
+const DELIVERY_TTL_MS = 30 * DAY_MS
+/** Rows of one statement of the sweep; a longer statement would delay other writers. */
+const SWEPT_ROWS_MAX = 500
+/** Statements of one run; the next run is a minute later. */
+const SWEEPS_MAX = 20
+
+const DELIVERY = {
+  id: webhookDeliveries.id,
+  eventId: webhookDeliveries.eventId,
+  customerId: webhookDeliveries.customerId,
+  status: webhookDeliveries.status,
+  nextAttemptAtMs: webhookDeliveries.nextAttemptAtMs,
+  createdAtMs: webhookDeliveries.createdAtMs,
+  finishedAtMs: webhookDeliveries.finishedAtMs,
+}
+
+export async function listDeliveries(
+  db: Database,
+  scope: Scope,
+  endpointId: string,
+  { status, limit, after }: DeliveryQuery,
+): Promise<DeliveryPage> {
+  const looked = db
+    .select(DELIVERY)
+    .from(webhookDeliveries)
+    .where(
+      and(
+        eq(webhookDeliveries.endpointId, endpointId),
+        inScope(webhookDeliveries, scope),
+        after === null
+          ? undefined
+          : and(
+              lte(webhookDeliveries.eventId, after.eventId),
+              or(lt(webhookDeliveries.eventId, after.eventId), lt(webhookDeliveries.id, after.id)),
+            ),
+      ),
+    )
+    .orderBy(desc(webhookDeliveries.eventId), desc(webhookDeliveries.id))
+    .limit(status === undefined ? limit + 1 : LOOKED_AT_MAX)
+    .as('looked')
+  const chosen = db
+    .select({ ...looked._.selectedFields, eventType: events.type })
+    .from(looked)
+    .leftJoin(events, and(inScope(events, scope), eq(events.id, looked.eventId)))
+    .where(status === undefined ? undefined : eq(looked.status, status))
+    .orderBy(desc(looked.eventId), desc(looked.id))
+    .limit(limit + 1)
+  const last = db
+    .select({ eventId: looked.eventId, id: looked.id, count: sql<number>`count(*) OVER ()`.as('count') })
+    .from(looked)
+    .orderBy(asc(looked.eventId), asc(looked.id))
+    .limit(1)
+  const [rows, [end]] = await db.batch([chosen, last])
+  const page = rows.slice(0, limit)
+  const hasMore = rows.length > limit ? page.at(-1) : end?.count === LOOKED_AT_MAX ? end : undefined
+  const attempts = await attemptsOf(
+    db,
+    page.map(({ id }) => id),
+  )
+  return {
+    deliveries: page.map(({ nextAttemptAtMs, customerId, ...row }) => ({
+      ...row,
+      customerId: customerId === '' ? null : customerId,
+      nextAttemptAtMs: row.status === 'pending' && nextAttemptAtMs < NOT_BEFORE_ANOTHER_MS ? nextAttemptAtMs : null,
+      attempts: attempts.get(row.id) ?? [],
+    })),
+    next: hasMore ? { eventId: hasMore.eventId, id: hasMore.id } : null,
+  }
+}
+
+async function attemptsOf(db: Database, ids: number[]): Promise<Map<number, Delivery['attempts']>> {
+  const rows = await db
+    .select()
+    .from(webhookAttempts)
+    .where(sql`${webhookAttempts.deliveryId} IN (SELECT value FROM json_each(${JSON.stringify(ids)}))`)
+    .orderBy(asc(webhookAttempts.number))
+  const attempts = new Map<number, Delivery['attempts']>()
+  for (const { deliveryId, ...attempt } of rows) {
+    attempts.set(deliveryId, [...(attempts.get(deliveryId) ?? []), attempt])
+  }
+  return attempts
+}
+
+export async function redeliver(
+  db: Database,
+  scope: Scope,
+  endpoint: Endpoint,
+  which: Redelivery,
+  nowMs: number,
+): Promise<Redelivered | null> {
+  const looked = lookedAt(scope, endpoint, which)
+  const [inserted, [end]] = await db.batch([
+    db
+      .insert(webhookDeliveries)
+      .select(sentAnew(scope, endpoint, looked, nowMs))
+      .returning({ eventId: webhookDeliveries.eventId, customerId: webhookDeliveries.customerId }),
+    db.select({ count: sql<number>`count(*)`, lastId: sql<string | null>`max(event_id)` }).from(sql`(${looked.all})`),
+  ])
+  if (which.kind === 'event' && !end?.count) return null
+  const isFull = inserted.length === REDELIVERED_MAX
+  const insertedIds = inserted.map(({ eventId }) => eventId).sort()
+  const lastId = isFull ? insertedIds.at(-1) : end?.lastId
+  return {
+    count: inserted.length,
+    customerIds: [...new Set(inserted.map(({ customerId }) => customerId))],
+    nextAfterId: isFull || end?.count === LOOKED_AT_MAX ? (lastId ?? null) : null,
+  }
+}
+
+/** Candidate events: `all` is a bounded read of the table they are in, and the conditions they must meet. */
+interface Looked {
+  all: SQL
+  condition: SQL
+}
+
+function lookedAt({ tenantId, mode }: Scope, { id, eventTypes }: Endpoint, which: Redelivery): Looked {
+  const ofLog = (condition: SQL) => sql`
+    SELECT id AS event_id, type FROM events WHERE tenant_id = ${tenantId} AND mode = ${mode} AND ${condition}
+    ORDER BY id LIMIT ${LOOKED_AT_MAX}`
+  switch (which.kind) {
+    case 'event':
+      return { all: ofLog(sql`id = ${which.eventId}`), condition: sql`1` }
+    case 'since': {
+      const from = firstEventIdAt(which.sinceMs)
+      const isWanted = eventTypes && sql`type IN (SELECT value FROM json_each(${JSON.stringify(eventTypes)}))`
+      return { all: ofLog(sql`id >= ${from} AND id > ${which.afterId ?? ''}`), condition: isWanted ?? sql`1` }
+    }
+    case 'failed':
+      return {
+        all: sql`
+          SELECT event_id, NULL AS type FROM webhook_deliveries
+          WHERE endpoint_id = ${id} AND tenant_id = ${tenantId} AND mode = ${mode} AND event_id > ${which.afterId ?? ''}
+          ORDER BY event_id LIMIT ${LOOKED_AT_MAX}`,
+        condition: sql`(
+          SELECT status FROM webhook_deliveries d WHERE d.endpoint_id = ${id} AND d.event_id = looked.event_id
+          ORDER BY d.id DESC LIMIT 1
+        ) = 'failed'`,
+      }
+  }
+}
+
+/**
+ * Rows of new deliveries, in the order of the events so that the new ids have it too. Only the first of each customer
+ * is due.
+ */
+function sentAnew({ tenantId, mode }: Scope, { id }: Endpoint, looked: Looked, nowMs: number): SQL {
+  const isPending = sql`status = 'pending' AND d.endpoint_id = ${id}`
+  return sql`
+    SELECT NULL, ${tenantId}, ${mode}, ${id}, e.id, e.customer_id, 'pending', 0, iif(
+      row_number() OVER (PARTITION BY e.customer_id ORDER BY e.id) > 1 OR EXISTS (
+        SELECT 1 FROM webhook_deliveries d
+        WHERE d.tenant_id = ${tenantId} AND d.mode = ${mode} AND d.customer_id = e.customer_id AND ${isPending}
+      ), ${NOT_BEFORE_ANOTHER_MS}, ${nowMs}
+    ), ${nowMs}, NULL, 0
+    FROM (
+      SELECT DISTINCT event_id FROM (${looked.all}) looked WHERE ${looked.condition} AND NOT EXISTS (
+        SELECT 1 FROM webhook_deliveries d WHERE d.event_id = looked.event_id AND ${isPending}
+      ) ORDER BY event_id LIMIT ${REDELIVERED_MAX}
+    ) chosen CROSS JOIN events e ON e.tenant_id = ${tenantId} AND e.mode = ${mode} AND e.id = chosen.event_id
+    ORDER BY e.id`
+}
+
+/**
+ * Deletes deliveries that were done a month ago, with their attempts, in small statements. Ids are in the order of
+ * time, so it goes from the oldest on and skips those that are not done.
+ */
+export async function sweepDeliveries(d1: D1Database, nowMs: number): Promise<void> {
+  const db = openDatabase(d1)
+  const endedBeforeMs = nowMs - DELIVERY_TTL_MS
+  let afterId = 0
+  for (let sweep = 0; sweep < SWEEPS_MAX; sweep++) {
+    const page = sql`SELECT id, created_at FROM webhook_deliveries WHERE id > ${afterId} ORDER BY id LIMIT ${SWEPT_ROWS_MAX}`
+    const [looked] = await db.all<{ lastId: number | null; createdAtMs: number }>(
+      sql`SELECT max(id) AS "lastId", max(created_at) AS "createdAtMs" FROM (${page})`,
+    )
+    const { lastId = null, createdAtMs = 0 } = looked ?? {}
+    if (lastId === null) return
+    await db.run(sql`
+      DELETE FROM webhook_deliveries
+      WHERE finished_at <= ${endedBeforeMs} AND id > ${afterId} AND id <= ${lastId}`)
+    if (createdAtMs > endedBeforeMs) return
+    afterId = lastId
+  }
+}

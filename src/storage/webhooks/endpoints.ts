@@ -1,0 +1,118 @@
+/**
+ * Stores the webhook endpoints of one tenant and mode in D1. Their operations are in `events/endpoints.ts`; claims.ts
+ * records the failures of an endpoint. All statements go to the primary.
+ */
+import { and, desc, eq, type SQL, sql } from 'drizzle-orm'
+import type { Endpoint, EndpointChanges, EndpointStore } from '../../events/ports.ts'
+import type { Secret } from '../../events/signature.ts'
+import type { ResponseToStore } from '../../idempotency/idempotency.ts'
+import type { Scope } from '../../registry/customer.ts'
+import { requireMet } from '../../registry/errors.ts'
+import { classifyD1Error } from '../d1-errors.ts'
+import { openDatabase } from '../database.ts'
+import { differsFrom } from '../differs.ts'
+import { responseStore, storeResponseStatements } from '../idempotency/records.ts'
+import { meets } from '../precondition.ts'
+import { webhookEndpoints } from '../schema/webhook-tables.ts'
+import { inScope } from '../scoped.ts'
+import { orUnavailableIn } from '../unavailable.ts'
+import { listDeliveries, redeliver } from './deliveries.ts'
+import { hurry } from './hurry.ts'
+
+export function endpointStore(d1: D1Database, scope: Scope): EndpointStore {
+  const orUnavailable = orUnavailableIn(scope)
+  const db = openDatabase(d1)
+  const isOwn = inScope(webhookEndpoints, scope)
+  const isEndpoint = (id: string) => and(isOwn, eq(webhookEndpoints.id, id))
+  const storing = (response: ResponseToStore | null, made?: SQL) =>
+    response ? storeResponseStatements(db, scope, response, made) : []
+  return {
+    insert: (endpoint, response) =>
+      orUnavailable(async () => {
+        try {
+          await db.batch([db.insert(webhookEndpoints).values({ ...scope, ...endpoint }), ...storing(response)])
+          return true
+        } catch (error) {
+          const problem = classifyD1Error(error)
+          if (problem.kind === 'refused' && problem.rule === 'too_many_endpoints') return false
+          throw error
+        }
+      }),
+
+    list: () =>
+      orUnavailable(async () => {
+        const rows = await db.select().from(webhookEndpoints).where(isOwn).orderBy(desc(webhookEndpoints.id))
+        return rows.map(endpointOf)
+      }),
+
+    get: (id) =>
+      orUnavailable(async () => {
+        const [row] = await db.select().from(webhookEndpoints).where(isEndpoint(id))
+        return row ? endpointOf(row) : null
+      }),
+
+    update: (id, changes, nowMs, precondition = null) =>
+      orUnavailable(async () => {
+        const columns = columnsOf(changes)
+        const [[before], , [after]] = await db.batch([
+          db.select().from(webhookEndpoints).where(isEndpoint(id)),
+          db
+            .update(webhookEndpoints)
+            .set({ ...columns, updatedAtMs: nowMs, version: NEXT_VERSION })
+            .where(and(isEndpoint(id), meets(webhookEndpoints, precondition), differsFrom(webhookEndpoints, columns))),
+          db.select().from(webhookEndpoints).where(isEndpoint(id)),
+        ])
+        if (before) requireMet(precondition, before, 'endpoint')
+        return after ? endpointOf(after) : null
+      }),
+
+    replaceSecrets: (id, seen, secrets, nowMs, response) =>
+      orUnavailable(async () => {
+        const have = (those: readonly Secret[]) =>
+          and(isEndpoint(id), sql`${webhookEndpoints.secrets} = ${JSON.stringify(those)}`)
+        const replaced = db.select({ found: sql`1` }).from(webhookEndpoints).where(have(secrets))
+        const [rows] = await db.batch([
+          db
+            .update(webhookEndpoints)
+            .set({ secrets, updatedAtMs: nowMs, version: NEXT_VERSION })
+            .where(and(have(seen.secrets), eq(webhookEndpoints.version, seen.version)))
+            .returning({ id: webhookEndpoints.id }),
+          ...storing(response, sql`EXISTS ${replaced}`),
+        ])
+        return rows.length > 0
+      }),
+
+    remove: (id, precondition = null) =>
+      orUnavailable(async () => {
+        const [[before]] = await db.batch([
+          db.select().from(webhookEndpoints).where(isEndpoint(id)),
+          db.delete(webhookEndpoints).where(and(isEndpoint(id), meets(webhookEndpoints, precondition))),
+        ])
+        if (before) requireMet(precondition, before, 'endpoint')
+        return before !== undefined
+      }),
+
+    ...responseStore(() => db, scope, orUnavailable),
+
+    deliveries: (id, query) => orUnavailable(() => listDeliveries(db, scope, id, query)),
+    redeliver: (endpoint, which, nowMs) => orUnavailable(() => redeliver(db, scope, endpoint, which, nowMs)),
+    hurry: (id, which, nowMs) => orUnavailable(() => hurry(db, scope, id, which, nowMs)),
+  }
+}
+
+const NEXT_VERSION = sql`${webhookEndpoints.version} + 1`
+
+/** A new URL, or enabling the endpoint again, clears its record of failures. */
+function columnsOf({ url, description, eventTypes, enabled }: EndpointChanges) {
+  return {
+    ...(description !== undefined && { description }),
+    ...(eventTypes !== undefined && { eventTypes }),
+    ...(url !== undefined && { url, failingSinceMs: null }),
+    ...(enabled !== undefined && { enabled, disabledReason: null }),
+    ...(enabled && { failingSinceMs: null }),
+  }
+}
+
+function endpointOf({ tenantId, mode, ...row }: typeof webhookEndpoints.$inferSelect): Endpoint {
+  return { ...row, eventTypes: row.eventTypes as Endpoint['eventTypes'] }
+}

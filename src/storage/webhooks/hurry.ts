@@ -1,0 +1,76 @@
+/**
+ * Makes deliveries that wait for their next attempt due now, in one statement. A delivery that is being attempted is
+ * left alone. The customer's later events follow it, as always.
+ */
+import { and, asc, eq, gt, type SQL, sql } from 'drizzle-orm'
+import type { Hurried, Waiting } from '../../events/ports.ts'
+import type { Scope } from '../../registry/customer.ts'
+import type { Database } from '../database.ts'
+import { events } from '../schema/tables.ts'
+import { webhookDeliveries, webhookEndpoints } from '../schema/webhook-tables.ts'
+import { inScope } from '../scoped.ts'
+import { IS_PENDING } from './chain.ts'
+
+/** Deliveries of one statement; a longer one would delay other writers. */
+const HURRIED_MAX = 1_000
+
+export async function hurry(
+  db: Database,
+  scope: Scope,
+  endpointId: string,
+  which: Waiting,
+  nowMs: number,
+): Promise<Hurried | null> {
+  const ofEndpoint = and(inScope(webhookDeliveries, scope), eq(webhookDeliveries.endpointId, endpointId))
+  const enabled = db
+    .select({ found: sql`1` })
+    .from(webhookEndpoints)
+    .where(
+      and(inScope(webhookEndpoints, scope), eq(webhookEndpoints.id, endpointId), eq(webhookEndpoints.enabled, true)),
+    )
+  const waiting = db
+    .select({ id: webhookDeliveries.id })
+    .from(webhookDeliveries)
+    .where(
+      and(
+        ofEndpoint,
+        // In the words of the partial index, or SQLite would not use it.
+        sql`awaits_retry = 1`,
+        gt(webhookDeliveries.nextAttemptAtMs, nowMs),
+        customerOf(db, scope, which),
+        sql`EXISTS ${enabled}`,
+      ),
+    )
+    .orderBy(asc(webhookDeliveries.nextAttemptAtMs))
+    .limit(HURRIED_MAX)
+  const named = which.kind === 'delivery' ? eq(webhookDeliveries.id, which.deliveryId) : sql`0`
+  const [[pending], hurried] = await db.batch([
+    db
+      .select({ id: webhookDeliveries.id })
+      .from(webhookDeliveries)
+      .where(and(named, ofEndpoint, IS_PENDING)),
+    db
+      .update(webhookDeliveries)
+      .set({ nextAttemptAtMs: nowMs })
+      .where(sql`${webhookDeliveries.id} IN ${waiting}`)
+      .returning({ customerId: webhookDeliveries.customerId }),
+  ])
+  if (which.kind === 'delivery' && !pending) return null
+  return { customerIds: hurried.map(({ customerId }) => customerId), hasMore: hurried.length === HURRIED_MAX }
+}
+
+/** Limits the deliveries to the customer of the event or the delivery. */
+function customerOf(db: Database, scope: Scope, which: Waiting): SQL | undefined {
+  if (which.kind === 'all') return undefined
+  const customer =
+    which.kind === 'event'
+      ? db
+          .select({ id: events.customerId })
+          .from(events)
+          .where(and(inScope(events, scope), eq(events.id, which.eventId)))
+      : db
+          .select({ id: sql`named.customer_id` })
+          .from(sql`webhook_deliveries named`)
+          .where(sql`named.id = ${which.deliveryId}`)
+  return and(IS_PENDING, sql`${webhookDeliveries.customerId} = ${customer}`)
+}

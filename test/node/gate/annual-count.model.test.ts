@@ -1,0 +1,149 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { AnnualCount } from '../../../src/gate/core/annual-count.ts'
+import { TALLY_MEMORY_MS, USAGE_DAYS } from '../../../src/gate/protocol/constants.ts'
+import type { Tally } from '../../../src/gate/protocol/leases.ts'
+
+const NOW = Date.UTC(2026, 5, 1, 12)
+const tallyOf = (id: string, admitted: number, more: Partial<Tally> = {}): Tally => ({
+  id,
+  admitted,
+  limited: 0,
+  savedAdmitted: 0,
+  savedLimited: 0,
+  held: 0,
+  lastLeaseEpoch: 1,
+  lastLeaseOrdinal: 0,
+  ...more,
+})
+const counting = () => {
+  const annual = new AnnualCount(null)
+  annual.enterYear('2026-01-01', NOW)
+  return annual
+}
+
+const step = fc.record({
+  isolate: fc.nat(3),
+  admits: fc.nat(20),
+  limits: fc.nat(5),
+  sends: fc.boolean(),
+  arrives: fc.nat(6),
+  forgets: fc.boolean(),
+  saves: fc.boolean(),
+  restarts: fc.boolean(),
+})
+
+describe('annual count', () => {
+  it('is exact once the newest total of every isolate has arrived, whatever was lost, repeated or forgotten before', () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {
+        let annual = counting()
+        let stored = annual.save(0, NOW)
+        const isolates = [0, 1, 2, 3].map((index) => ({
+          id: `t${index}`,
+          admitted: 0,
+          limited: 0,
+          savedAdmitted: 0,
+          savedLimited: 0,
+        }))
+        const onTheWay: Tally[] = []
+        for (const one of steps) {
+          const isolate = isolates[one.isolate] as (typeof isolates)[number]
+          isolate.admitted += one.admits
+          isolate.limited += one.limits
+          if (one.sends) onTheWay.push(tallyOf(isolate.id, isolate.admitted, isolate))
+          const arriving = onTheWay[one.arrives % Math.max(1, onTheWay.length)]
+          if (arriving) {
+            annual.receive(arriving, NOW)
+            if (one.saves) stored = annual.save(0, NOW)
+            if (!one.forgets) Object.assign(isolates[Number(arriving.id[1])] as object, annual.savedOf(arriving.id))
+          }
+          if (one.restarts) annual = new AnnualCount(structuredClone(stored))
+        }
+        for (const isolate of isolates) annual.receive(tallyOf(isolate.id, isolate.admitted, isolate), NOW)
+        const usage = annual.usage()
+        expect(usage.count).toBe(isolates.reduce((sum, isolate) => sum + isolate.admitted, 0))
+        expect(usage.days['2026-06-01']?.limited ?? 0).toBe(isolates.reduce((sum, isolate) => sum + isolate.limited, 0))
+      }),
+      { numRuns: 300, seed: 7 },
+    )
+  })
+
+  it('leaves no room for what is granted and not accounted for', () => {
+    const annual = counting()
+    annual.receive(tallyOf('a', 0), NOW)
+    annual.granted('a', { epoch: 1, ordinal: 1 }, 60, 0)
+    expect(annual.room(100)).toBe(40)
+    annual.receive(tallyOf('a', 10, { held: 50, lastLeaseOrdinal: 1 }), NOW)
+    expect(annual.usage()).toMatchObject({ count: 10, outstanding: 50 })
+    annual.granted('a', { epoch: 1, ordinal: 2 }, 40, 0)
+    expect(annual.room(100)).toBe(0)
+    annual.receive(tallyOf('a', 20, { held: 0, lastLeaseOrdinal: 1 }), NOW)
+    expect(annual.usage(), 'lease 2 is not confirmed').toMatchObject({ count: 20, outstanding: 40 })
+    annual.receive(tallyOf('a', 20, { held: 0, lastLeaseOrdinal: 3 }), NOW)
+    expect(annual.room(100)).toBe(80)
+    expect(annual.room(null)).toBe(Number.POSITIVE_INFINITY)
+  })
+
+  it('takes nothing from a message that was overtaken', () => {
+    const annual = counting()
+    annual.receive(tallyOf('a', 0), NOW)
+    annual.granted('a', { epoch: 1, ordinal: 1 }, 30, 0)
+    annual.receive(tallyOf('a', 5, { held: 25, lastLeaseOrdinal: 1 }), NOW)
+    annual.receive(tallyOf('a', 0, { held: 0 }), NOW)
+    expect(annual.usage()).toMatchObject({ count: 5, outstanding: 25 })
+  })
+
+  it('counts for an isolate that is gone what its waiting requests were to spend, and frees the rest', () => {
+    const annual = counting()
+    annual.receive(tallyOf('a', 0), NOW)
+    annual.granted('a', { epoch: 1, ordinal: 1 }, 9, 2)
+    annual.save(0, NOW + TALLY_MEMORY_MS)
+    expect(annual.usage()).toMatchObject({ count: 0, outstanding: 9 })
+    annual.save(0, NOW + TALLY_MEMORY_MS + 1)
+    expect(annual.usage()).toMatchObject({ count: 2, outstanding: 0 })
+  })
+
+  it('does not count again what it had stored of an isolate it has since forgotten', () => {
+    const annual = counting()
+    annual.receive(tallyOf('a', 100, { savedAdmitted: 90 }), NOW)
+    expect(annual.usage().count).toBe(10)
+  })
+
+  it('starts a contract year from zero and keeps the days', () => {
+    const annual = counting()
+    const laterMs = Date.UTC(2027, 0, 1)
+    annual.admitted(7, NOW)
+    annual.enterYear('2026-01-01', laterMs)
+    annual.admitted(1, laterMs)
+    expect(annual.usage()).toMatchObject({
+      yearStart: '2027-01-01',
+      count: 1,
+      days: { '2026-06-01': { admitted: 7, limited: 0 }, '2027-01-01': { admitted: 1, limited: 0 } },
+    })
+  })
+
+  it.each([
+    { contract: '2026-01-01', laterMs: Date.UTC(2027, 0, 1), earlierYear: '2026-01-01' },
+    { contract: '2024-02-29', laterMs: Date.UTC(2025, 2, 1), earlierYear: '2024-02-29' },
+  ])('loses nothing when a clock that began a year of $contract too early is right again', (given) => {
+    const { contract, laterMs, earlierYear } = given
+    const ahead = new AnnualCount(null)
+    ahead.enterYear(contract, laterMs)
+    ahead.admitted(7, laterMs)
+    const annual = new AnnualCount(ahead.save(0, laterMs))
+    annual.enterYear(contract, laterMs - 60_000)
+    annual.admitted(2, laterMs - 60_000)
+    expect(annual.usage()).toMatchObject({ yearStart: earlierYear, count: 9 })
+    annual.enterYear(contract, laterMs)
+    expect(annual.usage().count).toBe(7)
+  })
+
+  it('shows the newest days only', () => {
+    const annual = counting()
+    for (let day = 0; day < USAGE_DAYS + 5; day++) annual.limited(1, NOW + day * 86_400_000)
+    const days = Object.keys(annual.usage().days).sort()
+    expect(days).toHaveLength(USAGE_DAYS)
+    expect(days[0]).toBe('2026-06-06')
+  })
+})

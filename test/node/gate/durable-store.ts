@@ -1,0 +1,51 @@
+/**
+ * Stands in for the Durable Object's storage and life in the models: plain objects that outlive the gate, writes
+ * that take effect at once, an instance that has been replaced and finds out at its next write, and an event that dies
+ * before its writes became durable (then, by the output gate, its response was never sent either).
+ */
+
+import type { GateStorage, StoredGate, WriteRow } from '../../../src/gate/core/gate-storage.ts'
+
+export class Replaced extends Error {}
+
+export class DurableStore {
+  stored: StoredGate = { loaded: null, policy: null, keys: [], state: null, writes: [] }
+  /** Times the state row was written. */
+  stateRows = 0
+  #instance = 0
+
+  /** Storage for a new instance; all instances before are ghosts from now on. */
+  open(): GateStorage {
+    const instance = ++this.#instance
+    const write = (change: () => void) => {
+      if (instance !== this.#instance) throw new Replaced()
+      change()
+    }
+    const { stored } = this
+    const row = (seq: number) => stored.writes.find((candidate) => candidate.seq === seq)
+    return {
+      load: () => structuredClone(stored),
+      savePolicy: (policy, keys) => write(() => Object.assign(stored, { policy, keys })),
+      saveLoaded: (loaded) => write(() => Object.assign(stored, { loaded })),
+      saveState: (state) =>
+        write(() => {
+          this.stateRows++
+          stored.state = structuredClone(state)
+        }),
+      insertWrite: (added) => write(() => void stored.writes.push({ ...added })),
+      settleWrite: (seq, bookmark) =>
+        write(() => void Object.assign(row(seq) ?? {}, { state: 'settled', bookmark } satisfies Partial<WriteRow>)),
+      pruneWrites: (belowSeq) =>
+        write(() => {
+          stored.writes = stored.writes.filter(({ seq }) => seq >= belowSeq)
+        }),
+    }
+  }
+
+  /** Runs one event of an instance that dies before anything it wrote is durable. */
+  rollBack(event: () => void): void {
+    const before = structuredClone(this.stored)
+    event()
+    Object.assign(this.stored, before)
+  }
+}

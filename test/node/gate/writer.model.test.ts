@@ -1,0 +1,377 @@
+/**
+ * Tests the results of a write when D1 breaks off, and the check of policy and key at the time of the commit: the
+ * gate's writer over the gate's core, with a D1 that fails as real ones do.
+ */
+import { beforeEach, describe, expect, it } from 'vitest'
+import { GateCore } from '../../../src/gate/core/gate-core.ts'
+import type { GateDeps } from '../../../src/gate/object/deps.ts'
+import { IntentWatch } from '../../../src/gate/object/intent-watch.ts'
+import { GateWriter } from '../../../src/gate/object/writer.ts'
+import { INTENT_GRACE_MS, WRITE_DEADLINE_MS } from '../../../src/gate/protocol/constants.ts'
+import type { CommitResult, PreparedWrite, WriteStore } from '../../../src/gate/protocol/write-store.ts'
+import type { WriteRequest } from '../../../src/gate/protocol/writes.ts'
+import type { Customer } from '../../../src/registry/customer.ts'
+import type { Command } from '../../../src/registry/ports.ts'
+import { DurableStore } from './durable-store.ts'
+import { keyOf, NOON_MS, policyOf } from './samples.ts'
+
+const SCOPE = { tenantId: 'tenant', mode: 'live' } as const
+const OVERLOADED = new Error('overloaded')
+const FULL = new Error('Exceeded maximum DB size')
+const LOST = new Error('Network connection lost')
+
+const CLOCK = { sentAtMs: NOON_MS, isolate: 'isolate' }
+
+let nowMs: number
+let store: DurableStore
+let core: GateCore
+let enqueued: string[]
+let hasSubscribers: boolean
+let intents: IntentWatch
+let writer: GateWriter
+let alarms: (number | null)[]
+/** The milliseconds by which D1's clock is ahead of the gate's. */
+let d1AheadMs: number
+/** The times of the ids that were made. */
+let idTimes: number[]
+let slept: number
+let calls: string[]
+/** The next behaviour of D1. */
+let d1: Pick<WriteStore, 'commitWrites' | 'findCommitted'>
+let lookUp: (command: Command) => ReturnType<WriteStore['resolveTarget']>
+
+type Made = Extract<CommitResult, { ok: true }>
+
+function made(id: string): Made {
+  return { ok: true, customer: { id } as Customer, effect: 'updated', changeId: `evt of ${id}` }
+}
+
+/** Returns the result of a look-up now. */
+function found(bookmark: string, ...changes: [string, Made][]) {
+  return { found: new Map(changes), bookmark, d1Ms: nowMs + d1AheadMs }
+}
+
+function request(id: string, changed: Partial<WriteRequest> = {}): WriteRequest {
+  const command = { kind: 'update', target: { id }, changes: {}, ifVersion: null } as const
+  return {
+    command,
+    credential: 'a',
+    caller: null,
+    requestId: 'r',
+    reason: null,
+    idempotency: null,
+    ...CLOCK,
+    ...changed,
+  }
+}
+
+beforeEach(() => {
+  enqueued = []
+  hasSubscribers = false
+  nowMs = NOON_MS
+  slept = 0
+  lookUp = async (command) => ({ ok: true, command })
+  alarms = []
+  d1AheadMs = 0
+  idTimes = []
+  calls = []
+  store = new DurableStore()
+  core = new GateCore(store.open(), () => 0.5, nowMs)
+  core.setPolicy(policyOf({}), [{ ...keyOf('a'), scopes: ['customers:write'] }], nowMs)
+  d1 = {
+    commitWrites: async (_, writes) => ({
+      results: writes.map(({ command }) => made('target' in command ? (command.target.id ?? '') : '')),
+      hasSubscribers,
+      bookmark: 'b1',
+      d1Ms: nowMs + d1AheadMs,
+    }),
+    findCommitted: async () => found('b2'),
+  }
+  const writes: WriteStore = {
+    resolveTarget: (_, command) => lookUp(command),
+    isFull: (error) => error === FULL,
+    neverBegan: (error) => error === OVERLOADED,
+    commitWrites: (scope, prepared) => {
+      calls.push(`commit ${prepared.length}`)
+      return d1.commitWrites(scope, prepared)
+    },
+    findCommitted: (scope, changeIds) => {
+      calls.push('find')
+      return d1.findCommitted(scope, changeIds)
+    },
+  }
+  let ids = 0
+  const deps = {
+    clock: () => nowMs,
+    newId: (_: string, atMs: number) => {
+      idTimes.push(atMs)
+      return `evt_${ids++}`
+    },
+    sleep: async (ms: number) => {
+      slept += ms
+      nowMs += ms
+    },
+    writes,
+    enqueueDeliveries: async (_: unknown, customerIds: string[]) => void enqueued.push(...customerIds),
+    onStorageFailure: () => ({ reason: 'unavailable', retryAfterMs: 1_000 }),
+  } as unknown as GateDeps
+  intents = new IntentWatch(SCOPE, core, deps, async (atMs) => void alarms.push(atMs))
+  writer = new GateWriter(SCOPE, core, deps, intents)
+})
+
+describe('a change that was committed', () => {
+  it('enqueues deliveries if there may be subscribers, and only then', async () => {
+    await writer.write(request('c1'))
+    expect(enqueued).toEqual([])
+    hasSubscribers = true
+    await writer.write(request('c2'))
+    expect(enqueued).toEqual(['c2'])
+  })
+})
+
+describe('the clocks', () => {
+  /** Makes D1 refuse writes that are past their deadline by D1's clock. */
+  const refuseLate = () => {
+    d1.commitWrites = async (_, writes) => {
+      const d1Ms = nowMs + d1AheadMs
+      const isLate = writes.every((write) => d1Ms >= write.deadlineMs)
+      const late = { ok: false, failure: { reason: 'unavailable', retryAfterMs: 1 }, late: true } as const
+      return { results: writes.map(() => (isLate ? late : made('c1'))), hasSubscribers, bookmark: 'b1', d1Ms }
+    }
+  }
+
+  it('cost one more attempt when the gate is minutes late, and then none', async () => {
+    d1AheadMs = 5 * 60_000
+    refuseLate()
+    expect(await writer.write(request('c1'))).toMatchObject({ ok: true })
+    expect(await writer.write(request('c1'))).toMatchObject({ ok: true })
+    expect(calls).toEqual(['commit 1', 'commit 1', 'commit 1'])
+  })
+
+  it('count a write that is tried twice once, also in the gate that starts next', async () => {
+    // The count is stored now, so the next gate learns of later writes only from their intents.
+    core.admitWrite('a', 'customers:write', CLOCK, nowMs)
+    d1AheadMs = 5 * 60_000
+    refuseLate()
+    expect(await writer.write(request('c1'))).toMatchObject({ ok: true })
+    expect(calls).toEqual(['commit 1', 'commit 1'])
+    expect(new GateCore(store.open(), () => 0.5, nowMs).usage(nowMs).count).toBe(2)
+  })
+
+  it('give up a write that D1 refuses twice, and send one that was late by the gate’s clock too only once', async () => {
+    d1.commitWrites = async (_, writes) => ({
+      results: writes.map(() => ({ ok: false, failure: { reason: 'unavailable', retryAfterMs: 1 }, late: true })),
+      hasSubscribers,
+      bookmark: 'b1',
+      d1Ms: nowMs,
+    })
+    const unavailable = { ok: false, failure: { reason: 'unavailable' } }
+    expect(await writer.write(request('c1'))).toMatchObject(unavailable)
+    expect(calls).toEqual(['commit 1', 'commit 1'])
+    const commit = d1.commitWrites
+    d1.commitWrites = (...args) => {
+      nowMs += WRITE_DEADLINE_MS
+      return commit(...args)
+    }
+    expect(await writer.write(request('c1'))).toMatchObject(unavailable)
+    expect(calls).toEqual(['commit 1', 'commit 1', 'commit 1'])
+  })
+
+  it('take deadline, stamp and id from D1’s, once it has responded', async () => {
+    d1AheadMs = 30_000
+    const prepared: number[][] = []
+    const commit = d1.commitWrites
+    d1.commitWrites = (scope, writes) => {
+      prepared.push(writes.flatMap((write) => [write.nowMs, write.deadlineMs]))
+      return commit(scope, writes)
+    }
+    await writer.write(request('c1'))
+    nowMs += 500
+    await writer.write(request('c1'))
+    const secondMs = NOON_MS + 30_000 + 500
+    expect(prepared).toEqual([
+      [NOON_MS, NOON_MS + WRITE_DEADLINE_MS],
+      [secondMs, secondMs + WRITE_DEADLINE_MS],
+    ])
+    expect(idTimes.at(-1)).toBe(secondMs)
+  })
+
+  it('give up a batch when D1’s response is past the deadline, for any clock of the gate', async () => {
+    d1.commitWrites = () => Promise.reject(LOST)
+    // D1's clock is behind: when the gate's says that all is decided, D1 may still commit.
+    d1AheadMs = -5_000
+    expect(await writer.write(request('c1'))).toMatchObject({ ok: false })
+    expect(nowMs + d1AheadMs).toBeGreaterThanOrEqual(NOON_MS + WRITE_DEADLINE_MS + INTENT_GRACE_MS)
+    expect(core.nextLookMs(nowMs)).toBeNull()
+  })
+
+  it('leave an intent that D1 may still commit when the alarm fires', async () => {
+    d1.commitWrites = () => Promise.reject(LOST)
+    d1.findCommitted = () => Promise.reject(LOST)
+    await writer.write(request('c1'))
+    const lifeMs = WRITE_DEADLINE_MS + INTENT_GRACE_MS
+    nowMs += lifeMs
+    d1AheadMs = -lifeMs
+    d1.findCommitted = async () => found('b2')
+    await intents.resolveOverdue()
+    expect(core.nextLookMs(nowMs)).toBe(nowMs + lifeMs)
+    nowMs += lifeMs
+    await intents.resolveOverdue()
+    expect(core.nextLookMs(nowMs)).toBeNull()
+  })
+
+  it('set alarms by the gate’s own, and delete them when nothing is under way', async () => {
+    d1AheadMs = 60_000
+    await writer.write(request('c1'))
+    await writer.write(request('c1'))
+    const alarmMs = NOON_MS + WRITE_DEADLINE_MS + INTENT_GRACE_MS
+    expect(alarms).toEqual([alarmMs, null, alarmMs, null])
+  })
+
+  it('set one alarm for a burst', async () => {
+    await Promise.all(Array.from({ length: 200 }, () => writer.write(request('c1'))))
+    expect(alarms).toEqual([NOON_MS + WRITE_DEADLINE_MS + INTENT_GRACE_MS, null])
+  })
+})
+
+describe('when D1 breaks off', () => {
+  it('refuses at once when D1 is overloaded and never began, and leaves nothing under way', async () => {
+    d1.commitWrites = () => Promise.reject(OVERLOADED)
+    expect(await writer.write(request('c1'))).toMatchObject({ ok: false, failure: { reason: 'unavailable' } })
+    expect([slept, calls, core.nextLookMs(nowMs), enqueued]).toEqual([0, ['commit 1'], null, []])
+  })
+
+  it('refuses at once when D1 is full and committed nothing, and leaves nothing under way', async () => {
+    d1.commitWrites = () => Promise.reject(FULL)
+    const both = await Promise.all([writer.write(request('c1')), writer.write(request('c2'))])
+    for (const reply of both) expect(reply).toMatchObject({ ok: false, failure: { reason: 'insufficient_storage' } })
+    expect([slept, core.nextLookMs(nowMs), enqueued]).toEqual([0, null, []])
+    expect(calls).not.toContain('find')
+  })
+
+  it('returns a change that is found as made, at the bookmark of the look-up', async () => {
+    d1.commitWrites = async (_, [write]) => {
+      d1.findCommitted = async () => found('b7', [write?.changeId ?? '', made('c1')])
+      throw LOST
+    }
+    expect(await writer.write(request('c1'))).toMatchObject({ ok: true, customer: { id: 'c1' }, bookmark: 'b7' })
+    expect([slept, core.nextLookMs(nowMs)]).toEqual([0, null])
+    expect(enqueued).toEqual(['c1'])
+  })
+
+  it('gives up a change that is not found only when it can no longer be committed', async () => {
+    d1.commitWrites = () => Promise.reject(LOST)
+    expect(await writer.write(request('c1'))).toMatchObject({ ok: false, failure: { reason: 'unavailable' } })
+    expect(slept).toBe(WRITE_DEADLINE_MS + INTENT_GRACE_MS)
+    expect([calls, core.nextLookMs(nowMs)]).toEqual([['commit 1', 'find', 'find'], null])
+  })
+
+  it('keeps the intent while D1 is away, and looks again until D1 responds', async () => {
+    d1.commitWrites = () => Promise.reject(LOST)
+    d1.findCommitted = () => Promise.reject(LOST)
+    expect(await writer.write(request('c1'))).toMatchObject({ ok: false, failure: { reason: 'unavailable' } })
+    const overdueMs = NOON_MS + WRITE_DEADLINE_MS + INTENT_GRACE_MS
+    expect(alarms).toEqual([overdueMs])
+    nowMs = overdueMs
+    await intents.resolveOverdue()
+    expect(alarms[1]).toBe(overdueMs + 30_000)
+    nowMs = overdueMs + 30_000
+    d1.findCommitted = async () => found('b9')
+    await intents.resolveOverdue()
+    expect([core.nextLookMs(nowMs), alarms.length]).toEqual([null, 2])
+  })
+})
+
+describe('after a long failure of D1', () => {
+  it('looks up no more writes in an alarm than an invocation may, and continues in the next one', async () => {
+    const deadlineMs = nowMs + WRITE_DEADLINE_MS
+    for (let at = 0; at < 1_000; at++)
+      core.beginWrite({ tags: [`c${at}`], changeId: `evt_${at}`, deadlineMs, tickets: [] }, nowMs)
+    const found: number[] = []
+    for (nowMs = deadlineMs + INTENT_GRACE_MS; core.nextLookMs(nowMs) !== null; nowMs = alarms.at(-1) ?? nowMs) {
+      calls = []
+      await intents.resolveOverdue()
+      found.push(calls.length)
+    }
+    expect(found).toEqual([400, 400, 200])
+  })
+})
+
+describe('a write that waited for its turn', () => {
+  it('is not committed when the tenant was suspended or the key revoked meanwhile', async () => {
+    let release = () => {}
+    const slow = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const commit = d1.commitWrites
+    d1.commitWrites = async (scope, writes) => {
+      await slow
+      return commit(scope, writes)
+    }
+    const first = writer.write(request('c1'))
+    const second = writer.write(request('c2'))
+    core.setPolicy(policyOf({ version: 2, status: 'suspended' }), [], nowMs)
+    let isIdle = false
+    const idle = writer.idle().then(() => {
+      isIdle = true
+    })
+    await Promise.resolve()
+    expect(isIdle).toBe(false)
+    release()
+    expect(await first).toMatchObject({ ok: true })
+    expect(await second).toMatchObject({ ok: false, failure: { reason: 'unauthorized' } })
+    await idle
+    expect(calls).toEqual(['commit 1'])
+  })
+})
+
+describe('an upsert whose customer is archived, and made anew by another, after every look-up', () => {
+  it('is made all the same, in a turn of its own', async () => {
+    let holder: string | null = 'c1'
+    let rivals = 0
+    const rival = (command: Command) => void writer.write(request('', { command, requestId: `rival ${rivals++}` }))
+    lookUp = async (command) => {
+      if (command.kind !== 'upsert') return { ok: true, command }
+      const { externalId, changes, ifVersion } = command
+      const found = holder
+      // Each rival is sent before the upsert can join the queue.
+      if (found !== null) {
+        rival({ kind: 'archive', target: { id: found }, ifVersion: null })
+        return { ok: true, command: { kind: 'update', target: { id: found, externalId }, changes, ifVersion } }
+      }
+      rival({ kind: 'create', id: `made by rival ${rivals}`, fields: { externalId }, ifExists: 'return' })
+      return { ok: true, command }
+    }
+    const moved = { ok: false, failure: { reason: 'unavailable', retryAfterMs: 1 }, targetMoved: true } as const
+    const commitOne = ({ command }: PreparedWrite): CommitResult => {
+      switch (command.kind) {
+        case 'archive':
+          if (holder === command.target.id) holder = null
+          return made(command.target.id ?? '')
+        case 'update':
+          return holder === command.target.id ? made(holder ?? '') : moved
+        case 'upsert':
+          if (holder !== null) return moved
+          holder = command.id
+          return { ...made(command.id), effect: 'created' }
+        case 'create':
+          holder ??= command.id
+          return made(holder)
+        default:
+          throw new Error('unexpected')
+      }
+    }
+    d1.commitWrites = async (_, writes) => ({
+      results: writes.map(commitOne),
+      hasSubscribers,
+      bookmark: 'b',
+      d1Ms: nowMs,
+    })
+    const upsert = { kind: 'upsert', id: 'new', externalId: 'a', changes: { name: 'A' }, ifVersion: null } as const
+    for (let round = 0; round < 4; round++) {
+      const reply = await writer.write(request('', { command: upsert }))
+      expect(reply).toMatchObject({ ok: true })
+    }
+    expect(rivals).toBeGreaterThan(4)
+  })
+})

@@ -1,0 +1,15 @@
+/** Bounds the work before the first request: the size of the bundle, and the function calls of a start. */
+import { expect, it } from 'vitest'
+import { measureBundle } from '../../../bench/size.ts'
+
+const GZIP_KIB_MAX = 250
+/** A start that made 28,824 calls took 41 ms of CPU. Cloudflare refuses a Worker whose start takes a second. */
+const START_CALLS_MAX = 35_000
+
+it(`deploys a bundle under ${GZIP_KIB_MAX} KiB gzipped, which starts in fewer than ${START_CALLS_MAX} function calls`, () => {
+  const { gzipKib, startCalls } = measureBundle()
+  expect(gzipKib).toBeGreaterThan(50)
+  expect(gzipKib).toBeLessThan(GZIP_KIB_MAX)
+  expect(startCalls).toBeGreaterThan(1_000)
+  expect(startCalls).toBeLessThan(START_CALLS_MAX)
+})

@@ -1,0 +1,26 @@
+/**
+ * The rows that each operation writes, as Cloudflare bills them. The tests named beside each measure them in a real D1 or Durable
+ * Object, and the bill in docs/ is made from them (`npm run docs`), so a number that changes changes the page.
+ */
+
+/** `test/workers/storage/costs.test.ts`. */
+export const CHANGE_ROWS = {
+  create: 5,
+  'create with e-mail, parent, integration': 8,
+  'create, external id taken, answered with its customer': 0,
+  'update of a name': 3,
+  'update that changes nothing': 0,
+  'update of metadata': 3,
+  'update of the status': 5,
+  'update of the e-mail address': 4,
+  'update of the external id': 6,
+  'update of the parent': 6,
+  archive: 5,
+  restore: 7,
+} as const
+
+/** `test/workers/events/costs.test.ts`: the rows of a change for each endpoint that wants it, and the rows of attempts. */
+export const WEBHOOK_ROWS = { queued: 4, delivered: 5, failed: 7, hurried: 3 } as const
+
+/** `test/workers/storage/gate-rows.test.ts`: the rows of a gate for a batch of changes, for its alarm, and each time it saves its state. */
+export const GATE_ROWS = { insert: 1, settle: 1, prune: 1, state: 1 } as const

@@ -1,0 +1,39 @@
+/** Bindings and secrets: which of them a deployment refuses to start without, and which it can lack. */
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import example from '../../.dev.vars.example?raw'
+import { createApp } from '../../src/app.ts'
+import { services } from '../../src/composition/services.ts'
+import { readEnv } from '../../src/env.ts'
+import { newCustomer, newTenant, ORIGIN } from './support/roster.ts'
+
+const bindings = (given: object) => ({ ...env, ALLOW_LOCAL_WEBHOOKS: 'false', ...given }) as Cloudflare.Env
+
+describe('the secrets of .dev.vars.example', () => {
+  const secrets = [...example.matchAll(/^(ADMIN_KEYS|SIGNING_SECRETS)=(.+)$/gm)]
+
+  it.each(secrets.map(([, name = '', value = '']) => [name, value]))(
+    '%s is accepted in development only',
+    (name, value) => {
+      for (const text of [value, `another-secret-of-24-letters,${value}`]) {
+        for (const DEPLOYED of ['true', '', undefined]) {
+          expect(() => readEnv(bindings({ [name]: text, DEPLOYED }))).toThrow(/its value from \.dev\.vars\.example/)
+        }
+        expect(readEnv(bindings({ [name]: text, DEPLOYED: 'false' }))).toBeDefined()
+      }
+    },
+  )
+
+  it('are two', () => expect(secrets).toHaveLength(2))
+})
+
+it('serves without Analytics Engine, and counts nothing', async () => {
+  const { live } = await newTenant()
+  const { id } = await newCustomer(live.key)
+  const without = bindings({ ANALYTICS: undefined, DEPLOYED: 'true' })
+  expect(readEnv(without).analytics).toBeNull()
+  const headers = { authorization: `Bearer ${live.key}` }
+  const context = { waitUntil() {}, passThroughOnException() {}, props: {} } as unknown as ExecutionContext
+  const answer = await createApp(services).request(`${ORIGIN}/v1/customers/${id}`, { headers }, without, context)
+  expect(answer.status).toBe(200)
+})

@@ -1,0 +1,67 @@
+/**
+ * `/readyz` reports to any caller whether D1, KV and the gates answer, without the cause of a failure and without load
+ * behind it.
+ */
+import { env } from 'cloudflare:workers'
+import { describe, expect, it } from 'vitest'
+import { createApp } from '../../../src/app.ts'
+import { services } from '../../../src/composition/services.ts'
+import { expectAsDocumented } from '../support/documented.ts'
+import { call, ORIGIN } from '../support/roster.ts'
+
+const ALL_OK = { d1: 'ok', kv: 'ok', gate: 'ok' }
+
+function appWith(probe: (typeof services)['probe'], clock = services.clock) {
+  const app = createApp({ ...services, probe, clock, sleep: () => new Promise((resolve) => setTimeout(resolve, 50)) })
+  return async () => {
+    const answer = await app.request(`${ORIGIN}/readyz`, {}, env)
+    const text = await answer.text()
+    const { status, headers } = answer
+    expectAsDocumented('GET', '/readyz', { status, headers, text, body: JSON.parse(text) })
+    return { status, headers, body: JSON.parse(text) }
+  }
+}
+
+describe('GET /readyz', () => {
+  it('reports that D1, KV and a gate answered, to a caller without a key', async () => {
+    const { status, body } = await call('GET', '/readyz')
+    expect([status, body]).toEqual([200, { status: 'ready', checks: ALL_OK }])
+  })
+
+  it.each(['d1', 'kv', 'gate'] as const)('answers 503 naming %s when that fails, without the cause', async (broken) => {
+    const sendProbe = appWith(async (_env, name) => {
+      if (name === broken) throw new Error('secret cause')
+    })
+    const { status, body, headers } = await sendProbe()
+    expect([status, body]).toEqual([503, { status: 'not_ready', checks: { ...ALL_OK, [broken]: 'failed' } }])
+    expect(headers.get('retry-after')).toBe('1')
+    expect(JSON.stringify(body)).not.toContain('secret')
+  })
+
+  it('does not wait for a part that never answers', async () => {
+    const sendProbe = appWith((_env, name) => (name === 'kv' ? new Promise(() => undefined) : Promise.resolve()))
+    expect((await sendProbe()).body.checks).toEqual({ ...ALL_OK, kv: 'failed' })
+  })
+
+  it('probes once a second, however often it is requested', async () => {
+    let nowMs = 1_000_000
+    let probes = 0
+    const sendProbe = appWith(
+      async () => {
+        probes++
+      },
+      () => nowMs,
+    )
+    for (let at = 0; at < 5; at++) await sendProbe()
+    expect(probes).toBe(3)
+    nowMs += 1_000
+    await sendProbe()
+    expect(probes).toBe(6)
+  })
+
+  it('fails when the migrations are missing', async () => {
+    const db = { prepare: (sql: string) => env.DB.prepare(sql.replace('tenants', 'no_such_table')) }
+    const bindings = { ...env, DB: db } as unknown as Cloudflare.Env
+    await expect(services.probe(bindings, 'd1')).rejects.toThrow('no such table')
+  })
+})

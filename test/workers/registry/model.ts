@@ -1,0 +1,344 @@
+/**
+ * The registry in its simplest form: a Map of customers, the former external ids, the events, and the answers of keyed
+ * requests. One operation after the other, every rule in the order in which the contract names it. Shares no code with the
+ * registry, only the types of its commands; callers.ts knows how an API expresses them.
+ */
+import type { CustomerChanges, ParentReference } from '../../../src/registry/customer.ts'
+import type { Failure } from '../../../src/registry/errors.ts'
+import type { Effect, Target } from '../../../src/registry/ports.ts'
+import {
+  type Answer,
+  blankCustomer,
+  emptied,
+  isSame,
+  type ModelCustomer,
+  type ModelEvent,
+  merged,
+  type Outcome,
+  type Receipt,
+  type Request,
+  type State,
+  TEXTS,
+} from './model-types.ts'
+
+const LEVELS_MAX = 10
+const METADATA_KEYS_MAX = 50
+
+class Refusal extends Error {
+  readonly failure: Failure
+  constructor(failure: Failure) {
+    super(failure.reason)
+    this.failure = failure
+  }
+}
+
+export class Model {
+  readonly customers = new Map<string, ModelCustomer>()
+  readonly aliases = new Map<string, string>()
+  readonly events: ModelEvent[] = []
+  readonly answers = new Map<string, Answer>()
+  readonly receipts = new Map<string, Receipt>()
+
+  /** Returns a copy that changes independently. The values in the maps are replaced, never changed. */
+  copy(): Model {
+    const copy = new Model()
+    for (const [id, customer] of this.customers) copy.customers.set(id, customer)
+    for (const [externalId, id] of this.aliases) copy.aliases.set(externalId, id)
+    for (const [key, answer] of this.answers) copy.answers.set(key, answer)
+    for (const [id, receipt] of this.receipts) copy.receipts.set(id, receipt)
+    copy.events.push(...this.events)
+    return copy
+  }
+
+  /** Applies the request, or returns its former answer. `newId`: the id of the customer, if one is created. */
+  apply(request: Request, newId: string): Outcome {
+    const { key, fingerprint } = request
+    const before = key === null ? undefined : this.answers.get(key)
+    if (before) {
+      if (before.fingerprint === fingerprint) return { ...before.outcome, replayed: true }
+      return { ok: false, failure: { reason: 'idempotency_mismatch' }, replayed: false }
+    }
+    const outcome = this.#outcome(request, newId)
+    if (key === null) return outcome
+    const about = outcome.ok ? outcome.customer.id : 'customerId' in outcome.failure ? outcome.failure.customerId : null
+    this.answers.set(key, { fingerprint, outcome, about })
+    return outcome
+  }
+
+  /** Returns the customer as readers find it: archived ones too, erased ones not. */
+  byId(id: string): ModelCustomer | null {
+    const customer = this.customers.get(id)
+    return customer && !customer.erased ? customer : null
+  }
+
+  byExternalId(externalId: string): ModelCustomer | null {
+    return this.#holder(externalId) ?? this.customers.get(this.aliases.get(externalId) ?? '') ?? null
+  }
+
+  childrenOf(id: string): ModelCustomer[] {
+    return this.#live().filter(({ parentId }) => parentId === id)
+  }
+
+  /** Returns the customers newest first. */
+  list(): ModelCustomer[] {
+    return this.#live().sort((a, b) => (a.id < b.id ? 1 : -1))
+  }
+
+  state(): State {
+    const all = [...this.customers.values()].filter(({ erased }) => !erased)
+    const count = (is: (customer: ModelCustomer) => boolean) => all.filter(is).length
+    const events: Record<string, ModelEvent[]> = {}
+    for (const happened of this.events) events[happened.customerId] = [...(events[happened.customerId] ?? []), happened]
+    return {
+      customers: Object.fromEntries(this.customers),
+      aliases: Object.fromEntries(this.aliases),
+      integrations: Object.fromEntries(
+        this.#live().flatMap(({ id, integrations }) => integrations.map((each) => [`${each.provider} ${each.id}`, id])),
+      ),
+      counts: {
+        published: count(({ archived, status }) => !archived && status === 'published'),
+        draft: count(({ archived, status }) => !archived && status === 'draft'),
+        archived: count(({ archived }) => archived),
+      },
+      events,
+      answers: {
+        stored: this.answers.size,
+        blank: [...this.answers.values()].filter(({ fingerprint }) => fingerprint === '').length,
+      },
+    }
+  }
+
+  #outcome(request: Request, newId: string): Outcome {
+    try {
+      return { ...this.#do(request, newId), ok: true, replayed: false }
+    } catch (error) {
+      if (error instanceof Refusal) return { ok: false, failure: error.failure, replayed: false }
+      throw error
+    }
+  }
+
+  #do(request: Request, newId: string): { effect: Effect; customer: ModelCustomer; receipt?: Receipt | undefined } {
+    const { operation } = request
+    switch (operation.kind) {
+      case 'create':
+        return this.#create(request, newId, operation.fields, operation.ifExists)
+      case 'upsert': {
+        const { externalId, changes, ifVersion } = operation
+        const found = this.byExternalId(externalId)
+        if (found) return this.#update(request, found, changes, ifVersion)
+        if (ifVersion !== null) throw new Refusal({ reason: 'version_conflict', currentVersion: 0 })
+        return this.#create(request, newId, { ...changes, externalId }, 'fail')
+      }
+      case 'update':
+        return this.#update(request, this.#target(operation.target), operation.changes, operation.ifVersion)
+      case 'archive':
+        return this.#archive(request, this.#target(operation.target), operation.ifVersion)
+      case 'restore':
+        return this.#restore(request, this.#target(operation.target), operation.changes ?? {}, operation.ifVersion)
+      case 'erase':
+        return this.#erase(request, operation.target.id ?? '', operation.ifVersion)
+    }
+  }
+
+  #create(
+    request: Request,
+    id: string,
+    fields: CustomerChanges & { externalId: string },
+    ifExists: 'fail' | 'return',
+  ): { effect: Effect; customer: ModelCustomer } {
+    const holder = this.#holder(fields.externalId)
+    if (holder && ifExists === 'return') return { effect: 'unchanged', customer: holder }
+    if (holder) throw taken(holder)
+    const blank = blankCustomer(id, request.actor)
+    const customer = { ...this.#changed(blank, fields), version: 1 }
+    if (customer.parentId !== null) this.#requireParent(customer)
+    this.#requireIntegrations(customer)
+    this.aliases.delete(customer.externalId)
+    return { effect: 'created', customer: this.#keep(request, 'customer.created', null, customer) }
+  }
+
+  #update(request: Request, customer: ModelCustomer, changes: CustomerChanges, ifVersion: number | null) {
+    if (customer.archived) throw new Refusal({ reason: 'archived', customerId: customer.id })
+    requireVersion(customer, ifVersion)
+    const changed = this.#changed(customer, changes)
+    if (isSame(changed, customer)) return { effect: 'unchanged' as const, customer }
+    if (changed.parentId !== null && changed.parentId !== customer.parentId) this.#requireParent(changed)
+    requireMetadata(changed)
+    if (changed.externalId !== customer.externalId) {
+      const holder = this.#holder(changed.externalId)
+      if (holder) throw taken(holder)
+      this.#requireIntegrations(changed)
+      this.aliases.delete(changed.externalId)
+      this.aliases.set(customer.externalId, customer.id)
+    } else this.#requireIntegrations(changed)
+    return { effect: 'updated' as const, customer: this.#next(request, 'customer.updated', customer, changed) }
+  }
+
+  #archive(request: Request, customer: ModelCustomer, ifVersion: number | null) {
+    if (customer.archived) throw notFound()
+    requireVersion(customer, ifVersion)
+    this.#requireNoChildren(customer)
+    this.#forgetAliases(customer.id)
+    const archived = this.#next(request, 'customer.archived', customer, { ...customer, archived: true })
+    return { effect: 'archived' as const, customer: archived }
+  }
+
+  #restore(request: Request, customer: ModelCustomer, changes: CustomerChanges, ifVersion: number | null) {
+    if (!customer.archived) return this.#update(request, customer, changes, ifVersion)
+    requireVersion(customer, ifVersion)
+    const parentId = this.customers.get(customer.parentId ?? '')?.erased ? null : customer.parentId
+    const changed = { ...this.#changed({ ...customer, parentId }, changes), archived: false }
+    if (changed.parentId !== null) this.#requireParent(changed)
+    requireMetadata(changed)
+    const holder = this.#holder(changed.externalId)
+    if (holder) throw taken(holder)
+    this.#requireIntegrations(changed)
+    this.aliases.delete(changed.externalId)
+    const restored = this.#next(request, 'customer.restored', customer, changed)
+    return { effect: 'restored' as const, customer: restored }
+  }
+
+  #erase(request: Request, id: string, ifVersion: number | null) {
+    const customer = this.customers.get(id)
+    if (!customer) throw notFound()
+    if (customer.erased) return { effect: 'unchanged' as const, customer, receipt: this.receipts.get(id) }
+    requireVersion(customer, ifVersion)
+    if (!customer.archived) this.#requireNoChildren(customer)
+    const own = this.events.filter(({ customerId }) => customerId === id)
+    const receipt: Receipt = {
+      erasedBy: request.actor,
+      rows: {
+        customers: 1,
+        events: own.length,
+        aliases: [...this.aliases.values()].filter((of) => of === id).length,
+        integrations: customer.archived ? 0 : customer.integrations.length,
+        idempotencyRecords: [...this.answers.values()].filter(({ about }) => about === id).length,
+      },
+    }
+    for (const [at, happened] of this.events.entries()) {
+      if (happened.customerId !== id) continue
+      this.events[at] = { ...happened, before: null, reason: null, after: emptied(happened.after) }
+    }
+    this.#forgetAliases(id)
+    for (const [key, answer] of this.answers)
+      if (answer.about === id) this.answers.set(key, { ...answer, fingerprint: '' })
+    this.receipts.set(id, receipt)
+    const erased = this.#next(request, 'customer.erased', customer, emptied({ ...customer, archived: true }))
+    this.customers.set(id, { ...erased, erased: true })
+    return { effect: 'erased' as const, customer: erased, receipt }
+  }
+
+  #target(target: Target): ModelCustomer {
+    const named = target.externalId === undefined ? null : this.byExternalId(target.externalId)
+    if (target.externalId !== undefined && !named) throw notFound()
+    if (named && target.id !== undefined && target.id !== named.id) throw new Refusal({ reason: 'targets_disagree' })
+    const customer = named ?? this.byId(target.id ?? '')
+    if (!customer) throw notFound()
+    return customer
+  }
+
+  /** Returns the customer with the changes in it. An unknown parent stays a name that no customer has. */
+  #changed(customer: ModelCustomer, changes: CustomerChanges): ModelCustomer {
+    const changed = { ...customer }
+    for (const field of TEXTS) if (changes[field] !== undefined) changed[field] = changes[field]
+    if (changes.externalId !== undefined) changed.externalId = changes.externalId
+    if (changes.timezone !== undefined) changed.timezone = changes.timezone ?? 'UTC'
+    if (changes.status !== undefined) changed.status = changes.status
+    if (changes.integrations !== undefined) changed.integrations = changes.integrations
+    if (changes.parent !== undefined) changed.parentId = this.#parentId(changes.parent)
+    if (changes.profile !== undefined) changed.profile = merged(customer.profile, changes.profile)
+    if (changes.metadata !== undefined) {
+      changed.metadata =
+        'replace' in changes.metadata
+          ? changes.metadata.replace
+          : (merged(customer.metadata, changes.metadata.merge) as Record<string, string>)
+    }
+    return changed
+  }
+
+  #parentId(parent: ParentReference | null): string | null {
+    if (parent === null) return null
+    return 'id' in parent ? parent.id : (this.#holder(parent.externalId)?.id ?? '')
+  }
+
+  #requireParent({ id, parentId }: ModelCustomer): void {
+    const parent = this.customers.get(parentId ?? '')
+    if (!parent || parent.archived) throw new Refusal({ reason: 'parent_not_found' })
+    const above: string[] = []
+    for (let at: string | null = parent.id; at !== null; at = this.customers.get(at)?.parentId ?? null) {
+      if (at === id) throw new Refusal({ reason: 'parent_cycle' })
+      above.push(at)
+    }
+    if (above.length + 1 + this.#levelsBelow(id) > LEVELS_MAX) {
+      throw new Refusal({ reason: 'parent_too_deep', levelsMax: LEVELS_MAX })
+    }
+  }
+
+  #levelsBelow(id: string): number {
+    return Math.max(0, ...this.childrenOf(id).map((child) => 1 + this.#levelsBelow(child.id)))
+  }
+
+  #requireIntegrations({ id, integrations }: ModelCustomer): void {
+    const isTheirs = (theirs: ModelCustomer) =>
+      theirs.integrations.some((each) =>
+        integrations.some((own) => own.provider === each.provider && own.id === each.id),
+      )
+    if (this.#live().some((other) => other.id !== id && isTheirs(other))) {
+      throw new Refusal({ reason: 'integration_taken' })
+    }
+  }
+
+  #requireNoChildren({ id }: ModelCustomer): void {
+    if (this.childrenOf(id).length > 0) throw new Refusal({ reason: 'has_children' })
+  }
+
+  #holder(externalId: string): ModelCustomer | undefined {
+    return this.#live().find((customer) => customer.externalId === externalId)
+  }
+
+  #live(): ModelCustomer[] {
+    return [...this.customers.values()].filter(({ archived }) => !archived)
+  }
+
+  #forgetAliases(id: string): void {
+    for (const [externalId, of] of this.aliases) if (of === id) this.aliases.delete(externalId)
+  }
+
+  #next(request: Request, type: string, before: ModelCustomer, after: ModelCustomer): ModelCustomer {
+    return this.#keep(request, type, before, { ...after, version: before.version + 1, updatedBy: request.actor })
+  }
+
+  #keep(
+    { actor, requestId, reason }: Request,
+    type: string,
+    before: ModelCustomer | null,
+    after: ModelCustomer,
+  ): ModelCustomer {
+    const { id: customerId, version } = after
+    const isErasure = type === 'customer.erased'
+    const receipt = (isErasure && this.receipts.get(customerId)) || null
+    const event = { type, customerId, version, actor, requestId, reason, receipt }
+    this.customers.set(customerId, after)
+    this.events.push({ ...event, before: isErasure ? null : before, after })
+    return after
+  }
+}
+
+function requireVersion({ version }: ModelCustomer, ifVersion: number | null): void {
+  if (ifVersion !== null && ifVersion !== version) {
+    throw new Refusal({ reason: 'version_conflict', currentVersion: version })
+  }
+}
+
+function requireMetadata({ metadata }: ModelCustomer): void {
+  if (Object.keys(metadata).length <= METADATA_KEYS_MAX) return
+  throw new Refusal({ reason: 'metadata_too_many_keys', keysMax: METADATA_KEYS_MAX })
+}
+
+function taken({ externalId, id }: ModelCustomer): Refusal {
+  return new Refusal({ reason: 'external_id_taken', externalId, customerId: id })
+}
+
+function notFound(): Refusal {
+  return new Refusal({ reason: 'not_found', resource: 'customer' })
+}

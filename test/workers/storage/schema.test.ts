@@ -1,0 +1,352 @@
+import { env } from 'cloudflare:workers'
+import { getTableColumns, getTableName } from 'drizzle-orm'
+import type { SQLiteTable } from 'drizzle-orm/sqlite-core'
+import { describe, expect, it } from 'vitest'
+import * as ownTables from '../../../src/storage/schema/tables.ts'
+import * as tenantTables from '../../../src/storage/schema/tenant-tables.ts'
+import * as outboxTables from '../../../src/storage/schema/webhook-tables.ts'
+
+const tables = { ...ownTables, ...tenantTables, ...outboxTables }
+
+/** Returns the schema of the migrations without quoting and spacing, in which tools differ, in lines that a diff can show. */
+async function schema(type: 'table' | 'index' | 'trigger'): Promise<string> {
+  const { results } = await env.DB.prepare(
+    `SELECT sql FROM sqlite_master WHERE type = ? AND sql IS NOT NULL AND name NOT LIKE 'sqlite%'
+       AND name NOT LIKE '\\_cf%' ESCAPE '\\' AND name <> 'd1_migrations' ORDER BY name`,
+  )
+    .bind(type)
+    .all<{ sql: string }>()
+  return results.map(({ sql }) => lines(sql)).join('\n')
+}
+
+function lines(sql: string): string {
+  const plain = sql
+    .replaceAll(/--.*/g, '')
+    .replaceAll(/[`"]/g, '')
+    .replaceAll(/\s+/g, ' ')
+    .replaceAll(/ ?([(),]) ?/g, '$1')
+  if (!plain.startsWith('CREATE TABLE')) return plain.replaceAll(/(; |BEGIN )/g, '$1\n  ').replaceAll(/ +\n/g, '\n')
+  let depth = 0
+  const broken = Array.from(plain, (char) => {
+    if (char === '(') depth++
+    if (char === ')') depth--
+    return (char === ',' && depth === 1) || (char === '(' && depth === 1) ? `${char}\n  ` : char
+  })
+  return broken.join('')
+}
+
+describe('the schema that the migrations make', () => {
+  it('has these tables', async () => {
+    expect(await schema('table')).toMatchInlineSnapshot(`
+      "CREATE TABLE admin_audit(
+        id text PRIMARY KEY NOT NULL,
+        type text NOT NULL,
+        tenant_id text NOT NULL,
+        key_id text,
+        actor text NOT NULL,
+        request_id text,
+        reason text,
+        before text,
+        after text,
+        created_at integer NOT NULL)WITHOUT ROWID
+      CREATE TABLE api_keys(
+        tenant_id text NOT NULL,
+        id text NOT NULL,
+        mode text NOT NULL,
+        name text NOT NULL,
+        secret_hash text NOT NULL,
+        scopes text NOT NULL,
+        created_at integer NOT NULL,
+        expires_at integer,
+        revoked_at integer,
+        rotated_from text,
+        PRIMARY KEY(tenant_id,id),
+        FOREIGN KEY(tenant_id)REFERENCES tenants(id)ON UPDATE no action ON DELETE no action,
+        CONSTRAINT api_keys_mode CHECK(mode IN('live','test')))WITHOUT ROWID
+      CREATE TABLE customer_aliases(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        external_id text NOT NULL,
+        customer_id text NOT NULL,
+        PRIMARY KEY(tenant_id,mode,external_id))WITHOUT ROWID
+      CREATE TABLE customer_counts(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        status text NOT NULL,
+        count integer NOT NULL,
+        PRIMARY KEY(tenant_id,mode,status))WITHOUT ROWID
+      CREATE TABLE customers(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        id text NOT NULL,
+        external_id text NOT NULL,
+        name text,
+        email text,
+        email_ascii text,
+        contact text,
+        address_line1 text,
+        address_line2 text,
+        address_city text,
+        address_state text,
+        address_postal_code text,
+        address_country text,
+        timezone text NOT NULL,
+        parent_id text,
+        metadata text NOT NULL,
+        integrations text NOT NULL,
+        profile text NOT NULL,
+        status text NOT NULL,
+        archived_at integer,
+        erased_at integer,
+        version integer NOT NULL,
+        created_at integer NOT NULL,
+        updated_at integer NOT NULL,
+        created_by text NOT NULL,
+        updated_by text NOT NULL,
+        change_id text NOT NULL,
+        change_request_id text,
+        change_reason text,
+        change_onboarding text,
+        folded text DEFAULT '{}' NOT NULL,
+        PRIMARY KEY(tenant_id,mode,id),
+        FOREIGN KEY(tenant_id)REFERENCES tenants(id)ON UPDATE no action ON DELETE no action,
+        FOREIGN KEY(tenant_id,mode,parent_id)REFERENCES customers(tenant_id,mode,id)ON UPDATE no action ON DELETE no action,
+        CONSTRAINT customers_mode CHECK(mode IN('live','test')),
+        CONSTRAINT customers_status CHECK(status IN('published','draft')),
+        CONSTRAINT customers_external_id_length CHECK(length(external_id)BETWEEN 1 AND 255),
+        CONSTRAINT customers_not_own_parent CHECK(parent_id IS NULL OR parent_id <> id))WITHOUT ROWID
+      CREATE TABLE deployment(
+        id integer PRIMARY KEY NOT NULL,
+        data_epoch integer NOT NULL,
+        CONSTRAINT deployment_one_row CHECK(id = 1))
+      CREATE TABLE erasures(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        customer_id text NOT NULL,
+        kv_keys text,
+        due_at integer NOT NULL,
+        PRIMARY KEY(tenant_id,mode,customer_id))WITHOUT ROWID
+      CREATE TABLE events(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        id text NOT NULL,
+        type text NOT NULL,
+        customer_id text NOT NULL,
+        version integer NOT NULL,
+        actor text NOT NULL,
+        request_id text,
+        reason text,
+        before text,
+        after text NOT NULL,
+        detail text,
+        created_at integer NOT NULL,
+        PRIMARY KEY(tenant_id,mode,id))WITHOUT ROWID
+      CREATE TABLE idempotency_records(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        key text NOT NULL,
+        fingerprint text NOT NULL,
+        customer_id text,
+        change_id text,
+        effect text,
+        failure text,
+        sealed text,
+        expires_at integer NOT NULL,
+        PRIMARY KEY(tenant_id,mode,key))WITHOUT ROWID
+      CREATE TABLE integration_mappings(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        provider text NOT NULL,
+        entity_id text NOT NULL,
+        customer_id text NOT NULL,
+        PRIMARY KEY(tenant_id,mode,provider,entity_id))WITHOUT ROWID
+      CREATE TABLE onboarding_runs(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        customer_id text NOT NULL,
+        workflow text NOT NULL,
+        steps text NOT NULL,
+        progress text NOT NULL,
+        status text NOT NULL,
+        due_at integer NOT NULL,
+        created_at integer NOT NULL,
+        finished_at integer,
+        PRIMARY KEY(tenant_id,mode,customer_id),
+        CONSTRAINT onboarding_runs_status CHECK(status IN('pending','running','completed','failed')))WITHOUT ROWID
+      CREATE TABLE settings(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        name text NOT NULL,
+        value text NOT NULL,
+        secrets text NOT NULL,
+        version integer NOT NULL,
+        updated_at integer NOT NULL,
+        updated_by text NOT NULL,
+        PRIMARY KEY(tenant_id,mode,name))WITHOUT ROWID
+      CREATE TABLE tenants(
+        id text PRIMARY KEY NOT NULL,
+        company_name text NOT NULL,
+        contact_email text NOT NULL,
+        tier text NOT NULL,
+        status text NOT NULL,
+        requests_per_second integer NOT NULL,
+        burst integer NOT NULL,
+        annual_commitment integer NOT NULL,
+        annual_validation_limit integer NOT NULL,
+        contract_start integer,
+        contract_end integer,
+        metadata text NOT NULL,
+        created_at integer NOT NULL,
+        updated_at integer NOT NULL,
+        version integer NOT NULL,
+        policy_version integer NOT NULL,
+        policy_applied_version integer DEFAULT 0 NOT NULL,
+        folded text DEFAULT '{}' NOT NULL,
+        deleted_at integer,
+        CONSTRAINT tenants_tier CHECK(tier IN('starter','growth','scale','enterprise','custom')),
+        CONSTRAINT tenants_status CHECK(status IN('active','suspended')),
+        CONSTRAINT tenants_limits CHECK(requests_per_second > 0 AND burst > 0),
+        CONSTRAINT tenants_contract CHECK(contract_end IS NULL OR contract_start IS NULL OR contract_end >= contract_start))WITHOUT ROWID
+      CREATE TABLE webhook_attempts(
+        delivery_id integer NOT NULL,
+        number integer NOT NULL,
+        at integer NOT NULL,
+        duration_ms integer NOT NULL,
+        status_code integer,
+        error text,
+        answer text,
+        PRIMARY KEY(delivery_id,number))WITHOUT ROWID
+      CREATE TABLE webhook_deliveries(
+        id integer PRIMARY KEY NOT NULL,
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        endpoint_id text NOT NULL,
+        event_id text NOT NULL,
+        customer_id text NOT NULL,
+        status text NOT NULL,
+        claims integer NOT NULL,
+        next_attempt_at integer NOT NULL,
+        created_at integer NOT NULL,
+        finished_at integer,
+        awaits_retry integer DEFAULT false NOT NULL,
+        CONSTRAINT webhook_deliveries_status CHECK(status IN('pending','delivered','failed')))
+      CREATE TABLE webhook_endpoints(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        id text NOT NULL,
+        url text NOT NULL,
+        description text NOT NULL,
+        event_types text,
+        enabled integer NOT NULL,
+        disabled_reason text,
+        secrets text NOT NULL,
+        failing_since integer,
+        created_at integer NOT NULL,
+        updated_at integer NOT NULL,
+        created_by text NOT NULL,
+        version integer NOT NULL,
+        PRIMARY KEY(tenant_id,mode,id))WITHOUT ROWID"
+    `)
+  })
+
+  it('has these indexes and no other: each is a paid row for every write that changes it', async () => {
+    expect(await schema('index')).toMatchInlineSnapshot(`
+      "CREATE INDEX customer_aliases_customer ON customer_aliases(tenant_id,mode,customer_id)
+      CREATE INDEX customers_email ON customers(tenant_id,mode,coalesce(email_ascii,email)COLLATE NOCASE)WHERE email IS NOT NULL
+      CREATE UNIQUE INDEX customers_external_id ON customers(tenant_id,mode,external_id)WHERE archived_at IS NULL
+      CREATE INDEX customers_parent ON customers(tenant_id,mode,parent_id)WHERE parent_id IS NOT NULL
+      CREATE INDEX events_customer ON events(tenant_id,mode,customer_id)
+      CREATE INDEX idempotency_records_expiry ON idempotency_records(expires_at)
+      CREATE INDEX onboarding_runs_due ON onboarding_runs(status,due_at)
+      CREATE INDEX tenants_deleted ON tenants(id)WHERE deleted_at IS NOT NULL
+      CREATE INDEX tenants_policy_unapplied ON tenants(id)WHERE policy_applied_version < policy_version
+      CREATE INDEX webhook_deliveries_chain ON webhook_deliveries(tenant_id,mode,customer_id,endpoint_id,status,id)
+      CREATE INDEX webhook_deliveries_due ON webhook_deliveries(next_attempt_at)WHERE status = 'pending'
+      CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries(endpoint_id,event_id)
+      CREATE INDEX webhook_deliveries_retry ON webhook_deliveries(endpoint_id,next_attempt_at)WHERE awaits_retry = 1"
+    `)
+  })
+
+  it('has these triggers', async () => {
+    expect(await schema('trigger')).toMatchInlineSnapshot(`
+      "CREATE TRIGGER customers_changed AFTER UPDATE ON customers WHEN NEW.erased_at IS NULL BEGIN
+        DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND external_id = NEW.external_id AND(NEW.external_id <> OLD.external_id OR(NEW.archived_at IS NULL AND OLD.archived_at IS NOT NULL));
+        INSERT INTO customer_aliases(tenant_id,mode,external_id,customer_id)SELECT NEW.tenant_id,NEW.mode,OLD.external_id,NEW.id WHERE NEW.external_id <> OLD.external_id AND OLD.archived_at IS NULL ON CONFLICT(tenant_id,mode,external_id)DO UPDATE SET customer_id = excluded.customer_id;
+        DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL;
+        DELETE FROM integration_mappings WHERE OLD.archived_at IS NULL AND(NEW.integrations <> OLD.integrations OR NEW.archived_at IS NOT NULL)AND tenant_id = NEW.tenant_id AND mode = NEW.mode AND(provider,entity_id)IN(SELECT value ->> '$.provider',value ->> '$.id' FROM json_each(OLD.integrations));
+        INSERT INTO integration_mappings(tenant_id,mode,provider,entity_id,customer_id)SELECT NEW.tenant_id,NEW.mode,value ->> '$.provider',value ->> '$.id',NEW.id FROM json_each(NEW.integrations)WHERE NEW.archived_at IS NULL AND(NEW.integrations <> OLD.integrations OR OLD.archived_at IS NOT NULL);
+        UPDATE customer_counts SET count = count - 1 WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND status = iif(OLD.archived_at IS NOT NULL,'archived',OLD.status)AND iif(OLD.archived_at IS NOT NULL,'archived',OLD.status)<> iif(NEW.archived_at IS NOT NULL,'archived',NEW.status);
+        INSERT INTO customer_counts(tenant_id,mode,status,count)SELECT NEW.tenant_id,NEW.mode,iif(NEW.archived_at IS NOT NULL,'archived',NEW.status),1 WHERE iif(OLD.archived_at IS NOT NULL,'archived',OLD.status)<> iif(NEW.archived_at IS NOT NULL,'archived',NEW.status)ON CONFLICT(tenant_id,mode,status)DO UPDATE SET count = count + 1;
+        INSERT INTO events(tenant_id,mode,id,type,customer_id,version,actor,request_id,reason,before,after,created_at)VALUES(NEW.tenant_id,NEW.mode,NEW.change_id,iif(NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL,'customer.archived',iif(NEW.archived_at IS NULL AND OLD.archived_at IS NOT NULL,'customer.restored','customer.updated')),NEW.id,NEW.version,NEW.updated_by,NEW.change_request_id,NEW.change_reason,json_set(json_object('id',OLD.id,'external_id',OLD.external_id,'name',OLD.name,'email',OLD.email,'contact',OLD.contact,'timezone',OLD.timezone,'address',json_object('line1',OLD.address_line1,'line2',OLD.address_line2,'city',OLD.address_city,'state',OLD.address_state,'postal_code',OLD.address_postal_code,'country',OLD.address_country),'parent_id',OLD.parent_id,'metadata',json(OLD.metadata),'integrations',json(OLD.integrations),'profile',json(OLD.profile)),'$.status',OLD.status,'$.archived_at',OLD.archived_at,'$.version',OLD.version,'$.stamps',json_object('created_at',OLD.created_at,'updated_at',OLD.updated_at,'created_by',OLD.created_by,'updated_by',OLD.updated_by)),json_set(json_object('id',NEW.id,'external_id',NEW.external_id,'name',NEW.name,'email',NEW.email,'contact',NEW.contact,'timezone',NEW.timezone,'address',json_object('line1',NEW.address_line1,'line2',NEW.address_line2,'city',NEW.address_city,'state',NEW.address_state,'postal_code',NEW.address_postal_code,'country',NEW.address_country),'parent_id',NEW.parent_id,'metadata',json(NEW.metadata),'integrations',json(NEW.integrations),'profile',json(NEW.profile)),'$.status',NEW.status,'$.archived_at',NEW.archived_at,'$.version',NEW.version,'$.stamps',json_object('created_at',NEW.created_at,'updated_at',NEW.updated_at,'created_by',NEW.created_by,'updated_by',NEW.updated_by)),NEW.updated_at);
+        END
+      CREATE TRIGGER customers_children BEFORE UPDATE OF archived_at ON customers WHEN NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL BEGIN
+        SELECT RAISE(ABORT,'has_children')WHERE EXISTS(SELECT 1 FROM customers c INDEXED BY customers_parent WHERE c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.parent_id = NEW.id AND c.archived_at IS NULL);
+        END
+      CREATE TRIGGER customers_created AFTER INSERT ON customers BEGIN
+        DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND external_id = NEW.external_id AND NEW.archived_at IS NULL;
+        INSERT INTO integration_mappings(tenant_id,mode,provider,entity_id,customer_id)SELECT NEW.tenant_id,NEW.mode,value ->> '$.provider',value ->> '$.id',NEW.id FROM json_each(NEW.integrations)WHERE NEW.archived_at IS NULL;
+        INSERT INTO customer_counts(tenant_id,mode,status,count)VALUES(NEW.tenant_id,NEW.mode,iif(NEW.archived_at IS NOT NULL,'archived',NEW.status),1)ON CONFLICT(tenant_id,mode,status)DO UPDATE SET count = count + 1;
+        INSERT INTO events(tenant_id,mode,id,type,customer_id,version,actor,request_id,reason,before,after,created_at)VALUES(NEW.tenant_id,NEW.mode,NEW.change_id,'customer.created',NEW.id,NEW.version,NEW.updated_by,NEW.change_request_id,NEW.change_reason,NULL,json_set(json_object('id',NEW.id,'external_id',NEW.external_id,'name',NEW.name,'email',NEW.email,'contact',NEW.contact,'timezone',NEW.timezone,'address',json_object('line1',NEW.address_line1,'line2',NEW.address_line2,'city',NEW.address_city,'state',NEW.address_state,'postal_code',NEW.address_postal_code,'country',NEW.address_country),'parent_id',NEW.parent_id,'metadata',json(NEW.metadata),'integrations',json(NEW.integrations),'profile',json(NEW.profile)),'$.status',NEW.status,'$.archived_at',NEW.archived_at,'$.version',NEW.version,'$.stamps',json_object('created_at',NEW.created_at,'updated_at',NEW.updated_at,'created_by',NEW.created_by,'updated_by',NEW.updated_by)),NEW.updated_at);
+        END
+      CREATE TRIGGER customers_erased AFTER UPDATE OF erased_at ON customers WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL BEGIN
+        INSERT INTO events(tenant_id,mode,id,type,customer_id,version,actor,request_id,reason,before,after,created_at)VALUES(NEW.tenant_id,NEW.mode,NEW.change_id,'customer.erased',NEW.id,NEW.version,NEW.updated_by,NEW.change_request_id,NEW.change_reason,NULL,json_set(json_object('id',NEW.id,'external_id',NEW.external_id,'name',NEW.name,'email',NEW.email,'contact',NEW.contact,'timezone',NEW.timezone,'address',json_object('line1',NEW.address_line1,'line2',NEW.address_line2,'city',NEW.address_city,'state',NEW.address_state,'postal_code',NEW.address_postal_code,'country',NEW.address_country),'parent_id',NEW.parent_id,'metadata',json(NEW.metadata),'integrations',json(NEW.integrations),'profile',json(NEW.profile)),'$.status',NEW.status,'$.archived_at',NEW.archived_at,'$.version',NEW.version,'$.stamps',json_object('created_at',NEW.created_at,'updated_at',NEW.updated_at,'created_by',NEW.created_by,'updated_by',NEW.updated_by),'$.erased_rows',json_object('customers',1,'events',(SELECT count(*)FROM events WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id),'aliases',(SELECT count(*)FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id),'integrations',(SELECT count(*)FROM integration_mappings WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND(provider,entity_id)IN(SELECT value ->> '$.provider',value ->> '$.id' FROM json_each(OLD.integrations))),'idempotency_records',(SELECT count(*)FROM idempotency_records WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id),'webhook_attempts',(SELECT count(*)FROM webhook_deliveries d JOIN webhook_attempts a ON a.delivery_id = d.id WHERE d.tenant_id = NEW.tenant_id AND d.mode = NEW.mode AND d.customer_id = NEW.id AND a.answer IS NOT NULL),'onboarding_runs',(SELECT count(*)FROM onboarding_runs WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id))),NEW.updated_at);
+        UPDATE events SET before = NULL,reason = NULL,detail = NULL,after = json_set(json_object('id',customer_id,'external_id',customer_id,'name',NULL,'email',NULL,'contact',NULL,'timezone','UTC','address',json_object('line1',NULL,'line2',NULL,'city',NULL,'state',NULL,'postal_code',NULL,'country',NULL),'parent_id',NULL,'metadata',json('{}'),'integrations',json('[]'),'profile',json('{}')),'$.status',after ->> '$.status','$.archived_at',after ->> '$.archived_at','$.version',version,'$.stamps',json(after -> '$.stamps'))WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND id <> NEW.change_id;
+        DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id;
+        DELETE FROM integration_mappings WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND(provider,entity_id)IN(SELECT value ->> '$.provider',value ->> '$.id' FROM json_each(OLD.integrations));
+        UPDATE idempotency_records SET fingerprint = '',customer_id = NULL,change_id = NULL,effect = NULL,failure = NULL WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id;
+        UPDATE webhook_attempts SET answer = NULL WHERE delivery_id IN(SELECT id FROM webhook_deliveries WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id);
+        DELETE FROM onboarding_runs WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id;
+        UPDATE customer_counts SET count = count - 1 WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND status = iif(OLD.archived_at IS NOT NULL,'archived',OLD.status);
+        INSERT INTO erasures(tenant_id,mode,customer_id,due_at)VALUES(NEW.tenant_id,NEW.mode,NEW.id,NEW.erased_at + 60000);
+        END
+      CREATE TRIGGER customers_metadata BEFORE UPDATE OF metadata ON customers WHEN NEW.metadata IS NOT OLD.metadata BEGIN
+        SELECT RAISE(ABORT,'metadata_too_many_keys')WHERE(SELECT count(*)FROM json_each(NEW.metadata))> 50;
+        END
+      CREATE TRIGGER customers_onboarding AFTER INSERT ON customers WHEN NEW.change_onboarding IS NOT '' BEGIN
+        SELECT RAISE(ABORT,'unknown_workflow')WHERE NEW.change_onboarding IS NOT NULL AND NOT EXISTS(SELECT 1 FROM settings s CROSS JOIN json_each(s.value,'$.workflows')w WHERE s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode AND s.name = 'customer_onboarding' AND w.key = NEW.change_onboarding);
+        INSERT INTO onboarding_runs(tenant_id,mode,customer_id,workflow,steps,progress,status,due_at,created_at)SELECT NEW.tenant_id,NEW.mode,NEW.id,w.key,w.value -> '$.steps','[]','pending',now.ms,now.ms FROM settings s CROSS JOIN json_each(s.value,'$.workflows')w CROSS JOIN(SELECT CAST(unixepoch('subsec')* 1000 AS INTEGER)AS ms)now WHERE s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode AND s.name = 'customer_onboarding' AND w.key = coalesce(NEW.change_onboarding,'default');
+        END
+      CREATE TRIGGER customers_parent_insert BEFORE INSERT ON customers WHEN NEW.parent_id IS NOT NULL AND NEW.archived_at IS NULL BEGIN
+        SELECT RAISE(ABORT,'parent_not_found')WHERE NOT EXISTS(SELECT 1 FROM customers p WHERE p.tenant_id = NEW.tenant_id AND p.mode = NEW.mode AND p.id = NEW.parent_id AND p.archived_at IS NULL);
+        SELECT RAISE(ABORT,'parent_too_deep')WHERE(WITH RECURSIVE up(id,level)AS(SELECT NEW.parent_id,1 UNION ALL SELECT c.parent_id,up.level + 1 FROM up CROSS JOIN customers c ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.id = up.id WHERE up.level <= 10)SELECT max(level)FROM up WHERE id IS NOT NULL)+ 1 > 10;
+        END
+      CREATE TRIGGER customers_parent_update BEFORE UPDATE OF parent_id,archived_at ON customers WHEN NEW.parent_id IS NOT NULL AND NEW.archived_at IS NULL AND(NEW.parent_id IS NOT OLD.parent_id OR OLD.archived_at IS NOT NULL)BEGIN
+        SELECT RAISE(ABORT,'parent_not_found')WHERE NOT EXISTS(SELECT 1 FROM customers p WHERE p.tenant_id = NEW.tenant_id AND p.mode = NEW.mode AND p.id = NEW.parent_id AND p.archived_at IS NULL);
+        SELECT RAISE(ABORT,'parent_cycle')WHERE NEW.id IN(WITH RECURSIVE up(id,level)AS(SELECT NEW.parent_id,1 UNION ALL SELECT c.parent_id,up.level + 1 FROM up CROSS JOIN customers c ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.id = up.id WHERE up.level <= 10)SELECT id FROM up WHERE id IS NOT NULL);
+        SELECT RAISE(ABORT,'parent_too_deep')WHERE(WITH RECURSIVE up(id,level)AS(SELECT NEW.parent_id,1 UNION ALL SELECT c.parent_id,up.level + 1 FROM up CROSS JOIN customers c ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.id = up.id WHERE up.level <= 10)SELECT max(level)FROM up WHERE id IS NOT NULL)+ 1 +(WITH RECURSIVE down(id,level)AS(SELECT NEW.id,0 UNION ALL SELECT c.id,down.level + 1 FROM down CROSS JOIN customers c INDEXED BY customers_parent ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.parent_id = down.id WHERE c.archived_at IS NULL AND down.level <= 10)SELECT max(level)FROM down)> 10;
+        END
+      CREATE TRIGGER deployment_data_epoch AFTER UPDATE OF data_epoch ON deployment BEGIN
+        UPDATE tenants SET policy_version = NEW.data_epoch;
+        END
+      CREATE TRIGGER events_fan_out AFTER INSERT ON events BEGIN
+        INSERT INTO webhook_deliveries(tenant_id,mode,endpoint_id,event_id,customer_id,status,claims,next_attempt_at,created_at)SELECT NEW.tenant_id,NEW.mode,e.id,NEW.id,NEW.customer_id,'pending',0,iif(EXISTS(SELECT 1 FROM webhook_deliveries d WHERE d.tenant_id = NEW.tenant_id AND d.mode = NEW.mode AND d.customer_id = NEW.customer_id AND d.endpoint_id = e.id AND d.status = 'pending'),8640000000000000,now.ms),now.ms FROM webhook_endpoints e CROSS JOIN(SELECT CAST(unixepoch('subsec')* 1000 AS INTEGER)AS ms)now WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.enabled = 1 AND(e.event_types IS NULL OR NEW.type IN(SELECT value FROM json_each(e.event_types)));
+        END
+      CREATE TRIGGER webhook_deliveries_deleted AFTER DELETE ON webhook_deliveries BEGIN
+        DELETE FROM webhook_attempts WHERE delivery_id = OLD.id;
+        END
+      CREATE TRIGGER webhook_endpoints_max BEFORE INSERT ON webhook_endpoints BEGIN
+        SELECT RAISE(ABORT,'too_many_endpoints')WHERE(SELECT count(*)FROM webhook_endpoints WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode)>= 20;
+        END"
+    `)
+  })
+
+  it('has the columns of the Drizzle schema', async () => {
+    for (const table of Object.values(tables) as SQLiteTable[]) {
+      const { results } = await env.DB.prepare(
+        `SELECT name, upper(type) AS type, "notnull" AS required FROM pragma_table_info(?)`,
+      )
+        .bind(getTableName(table))
+        .all<{ name: string; type: string; required: number }>()
+      const believed = Object.values(getTableColumns(table)).map((column) => ({
+        name: column.name,
+        type: column.getSQLType().toUpperCase(),
+        required: column.notNull ? 1 : 0,
+      }))
+      expect(results.sort(byName), getTableName(table)).toEqual(believed.sort(byName))
+    }
+  })
+})
+
+function byName(a: { name: string }, b: { name: string }): number {
+  return a.name < b.name ? -1 : 1
+}

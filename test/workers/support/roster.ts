@@ -1,0 +1,86 @@
+/** Sends requests to Roster over HTTP, through the Worker's own `fetch`, each test with a tenant of its own. */
+import { exports } from 'cloudflare:workers'
+import { expectAsDocumented } from './documented.ts'
+
+/** The admin key that vitest.config.ts sets. */
+export const ADMIN_KEY = 'test-admin-key-0123456789abcdef'
+export const ORIGIN = 'https://roster.test'
+
+export interface CallOptions {
+  key?: string
+  /** Sent as JSON; a string goes as it is. */
+  body?: unknown
+  headers?: Record<string, string>
+}
+
+export interface Called {
+  status: number
+  headers: Headers
+  text: string
+  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever JSON an answer holds
+  body: any
+}
+
+/**
+ * Sends one request and checks its answer against the OpenAPI document; `path` begins with `/`. A body makes it
+ * `application/json` unless the headers say otherwise.
+ */
+export async function call(method: string, path: string, options: CallOptions = {}): Promise<Called> {
+  const headers = new Headers(options.headers)
+  if (options.key !== undefined) headers.set('authorization', `Bearer ${options.key}`)
+  if (options.body !== undefined && !headers.has('content-type')) headers.set('content-type', 'application/json')
+  const body = typeof options.body === 'string' ? options.body : JSON.stringify(options.body)
+  const init = { method, headers, ...(options.body !== undefined && { body }) }
+  const answer = await exports.default.fetch(new Request(`${ORIGIN}${path}`, init))
+  const text = await answer.text()
+  const called = { status: answer.status, headers: answer.headers, text, body: parsed(text) }
+  expectAsDocumented(method, path, called)
+  return called
+}
+
+/** Sends a request of the operator. */
+export function admin(method: string, path: string, body?: unknown): Promise<Called> {
+  return call(method, `/admin/customers${path}`, { headers: { 'x-api-key': ADMIN_KEY }, body })
+}
+
+export interface TestTenant {
+  tenantId: string
+  live: { key: string; keyId: string }
+  test: { key: string; keyId: string }
+}
+
+export async function newTenant(fields: Record<string, unknown> = {}): Promise<TestTenant> {
+  const body = { company_name: 'Test Company', contact_email: 'ops@example.com', tier: 'enterprise', ...fields }
+  const tenant = await expectOk(admin('POST', '', body))
+  const tenantId: string = tenant.customer_id
+  return { tenantId, live: await newKey(tenantId, { mode: 'live' }), test: await newKey(tenantId, { mode: 'test' }) }
+}
+
+export async function newKey(
+  tenantId: string,
+  fields: Record<string, unknown>,
+): Promise<{ key: string; keyId: string }> {
+  const made = await expectOk(admin('POST', `/${tenantId}/keys`, { name: 'test', ...fields }))
+  return { key: made.key, keyId: made.key_id }
+}
+
+let externalIds = 0
+
+/** Creates a v1 customer of this tenant. */
+export async function newCustomer(key: string, fields: Record<string, unknown> = {}) {
+  return expectOk(call('POST', '/v1/customers', { key, body: { external_id: `ext_${externalIds++}`, ...fields } }))
+}
+
+async function expectOk(called: Promise<Called>) {
+  const { status, body, text } = await called
+  if (status >= 300) throw new Error(`expected success, got ${status} ${text}`)
+  return body
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,258 @@
+/**
+ * The deletion of a tenant: what it needs, what is in force when it is answered, and that everything of the tenant goes
+ * and nothing of another, also if it is interrupted again and again.
+ */
+import {
+  createExecutionContext,
+  createScheduledController,
+  runInDurableObject,
+  waitOnExecutionContext,
+} from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import worker from '../../../src/index.ts'
+import { type DeletionDeps, sweepDeletedTenants } from '../../../src/storage/tenants/deletions.ts'
+import { deleteTenant, updateTenant } from '../../../src/tenants/operations.ts'
+import { newEndpoint } from '../events/support.ts'
+import { RECEIVER, receive } from '../onboarding/support.ts'
+import { everythingStored } from '../support/everything-stored.ts'
+import { ADMIN_KEY, admin, call, newCustomer, newTenant, type TestTenant } from '../support/roster.ts'
+import { failureOf, hand, make } from './support.ts'
+
+const LATER_MS = 300_000
+const MODES = ['live', 'test'] as const
+
+beforeEach(() => receive(() => new Response('OK')))
+afterEach(() => vi.restoreAllMocks())
+
+const deps: DeletionDeps = {
+  d1: env.DB,
+  kv: env.CACHE,
+  forgetGate: (tenantId, mode) => env.GATE.getByName(`${tenantId}:${mode}`).forget(),
+}
+
+/** Makes a tenant that has something in every table and store that may hold data of a tenant. */
+async function tenantWithEverything(name: string): Promise<TestTenant> {
+  const tenant = await newTenant({ company_name: name, contact_email: `${name.length}@deleted.example` })
+  for (const mode of MODES) {
+    const { key } = tenant[mode]
+    const scope = { tenantId: tenant.tenantId, mode }
+    await newEndpoint(scope, { url: RECEIVER })
+    const steps = [{ type: 'wait', seconds: 86_400 }]
+    const body = { workflows: { default: { steps } } }
+    expect((await call('PUT', '/v1/settings/customer_onboarding', { key, body })).status).toBe(200)
+    const parent = await newCustomer(key, {
+      email: 'ada@deleted.example',
+      integration_entity_mapping: [{ provider: 'stripe', id: 'cus_1' }],
+    })
+    // The younger one becomes the parent, so the order of ids is not the order in which they can be deleted.
+    const root = await newCustomer(key)
+    await call('PATCH', `/v1/customers/${parent.id}`, {
+      key,
+      body: { parent_customer_id: root.id, external_id: 'renamed' },
+    })
+    await newCustomer(key, { parent_customer_id: parent.id })
+    const gone = await newCustomer(key)
+    // Leaves a receipt of its own, and an event that ordinary retention keeps.
+    await call('POST', `/v1/customers/${gone.id}/erase`, { key, headers: { 'idempotency-key': 'erase' } })
+    // Puts both kinds of values into KV.
+    expect((await call('GET', `/v1/customers/external/renamed`, { key })).status).toBe(200)
+  }
+  return tenant
+}
+
+/** Makes a tenant with two customers in each mode, one below the other. */
+async function tenantWithSome(name: string): Promise<TestTenant> {
+  const tenant = await newTenant({ company_name: name })
+  for (const mode of MODES) {
+    const { key } = tenant[mode]
+    const { id } = await newCustomer(key)
+    await newCustomer(key, { parent_customer_id: id })
+  }
+  return tenant
+}
+
+function remove(tenantId: string, confirm: string | null) {
+  return call('DELETE', `/admin/customers/${tenantId}`, {
+    headers: { 'x-api-key': ADMIN_KEY, ...(confirm !== null && { 'x-confirm': confirm }) },
+  })
+}
+
+/** Returns how many rows of the tenant each table has that has a column for tenants. */
+async function rowsOf(tenantId: string): Promise<Record<string, number>> {
+  const { results } = await env.DB.prepare(
+    `SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%tenant_id%'`,
+  ).all<{ name: string }>()
+  const counts = await env.DB.batch<{ n: number }>(
+    results.map(({ name }) => env.DB.prepare(`SELECT count(*) AS n FROM "${name}" WHERE tenant_id = ?`).bind(tenantId)),
+  )
+  return Object.fromEntries(results.map(({ name }, at) => [name, counts[at]?.results[0]?.n ?? -1]))
+}
+
+async function valuesOf(tenantId: string): Promise<string[]> {
+  const { keys } = await env.CACHE.list()
+  return keys.map(({ name }) => name).filter((name) => name.includes(tenantId))
+}
+
+it('deletes everything of the tenant and nothing of another, and keeps a receipt', async () => {
+  const name = 'Deleted Größe & Söhne'
+  const tenant = await tenantWithEverything(name)
+  const neighbour = await tenantWithEverything('Neighbour')
+  const { tenantId } = tenant
+  const before = await rowsOf(tenantId)
+  // Every table that a tenant can have rows in has some.
+  expect(Object.entries(before).filter(([, n]) => n === 0)).toEqual([])
+  expect((await valuesOf(tenantId)).length).toBeGreaterThan(0)
+  const rowsOfNeighbour = await rowsOf(neighbour.tenantId)
+  const valuesOfNeighbour = await valuesOf(neighbour.tenantId)
+
+  expect((await admin('PUT', `/${tenantId}`, { status: 'suspended' })).status).toBe(200)
+  const deleted = await remove(tenantId, encodeURIComponent(name))
+  expect(deleted).toMatchObject({
+    status: 202,
+    body: { customer_id: tenantId, company_name: name, status: 'deleting', deleted_at: expect.any(String) },
+  })
+  for (const mode of MODES) expect((await call('GET', '/v1/customers', { key: tenant[mode].key })).status).toBe(401)
+  const { key } = tenant.live
+  expect((await call('POST', '/v1/customers', { key, body: { external_id: 'x' } })).status).toBe(401)
+  for (const [method, path, body] of [
+    ['GET', ''],
+    ['GET', '/usage'],
+    ['GET', '/keys'],
+    ['PUT', '', { status: 'active' }],
+    ['POST', '/keys', {}],
+    ['DELETE', `/keys/${tenant.live.keyId}`],
+    ['POST', `/keys/${tenant.live.keyId}/rotate`],
+  ] as const) {
+    expect([method, path, (await admin(method, `/${tenantId}${path}`, body)).status]).toEqual([method, path, 404])
+  }
+  const { items } = (await admin('GET', `?search=${encodeURIComponent('deleted.example')}`)).body
+  expect(items.map(({ customer_id: id }: { customer_id: string }) => id)).toEqual([neighbour.tenantId])
+
+  await sweepDeletedTenants(deps, Date.now())
+  // Not finished before KV has settled: the same receipt again.
+  expect((await remove(tenantId, encodeURIComponent(name))).body).toEqual(deleted.body)
+  await sweepDeletedTenants(deps, Date.now() + LATER_MS)
+  expect((await remove(tenantId, encodeURIComponent(name))).status).toBe(404)
+
+  const left = Object.entries(await rowsOf(tenantId)).filter(([, n]) => n > 0)
+  expect(left).toEqual([['admin_audit', 1]])
+  expect(await valuesOf(tenantId)).toEqual([])
+  const stored = await everythingStored(MODES.map((mode) => `${tenantId}:${mode}`))
+  expect(stored).not.toContain(`${name.length}@deleted.example`)
+  const receipts = (await call('GET', `/admin/audit?tenant_id=${tenantId}`, { headers: { 'x-api-key': ADMIN_KEY } }))
+    .body
+  expect(receipts.items).toMatchObject([
+    {
+      type: 'tenant.deleted',
+      actor: 'admin',
+      before: { company_name: name, status: 'suspended' },
+      after: { customers: 6, completed_at: expect.stringMatching(/Z$/) },
+    },
+  ])
+  expect(await rowsOf(neighbour.tenantId)).toEqual(rowsOfNeighbour)
+  expect(await valuesOf(neighbour.tenantId)).toEqual(valuesOfNeighbour)
+  expect((await call('GET', '/v1/customers/external/renamed', { key: neighbour.live.key })).status).toBe(200)
+})
+
+it('continues where a run stopped, whatever it stopped at', async () => {
+  const { tenantId } = await tenantWithSome('Interrupted')
+  await admin('PUT', `/${tenantId}`, { status: 'suspended' })
+  const hour = Date.now() + 3_600_000
+  const deletedAtMs = Date.now()
+  await env.DB.prepare('UPDATE tenants SET deleted_at = ? WHERE id = ?').bind(deletedAtMs, tenantId).run()
+  let runs = 0
+  for (; (await everyRowOf(tenantId)) > 0 && runs < 200; runs++) {
+    const failing = { ...deps, forgetGate: runs < 4 ? () => Promise.reject(new Error('away')) : deps.forgetGate }
+    await sweepDeletedTenants(failing, hour, { statements: 14 + (runs % 2), kvKeys: 1 })
+  }
+  expect(runs).toBeGreaterThan(4)
+  expect(runs).toBeLessThan(200)
+  expect(await valuesOf(tenantId)).toEqual([])
+  expect(Object.entries(await rowsOf(tenantId)).filter(([, n]) => n > 0)).toEqual([])
+})
+
+async function everyRowOf(tenantId: string): Promise<number> {
+  const row = await env.DB.prepare('SELECT count(*) AS n FROM tenants WHERE id = ?')
+    .bind(tenantId)
+    .first<{ n: number }>()
+  return row?.n ?? 0
+}
+
+it('is done by the sweep of each minute, and empties the gates', async () => {
+  const { tenantId } = await tenantWithSome('Swept')
+  await admin('PUT', `/${tenantId}`, { status: 'suspended' })
+  expect((await remove(tenantId, 'Swept')).status).toBe(202)
+  await env.DB.prepare('UPDATE tenants SET deleted_at = deleted_at - ? WHERE id = ?').bind(LATER_MS, tenantId).run()
+  const execution = createExecutionContext()
+  await worker.scheduled(createScheduledController(), env)
+  await waitOnExecutionContext(execution)
+  expect(await everyRowOf(tenantId)).toBe(0)
+  for (const mode of MODES) {
+    const rows = await runInDurableObject(env.GATE.getByName(`${tenantId}:${mode}`), (_gate, { storage }) =>
+      ['singletons', 'writes'].flatMap((table) => storage.sql.exec(`SELECT * FROM ${table}`).toArray()),
+    )
+    expect(rows).toEqual([])
+  }
+})
+
+it('refuses a tenant that is active or not named, and changes nothing', async () => {
+  const { tenantId, live } = await newTenant({ company_name: 'Globex' })
+  expect(await remove(tenantId, 'Globex')).toMatchObject({
+    status: 400,
+    body: {
+      code: 'invalid_operation',
+      message:
+        'Globex is not suspended: send PUT with {"status": "suspended"} first. Only a suspended customer can be deleted',
+    },
+  })
+  await admin('PUT', `/${tenantId}`, { status: 'suspended' })
+  for (const confirm of [null, '', 'globex', 'Globex Inc', '%', tenantId]) {
+    const { status, body } = await remove(tenantId, confirm)
+    expect([confirm, status]).toEqual([confirm, 400])
+    expect(body.details.errors).toMatchObject([{ field: 'x-confirm', fix: expect.stringContaining('send Globex to') }])
+  }
+  expect((await remove(crypto.randomUUID(), 'Globex')).status).toBe(404)
+  expect((await admin('PUT', `/${tenantId}`, { status: 'active' })).status).toBe(200)
+  expect((await call('GET', '/v1/customers', { key: live.key })).status).toBe(200)
+})
+
+it('takes a name as any client can send it', async () => {
+  for (const [name, confirm] of [
+    ['Müller', 'M%C3%BCller'],
+    ['100 % Ökö', '100 %25 %C3%96k%C3%B6'],
+    ['50% off', '50% off'],
+    ['日本', encodeURIComponent('日本')],
+    ['Café', new TextDecoder('latin1').decode(new TextEncoder().encode('Café'))],
+  ] as const) {
+    const { tenantId } = await newTenant({ company_name: name, status: 'suspended' })
+    expect([name, (await remove(tenantId, confirm)).status]).toEqual([name, 202])
+  }
+})
+
+it('is answered when it is in force, and cannot be overtaken by a reactivation', async () => {
+  const mine = hand()
+  const { id } = await make(mine.deps, { companyName: 'Acme', status: 'suspended' })
+  mine.live = { waitMs: 700 }
+  mine.steps.length = 0
+  await deleteTenant(mine.deps, id, ['Acme'])
+  expect(mine.steps).toEqual(['live reads undefined', 'test reads undefined', 'sleeps 700', 'applied 2'])
+  expect(await failureOf(updateTenant(mine.deps, id, { status: 'active' }))).toMatchObject({ reason: 'not_found' })
+
+  const again = hand()
+  const broken = await make(again.deps, { companyName: 'Acme', status: 'suspended' })
+  again.test = new Error('away')
+  expect(await failureOf(deleteTenant(again.deps, broken.id, ['Acme']))).toMatchObject({ reason: 'unavailable' })
+  // Nothing is deleted before the gates have heard of it.
+  await sweepDeletedTenants(deps, Date.now() + LATER_MS)
+  expect(await everyRowOf(broken.id)).toBe(1)
+  again.test = { waitMs: 0 }
+  await deleteTenant(again.deps, broken.id, ['Acme'])
+})
+
+it('keeps a gate whose tenant is there', async () => {
+  const { tenantId, live } = await newTenant()
+  await newCustomer(live.key)
+  expect(await env.GATE.getByName(`${tenantId}:live`).forget()).toBe(false)
+  expect((await call('GET', '/v1/customers', { key: live.key })).body.items).toHaveLength(1)
+})
