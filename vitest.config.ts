@@ -28,7 +28,7 @@ const ALONE = [
   'import/{export-pieces,interrupted,timers}',
   'limits/d1-background',
   'observability/*',
-  'onboarding/{retry,start,steps}',
+  'onboarding/{costs,retry,start,steps}',
   'storage/{commit,retention,schema}',
   'tenants/{deletion,usage}',
   'versions/*',

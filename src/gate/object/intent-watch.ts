@@ -60,17 +60,24 @@ export class IntentWatch {
 
   /**
    * Looks up the outcome of a batch until it is decided, and settles it. A change that is found was made. A missing
-   * one is certainly missing only when a response of D1 is past the deadline by D1's own clock. Returns null if D1
-   * could not be reached; the alarm then looks again.
+   * one is certainly missing only when a response of D1 is past the deadline by D1's own clock. `onFound` gets what
+   * each look found. Returns null if D1 could not be reached; the alarm then looks again.
    */
-  async learn(seq: number, changeIds: string[], deadlineMs: number): Promise<Found | null> {
+  async learn(
+    seq: number,
+    changeIds: string[],
+    deadlineMs: number,
+    onFound: (found: Found) => void = () => undefined,
+  ): Promise<Found | null> {
     for (let look = 0; look < LOOKS_MAX; look++) {
       const found = await this.#find(changeIds).catch(() => null)
       if (!found) return null
       if (found.found.size === changeIds.length || this.#core.isDecided(seq, found.d1Ms)) {
         this.settle(seq, found.bookmark)
+        onFound(found)
         return found
       }
+      onFound(found)
       await this.#deps.sleep(deadlineMs + INTENT_GRACE_MS - found.d1Ms)
     }
     return null

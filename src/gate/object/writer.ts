@@ -185,28 +185,28 @@ export class GateWriter {
         this.#settleBatch(seq, null)
         return batch.map((queued) => refused(queued, UNAVAILABLE))
       }
-      const learned = this.#learn(seq, writes, deadlineMs)
-      return batch.map(async (queued) => {
-        const look = await learned
-        const result = look?.found.get(queued.write.changeId)
-        if (!look || !result) return refused(queued, UNAVAILABLE)
-        return outcomeOf(queued, result, { seq, bookmark: look.bookmark, strongInMs }, null)
-      })
+      return this.#outcomesByLookUp(batch, seq, deadlineMs, strongInMs)
     }
   }
 
   /**
-   * Looks up each change after an error of D1: it may have been made or not, or may be yet. Returns null if D1 could
-   * not be reached.
+   * Returns the outcomes of a batch that D1 may have made or not, or may make yet. A change that was made is answered as
+   * soon as it is found; one that is missing only when it can no longer be made, or when D1 could not be reached.
    */
-  async #learn(seq: number, writes: PreparedWrite[], deadlineMs: number): Promise<Found | null> {
-    const found = await this.#intents.learn(
-      seq,
-      writes.map(({ changeId }) => changeId),
-      deadlineMs,
-    )
-    if (found) this.enqueueDeliveries(writes.map(({ command }) => customerIdOf(command)))
-    return found
+  #outcomesByLookUp(batch: QueuedWrite[], seq: number, deadlineMs: number, strongInMs: number): Promise<Outcome>[] {
+    const later = batch.map(() => Promise.withResolvers<Outcome>())
+    const answer = ({ found, bookmark }: Found) => {
+      for (const [at, queued] of batch.entries()) {
+        const result = found.get(queued.write.changeId)
+        if (result) later[at]?.resolve(outcomeOf(queued, result, { seq, bookmark, strongInMs }, null))
+      }
+    }
+    const changeIds = batch.map(({ write }) => write.changeId)
+    void this.#intents.learn(seq, changeIds, deadlineMs, answer).then((found) => {
+      if (found) this.enqueueDeliveries(batch.map(({ write }) => customerIdOf(write.command)))
+      for (const [at, queued] of batch.entries()) later[at]?.resolve(refused(queued, UNAVAILABLE))
+    })
+    return later.map(({ promise }) => promise)
   }
 
   #settleBatch(seq: number, bookmark: string | null): void {

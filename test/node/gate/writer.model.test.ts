@@ -259,6 +259,26 @@ describe('when D1 breaks off', () => {
     expect(enqueued).toEqual(['c1'])
   })
 
+  it('answers a change that is found at once, though another of its batch is not yet decided', async () => {
+    const commit = d1.commitWrites
+    d1.commitWrites = (scope, writes) => (writes.length > 1 ? Promise.reject(LOST) : commit(scope, writes))
+    const answered: string[] = []
+    const answeredByLook: string[][] = []
+    d1.findCommitted = async () => {
+      await new Promise((resolve) => setImmediate(resolve))
+      answeredByLook.push([...answered])
+      return found('b2', ['evt_1', made('c2')])
+    }
+    const write = async (id: string) => {
+      const reply = await writer.write(request(id))
+      answered.push(`${id} ${reply.ok}`)
+    }
+    // The others wait for the first, and are the next batch.
+    await Promise.all(['c1', 'c2', 'c3'].map(write))
+    expect(answeredByLook).toEqual([['c1 true'], ['c1 true', 'c2 true']])
+    expect(answered.at(-1)).toBe('c3 false')
+  })
+
   it('gives up a change that is not found only when it can no longer be committed', async () => {
     d1.commitWrites = () => Promise.reject(LOST)
     expect(await writer.write(request('c1'))).toMatchObject({ ok: false, failure: { reason: 'unavailable' } })
