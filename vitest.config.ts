@@ -21,20 +21,21 @@ if (existsSync(MEMORY)) {
  * what it costs to start a file.
  */
 const ALONE = [
-  'apis/admin/{audit,guard}',
+  'apis/admin/{audit,guard,idempotency}',
   'events/{chain,costs,no-event-lost}',
   'failures/*',
   'http/unauthenticated',
-  'import/{export-pieces,interrupted,timers}',
+  'import/{costs,export-pieces,interrupted,timers}',
   'limits/d1-background',
   'observability/*',
   'onboarding/{costs,retry,start,steps}',
-  'storage/{commit,retention,schema}',
-  'tenants/{deletion,usage}',
+  'storage/{commit,costs,retention,schema}',
+  'tenants/{deletion,idempotency,usage}',
   'versions/*',
+  'writes/idempotency',
 ].map((name) => `test/workers/${name}.test.ts`)
 
-/** It lets requests race, and sometimes failed beside other files. The cause is not known: quiet runs have never shown it. */
+/** It lets requests race; alone, the races are those of its requests. */
 const LAST = ['test/workers/registry/whole-registry.test.ts']
 
 /** Files that start processes of their own. The others in Node are pure, and share what they load. */
