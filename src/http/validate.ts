@@ -72,8 +72,21 @@ function refuseLongLists(body: unknown): void {
 export function readQuery<Schema extends z.ZodType>(c: HttpContext, schema: Schema): z.output<Schema> {
   const value = queryParameters(c.req.raw.url)
   const { data, error } = schema.safeParse(value, WITH_INPUT)
-  if (error) throw invalidInput(problemsOf(error, { schema, value }))
-  return data
+  if (!error) return data
+  const repeated = repeatedNames(schema, value)
+  if (repeated.length === 0) throw invalidInput(problemsOf(error, { schema, value }))
+  throw invalidInput(repeated.map((field) => ({ field, message: 'is given more than once', fix: 'send it once' })))
+}
+
+/** Returns the parameters that the schema accepts with each of their values, and not with all of them. */
+function repeatedNames(schema: z.ZodType, parameters: Record<string, string | string[]>): string[] {
+  const isProblem = (name: string, value: string | string[]) => {
+    const issues = schema.safeParse({ ...parameters, [name]: value }).error?.issues ?? []
+    return issues.some(({ path }) => path[0] === name)
+  }
+  return Object.entries(parameters).flatMap(([name, values]) =>
+    Array.isArray(values) && isProblem(name, values) && !values.some((value) => isProblem(name, value)) ? name : [],
+  )
 }
 
 function queryParameters(url: string): Record<string, string | string[]> {

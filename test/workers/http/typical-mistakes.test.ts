@@ -220,6 +220,38 @@ it('says what was sent and what is allowed, for names that are taken, unknown or
   }
 })
 
+it('says that a parameter was given more than once, and takes one that is a list', async () => {
+  const { key } = tenant.live
+  const twice: [path: string, name: string, values: string[]][] = [
+    ['/v1/customers', 'limit', ['1', '2']],
+    ['/v1/customers', 'order', ['asc', 'asc']],
+    ['/v1/customers', 'email', ['a@example.com', 'b@example.com']],
+    ['/v1/customers', 'sort', ['name', 'email']],
+    ['/v1/customers/export', 'format', ['csv', 'ndjson']],
+    ['/v1/events', 'limit', ['1', '2']],
+    ['/customers', 'reference_id', ['a', 'b']],
+    ['/admin/customers', 'tier', ['scale', 'growth']],
+  ]
+  for (const [path, name, values] of twice) {
+    const headers = path.startsWith('/admin') ? asOperator : bearer(key)
+    const query = values.map((value) => `${name}=${value}`).join('&')
+    const answer = await send({ method: 'GET', path: `${path}?${query}`, headers })
+    expect([path, name, answer.status, read(answer)]).toEqual([
+      path,
+      name,
+      400,
+      `${name} is given more than once: send it once`,
+    ])
+  }
+  for (const query of [
+    'status=draft&status=published',
+    'expand=children&expand=integrations',
+    'external_ids=a&external_ids=b',
+  ]) {
+    expect((await send({ method: 'GET', path: `/v1/customers?${query}`, headers: bearer(key) })).status).toBe(200)
+  }
+})
+
 it('says who can help when the account is suspended, the year is used up, or a scope is missing', async () => {
   const { key } = suspended.live
   for (const [path, status] of [

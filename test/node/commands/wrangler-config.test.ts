@@ -1,5 +1,7 @@
-/** Tests that `npm run deploy -- --env staging` leaves out the sections of wrangler.toml that belong to production alone. */
+/** Tests what commands make of wrangler.toml. */
 import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { parse } from 'smol-toml'
 import { expect, it } from 'vitest'
 
 const SCRIPT = `
@@ -17,4 +19,13 @@ it('deploys another environment without the alerts of production', () => {
     { name: 'roster', tail_consumers: [{ service: 'roster-alerts' }] },
     { name: 'roster-staging' },
   ])
+})
+
+it('reloads the Worker under npm start when its code changes', () => {
+  // With a build command of its own, wrangler watches these folders and no imported file.
+  const { main, build } = parse(readFileSync('wrangler.toml', 'utf8')) as {
+    main: string
+    build: { watch_dir: string[] }
+  }
+  expect(build.watch_dir).toContain(main.split('/')[0])
 })
