@@ -62,6 +62,8 @@ export class FileLines {
   #rest = ''
   #line = 1
   #end = 0
+  /** True once a line of NDJSON that is not blank has been read. */
+  #hasLine = false
 
   /** Throws `FileFault` for an encoding or a delimiter that is none. */
   constructor(options: FileOptions) {
@@ -127,6 +129,10 @@ export class FileLines {
       this.#end += part.length + 1
       const problem = this.#badByteBefore(this.#end)
       if (/^[ \t\r]*$/.test(part)) return []
+      if (!this.#hasLine && /^[ \t]*\[/.test(part)) {
+        throw fault('is one JSON array', "write each object on a line of its own, as jq -c '.[]' does")
+      }
+      this.#hasLine = true
       return [
         this.#finished({ line, endLine: line, raw: part, text: part }, problem ? [problem] : [], problem !== null),
       ]
@@ -215,7 +221,7 @@ function orFault<Result>(work: () => Result): Result {
     return work()
   } catch (error) {
     if (!(error instanceof EncodingFault)) throw error
-    throw new FileFault([{ field: 'encoding', message: error.message, fix: error.fix }])
+    throw new FileFault([{ field: error.field, message: error.message, fix: error.fix }])
   }
 }
 

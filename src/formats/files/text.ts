@@ -12,12 +12,14 @@ interface BadByte {
   value: number
 }
 
-/** The file cannot be decoded. */
+/** The file cannot be decoded. `field` is empty if that is no matter of its encoding. */
 export class EncodingFault extends Error {
   readonly fix: string
-  constructor(message: string, fix: string) {
+  readonly field: string
+  constructor(message: string, fix: string, field = 'encoding') {
     super(message)
     this.fix = fix
+    this.field = field
   }
 }
 
@@ -27,7 +29,15 @@ const BOMS: [encoding: string, ...bytes: number[]][] = [
   ['utf-16le', 0xff, 0xfe],
   ['utf-16be', 0xfe, 0xff],
 ]
-const BOM_BYTES_MAX = 3
+/** The first bytes of files that are no text. No file of customers begins with them, whatever its encoding. */
+const OTHER_KINDS: [message: string, fix: string, ...bytes: number[]][] = [
+  ['is compressed by gzip', 'unpack it first', 0x1f, 0x8b, 0x08],
+  ['is compressed by zstd', 'unpack it first', 0x28, 0xb5, 0x2f],
+  ['is a workbook or a ZIP file', 'export the sheet as CSV, or unpack it first', 0x50, 0x4b, 0x03],
+  ['is a workbook', 'export the sheet as CSV', 0xd0, 0xcf, 0x11],
+]
+/** The most bytes that tell a BOM or a kind. */
+const MARK_BYTES_MAX = 3
 const REPLACEMENT = '\ufffd'
 
 /** Returns the name that the runtime has for an encoding. Throws `EncodingFault` for one that it does not know. */
@@ -70,7 +80,7 @@ export class FileText {
     this.#rest = new Uint8Array(0)
     let from = 0
     if (!this.#isBegun) {
-      if (bytes.length < BOM_BYTES_MAX && !isLast) {
+      if (bytes.length < MARK_BYTES_MAX && !isLast) {
         this.#rest = bytes.slice()
         return ''
       }
@@ -86,7 +96,10 @@ export class FileText {
   /** Returns the length of the BOM. */
   #begin(bytes: Uint8Array): number {
     this.#isBegun = true
-    const [named, ...bom] = BOMS.find(([, ...marks]) => marks.every((mark, at) => bytes[at] === mark)) ?? ['']
+    const isMarked = (marks: number[]) => marks.every((mark, at) => bytes[at] === mark)
+    const other = OTHER_KINDS.find(([, , ...marks]) => isMarked(marks))
+    if (other) throw new EncodingFault(other[0], other[1], '')
+    const [named, ...bom] = BOMS.find(([, ...marks]) => isMarked(marks)) ?? ['']
     if (named !== '') this.#encoding = named
     if (this.#encoding !== UTF8) this.#decoder = new TextDecoder(this.#encoding, { fatal: true, ignoreBOM: true })
     this.#bytes = bom.length

@@ -3,6 +3,7 @@
  * whatever is doubtful is refused with its line.
  */
 import { readFileSync } from 'node:fs'
+import { gzipSync } from 'node:zlib'
 import { stringify } from 'csv-stringify/sync'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -28,9 +29,9 @@ const values = (lines: FileLine[]) =>
     text === null ? problems.map(({ message }) => message) : JSON.parse(text),
   ])
 
-function refusal(bytes: Uint8Array | string, options: Partial<FileOptions> = {}): string {
+function refusal(bytes: Uint8Array | string, options: Partial<FileOptions> = {}, pieces?: number): string {
   try {
-    read(bytes, options)
+    read(bytes, options, pieces)
   } catch (error) {
     if (error instanceof FileFault) return error.message
     throw error
@@ -204,6 +205,29 @@ describe('a line', () => {
       ])
     }
   })
+})
+
+it('refuses a file of another kind as a whole, with what to do, in whatever pieces', () => {
+  const kinds: [bytes: Uint8Array, format: 'csv' | 'ndjson', message: string][] = [
+    [gzipSync('external_id\na\n'), 'csv', 'is compressed by gzip: unpack it first'],
+    [gzipSync('{"external_id":"a"}'), 'ndjson', 'is compressed by gzip: unpack it first'],
+    [Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x24), 'csv', 'is compressed by zstd: unpack it first'],
+    [
+      Buffer.from('PK\x03\x04\x14\0\x06'),
+      'csv',
+      'is a workbook or a ZIP file: export the sheet as CSV, or unpack it first',
+    ],
+    [Uint8Array.of(0xd0, 0xcf, 0x11, 0xe0, 0xa1), 'csv', 'is a workbook: export the sheet as CSV'],
+  ]
+  for (const pieces of [1, 2, 1_000]) {
+    for (const [bytes, format, message] of kinds) {
+      for (const encoding of [null, 'windows-1252'])
+        expect(refusal(bytes, { format, encoding }, pieces)).toContain(message)
+    }
+    for (const array of ['[{"external_id":"a"}]', '\n  [\n  {"external_id": "a"}\n]\n']) {
+      expect(refusal(array, { format: 'ndjson' }, pieces)).toContain('is one JSON array')
+    }
+  }
 })
 
 it('keeps the digits of JSON cells, merges metadata columns into them, and refuses what is no JSON', () => {
