@@ -1,6 +1,7 @@
 -- Events: one row for each change of a customer. Log and audit are this same row.
 -- The triggers write everything that follows from a change inside its transaction: aliases, integration mappings, counts, event.
 -- So no writer can forget them.
+-- This table has a rowid: of a row without one SQLite puts all above 1,002 bytes into pages of its own, 4,096 bytes each.
 CREATE TABLE events (
   tenant_id text NOT NULL,
   mode text NOT NULL,
@@ -16,13 +17,13 @@ CREATE TABLE events (
   detail text,
   created_at integer NOT NULL,
   PRIMARY KEY (tenant_id, mode, id)
-) WITHOUT ROWID;
+);
 --> statement-breakpoint
--- Finds the events of one customer, to show or erase them.
-CREATE INDEX events_customer ON events (tenant_id, mode, customer_id);
+-- Finds the events of one customer, to show or erase them, in the order of their ids.
+CREATE INDEX events_customer ON events (tenant_id, mode, customer_id, id);
 --> statement-breakpoint
--- D1 documents at most 32 arguments for a function, which is 16 fields of one json_object. So json_set adds some of the fields of
--- a customer, and both functions have room for more.
+-- The column after has the customer without what is null, initial, or in other columns of the event, and before has only what
+-- differed. src/storage/event-documents.ts reads both.
 CREATE TRIGGER customers_created AFTER INSERT ON customers
 BEGIN
   -- An import may bring an archived customer. That one takes no external id and no mapping.
@@ -39,19 +40,35 @@ BEGIN
     NEW.tenant_id, NEW.mode, NEW.change_id, 'customer.created', NEW.id, NEW.version,
     NEW.updated_by, NEW.change_request_id, NEW.change_reason,
     NULL,
-    json_set(
+    json_remove(
       json_object(
-        'id', NEW.id, 'external_id', NEW.external_id, 'name', NEW.name, 'email', NEW.email, 'contact', NEW.contact,
-        'timezone', NEW.timezone, 'address', json_object(
+        'external_id', NEW.external_id, 'name', NEW.name, 'email', NEW.email, 'contact', NEW.contact,
+        'timezone', NEW.timezone,
+        'address', json_object(
           'line1', NEW.address_line1, 'line2', NEW.address_line2, 'city', NEW.address_city,
           'state', NEW.address_state, 'postal_code', NEW.address_postal_code, 'country', NEW.address_country
         ),
-        'parent_id', NEW.parent_id, 'metadata', json(NEW.metadata),
-        'integrations', json(NEW.integrations), 'profile', json(NEW.profile)
+        'parent_id', NEW.parent_id, 'metadata', json(NEW.metadata), 'integrations', json(NEW.integrations),
+        'profile', json(NEW.profile), 'status', NEW.status, 'archived_at', NEW.archived_at,
+        'stamps', json_object('created_at', NEW.created_at, 'created_by', NEW.created_by)
       ),
-      '$.status', NEW.status, '$.archived_at', NEW.archived_at, '$.version', NEW.version, '$.stamps', json_object(
-        'created_at', NEW.created_at, 'updated_at', NEW.updated_at,
-        'created_by', NEW.created_by, 'updated_by', NEW.updated_by
+      iif(NEW.name IS NULL, '$.name', '$.x'), iif(NEW.email IS NULL, '$.email', '$.x'),
+      iif(NEW.contact IS NULL, '$.contact', '$.x'), iif(NEW.timezone = 'UTC', '$.timezone', '$.x'),
+      iif(NEW.address_line1 IS NULL, '$.address.line1', '$.x'),
+      iif(NEW.address_line2 IS NULL, '$.address.line2', '$.x'),
+      iif(NEW.address_city IS NULL, '$.address.city', '$.x'),
+      iif(NEW.address_state IS NULL, '$.address.state', '$.x'),
+      iif(NEW.address_postal_code IS NULL, '$.address.postal_code', '$.x'),
+      iif(NEW.address_country IS NULL, '$.address.country', '$.x'), iif(NEW.parent_id IS NULL, '$.parent_id', '$.x'),
+      iif(NEW.metadata = '{}', '$.metadata', '$.x'), iif(NEW.integrations = '[]', '$.integrations', '$.x'),
+      iif(NEW.profile = '{}', '$.profile', '$.x'), iif(NEW.status = 'published', '$.status', '$.x'),
+      iif(NEW.archived_at IS NULL, '$.archived_at', '$.x'),
+      iif(NEW.created_at = NEW.updated_at, '$.stamps.created_at', '$.x'),
+      iif(NEW.created_by = NEW.updated_by, '$.stamps.created_by', '$.x'),
+      iif(
+        NEW.address_line1 IS NULL AND NEW.address_line2 IS NULL AND NEW.address_city IS NULL
+        AND NEW.address_state IS NULL AND NEW.address_postal_code IS NULL AND NEW.address_country IS NULL,
+        '$.address', '$.x'
       )
     ),
     NEW.updated_at
@@ -100,34 +117,77 @@ BEGIN
       iif(NEW.archived_at IS NULL AND OLD.archived_at IS NOT NULL, 'customer.restored', 'customer.updated')
     ),
     NEW.id, NEW.version, NEW.updated_by, NEW.change_request_id, NEW.change_reason,
-    json_set(
+    json_remove(
       json_object(
-        'id', OLD.id, 'external_id', OLD.external_id, 'name', OLD.name, 'email', OLD.email, 'contact', OLD.contact,
-        'timezone', OLD.timezone, 'address', json_object(
+        'external_id', OLD.external_id, 'name', OLD.name, 'email', OLD.email, 'contact', OLD.contact,
+        'timezone', OLD.timezone,
+        'address', json_object(
           'line1', OLD.address_line1, 'line2', OLD.address_line2, 'city', OLD.address_city,
           'state', OLD.address_state, 'postal_code', OLD.address_postal_code, 'country', OLD.address_country
         ),
-        'parent_id', OLD.parent_id, 'metadata', json(OLD.metadata),
-        'integrations', json(OLD.integrations), 'profile', json(OLD.profile)
+        'parent_id', OLD.parent_id, 'metadata', json(OLD.metadata), 'integrations', json(OLD.integrations),
+        'profile', json(OLD.profile), 'status', OLD.status, 'archived_at', OLD.archived_at,
+        'stamps', json_object(
+          'created_at', OLD.created_at, 'created_by', OLD.created_by,
+          'updated_at', OLD.updated_at, 'updated_by', OLD.updated_by
+        ),
+        'version', OLD.version
       ),
-      '$.status', OLD.status, '$.archived_at', OLD.archived_at, '$.version', OLD.version, '$.stamps', json_object(
-        'created_at', OLD.created_at, 'updated_at', OLD.updated_at,
-        'created_by', OLD.created_by, 'updated_by', OLD.updated_by
+      iif(OLD.external_id IS NEW.external_id, '$.external_id', '$.x'), iif(OLD.name IS NEW.name, '$.name', '$.x'),
+      iif(OLD.email IS NEW.email, '$.email', '$.x'), iif(OLD.contact IS NEW.contact, '$.contact', '$.x'),
+      iif(OLD.timezone IS NEW.timezone, '$.timezone', '$.x'),
+      iif(OLD.address_line1 IS NEW.address_line1, '$.address.line1', '$.x'),
+      iif(OLD.address_line2 IS NEW.address_line2, '$.address.line2', '$.x'),
+      iif(OLD.address_city IS NEW.address_city, '$.address.city', '$.x'),
+      iif(OLD.address_state IS NEW.address_state, '$.address.state', '$.x'),
+      iif(OLD.address_postal_code IS NEW.address_postal_code, '$.address.postal_code', '$.x'),
+      iif(OLD.address_country IS NEW.address_country, '$.address.country', '$.x'),
+      iif(OLD.parent_id IS NEW.parent_id, '$.parent_id', '$.x'),
+      iif(OLD.metadata IS NEW.metadata, '$.metadata', '$.x'),
+      iif(OLD.integrations IS NEW.integrations, '$.integrations', '$.x'),
+      iif(OLD.profile IS NEW.profile, '$.profile', '$.x'), iif(OLD.status IS NEW.status, '$.status', '$.x'),
+      iif(OLD.archived_at IS NEW.archived_at, '$.archived_at', '$.x'),
+      iif(OLD.created_at IS NEW.created_at, '$.stamps.created_at', '$.x'),
+      iif(OLD.created_by IS NEW.created_by, '$.stamps.created_by', '$.x'),
+      iif(OLD.version = NEW.version - 1, '$.version', '$.x'),
+      iif(OLD.updated_at IS NEW.updated_at, '$.stamps.updated_at', '$.x'),
+      iif(OLD.updated_by IS NEW.updated_by, '$.stamps.updated_by', '$.x'),
+      iif(
+        OLD.address_line1 IS NEW.address_line1 AND OLD.address_line2 IS NEW.address_line2
+        AND OLD.address_city IS NEW.address_city AND OLD.address_state IS NEW.address_state
+        AND OLD.address_postal_code IS NEW.address_postal_code AND OLD.address_country IS NEW.address_country,
+        '$.address', '$.x'
       )
     ),
-    json_set(
+    json_remove(
       json_object(
-        'id', NEW.id, 'external_id', NEW.external_id, 'name', NEW.name, 'email', NEW.email, 'contact', NEW.contact,
-        'timezone', NEW.timezone, 'address', json_object(
+        'external_id', NEW.external_id, 'name', NEW.name, 'email', NEW.email, 'contact', NEW.contact,
+        'timezone', NEW.timezone,
+        'address', json_object(
           'line1', NEW.address_line1, 'line2', NEW.address_line2, 'city', NEW.address_city,
           'state', NEW.address_state, 'postal_code', NEW.address_postal_code, 'country', NEW.address_country
         ),
-        'parent_id', NEW.parent_id, 'metadata', json(NEW.metadata),
-        'integrations', json(NEW.integrations), 'profile', json(NEW.profile)
+        'parent_id', NEW.parent_id, 'metadata', json(NEW.metadata), 'integrations', json(NEW.integrations),
+        'profile', json(NEW.profile), 'status', NEW.status, 'archived_at', NEW.archived_at,
+        'stamps', json_object('created_at', NEW.created_at, 'created_by', NEW.created_by)
       ),
-      '$.status', NEW.status, '$.archived_at', NEW.archived_at, '$.version', NEW.version, '$.stamps', json_object(
-        'created_at', NEW.created_at, 'updated_at', NEW.updated_at,
-        'created_by', NEW.created_by, 'updated_by', NEW.updated_by
+      iif(NEW.name IS NULL, '$.name', '$.x'), iif(NEW.email IS NULL, '$.email', '$.x'),
+      iif(NEW.contact IS NULL, '$.contact', '$.x'), iif(NEW.timezone = 'UTC', '$.timezone', '$.x'),
+      iif(NEW.address_line1 IS NULL, '$.address.line1', '$.x'),
+      iif(NEW.address_line2 IS NULL, '$.address.line2', '$.x'),
+      iif(NEW.address_city IS NULL, '$.address.city', '$.x'),
+      iif(NEW.address_state IS NULL, '$.address.state', '$.x'),
+      iif(NEW.address_postal_code IS NULL, '$.address.postal_code', '$.x'),
+      iif(NEW.address_country IS NULL, '$.address.country', '$.x'), iif(NEW.parent_id IS NULL, '$.parent_id', '$.x'),
+      iif(NEW.metadata = '{}', '$.metadata', '$.x'), iif(NEW.integrations = '[]', '$.integrations', '$.x'),
+      iif(NEW.profile = '{}', '$.profile', '$.x'), iif(NEW.status = 'published', '$.status', '$.x'),
+      iif(NEW.archived_at IS NULL, '$.archived_at', '$.x'),
+      iif(NEW.created_at = NEW.updated_at, '$.stamps.created_at', '$.x'),
+      iif(NEW.created_by = NEW.updated_by, '$.stamps.created_by', '$.x'),
+      iif(
+        NEW.address_line1 IS NULL AND NEW.address_line2 IS NULL AND NEW.address_city IS NULL
+        AND NEW.address_state IS NULL AND NEW.address_postal_code IS NULL AND NEW.address_country IS NULL,
+        '$.address', '$.x'
       )
     ),
     NEW.updated_at

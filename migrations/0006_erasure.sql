@@ -21,19 +21,37 @@ BEGIN
     NEW.tenant_id, NEW.mode, NEW.change_id, 'customer.erased', NEW.id, NEW.version,
     NEW.updated_by, NEW.change_request_id, NEW.change_reason,
     NULL,
-    json_set(
-      json_object(
-        'id', NEW.id, 'external_id', NEW.external_id, 'name', NEW.name, 'email', NEW.email, 'contact', NEW.contact,
-        'timezone', NEW.timezone, 'address', json_object(
-          'line1', NEW.address_line1, 'line2', NEW.address_line2, 'city', NEW.address_city,
-          'state', NEW.address_state, 'postal_code', NEW.address_postal_code, 'country', NEW.address_country
+    json_insert(
+      json_remove(
+        json_object(
+          'external_id', NEW.external_id, 'name', NEW.name, 'email', NEW.email, 'contact', NEW.contact,
+          'timezone', NEW.timezone,
+          'address', json_object(
+            'line1', NEW.address_line1, 'line2', NEW.address_line2, 'city', NEW.address_city,
+            'state', NEW.address_state, 'postal_code', NEW.address_postal_code, 'country', NEW.address_country
+          ),
+          'parent_id', NEW.parent_id, 'metadata', json(NEW.metadata), 'integrations', json(NEW.integrations),
+          'profile', json(NEW.profile), 'status', NEW.status, 'archived_at', NEW.archived_at,
+          'stamps', json_object('created_at', NEW.created_at, 'created_by', NEW.created_by)
         ),
-        'parent_id', NEW.parent_id, 'metadata', json(NEW.metadata),
-        'integrations', json(NEW.integrations), 'profile', json(NEW.profile)
-      ),
-      '$.status', NEW.status, '$.archived_at', NEW.archived_at, '$.version', NEW.version, '$.stamps', json_object(
-        'created_at', NEW.created_at, 'updated_at', NEW.updated_at,
-        'created_by', NEW.created_by, 'updated_by', NEW.updated_by
+        iif(NEW.name IS NULL, '$.name', '$.x'), iif(NEW.email IS NULL, '$.email', '$.x'),
+        iif(NEW.contact IS NULL, '$.contact', '$.x'), iif(NEW.timezone = 'UTC', '$.timezone', '$.x'),
+        iif(NEW.address_line1 IS NULL, '$.address.line1', '$.x'),
+        iif(NEW.address_line2 IS NULL, '$.address.line2', '$.x'),
+        iif(NEW.address_city IS NULL, '$.address.city', '$.x'),
+        iif(NEW.address_state IS NULL, '$.address.state', '$.x'),
+        iif(NEW.address_postal_code IS NULL, '$.address.postal_code', '$.x'),
+        iif(NEW.address_country IS NULL, '$.address.country', '$.x'), iif(NEW.parent_id IS NULL, '$.parent_id', '$.x'),
+        iif(NEW.metadata = '{}', '$.metadata', '$.x'), iif(NEW.integrations = '[]', '$.integrations', '$.x'),
+        iif(NEW.profile = '{}', '$.profile', '$.x'), iif(NEW.status = 'published', '$.status', '$.x'),
+        iif(NEW.archived_at IS NULL, '$.archived_at', '$.x'),
+        iif(NEW.created_at = NEW.updated_at, '$.stamps.created_at', '$.x'),
+        iif(NEW.created_by = NEW.updated_by, '$.stamps.created_by', '$.x'),
+        iif(
+          NEW.address_line1 IS NULL AND NEW.address_line2 IS NULL AND NEW.address_city IS NULL
+          AND NEW.address_state IS NULL AND NEW.address_postal_code IS NULL AND NEW.address_country IS NULL,
+          '$.address', '$.x'
+        )
       ),
       '$.erased_rows', json_object(
         'customers', 1,
@@ -67,14 +85,13 @@ BEGIN
     NEW.updated_at
   );
   -- Earlier events still show when something was done and by whom, but not what, and not why: a reason may name a person.
-  UPDATE events SET before = NULL, reason = NULL, detail = NULL, after = json_set(
+  UPDATE events SET before = NULL, reason = NULL, detail = NULL, after = json_remove(
     json_object(
-      'id', customer_id, 'external_id', customer_id, 'name', NULL, 'email', NULL, 'contact', NULL, 'timezone', 'UTC',
-      'address', json_object('line1', NULL, 'line2', NULL, 'city', NULL, 'state', NULL, 'postal_code', NULL, 'country', NULL),
-      'parent_id', NULL, 'metadata', json('{}'), 'integrations', json('[]'), 'profile', json('{}')
+      'external_id', customer_id, 'status', after ->> '$.status', 'archived_at', after ->> '$.archived_at',
+      'stamps', json(after -> '$.stamps')
     ),
-    '$.status', after ->> '$.status', '$.archived_at', after ->> '$.archived_at', '$.version', version,
-    '$.stamps', json(after -> '$.stamps')
+    iif(after ->> '$.status' IS NULL, '$.status', '$.x'),
+    iif(after ->> '$.archived_at' IS NULL, '$.archived_at', '$.x')
   )
   WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND id <> NEW.change_id;
   DELETE FROM customer_aliases

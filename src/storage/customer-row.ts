@@ -6,12 +6,12 @@ import { type Column, getTableColumns, sql } from 'drizzle-orm'
 import type { Customer, Scope } from '../registry/customer.ts'
 import {
   documentPlaceOf,
-  OPTIONAL_TEXT_FIELDS,
   type OptionalTextField,
   optionalTexts,
   type TextsOfDocument,
 } from '../registry/customer-fields.ts'
 import type { Erasure } from '../registry/ports.ts'
+import { textsOf } from './event-documents.ts'
 import { type CustomerDocument, customers } from './schema/tables.ts'
 
 const {
@@ -66,7 +66,7 @@ export function customerOf<Row extends CustomerRow>(row: Row & Only<Row>): Custo
   }
 }
 
-/** Returns the customer in an event: the row right after that change. */
+/** Returns the customer of a document. */
 export function customerOfDocument({ tenantId, mode }: Scope, document: CustomerDocument): Customer {
   const { stamps } = document
   return customerOf({
@@ -74,7 +74,7 @@ export function customerOfDocument({ tenantId, mode }: Scope, document: Customer
     mode,
     id: document.id,
     externalId: document.external_id,
-    ...optionalTexts((name) => textOfDocument(document, name)),
+    ...optionalTexts((name) => textOf(document, name)),
     timezone: document.timezone,
     parentId: document.parent_id,
     metadata: document.metadata,
@@ -91,22 +91,18 @@ export function customerOfDocument({ tenantId, mode }: Scope, document: Customer
   })
 }
 
-/** Returns null for a field that is younger than the event. */
-function textOfDocument(document: CustomerDocument, name: OptionalTextField): string | null {
+function textOf(document: CustomerDocument, name: OptionalTextField): string | null {
   const { group, key } = documentPlaceOf(name)
-  const holder = (group === null ? document : document[group as keyof CustomerDocument]) as Record<
-    string,
-    string | null
-  >
-  return holder[key] ?? null
+  const holder: object = group === null ? document : document[group as keyof TextsOfDocument & 'address']
+  return holder[key as never]
 }
 
-/** Returns a row as an event stores it, like the triggers do, for an event without a change of the row. */
+/** Returns the document of a row. */
 export function documentOf(row: CustomerRow): CustomerDocument {
   return {
     id: row.id,
     external_id: row.externalId,
-    ...textsOf(row),
+    ...textsOf((name) => row[name]),
     timezone: row.timezone,
     parent_id: row.parentId,
     metadata: row.metadata,
@@ -122,16 +118,6 @@ export function documentOf(row: CustomerRow): CustomerDocument {
       updated_by: row.updatedBy,
     },
   }
-}
-
-function textsOf(row: CustomerRow): TextsOfDocument {
-  const texts: Record<string, string | null | Record<string, string | null>> = {}
-  for (const name of OPTIONAL_TEXT_FIELDS) {
-    const { group, key } = documentPlaceOf(name)
-    if (group === null) texts[key] = row[name]
-    else texts[group] = { ...(texts[group] as Record<string, string | null> | undefined), [key]: row[name] }
-  }
-  return texts as TextsOfDocument
 }
 
 /** Returns the receipt in the event of an erasure; undefined in any other event. */

@@ -5,18 +5,18 @@
 
 /** `test/workers/storage/costs.test.ts`. */
 export const CHANGE_ROWS = {
-  create: 5,
-  'create with e-mail, parent, integration': 8,
+  create: 6,
+  'create with e-mail, parent, integration': 9,
   'create, external id taken, answered with its customer': 0,
-  'update of a name': 3,
+  'update of a name': 4,
   'update that changes nothing': 0,
-  'update of metadata': 3,
-  'update of the status': 5,
-  'update of the e-mail address': 4,
-  'update of the external id': 6,
-  'update of the parent': 6,
-  archive: 5,
-  restore: 7,
+  'update of metadata': 4,
+  'update of the status': 6,
+  'update of the e-mail address': 5,
+  'update of the external id': 7,
+  'update of the parent': 7,
+  archive: 6,
+  restore: 8,
 } as const
 
 /** `test/workers/events/costs.test.ts`: the rows of a change for each endpoint that wants it, and the rows of attempts. */

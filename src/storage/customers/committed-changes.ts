@@ -9,6 +9,7 @@ import type { Scope } from '../../registry/customer.ts'
 import type { Effect } from '../../registry/ports.ts'
 import { customerOfDocument, erasureOfDocument } from '../customer-row.ts'
 import { D1_NOW, type Database } from '../database.ts'
+import { DOCUMENT_COLUMNS, documentAfter } from '../event-documents.ts'
 import { events } from '../schema/tables.ts'
 import { inScope } from '../scoped.ts'
 
@@ -31,17 +32,19 @@ export async function findChanges(db: Database, scope: Scope, changeIds: string[
   const [[now], rows] = await db.batch([
     db.all<{ d1Ms: number }>(sql.raw(`SELECT ${D1_NOW} AS "d1Ms"`)),
     db
-      .select({ changeId: events.id, type: events.type, after: events.after })
+      .select({ ...DOCUMENT_COLUMNS, changeId: events.id, type: events.type, after: events.after })
       .from(events)
       .where(and(inScope(events, scope), inArray(events.id, wanted))),
   ])
   const found: Found['found'] = new Map(
-    rows.map(({ changeId, type, after }) => {
-      const receipt = erasureOfDocument(after)
+    rows.map((row) => {
+      const { changeId, type } = row
+      const document = documentAfter(row, row.after)
+      const receipt = erasureOfDocument(document)
       const erased = receipt && { receipt, externalIds: [] }
       // The gate made these ids for changes of customers, so no other type of event has one of them.
       const effect = EVENTS[type as keyof typeof EVENTS]
-      return [changeId, { ok: true as const, customer: customerOfDocument(scope, after), effect, changeId, erased }]
+      return [changeId, { ok: true as const, customer: customerOfDocument(scope, document), effect, changeId, erased }]
     }),
   )
   return { found, d1Ms: now?.d1Ms ?? 0 }

@@ -17,7 +17,7 @@ import { customerColumns, customerRowOf } from '../customer-row.ts'
 import type { Database } from '../database.ts'
 import { IS_UNUSED } from '../idempotency/records.ts'
 import { meets, preconditionValues } from '../precondition.ts'
-import { type CustomerDocument, customerAliases, customers, events } from '../schema/tables.ts'
+import { customerAliases, customers, events, type StoredDocument } from '../schema/tables.ts'
 import { inScope } from '../scoped.ts'
 import { shapedStatement, slot } from '../statement-texts.ts'
 import { type CustomerColumn, type Given, type GivenColumns, givenBy, isNew, newFields } from './given-columns.ts'
@@ -71,7 +71,7 @@ function latestEvent(db: Database, scope: Scope): SQL {
   return sql`(${db.select({ after: events.after }).from(events).where(isLatest)})`
 }
 
-function documentOf(text: string | null): CustomerDocument | null {
+function documentOf(text: string | null): StoredDocument | null {
   return text === null ? null : JSON.parse(text)
 }
 

@@ -12,6 +12,7 @@ import { preconditionOf, unmetBy } from '../../registry/precondition.ts'
 import { type CustomerRow, customerOf, erasureOfDocument } from '../customer-row.ts'
 import { classifyD1Error, isStatementFault } from '../d1-errors.ts'
 import { bookmarkOf, type Database, openDatabase } from '../database.ts'
+import { type DocumentColumns, documentAfter } from '../event-documents.ts'
 import { type AlongWithChange, alongWithChangeStatement } from '../events/pending-messages.ts'
 import {
   isKeyed,
@@ -217,7 +218,7 @@ function judge(
   if (!look) return fail({ reason: 'not_found', resource: 'customer' })
   const { changeId: _changeId, named: _named, late: _late, latest: _latest, ...row } = look
   const customer = customerOf(row)
-  const receipt = look.latest ? erasureOfDocument(look.latest) : undefined
+  const receipt = look.latest ? erasureOfDocument(documentAfter(eventOf(row), look.latest)) : undefined
   const erased = receipt && { receipt, externalIds: externalIds.map(({ externalId }) => externalId) }
   // The row has this very change, sent twice: the first attempt was committed after all.
   if (change.length > 0 || look.changeId === changeId) {
@@ -249,4 +250,9 @@ function judge(
   if (unmet) return fail(versionConflict(unmet, look))
   if (command.kind === 'restore' && !archived) return unchanged
   return look.late ? { ...unavailable, late: true } : unchanged
+}
+
+/** Returns the columns that the event of the customer's last change has. */
+function eventOf({ id, version, updatedBy, updatedAtMs }: CustomerRow): DocumentColumns {
+  return { customerId: id, version, actor: updatedBy, createdAtMs: updatedAtMs }
 }

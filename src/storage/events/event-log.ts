@@ -8,7 +8,8 @@ import type { EventLog, EventPage, EventQuery, LoggedEvent } from '../../events/
 import type { Scope } from '../../registry/customer.ts'
 import { customerOfDocument } from '../customer-row.ts'
 import { type Database, openDatabase } from '../database.ts'
-import { customers, events } from '../schema/tables.ts'
+import { documentAfter, documentBefore } from '../event-documents.ts'
+import { customers, type EventRow, events } from '../schema/tables.ts'
 import { inScope } from '../scoped.ts'
 import { orUnavailableIn } from '../unavailable.ts'
 import { CLOCKS_DIFFER_MS, firstEventIdAt, firstUnsettledEventId } from './event-ids.ts'
@@ -53,11 +54,10 @@ async function readPage(db: Database, scope: Scope, query: EventQuery): Promise<
   return { events: page, hasMore, lastId: (order === 'asc' ? ends?.last : ends?.first) ?? null }
 }
 
-export type EventRow = typeof events.$inferSelect
-
 export function loggedEventOf(scope: Scope, row: EventRow): LoggedEvent {
-  const { id, type, version, actor, requestId, detail, createdAtMs, before, after } = row
+  const { id, type, version, actor, requestId, detail, createdAtMs } = row
   const customerId = row.customerId === '' ? null : row.customerId
+  const before = documentBefore(row, row)
   return {
     ...scope,
     id,
@@ -67,7 +67,7 @@ export function loggedEventOf(scope: Scope, row: EventRow): LoggedEvent {
     actor,
     requestId,
     before: before && customerOfDocument(scope, before),
-    after: customerId === null ? null : customerOfDocument(scope, after),
+    after: customerId === null ? null : customerOfDocument(scope, documentAfter(row, row.after)),
     detail,
     createdAtMs,
   }

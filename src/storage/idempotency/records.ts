@@ -17,6 +17,7 @@ import { DAY_MS } from '../../shared/durations.ts'
 import { CHUNK_ROWS_MAX, inChunks } from '../chunks.ts'
 import { customerOfDocument, erasureOfDocument } from '../customer-row.ts'
 import { type Database, openDatabase } from '../database.ts'
+import { DOCUMENT_COLUMNS, documentAfter } from '../event-documents.ts'
 import { events, idempotencyRecords as records } from '../schema/tables.ts'
 import { inScope, type ScopeValues } from '../scoped.ts'
 import { slot } from '../statement-texts.ts'
@@ -95,7 +96,7 @@ interface UnchangedResult {
 export function storedResultStatement(db: Database, scope: Scope, { idempotency, nowMs }: KeyedWrite) {
   const { fingerprint, changeId, effect, failure } = records
   return db
-    .select({ fingerprint, changeId, effect, failure, after: events.after })
+    .select({ fingerprint, changeId, effect, failure, after: events.after, columns: DOCUMENT_COLUMNS })
     .from(records)
     .leftJoin(events, and(inScope(events, scope), eq(events.id, changeId)))
     .where(isStored(scope, idempotency.key, nowMs))
@@ -113,10 +114,12 @@ export function replayOf(scope: Scope, { idempotency }: KeyedWrite, kept: Stored
   // The record of an erased customer has an empty fingerprint, which no request has.
   if (kept.fingerprint !== idempotency.fingerprint) return fail({ reason: 'idempotency_mismatch' })
   if (kept.failure) return { ...fail(kept.failure), replayed: true }
-  const { after, effect, changeId } = kept
-  if (!after || !effect || !changeId) throw new Error('an idempotency record has neither a change nor a failure')
-  const receipt = erasureOfDocument(after)
-  const customer = customerOfDocument(scope, after)
+  const { after, columns, effect, changeId } = kept
+  if (!after || !columns || !effect || !changeId)
+    throw new Error('an idempotency record has neither a change nor a failure')
+  const document = documentAfter(columns, after)
+  const receipt = erasureOfDocument(document)
+  const customer = customerOfDocument(scope, document)
   return { ok: true, customer, effect, changeId, replayed: true, erased: receipt && { receipt, externalIds: [] } }
 }
 

@@ -13,6 +13,7 @@ import { DAY_MS } from '../../shared/durations.ts'
 import { CHUNK_ROWS_MAX, inChunks } from '../chunks.ts'
 import { customerColumns, customerOf, documentOf } from '../customer-row.ts'
 import { type Database, openDatabase } from '../database.ts'
+import { storedDocument } from '../event-documents.ts'
 import { CLOCKS_DIFFER_MS, firstEventIdAt, mayStillBeLogged } from '../events/event-ids.ts'
 import { customers, events } from '../schema/tables.ts'
 import { onboardingRuns } from '../schema/webhook-tables.ts'
@@ -95,19 +96,17 @@ export function runStore(d1: D1Database, scope: Scope): RunStore {
         const ended = row && next(runOf(row), nowMs)
         if (!ended || !customer || customer.erasedAtMs !== null) return null
         const { type, detail } = endOf(ended)
+        const columns = { customerId, version: customer.version, actor: ONBOARDING_ACTOR, createdAtMs: nowMs }
         const event: typeof events.$inferInsert = {
           ...scope,
+          ...columns,
           id,
           type,
-          customerId,
-          version: customer.version,
-          actor: ONBOARDING_ACTOR,
           requestId,
           reason: null,
           before: null,
-          after: documentOf(customer),
+          after: storedDocument(columns, documentOf(customer)),
           detail,
-          createdAtMs: nowMs,
         }
         // The event holds the customer as it was read. If the customer has changed since, neither row is written.
         const isSo = and(isStill(scope, row), isCustomer(scope, customerId, customer.version), mayStillBeLogged(nowMs))

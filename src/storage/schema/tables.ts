@@ -159,20 +159,22 @@ export const events = sqliteTable(
     actor: text().notNull(),
     requestId: text('request_id'),
     reason: text(),
-    /** The row before and after, as the triggers write it. Once the customer is erased, without personal data. */
-    before: text({ mode: 'json' }).$type<CustomerDocument>(),
-    after: text({ mode: 'json' }).$type<CustomerDocument>().notNull(),
+    /** The fields of the customer that had another value before, and the customer after; `event-documents.ts` reads both. */
+    before: text({ mode: 'json' }).$type<StoredDocument>(),
+    after: text({ mode: 'json' }).$type<StoredDocument>().notNull(),
     /** Details of an event beside the customer, as `events/catalogue.ts` defines them. */
     detail: text({ mode: 'json' }).$type<Record<string, unknown>>(),
     createdAtMs: integer('created_at').notNull(),
   },
   (table) => [
     primaryKey({ columns: [table.tenantId, table.mode, table.id] }),
-    index('events_customer').on(table.tenantId, table.mode, table.customerId),
+    index('events_customer').on(table.tenantId, table.mode, table.customerId, table.id),
   ],
 )
 
-/** A customer as an event stores it. */
+export type EventRow = typeof events.$inferSelect
+
+/** A customer as the readers of an event see it, whole. */
 export interface CustomerDocument extends TextsOfDocument {
   id: string
   external_id: string
@@ -189,6 +191,11 @@ export interface CustomerDocument extends TextsOfDocument {
   erased_rows?: Record<'customers' | 'events' | 'aliases' | 'integrations' | 'idempotency_records', number> &
     Partial<Record<'webhook_attempts' | 'onboarding_runs', number>>
 }
+
+/** The fields of a customer that an event stores: those that its reader cannot know otherwise. */
+export type StoredDocument = { [Key in keyof CustomerDocument]?: Stored<CustomerDocument[Key]> }
+
+type Stored<Value> = Value extends CustomerDocument['stamps'] | CustomerDocument['address'] ? Partial<Value> : Value
 
 /** Erased customers whose KV entries are deleted a second time, when no reader can write an old value any more. */
 export const erasures = sqliteTable(

@@ -11,7 +11,9 @@ import { and, desc, eq, gte, lt, type SQL, sql } from 'drizzle-orm'
 import type { Mode } from '../../registry/customer.ts'
 import type { AuditEntry, AuditLog, AuditQuery, Page, PageRequest } from '../../tenants/ports.ts'
 import { type Database, openDatabase } from '../database.ts'
+import { documentAfter, documentBefore } from '../event-documents.ts'
 import { CLOCKS_DIFFER_MS, firstEventIdAt } from '../events/event-ids.ts'
+import type { StoredDocument } from '../schema/tables.ts'
 import { adminAudit } from '../schema/tenant-tables.ts'
 import { orUnavailable } from '../unavailable.ts'
 import { pageOf } from './rows.ts'
@@ -42,10 +44,7 @@ async function readPage(db: Database, query: AuditQuery, page: PageRequest): Pro
       .orderBy(desc(adminAudit.id))
       .limit(page.limit + 1),
   ])
-  const entries: AuditEntry[] = [
-    ...ofCustomers.map((entry) => ({ ...entry, keyId: null })),
-    ...ofTenants.map(entryOfTenant),
-  ]
+  const entries: AuditEntry[] = [...ofCustomers.map(entryOfCustomer), ...ofTenants.map(entryOfTenant)]
   return pageOf(entries.sort((a, b) => (a.id < b.id ? 1 : -1)).slice(0, page.limit + 1), page)
 }
 
@@ -59,13 +58,27 @@ const EVENT = {
   actor: sql<string>`e.actor`,
   requestId: sql<string | null>`e.request_id`,
   reason: sql<string | null>`e.reason`,
-  before: sql`e.before`.mapWith(documentOf),
-  after: sql`nullif(e.after, '{}')`.mapWith(documentOf),
+  version: sql<number>`e.version`,
+  before: sql<StoredDocument | null>`e.before`.mapWith(JSON.parse),
+  after: sql<StoredDocument | null>`nullif(e.after, '{}')`.mapWith(JSON.parse),
   createdAtMs: sql<number>`e.created_at`,
 }
 
-function documentOf(text: string): Record<string, unknown> {
-  return JSON.parse(text)
+type AuditedEvent = Omit<AuditEntry, 'keyId' | 'before' | 'after'> & {
+  version: number
+  before: StoredDocument | null
+  after: StoredDocument | null
+}
+
+function entryOfCustomer({ version, before, after, ...event }: AuditedEvent): AuditEntry {
+  if (after === null) return { ...event, keyId: null, before: null, after: null }
+  const columns = { ...event, customerId: event.customerId ?? '', version }
+  return {
+    ...event,
+    keyId: null,
+    before: documentBefore(columns, { before, after }) as AuditEntry['before'],
+    after: documentAfter(columns, after) as unknown as AuditEntry['after'],
+  }
 }
 
 /** Raw SQL: CROSS JOIN fixes the order of the tables, which keeps it cheap. */

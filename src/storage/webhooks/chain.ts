@@ -5,8 +5,8 @@
 import { and, asc, eq, lte, or, type SQL, sql } from 'drizzle-orm'
 import type { Chain, Head } from '../../events/outbox.ts'
 import type { Database } from '../database.ts'
-import { type EventRow, loggedEventOf } from '../events/event-log.ts'
-import { events } from '../schema/tables.ts'
+import { loggedEventOf } from '../events/event-log.ts'
+import { type EventRow, events } from '../schema/tables.ts'
 import { webhookAttempts, webhookDeliveries, webhookEndpoints } from '../schema/webhook-tables.ts'
 import { inScope } from '../scoped.ts'
 

@@ -6,6 +6,7 @@ import { env } from 'cloudflare:workers'
 import { decodeTime } from 'ulid'
 import { expect } from 'vitest'
 import type { OptionalTextField } from '../../../src/registry/customer-fields.ts'
+import { documentAfter, documentBefore } from '../../../src/storage/event-documents.ts'
 import type { CustomerDocument } from '../../../src/storage/schema/tables.ts'
 import type { ModelCustomer, ModelEvent, State } from './model-types.ts'
 
@@ -36,8 +37,11 @@ export async function storedOf(tenantId: string): Promise<Stored> {
   const events: Record<string, ModelEvent[]> = {}
   const madeBy = new Map<string, string>()
   for (const row of (eventRows ?? []).toSorted((a, b) => a.version - b.version)) {
-    const [before, after] = [JSON.parse(row.before), JSON.parse(row.after)]
-    events[row.customer_id] = [...(events[row.customer_id] ?? []), modelEventOf({ ...row, before, after })]
+    const stored = { before: JSON.parse(row.before), after: JSON.parse(row.after) }
+    const { customer_id: customerId, version, actor, created_at: createdAtMs } = row
+    const columns = { customerId, version, actor, createdAtMs }
+    const documents = { before: documentBefore(columns, stored), after: documentAfter(columns, stored.after) }
+    events[customerId] = [...(events[customerId] ?? []), modelEventOf({ ...row, ...documents })]
     if (row.type === 'customer.created') madeBy.set(row.request_id, row.customer_id)
   }
   for (const row of rows ?? []) expectTimes(row, eventRows ?? [])

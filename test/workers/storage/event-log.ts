@@ -2,15 +2,18 @@
 import { and, eq } from 'drizzle-orm'
 import { expect } from 'vitest'
 import type { Scope } from '../../../src/registry/customer.ts'
+import { documentAfter, documentBefore } from '../../../src/storage/event-documents.ts'
 import { customers, events } from '../../../src/storage/schema/tables.ts'
 import { db } from './support.ts'
 
-export function eventsOf({ tenantId, mode }: Scope, customerId: string) {
-  return db
+/** Returns the events of a customer, with the customer before and after each as a whole. */
+export async function eventsOf({ tenantId, mode }: Scope, customerId: string) {
+  const rows = await db
     .select()
     .from(events)
     .where(and(eq(events.tenantId, tenantId), eq(events.mode, mode), eq(events.customerId, customerId)))
     .orderBy(events.version)
+  return rows.map((row) => ({ ...row, before: documentBefore(row, row), after: documentAfter(row, row.after) }))
 }
 
 /** Checks that the events of a customer are a chain: one for each version, each beginning where the one before ended. */

@@ -26,6 +26,7 @@ import { pageCursor } from '../../../src/http/cursor.ts'
 import worker from '../../../src/index.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import { customerOfDocument, erasureOfDocument } from '../../../src/storage/customer-row.ts'
+import { documentAfter, documentBefore } from '../../../src/storage/event-documents.ts'
 import { kvCache } from '../../../src/storage/kv-cache.ts'
 import { readKey } from '../../../src/tenants/key-format.ts'
 import { identifyTenant } from '../../../src/tenants/principal.ts'
@@ -274,12 +275,16 @@ describe.each(recorded)('data of v$name', ({ examples }) => {
   })
 
   it('is read from events as the customer it was', () => {
-    for (const document of of('event-documents')) {
+    for (const event of of('event-documents')) {
+      const { customerId: id, version: itsVersion, before, after } = event
+      const document = documentAfter(event, after)
       const customer = customerOfDocument(scope, document)
       expect(Object.entries(customer).filter(([, value]) => value === undefined)).toEqual([])
-      const { id, external_id: externalId, version: itsVersion, stamps } = document
-      expect(customer).toMatchObject({ ...scope, id, externalId, version: itsVersion, createdAtMs: stamps.created_at })
+      const createdAtMs = after.stamps.created_at ?? event.createdAtMs
+      expect(customer).toMatchObject({ ...scope, id, externalId: after.external_id, version: itsVersion, createdAtMs })
       expect(erasureOfDocument(document)?.customerId).toBe(document.erased_rows && id)
+      const earlier = documentBefore(event, event)
+      expect(earlier && { id: earlier.id, version: earlier.version }).toEqual(before && { id, version: itsVersion - 1 })
     }
   })
 })

@@ -4,12 +4,16 @@
  */
 import { createExecutionContext, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
+import { eq } from 'drizzle-orm'
 import { decode } from 'hono/jwt'
 import { deliverMessage, onboardMessage } from '../../../src/events/messages.ts'
 import { bucketOf } from '../../../src/gate/core/freshness.ts'
 import { customersInMemory } from '../../../src/gate/isolate/memory.ts'
 import { pageCursor } from '../../../src/http/cursor.ts'
 import worker from '../../../src/index.ts'
+import { openDatabase } from '../../../src/storage/database.ts'
+import { DOCUMENT_COLUMNS } from '../../../src/storage/event-documents.ts'
+import { events as eventRows } from '../../../src/storage/schema/tables.ts'
 import { ADMIN_KEY, ORIGIN } from '../support/roster.ts'
 
 /** Examples by their kind. */
@@ -97,10 +101,11 @@ export async function writtenToday(): Promise<Examples> {
   for (const tag of ['list', id, parent.id]) note('buckets', { tag, bucket: bucketOf(tag) })
   for (const { name, body } of rows.singletons) note(`gate-${name}`, JSON.parse(body))
   for (const row of rows.writes) note('gate-writes', { ...row, body: JSON.parse(String(row.body)) })
-  const events = await env.DB.prepare('SELECT after FROM events WHERE tenant_id = ?')
-    .bind(tenantId)
-    .all<{ after: string }>()
-  for (const { after } of events.results) note('event-documents', JSON.parse(after))
+  const events = await openDatabase(env.DB)
+    .select({ ...DOCUMENT_COLUMNS, before: eventRows.before, after: eventRows.after })
+    .from(eventRows)
+    .where(eq(eventRows.tenantId, tenantId))
+  for (const event of events) note('event-documents', event)
   return examples
 }
 
