@@ -42,6 +42,13 @@ export const flatpeakCustomer = z
   })
   .meta({ id: 'FlatpeakCustomer' })
 
+export const flatpeakReference = flatpeakCustomer
+  .pick({ id: true, object: true, live_mode: true, reference_id: true })
+  .meta({ id: 'FlatpeakCustomerReference' })
+
+/** The customer that the caller has written. */
+export const flatpeakWritten = z.union([flatpeakCustomer, flatpeakReference])
+
 export const flatpeakList = z
   .object({
     object: z.literal('list'),

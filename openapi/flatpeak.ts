@@ -6,7 +6,14 @@ import { flatpeakContracts, loginContracts } from '../src/apis/flatpeak/contract
 import { flatpeakApi } from '../src/apis/flatpeak/errors.ts'
 import type { ApiDoc, ResponseDoc } from './build.ts'
 import { documented } from './documented.ts'
-import { flatpeakAccepted, flatpeakCustomer, flatpeakError, flatpeakList, flatpeakToken } from './flatpeak-responses.ts'
+import {
+  flatpeakAccepted,
+  flatpeakCustomer,
+  flatpeakError,
+  flatpeakList,
+  flatpeakToken,
+  flatpeakWritten,
+} from './flatpeak-responses.ts'
 
 const ID = 'cust_01JD3VQ4X8N2M7R5T9W6YBZKCE'
 const WANTED = {
@@ -35,6 +42,11 @@ const customerResponse = (description: string, example: object = SHOWN): Respons
   description,
   schema: flatpeakCustomer,
   example,
+})
+/** The response to a write: a caller without `customers:read` gets only a reference. */
+const writtenResponse = (description: string, example: object = SHOWN): ResponseDoc => ({
+  ...customerResponse(description, example),
+  schema: flatpeakWritten,
 })
 
 const common = {
@@ -84,7 +96,7 @@ export const flatpeakDoc: ApiDoc = {
       summary: 'Create a customer',
       description: 'The reference id must be free. Every other API shows the customer too.',
       body: { id: 'FlatpeakCustomerCreate', example: WANTED },
-      answers: { 201: customerResponse('Created.') },
+      answers: { 201: writtenResponse('Created.') },
       failures: ['external_id_taken'],
     },
     get: {
@@ -107,7 +119,7 @@ export const flatpeakDoc: ApiDoc = {
         example: { personal_details: { phone: '+442079876543' } },
       },
       answers: {
-        202: customerResponse('The changed customer.', {
+        202: writtenResponse('The changed customer.', {
           ...SHOWN,
           personal_details: { ...WANTED.personal_details, phone: '+442079876543' },
         }),

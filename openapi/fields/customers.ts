@@ -153,6 +153,15 @@ export const customerSchemas: Record<string, SchemaDoc> = {
     example: CUSTOMER_EXAMPLE,
     fields: shown,
   },
+  V1CustomerReference: {
+    description: 'What a caller without the scope `customers:read` gets of the customer that it wrote.',
+    fields: {
+      id: field('The id of the customer.', CUSTOMER_ID),
+      external_id: field('Your own id of the customer.', 'user_12345'),
+      status: field('`published`, `draft` or `archived`.', 'published'),
+      version: field('Rises with every change. The etag.', 1),
+    },
+  },
   RelatedCustomer: {
     description: 'A customer in the response of another one, without its own parent and children.',
     example: PLAIN_EXAMPLE,

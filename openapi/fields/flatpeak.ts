@@ -56,6 +56,15 @@ export const flatpeakSchemas: Record<string, SchemaDoc> = {
       account_id: field('The id of the tenant that owns the customer.', TENANT_ID),
     },
   },
+  FlatpeakCustomerReference: {
+    description: 'What a caller without the scope `customers:read` gets of the customer that it wrote.',
+    fields: {
+      id: field('The id of the customer.', CUSTOMER_ID),
+      object: OBJECT,
+      live_mode: LIVE,
+      reference_id: field('Your own id of the customer.', 'user_12345'),
+    },
+  },
   FlatpeakList: {
     description: 'A page of customers.',
     fields: {

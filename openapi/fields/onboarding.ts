@@ -45,6 +45,14 @@ export const onboardingSchemas: Record<string, SchemaDoc> = {
     description: 'The signal to send.',
     fields: { signal: field('The name of the signal, as the step has it.', 'contract_signed') },
   },
+  OnboardingRunReference: {
+    description:
+      'What a caller without the scope `customers:read` gets of the onboarding that it signalled or retried.',
+    fields: {
+      customer_id: field('The id of the customer.', CUSTOMER_ID),
+      status: field('`pending`, `running`, `completed`, or `failed` for good.', 'running'),
+    },
+  },
   OnboardingRun: {
     description: 'The progress of one customer’s onboarding.',
     fields: {

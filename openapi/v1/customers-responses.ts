@@ -16,6 +16,18 @@ export const v1Customer = z
   })
   .meta({ id: 'V1Customer' })
 
+export const v1CustomerReference = z
+  .object({
+    id: customerIdOut,
+    external_id: z.string(),
+    status: z.enum(['published', 'draft', 'archived']),
+    version: z.int(),
+  })
+  .meta({ id: 'V1CustomerReference' })
+
+/** The customer that the caller has written. */
+export const v1Written = z.union([v1Customer, v1CustomerReference])
+
 export const v1List = z
   .object({
     items: z.array(v1Customer),

@@ -14,7 +14,7 @@ import { listParameters } from '../fields/customers.ts'
 import { field } from '../fields/field.ts'
 import { envelopedError } from '../values.ts'
 import { exportDoc, importDoc } from './customers-bulk.ts'
-import { v1Customer, v1Erasure, v1List } from './customers-responses.ts'
+import { v1Customer, v1Erasure, v1List, v1Written } from './customers-responses.ts'
 import { CUSTOMER_EXAMPLE, CUSTOMER_WANTED } from './shared-responses.ts'
 
 const ID = 'cust_01JD3VQ4X8N2M7R5T9W6YBZKCE'
@@ -98,6 +98,11 @@ const customerResponse = (description: string, changed: object = {}): ResponseDo
   schema: v1Customer,
   example: { ...CUSTOMER_EXAMPLE, ...changed },
 })
+/** The response to a write: a caller without `customers:read` gets only a reference. */
+const writtenResponse = (description: string, changed: object = {}): ResponseDoc => ({
+  ...customerResponse(description, changed),
+  schema: v1Written,
+})
 const PARENT_FAILURES = ['parent_not_found', 'parent_cycle', 'parent_too_deep', 'archived'] as const
 const WRITE_FAILURES = ['external_id_taken', 'integration_taken', ...PARENT_FAILURES] as const
 const CHANGE_FAILURES = [...WRITE_FAILURES, 'not_found', 'metadata_too_many_keys'] as const
@@ -144,8 +149,8 @@ export const v1Doc: ApiDoc = {
       },
       body: { id: 'V1CustomerCreate', example: CUSTOMER_WANTED },
       answers: {
-        201: customerResponse('Created.'),
-        200: customerResponse('The customer already existed (`if_exists=return`).'),
+        201: writtenResponse('Created.'),
+        200: writtenResponse('The customer already existed (`if_exists=return`).'),
       },
       failures: [...WRITE_FAILURES, 'unknown_workflow'],
     },
@@ -207,7 +212,7 @@ export const v1Doc: ApiDoc = {
         external_customer_id: { description: 'The external id of the customer.', examples: ['user_12345'] },
       },
       body: { id: 'V1CustomerUpdate', example: { name: 'Acme Corp.' } },
-      answers: { 200: customerResponse('The changed customer.', { name: 'Acme Corp.' }) },
+      answers: { 200: writtenResponse('The changed customer.', { name: 'Acme Corp.' }) },
       failures: [...CHANGE_FAILURES, 'targets_disagree'],
     },
     update: {
@@ -226,7 +231,7 @@ export const v1Doc: ApiDoc = {
       },
       body: { id: 'V1CustomerUpdate', example: { name: 'Acme Corp.', metadata: { plan_tier: 'pro' } } },
       answers: {
-        200: customerResponse('The changed customer.', { name: 'Acme Corp.', metadata: { plan_tier: 'pro' } }),
+        200: writtenResponse('The changed customer.', { name: 'Acme Corp.', metadata: { plan_tier: 'pro' } }),
       },
       failures: [...CHANGE_FAILURES, 'targets_disagree'],
     },
@@ -241,7 +246,7 @@ export const v1Doc: ApiDoc = {
         id: 'V1CustomerUpsert',
         example: { name: 'Acme Corporation', email: 'billing@acme.com' },
       },
-      answers: { 200: customerResponse('Changed.'), 201: customerResponse('Created.') },
+      answers: { 200: writtenResponse('Changed.'), 201: writtenResponse('Created.') },
       failures: [...CHANGE_FAILURES, 'unknown_workflow'],
     },
     patch: {
@@ -252,7 +257,7 @@ export const v1Doc: ApiDoc = {
         'A merge patch (RFC 7396): an absent field is kept, null clears a field, `metadata` is merged, and null removes a key of it.',
       path: byId,
       body: { id: 'V1CustomerUpdate', example: { metadata: { plan_tier: 'pro', account_manager: null } } },
-      answers: { 200: customerResponse('The changed customer.', { metadata: { plan_tier: 'pro' } }) },
+      answers: { 200: writtenResponse('The changed customer.', { metadata: { plan_tier: 'pro' } }) },
       failures: [...CHANGE_FAILURES],
     },
     archive: {
@@ -273,7 +278,7 @@ export const v1Doc: ApiDoc = {
       path: byId,
       body: { id: 'V1CustomerRestore', example: { external_id: 'user_12345_old', parent_customer_id: null } },
       answers: {
-        200: customerResponse('The customer with these fields; the others are as they were before.', {
+        200: writtenResponse('The customer with these fields; the others are as they were before.', {
           external_id: 'user_12345_old',
         }),
       },

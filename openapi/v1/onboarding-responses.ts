@@ -46,3 +46,9 @@ export const v1OnboardingRun = z
     ),
   })
   .meta({ id: 'OnboardingRun' })
+
+/** The run that the caller has changed. A caller without `customers:read` gets only a reference. */
+export const v1ChangedOnboardingRun = z.union([
+  v1OnboardingRun,
+  v1OnboardingRun.pick({ customer_id: true, status: true }).meta({ id: 'OnboardingRunReference' }),
+])

@@ -7,7 +7,12 @@ import type { ZodOpenApiPathItemObject } from 'zod-openapi'
 import { onboardingContracts } from '../../src/apis/v1/onboarding/contract.ts'
 import { documented } from '../documented.ts'
 import { isoTime } from '../values.ts'
-import { newOnboardingSecret, v1OnboardingRun, v1OnboardingSettings } from './onboarding-responses.ts'
+import {
+  newOnboardingSecret,
+  v1ChangedOnboardingRun,
+  v1OnboardingRun,
+  v1OnboardingSettings,
+} from './onboarding-responses.ts'
 import { CUSTOMER_EXAMPLE, eventCustomer } from './shared-responses.ts'
 
 const SET_AT = '2026-01-20T15:00:00.000Z'
@@ -64,7 +69,7 @@ export const onboardingRoutes = documented(onboardingContracts, {
     operationId: 'replaceOnboardingSettings',
     summary: 'Replace the onboarding workflows',
     description:
-      'A customer that names no workflow goes through `default`, if there is one. Customers that have started keep the steps they started with; `POST /v1/customers/{id}/onboarding/retry` takes over a new `url`. The response to the first settings has the secret that signs the requests of `webhook` steps. The steps change customers, so the scope `customers:write` is needed too. A workflow has at most 16 KB of steps.',
+      'A customer that names no workflow goes through `default`, if there is one. Customers that have started keep the steps they started with; `POST /v1/customers/{id}/onboarding/retry` takes over a new `url`. The response to the first settings has the secret that signs the requests of `webhook` steps. The steps change customers and send them to URLs, so the scopes `customers:write` and `customers:read` are needed too. A workflow has at most 16 KB of steps.',
     etag: true,
     body: { id: 'OnboardingSettingsWanted', example: WANTED },
     answers: {
@@ -99,7 +104,7 @@ export const onboardingRoutes = documented(onboardingContracts, {
       'Every step that waits for the signal continues. The signal may be sent before the step starts: the step then continues at once. Sending the signal again has no effect.',
     path,
     body: { id: 'OnboardingSignal', example: { signal: 'contract_signed' } },
-    answers: { 202: { description: 'The signal has been received.', schema: v1OnboardingRun, example: RUN } },
+    answers: { 202: { description: 'The signal has been received.', schema: v1ChangedOnboardingRun, example: RUN } },
     failures: ['not_found'],
   },
   retry: {
@@ -108,7 +113,7 @@ export const onboardingRoutes = documented(onboardingContracts, {
     description:
       'For when a receiver is repaired: a step that has failed and waits for its next attempt is attempted now, and has all its attempts again. The `webhook` steps that are not done take over the URLs of the same steps (same place and name) of the settings as they are now. Without such a step nothing changes: a step that waits for a signal or a time goes on waiting, and an onboarding that has ended stays so.',
     path,
-    answers: { 202: { description: 'The state of each step.', schema: v1OnboardingRun, example: RUN } },
+    answers: { 202: { description: 'The state of each step.', schema: v1ChangedOnboardingRun, example: RUN } },
     failures: ['not_found'],
   },
 })

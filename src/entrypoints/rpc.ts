@@ -34,6 +34,7 @@ import {
   type BindingProps,
   bindingProps,
   type Customer,
+  type CustomerReference,
   type CustomerTarget,
   type CustomerUpdate,
   customerTarget,
@@ -72,9 +73,14 @@ export interface Failed {
   failure: CustomerFailure
 }
 export type Found = { ok: true; customer: Customer } | Failed
-/** A read that sends `consistencyToken` sees this write. */
-export type Changed = { ok: true; customer: Customer; consistencyToken: string } | Failed
-export type FoundOrCreated = { ok: true; customer: Customer; created: boolean; consistencyToken: string } | Failed
+/**
+ * A read that sends `consistencyToken` sees this write. A binding without the scope `customers:read` gets a
+ * `CustomerReference`.
+ */
+export type Changed = { ok: true; customer: Customer | CustomerReference; consistencyToken: string } | Failed
+export type FoundOrCreated =
+  | { ok: true; customer: Customer | CustomerReference; created: boolean; consistencyToken: string }
+  | Failed
 /** `nextCursor` is null on the last page. */
 export type Listed = { ok: true; customers: Customer[]; nextCursor: string | null } | Failed
 
@@ -311,6 +317,7 @@ function ifOn(version: number | undefined): Precondition | null {
   return version === undefined ? null : { versions: [version] }
 }
 
-function changed({ customer, consistencyToken }: Written) {
-  return { customer: toRpc(customer), consistencyToken }
+function changed(written: Written) {
+  const customer = written.isCut ? written.customer : toRpc(written.customer)
+  return { customer, consistencyToken: written.consistencyToken }
 }

@@ -38,6 +38,8 @@ export interface RequestAdmission {
    * is refused or lacks the scope.
    */
   require(scope: KeyScope): Promise<string>
+  /** Returns whether the caller has the scope. For a route that shows less to a caller without it. */
+  has(scope: KeyScope): Promise<boolean>
 }
 
 /** The facts of a request that its response states in headers. */

@@ -67,14 +67,17 @@ export interface Erasure {
   }
 }
 
-export interface Written {
-  customer: Customer
+/** The part that a caller without the scope `customers:read` gets of the customer that it wrote. */
+export type CustomerReference = Pick<Customer, 'id' | 'externalId' | 'status' | 'version'>
+
+/** A result is cut for the scopes of the caller that gets it, also if an earlier request of another caller made it. */
+export type Written = {
   effect: Effect
   /** A read that sends this token sees this write. */
   consistencyToken: string
   /** The receipt, if this write or an earlier one erased the customer. */
   erasure?: Erasure | undefined
-}
+} & ({ isCut: false; customer: Customer } | { isCut: true; customer: CustomerReference })
 
 /**
  * A customer as of one moment, with the response bodies made from it so far, so that a hot read sends a ready string.

@@ -25,7 +25,17 @@ export interface Tenant {
   policyVersion: number
 }
 
-export const SCOPES = ['customers:read', 'customers:write', 'webhooks', 'events:read'] as const
+/**
+ * The permissions of a key. None includes another: who writes does not read by it, and who manages endpoints gets no
+ * event by it.
+ */
+export const SCOPES = [
+  'customers:read',
+  'customers:write',
+  'events:read',
+  'webhooks:manage',
+  'onboarding:manage',
+] as const
 export type KeyScope = (typeof SCOPES)[number]
 
 export interface ApiKey {

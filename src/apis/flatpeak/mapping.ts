@@ -4,8 +4,9 @@
  * this API's own names and shape.
  */
 import { shownProfile } from '../../formats/profile.ts'
-import type { Customer, CustomerChanges } from '../../registry/customer.ts'
+import type { Customer, CustomerChanges, Mode } from '../../registry/customer.ts'
 import { invalidField } from '../../registry/errors.ts'
+import type { Written } from '../../registry/ports.ts'
 import type { ListPage, ListQuery } from '../../registry/query.ts'
 import { isoTime } from '../../shared/clock.ts'
 import type { CustomerInput, ListInput } from './schema.ts'
@@ -148,6 +149,18 @@ export function toFlatpeak(customer: Customer): FlatpeakCustomer {
     time_created: isoTime(customer.createdAtMs),
     account_id: customer.tenantId,
   } as FlatpeakCustomer)
+}
+
+/**
+ * The part that a caller without the scope `customers:read` gets of the customer that it wrote. This API shows no status and no
+ * version; the etag has the version.
+ */
+export type FlatpeakReference = Pick<FlatpeakCustomer, 'id' | 'object' | 'live_mode' | 'reference_id'>
+
+export function toFlatpeakWritten(written: Written, mode: Mode): FlatpeakCustomer | FlatpeakReference {
+  if (!written.isCut) return toFlatpeak(written.customer)
+  const { id, externalId } = written.customer
+  return { id, object: 'customer', live_mode: mode === 'live', reference_id: externalId }
 }
 
 export function toFlatpeakList(page: ListPage) {

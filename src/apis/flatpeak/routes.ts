@@ -7,7 +7,6 @@ import type { HttpContext, HttpEnv } from '../../http/api.ts'
 import { etagOf, isNotModified } from '../../http/conditional.ts'
 import { idempotencyOf } from '../../http/idempotency.ts'
 import { respond, respondFound, respondNotModified } from '../../http/respond.ts'
-import type { Customer } from '../../registry/customer.ts'
 import { notFound } from '../../registry/errors.ts'
 import {
   archiveCustomer,
@@ -17,9 +16,18 @@ import {
   namingAnchor,
   updateCustomer,
 } from '../../registry/operations.ts'
+import type { Written } from '../../registry/ports.ts'
 import { isId } from '../../shared/ids.ts'
 import { flatpeakContracts } from './contract.ts'
-import { type FlatpeakCustomer, toChanges, toFlatpeak, toFlatpeakList, toListQuery, toNewCustomer } from './mapping.ts'
+import {
+  type FlatpeakCustomer,
+  toChanges,
+  toFlatpeak,
+  toFlatpeakList,
+  toFlatpeakWritten,
+  toListQuery,
+  toNewCustomer,
+} from './mapping.ts'
 
 export function flatpeakCustomers() {
   const { create, list, get, update, archive } = flatpeakContracts
@@ -31,8 +39,7 @@ export function flatpeakCustomers() {
         // Requests of this API have no field for onboarding.
         const onboarding = { ifExists: 'fail', onboarding: null } as const
         const options = { nowMs: c.get('nowMs'), ...onboarding, idempotency: await idempotencyOf(c) }
-        const { customer } = await createCustomer(c.get('registry'), toNewCustomer(body), options)
-        return respondCustomer(c, 201, customer)
+        return respondWritten(c, 201, await createCustomer(c.get('registry'), toNewCustomer(body), options))
       }),
     )
     .get(
@@ -61,8 +68,8 @@ export function flatpeakCustomers() {
       update.path,
       update.handle(async (c, { body, precondition }) => {
         const target = { id: customerId(c.req.param('id')) }
-        const { customer } = await updateCustomer(c.get('registry'), target, toChanges(body), precondition)
-        return respondCustomer(c, 202, customer)
+        const written = await updateCustomer(c.get('registry'), target, toChanges(body), precondition)
+        return respondWritten(c, 202, written)
       }),
     )
     .delete(
@@ -74,8 +81,9 @@ export function flatpeakCustomers() {
     )
 }
 
-function respondCustomer<Status extends 201 | 202>(c: HttpContext, status: Status, customer: Customer) {
-  return respond(c, status, toFlatpeak(customer), { etag: etagOf(customer.version) })
+function respondWritten<Status extends 201 | 202>(c: HttpContext, status: Status, written: Written) {
+  const { mode } = c.get('registry').scope
+  return respond(c, status, toFlatpeakWritten(written, mode), { etag: etagOf(written.customer.version) })
 }
 
 function customerId(id: string): string {

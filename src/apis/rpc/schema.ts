@@ -85,6 +85,9 @@ export interface Customer {
   updatedBy: string
 }
 
+/** The part that a binding without the scope `customers:read` gets of the customer that it wrote. */
+export type CustomerReference = Pick<Customer, 'id' | 'externalId' | 'status' | 'version'>
+
 /** Fields that a caller may set. An absent field is kept; null or `""` clears it. */
 export interface CustomerFields {
   name?: string | null

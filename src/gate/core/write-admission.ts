@@ -8,6 +8,9 @@ import type { LimitState } from '../protocol/writes.ts'
 /** The scope that a key needs to write. */
 export const WRITE_SCOPE = 'customers:write'
 
+/** The scope that a key needs to get the whole customer in return. */
+export const READ_SCOPE = 'customers:read'
+
 export type WriteRefusal = 'rate_limited' | 'annual_limit' | 'suspended' | 'unknown_key' | 'missing_scope'
 
 export type WriteAdmission =
@@ -32,6 +35,11 @@ export interface Intent {
   deadlineMs: number
   /** The tickets of the writes in the batch. */
   tickets: readonly number[]
+}
+
+/** Returns whether the caller may see the customer that it writes. A bound Worker has no verdict: its isolate decides. */
+export function mayRead(verdict: Verdict | null): boolean {
+  return verdict === null || (verdict.known && verdict.scopes.includes(READ_SCOPE))
 }
 
 /** Returns the remaining permits of a caller, for the RateLimit headers. */

@@ -3,10 +3,12 @@
  * and stores the facts of the reply in the isolate.
  */
 import type { ImportChunk, ImportedChunk } from '../../registry/bulk.ts'
+import { pick } from '../../registry/customer-fields.ts'
 import { RegistryError } from '../../registry/errors.ts'
 import type { Command, CustomerWriter, Idempotency, Written } from '../../registry/ports.ts'
 import { checkedReason } from '../../validation/reason.ts'
 import { bucketOf } from '../core/freshness.ts'
+import { READ_SCOPE, WRITE_SCOPE } from '../core/write-admission.ts'
 import type { IsolateClock, WriteReply, WriteRequest } from '../protocol/writes.ts'
 import type { LeaseHolder } from './admission.ts'
 import { type Caller, gateNameOf, type RequestOptions, type WriterPorts } from './deps.ts'
@@ -16,8 +18,9 @@ import { checkedToken, missingScope } from './refusals.ts'
 import type { RequestAdmission } from './request-admission.ts'
 import type { ResponseFacts } from './response-facts.ts'
 
-const WRITE_SCOPE = 'customers:write'
 const RECOVERIES_MAX = 2
+/** The fields of a customer that a caller which may not read it gets. */
+const REFERENCE_FIELDS = ['id', 'externalId', 'status', 'version'] as const
 
 export class IsolateWriter implements CustomerWriter {
   readonly #caller: Caller
@@ -58,7 +61,10 @@ export class IsolateWriter implements CustomerWriter {
     if (erased) await this.#forget(customer.id, erased.externalIds)
     if (strongConsistency) await this.#ports.sleep(reply.strongInMs)
     if (effect !== 'unchanged' && !reply.replayed) this.#ports.onChange({ customerId: customer.id, effect, actor })
-    return { customer, effect, consistencyToken: token, erasure: erased?.receipt }
+    const written = { effect, consistencyToken: token, erasure: erased?.receipt }
+    const { bound } = this.#caller
+    if (bound ? bound.scopes.includes(READ_SCOPE) : reply.mayRead) return { ...written, isCut: false, customer }
+    return { ...written, isCut: true, customer: pick(customer, REFERENCE_FIELDS) }
   }
 
   async importChunk(chunk: ImportChunk): Promise<ImportedChunk> {

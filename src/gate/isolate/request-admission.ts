@@ -60,6 +60,11 @@ export class RequestAdmission {
     return bound?.name ?? (admitted.verdict?.known ? admitted.verdict.keyId : '')
   }
 
+  /** Returns whether the caller has the scope. For a route that shows less to a caller without it. */
+  async has(scope: KeyScope): Promise<boolean> {
+    return this.#scopesOf(await this.#admit()).includes(scope)
+  }
+
   /**
    * Admits a long request once more: takes another permit, and uses the current policy and freshness. Waits while the
    * limit refuses.
@@ -105,8 +110,10 @@ export class RequestAdmission {
   #requireScope(admitted: Admitted, scope: KeyScope): void {
     const refusal = refusalOf(admitted)
     if (refusal) throw new RegistryError(refusal)
-    const { verdict } = admitted
-    const scopes = this.#caller.bound?.scopes ?? (verdict?.known ? verdict.scopes : [])
-    if (!scopes.includes(scope)) throw missingScope(scope)
+    if (!this.#scopesOf(admitted).includes(scope)) throw missingScope(scope)
+  }
+
+  #scopesOf({ verdict }: Admitted): readonly string[] {
+    return this.#caller.bound?.scopes ?? (verdict?.known ? verdict.scopes : [])
   }
 }

@@ -7,7 +7,7 @@ import type { Scope } from '../../registry/customer.ts'
 import { type Failure, fail, RETRY_AFTER_MS, UNAVAILABLE } from '../../registry/errors.ts'
 import type { Command, Target } from '../../registry/ports.ts'
 import type { GateCore } from '../core/gate-core.ts'
-import { failureOf, limitsOf, WRITE_SCOPE } from '../core/write-admission.ts'
+import { failureOf, limitsOf, mayRead, WRITE_SCOPE } from '../core/write-admission.ts'
 import { WRITE_DEADLINE_MS } from '../protocol/constants.ts'
 import type { CommitResult, Found, PreparedWrite } from '../protocol/write-store.ts'
 import type { LimitState, WriteReply, WriteRequest } from '../protocol/writes.ts'
@@ -23,8 +23,15 @@ const RACES_MAX = 2
 const ATTEMPTS_MAX = RACES_MAX + 3
 const DATABASE_FULL: Failure = { reason: 'insufficient_storage' }
 
+/** The author of a write, as the gate found it at admission. `name` is the id of a key, or the name of a bound Worker. */
+interface AdmittedCaller {
+  name: string
+  mayRead: boolean
+}
+
 interface QueuedWrite {
   write: PreparedWrite
+  caller: AdmittedCaller
   /** Ticket of the permit; null when an earlier intent counts the request already. */
   ticket: number | null
   request: WriteRequest
@@ -68,9 +75,10 @@ export class GateWriter {
       const { recoversInMs } = admission
       return { ...fail(failureOf(admission.reason, admission.retryAfterMs)), recoversInMs, limits }
     }
-    const actor = admission.verdict?.known ? admission.verdict.keyId : (request.caller ?? 'unknown')
+    const { verdict } = admission
+    const caller = { name: verdict?.known ? verdict.keyId : (request.caller ?? 'unknown'), mayRead: mayRead(verdict) }
     const { idempotency } = request
-    if (!idempotency) return this.#settle(request, actor, admission.ticket, limits)
+    if (!idempotency) return this.#settle(request, caller, admission.ticket, limits)
     const underWay = this.#keysUnderWay.get(idempotency.key)
     if (underWay !== undefined) {
       const failure: Failure =
@@ -81,21 +89,26 @@ export class GateWriter {
     }
     this.#keysUnderWay.set(idempotency.key, idempotency.fingerprint)
     try {
-      return await this.#settle(request, actor, admission.ticket, limits)
+      return await this.#settle(request, caller, admission.ticket, limits)
     } finally {
       this.#keysUnderWay.delete(idempotency.key)
     }
   }
 
-  async #settle(request: WriteRequest, actor: string, ticket: number, limits: LimitState): Promise<WriteReply> {
+  async #settle(
+    request: WriteRequest,
+    caller: AdmittedCaller,
+    ticket: number,
+    limits: LimitState,
+  ): Promise<WriteReply> {
     let wasLate = false
     let uncounted: number | null = ticket
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      const admitted = { ticket: uncounted, request, limits }
+      const admitted = { ticket: uncounted, caller, request, limits }
       const [outcome] =
         attempt < RACES_MAX
-          ? await this.#attempt(admitted, actor, async (queued) => [this.#queue.add(queued)])
-          : await this.alone(() => this.#attempt(admitted, actor, (queued) => this.#commit([queued])))
+          ? await this.#attempt(admitted, async (queued) => [this.#queue.add(queued)])
+          : await this.alone(() => this.#attempt(admitted, (queued) => this.#commit([queued])))
       const { reply, again } = await (outcome as Outcome | Promise<Outcome>)
       uncounted = null
       if (again === null || (again === 'late' && wasLate)) return reply
@@ -107,15 +120,14 @@ export class GateWriter {
   /** Looks up the target of a write and makes it by `commit`. Returns its outcome alone. */
   async #attempt(
     admitted: Omit<QueuedWrite, 'write'>,
-    actor: string,
     commit: (queued: QueuedWrite) => Promise<(Outcome | Promise<Outcome>)[]>,
   ): Promise<(Outcome | Promise<Outcome>)[]> {
-    const { request, limits } = admitted
+    const { request, limits, caller } = admitted
     const target = needsLookUp(request.command)
       ? await this.#lookUp(request.command)
       : { ok: true as const, command: request.command }
     if (!target.ok) return [{ reply: { ...target, limits }, again: null }]
-    return commit({ ...admitted, write: this.#prepare(target.command, request, actor) })
+    return commit({ ...admitted, write: this.#prepare(target.command, request, caller.name) })
   }
 
   /** Runs `work` while no write is under way. It must not wait for another write. */
@@ -224,7 +236,7 @@ export class GateWriter {
  * when no retry is due.
  */
 function outcomeOf(
-  { write, limits }: QueuedWrite,
+  { write, caller, limits }: QueuedWrite,
   result: CommitResult,
   batch: Batch,
   expectedMs: number | null,
@@ -232,8 +244,9 @@ function outcomeOf(
   const { replayed } = result
   if (result.ok) {
     const { customer, effect, erased } = result
+    const { mayRead } = caller
     return {
-      reply: { ok: true, customer, effect, erased, replayed, actor: write.actor, ...batch, limits },
+      reply: { ok: true, customer, effect, erased, replayed, actor: write.actor, mayRead, ...batch, limits },
       again: null,
     }
   }

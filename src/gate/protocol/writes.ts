@@ -40,6 +40,8 @@ export type WriteReply = { limits: LimitState; replayed?: true | undefined } & (
       effect: Effect
       erased?: Erased | undefined
       actor: string
+      /** False if the caller's key may not read customers. True for a bound Worker, whose isolate knows its scopes. */
+      mayRead: boolean
       seq: number
       bookmark: string
       /** After this time no isolate returns the value before the write, with or without the token. */

@@ -246,13 +246,14 @@ function boundTo({ tenantId, mode, scopes }: Account) {
   return bound({ tenantId, mode, scopes, caller: BOUND_CALLER })
 }
 
-type RpcResponse = Awaited<ReturnType<ReturnType<typeof bound>['get']>> & { consistencyToken?: string }
+type RpcResponse = Awaited<ReturnType<ReturnType<typeof bound>['get' | 'create']>> & { consistencyToken?: string }
 
 function fromRpc(account: Account, answer: RpcResponse): ApiResult {
   if (!answer.ok) return refusedByRpc(answer)
   account.token = answer.consistencyToken ?? account.token
-  const { id, version, externalId, email, contact, addressLine1, addressCity, addressCountry, timezone } =
-    answer.customer
+  const { id, version, ...fields } = answer.customer
+  // Without `customers:read` a write is answered with a part of the customer.
+  const { externalId, email, contact, addressLine1, addressCity, addressCountry, timezone } = fields as Shown
   return {
     ok: true,
     id,

@@ -70,7 +70,7 @@ describe('settings of onboarding', () => {
     expect(all.filter(({ text }) => text.includes('whsec_'))).toHaveLength(1)
   })
 
-  it('need the scope webhooks', async () => {
+  it('need the scope onboarding:manage', async () => {
     const { tenantId } = await newTenant()
     const { key } = await newKey(tenantId, { mode: 'live', scopes: ['customers:read', 'customers:write'] })
     for (const [method, path, body] of [
@@ -79,13 +79,13 @@ describe('settings of onboarding', () => {
       ['POST', `${SETTINGS}/rotate`, {}],
     ] as const) {
       const { status, body: refused } = await call(method, path, { key, body })
-      expect([status, refused.details.scope]).toEqual([403, 'webhooks'])
+      expect([status, refused.details.scope]).toEqual([403, 'onboarding:manage'])
     }
   })
 
   it('are replaced only by callers that may change customers too, because their steps do', async () => {
     const { tenantId } = await newTenant()
-    const { key } = await newKey(tenantId, { mode: 'live', scopes: ['webhooks'] })
+    const { key } = await newKey(tenantId, { mode: 'live', scopes: ['onboarding:manage'] })
     const { status, body } = await call('PUT', SETTINGS, { key, body: { workflows: {} } })
     expect([status, body.details.scope]).toEqual([403, 'customers:write'])
     expect((await call('GET', SETTINGS, { key })).body.workflows).toEqual({})

@@ -34,11 +34,11 @@ interface Checks {
   flatpeakCustomer: Same<FlatpeakCustomer, typeof Flatpeak.flatpeakCustomer>
   flatpeakError: Same<FlatpeakError, typeof Flatpeak.flatpeakError>
   tenant: Same<Tenant, typeof Admin.adminTenant>
-  createCustomer: Same<Answer<'/v1/customers', '$post'>, typeof Customers.v1Customer>
+  createCustomer: Same<Answer<'/v1/customers', '$post'>, typeof Customers.v1Written>
   listCustomers: Same<Answer<'/v1/customers', '$get'>, typeof Customers.v1List>
   searchCustomers: Same<Answer<'/v1/customers/search', '$post'>, typeof Customers.v1List>
   getCustomer: Same<Answer<'/v1/customers/:id', '$get'>, typeof Customers.v1Customer>
-  upsertCustomer: Same<Answer<'/v1/customers/external/:external_id', '$put'>, typeof Customers.v1Customer>
+  upsertCustomer: Same<Answer<'/v1/customers/external/:external_id', '$put'>, typeof Customers.v1Written>
   eraseCustomer: Same<Answer<'/v1/customers/:id/erase', '$post'>, typeof Customers.v1Erasure>
   /**
    * The document has the details of each event type and the client's type has not. The customer is the same in both.
@@ -46,14 +46,14 @@ interface Checks {
   listEvents: Answer<'/v1/events', '$get'> extends z.output<typeof Events.eventList> ? true : 'another'
   eventCustomer: Same<NonNullable<Event['data']['customer']>, typeof eventCustomer>
   getRun: Same<Answer<'/v1/customers/:id/onboarding', '$get'>, typeof Onboarding.v1OnboardingRun>
-  signal: Same<Answer<'/v1/customers/:id/onboarding/signal', '$post'>, typeof Onboarding.v1OnboardingRun>
+  signal: Same<Answer<'/v1/customers/:id/onboarding/signal', '$post'>, typeof Onboarding.v1ChangedOnboardingRun>
   getSettings: Same<Answer<'/v1/settings/customer_onboarding', '$get'>, typeof Onboarding.v1OnboardingSettings>
   replaceSettings: Same<Answer<'/v1/settings/customer_onboarding', '$put'>, typeof Onboarding.v1OnboardingSettings>
   rotateSettings: Same<
     Answer<'/v1/settings/customer_onboarding/rotate', '$post'>,
     typeof Onboarding.newOnboardingSecret
   >
-  retryRun: Same<Answer<'/v1/customers/:id/onboarding/retry', '$post'>, typeof Onboarding.v1OnboardingRun>
+  retryRun: Same<Answer<'/v1/customers/:id/onboarding/retry', '$post'>, typeof Onboarding.v1ChangedOnboardingRun>
   listEndpoints: Same<Answer<'/v1/webhooks/endpoints', '$get'>, typeof Webhooks.webhookEndpointList>
   createEndpoint: Same<Answer<'/v1/webhooks/endpoints', '$post'>, typeof Webhooks.newWebhookSecret>
   getEndpoint: Same<Answer<'/v1/webhooks/endpoints/:endpoint_id', '$get'>, typeof Webhooks.webhookEndpoint>
@@ -67,7 +67,7 @@ interface Checks {
   retry: Same<Answer<'/v1/webhooks/endpoints/:endpoint_id/retry', '$post'>, typeof Webhooks.webhookRetry>
   redeliver: Same<Answer<'/v1/webhooks/endpoints/:endpoint_id/redeliver', '$post'>, typeof Webhooks.webhookRedelivery>
   flatpeakList: Same<Answer<'/customers', '$get'>, typeof Flatpeak.flatpeakList>
-  flatpeakCreate: Same<Answer<'/customers', '$post'>, typeof Flatpeak.flatpeakCustomer>
+  flatpeakCreate: Same<Answer<'/customers', '$post'>, typeof Flatpeak.flatpeakWritten>
   flatpeakGet: Same<Answer<'/customers/:id', '$get'>, typeof Flatpeak.flatpeakCustomer>
   flatpeakDelete: Same<Answer<'/customers/:id', '$delete'>, typeof Flatpeak.flatpeakAccepted>
   login: Same<Answer<'/login', '$get'>, typeof Flatpeak.flatpeakToken>

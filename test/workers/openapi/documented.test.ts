@@ -14,7 +14,7 @@ const contracts = {
   create: contract({
     method: 'post',
     path: '/things',
-    scope: ['customers:write', 'webhooks'],
+    scope: ['customers:write', 'webhooks:manage'],
     touches: null,
     body: { schema: z.object({ name: z.string() }) },
     idempotent: true,
@@ -31,7 +31,7 @@ describe('the documentation of contracts', () => {
     const routes = documented(contracts, { list, get, create })
     expect(Object.keys(routes)).toEqual(['GET /things', 'GET /things/:id', 'POST /things'])
     expect(routes['POST /things']).toMatchObject({
-      scope: '`customers:write` and `webhooks`',
+      scope: '`customers:write` and `webhooks:manage`',
       touches: null,
       headers: ['idempotency-key'],
       body: { schema: contracts.create.body?.schema },

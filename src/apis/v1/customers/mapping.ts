@@ -14,7 +14,7 @@ import type { ImportedFields } from '../../../registry/bulk.ts'
 import type { Customer, CustomerChanges, ParentReference } from '../../../registry/customer.ts'
 import { CUSTOMER_FIELDS, OPTIONAL_TEXT_FIELDS } from '../../../registry/customer-fields.ts'
 import type { Expanded, Expansion } from '../../../registry/operations.ts'
-import type { Erasure, OnboardingChoice } from '../../../registry/ports.ts'
+import type { Erasure, OnboardingChoice, Written } from '../../../registry/ports.ts'
 import { isoTime } from '../../../shared/clock.ts'
 import type { CustomerInput, ImportInput, OnboardingInput } from './schema.ts'
 
@@ -131,6 +131,15 @@ export function toV1Expanded(
     ...(wanted.has('integrations') && { integrations: customer.integrations.map(toV1Integration) }),
     ...(wanted.has('aliases') && { old_external_ids: expanded.aliases ?? [] }),
   }
+}
+
+/** The part that a caller without the scope `customers:read` gets of the customer that it wrote. */
+export type V1Reference = Pick<V1Customer, 'id' | 'external_id' | 'status'> & { version: number }
+
+export function toV1Written(written: Written): V1ExpandedCustomer | V1Reference {
+  if (!written.isCut) return toV1(written.customer)
+  const { id, externalId, status, version } = written.customer
+  return { id, external_id: externalId, status, version }
 }
 
 /** Returns the parts of an etag that stand for what an expanded response shows beside the customer itself. */

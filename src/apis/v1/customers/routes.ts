@@ -10,7 +10,6 @@ import type { PageCursor } from '../../../http/cursor.ts'
 import { idempotencyOf } from '../../../http/idempotency.ts'
 import { respond, respondFound, respondNotModified } from '../../../http/respond.ts'
 import type { Services } from '../../../http/services.ts'
-import type { Customer } from '../../../registry/customer.ts'
 import { invalidField, notFound, RegistryError } from '../../../registry/errors.ts'
 import {
   archiveCustomer,
@@ -26,7 +25,7 @@ import {
   updateCustomer,
   upsertCustomer,
 } from '../../../registry/operations.ts'
-import type { Snapshot, Target } from '../../../registry/ports.ts'
+import type { Snapshot, Target, Written } from '../../../registry/ports.ts'
 import type { Precondition } from '../../../registry/precondition.ts'
 import { isId } from '../../../shared/ids.ts'
 import { externalIdFault, isExternalId } from '../../../validation/external-id.ts'
@@ -45,6 +44,7 @@ import {
   toNewCustomer,
   toV1Erasure,
   toV1Expanded,
+  toV1Written,
   type V1ExpandedCustomer,
 } from './mapping.ts'
 import type { CustomerInput, OnboardingInput, ReadQuery, TargetQuery } from './schema.ts'
@@ -66,8 +66,8 @@ export function v1Customers(services: Services) {
       contracts.create.handle(async (c, { query, body }) => {
         const options = { nowMs: c.get('nowMs'), onboarding: onboardingOf(body), idempotency: await idempotencyOf(c) }
         const write = createCustomer(c.get('registry'), toNewCustomer(body), { ...options, ifExists: query.if_exists })
-        const { customer, effect } = await named(body, write)
-        return respondCustomer(c, effect === 'created' ? 201 : 200, customer)
+        const written = await named(body, write)
+        return respondWritten(c, written.effect === 'created' ? 201 : 200, written)
       }),
     )
     .post(
@@ -121,8 +121,7 @@ export function v1Customers(services: Services) {
         const target = { id: customerId(c.req.param('id')) }
         const idempotency = await idempotencyOf(c)
         const write = restoreCustomer(c.get('registry'), target, toChanges(body), precondition, idempotency)
-        const { customer } = await named(body, write, { restores: true })
-        return respondCustomer(c, 200, customer)
+        return respondWritten(c, 200, await named(body, write, { restores: true }))
       }),
     )
     .post(
@@ -177,8 +176,8 @@ async function update(
   { body, precondition }: { body: CustomerInput; precondition: Precondition | null },
   translate: (input: CustomerInput) => ReturnType<typeof toChanges>,
 ) {
-  const { customer } = await named(body, updateCustomer(c.get('registry'), target, translate(body), precondition))
-  return respondCustomer(c, 200, customer)
+  const write = updateCustomer(c.get('registry'), target, translate(body), precondition)
+  return respondWritten(c, 200, await named(body, write))
 }
 
 async function upsert(
@@ -195,19 +194,15 @@ async function upsert(
   }
   const options = { nowMs: c.get('nowMs'), precondition, onboarding: onboardingOf(input) }
   const write = upsertCustomer(c.get('registry'), externalId, toChanges(input), options)
-  const { customer, effect } = await named(input, write)
-  return respondCustomer(c, effect === 'created' ? 201 : 200, customer)
+  const written = await named(input, write)
+  return respondWritten(c, written.effect === 'created' ? 201 : 200, written)
 }
 
 /**
  * Adds the field in which the caller named the parent to a failure about the parent. A restore without such a field
  * keeps the parent that the customer had.
  */
-async function named<Written>(
-  input: CustomerInput,
-  write: Promise<Written>,
-  { restores = false } = {},
-): Promise<Written> {
+async function named(input: CustomerInput, write: Promise<Written>, { restores = false } = {}): Promise<Written> {
   try {
     return await write
   } catch (error) {
@@ -270,6 +265,6 @@ function externalIdOfPath(c: HttpContext): string {
   }
 }
 
-function respondCustomer<Status extends 200 | 201>(c: HttpContext, status: Status, customer: Customer) {
-  return respond<V1ExpandedCustomer, Status>(c, status, toV1(customer), { etag: etagOf(customer.version) })
+function respondWritten<Status extends 200 | 201>(c: HttpContext, status: Status, written: Written) {
+  return respond(c, status, toV1Written(written), { etag: etagOf(written.customer.version) })
 }

@@ -8,12 +8,12 @@ import { onboardingSettings, signalSent } from './schema.ts'
 const SETTINGS = '/v1/settings/customer_onboarding'
 
 export const onboardingContracts = {
-  getSettings: contract({ method: 'get', path: SETTINGS, scope: 'webhooks', touches: null }),
+  getSettings: contract({ method: 'get', path: SETTINGS, scope: 'onboarding:manage', touches: null }),
   replaceSettings: contract({
     method: 'put',
     path: SETTINGS,
-    // The steps change customers on behalf of the caller that configured them.
-    scope: ['webhooks', 'customers:write'],
+    // The steps change customers on behalf of the caller that configured them, and send them to URLs of its choice.
+    scope: ['onboarding:manage', 'customers:write', 'customers:read'],
     touches: null,
     versioned: true,
     body: { schema: onboardingSettings },
@@ -21,7 +21,7 @@ export const onboardingContracts = {
   rotateSecret: contract({
     method: 'post',
     path: `${SETTINGS}/rotate`,
-    scope: 'webhooks',
+    scope: 'onboarding:manage',
     touches: null,
     body: { schema: secretRotate, optional: true },
     idempotent: true,

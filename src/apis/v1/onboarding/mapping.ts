@@ -47,6 +47,11 @@ function toV1Step(step: Step) {
   }
 }
 
+/** Returns what a caller without the scope `customers:read` gets of the run that it changed. */
+export function toV1RunReference({ customerId, status }: Run) {
+  return { customer_id: customerId, status }
+}
+
 export function toV1Run(run: Run) {
   const { customerId, workflow, status, createdAtMs, finishedAtMs } = run
   return {

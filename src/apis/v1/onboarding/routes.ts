@@ -18,10 +18,11 @@ import {
   rotateSecret,
   signalRun,
 } from '../../../onboarding/operations.ts'
+import type { Run } from '../../../onboarding/run.ts'
 import { notFound } from '../../../registry/errors.ts'
 import { isId } from '../../../shared/ids.ts'
 import { onboardingContracts } from './contract.ts'
-import { toSettings, toV1Run, toV1Settings } from './mapping.ts'
+import { toSettings, toV1Run, toV1RunReference, toV1Settings } from './mapping.ts'
 
 export function v1Onboarding(services: Services) {
   const { getSettings, replaceSettings: replace, rotateSecret: rotate, getRun, signal, retry } = onboardingContracts
@@ -70,7 +71,7 @@ export function v1Onboarding(services: Services) {
       signal.handle(async (c, { body, actor }) => {
         const run = await signalRun(depsOf(c), customerId(c), body.signal, await idempotentRequestOf(c))
         logChange(c, 'onboarding_signalled', { actor, customerId: run.customerId })
-        return respond(c, 202, toV1Run(run))
+        return respondChanged(c, run)
       }),
     )
     .post(
@@ -78,9 +79,14 @@ export function v1Onboarding(services: Services) {
       retry.handle(async (c, { actor }) => {
         const run = await retryRun(depsOf(c), customerId(c), await idempotentRequestOf(c))
         logChange(c, 'onboarding_retried', { actor, customerId: run.customerId })
-        return respond(c, 202, toV1Run(run))
+        return respondChanged(c, run)
       }),
     )
+}
+
+async function respondChanged(c: HttpContext, run: Run) {
+  const mayRead = await c.get('registry').admission.has('customers:read')
+  return respond(c, 202, mayRead ? toV1Run(run) : toV1RunReference(run))
 }
 
 /**

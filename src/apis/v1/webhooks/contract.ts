@@ -6,12 +6,14 @@ import { contract } from '../../../http/contract.ts'
 import { secretRotate } from '../../../validation/fields.ts'
 import { deliveryListQuery, deliveryRetry, endpointCreate, endpointTest, endpointUpdate, redelivery } from './schema.ts'
 
-const COMMON = { scope: 'webhooks', touches: null } as const
+const COMMON = { scope: 'webhooks:manage', touches: null } as const
+/** For what makes events go to a URL that the caller chooses, or shows which there were. */
+const WITH_EVENTS = { scope: ['webhooks:manage', 'events:read'], touches: null } as const
 const ENDPOINT = '/v1/webhooks/endpoints/:endpoint_id'
 
 export const webhookContracts = {
   create: contract({
-    ...COMMON,
+    ...WITH_EVENTS,
     method: 'post',
     path: '/v1/webhooks/endpoints',
     body: { schema: endpointCreate },
@@ -19,7 +21,13 @@ export const webhookContracts = {
   }),
   list: contract({ ...COMMON, method: 'get', path: '/v1/webhooks/endpoints' }),
   get: contract({ ...COMMON, method: 'get', path: ENDPOINT }),
-  update: contract({ ...COMMON, method: 'patch', path: ENDPOINT, versioned: true, body: { schema: endpointUpdate } }),
+  update: contract({
+    ...WITH_EVENTS,
+    method: 'patch',
+    path: ENDPOINT,
+    versioned: true,
+    body: { schema: endpointUpdate },
+  }),
   delete: contract({ ...COMMON, method: 'delete', path: ENDPOINT, versioned: true }),
   rotate: contract({
     ...COMMON,
@@ -36,7 +44,7 @@ export const webhookContracts = {
     idempotent: true,
   }),
   listDeliveries: contract({
-    ...COMMON,
+    ...WITH_EVENTS,
     method: 'get',
     path: `${ENDPOINT}/deliveries`,
     query: z.strictObject(deliveryListQuery),
@@ -49,7 +57,7 @@ export const webhookContracts = {
     idempotent: true,
   }),
   redeliver: contract({
-    ...COMMON,
+    ...WITH_EVENTS,
     method: 'post',
     path: `${ENDPOINT}/redeliver`,
     body: { schema: redelivery },

@@ -38,7 +38,7 @@ describe('any JSON', () => {
       {
         name: or(fc.string()),
         mode: or(fc.constant('test')),
-        scopes: or(fc.array(fc.constant('webhooks'))),
+        scopes: or(fc.array(fc.constant('webhooks:manage'))),
         expires_at: or(time),
       },
       { requiredKeys: [] },

@@ -41,7 +41,7 @@ describe('a new key', () => {
         key: expect.stringMatching(/^sk_live_[0-9A-Za-z]{65}$/),
         name: 'default',
         mode: 'live',
-        scopes: ['customers:read', 'customers:write', 'webhooks', 'events:read'],
+        scopes: ['customers:read', 'customers:write', 'events:read', 'webhooks:manage', 'onboarding:manage'],
         expires_at: null,
         created_at: expect.stringMatching(ISO),
       },

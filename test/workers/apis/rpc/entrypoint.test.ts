@@ -5,7 +5,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import type { CustomerQuery } from '../../../../src/apis/rpc/call-schema.ts'
-import type { BindingProps, NewCustomer } from '../../../../src/apis/rpc/schema.ts'
+import type { BindingProps, Customer, NewCustomer } from '../../../../src/apis/rpc/schema.ts'
 import { Customers } from '../../../../src/entrypoints/rpc.ts'
 import { call, newTenant } from '../../support/roster.ts'
 import { BOUND_CALLER, bound } from '../drivers.ts'
@@ -19,10 +19,13 @@ async function binding() {
   return { tenant, props, roster: () => bound(props) }
 }
 
+/** The answer of a successful call, to a binding that may read what it writes. */
+type Good<T> = T extends { ok: true; customer: unknown } ? T & { customer: Customer } : Extract<T, { ok: true }>
+
 /** Returns the answer of a successful call; `T` is without its failure. */
-function good<T extends { ok: boolean }>(answer: T): Extract<T, { ok: true }> {
+function good<T extends { ok: boolean }>(answer: T): Good<T> {
   if (!answer.ok) throw new Error(`refused: ${JSON.stringify(answer)}`)
-  return answer as Extract<T, { ok: true }>
+  return answer as Good<T>
 }
 
 describe('the props of a binding', () => {

@@ -145,7 +145,7 @@ describe('an endpoint', () => {
     ] as const) {
       const { status, body: answered } = await call(method, PATH + path, { key, body })
       expect([method, path, status, answered.details]).toEqual([
-        ...[method, path, 403, { reason: 'missing_scope', scope: 'webhooks' }],
+        ...[method, path, 403, { reason: 'missing_scope', scope: 'webhooks:manage' }],
       ])
     }
   })
