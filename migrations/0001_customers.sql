@@ -38,7 +38,6 @@ CREATE TABLE customers (
   folded text DEFAULT '{}' NOT NULL,
   PRIMARY KEY (tenant_id, mode, id),
   FOREIGN KEY (tenant_id) REFERENCES tenants (id) ON UPDATE no action ON DELETE no action,
-  FOREIGN KEY (tenant_id, mode, parent_id) REFERENCES customers (tenant_id, mode, id) ON UPDATE no action ON DELETE no action,
   CONSTRAINT customers_mode CHECK (mode IN ('live', 'test')),
   CONSTRAINT customers_status CHECK (status IN ('published', 'draft')),
   CONSTRAINT customers_external_id_length CHECK (length(external_id) BETWEEN 1 AND 255),
@@ -87,14 +86,17 @@ CREATE TABLE customer_counts (
 -- This trigger and the next read by key only. CROSS JOIN keeps the order of the tables, the index to the children is named, and
 -- the way up does not ask for parent_id IS NOT NULL. Otherwise SQLite would start with every customer of the tenant.
 -- An archived customer, which an import may bring, may have an archived parent, and counts in no chain.
+-- There is no foreign key to the parent: to delete the customers of a tenant SQLite would look for the children of each among
+-- all, and it would write the row anew for another parent.
 CREATE TRIGGER customers_parent_insert BEFORE INSERT ON customers
-WHEN NEW.parent_id IS NOT NULL AND NEW.archived_at IS NULL
+WHEN NEW.parent_id IS NOT NULL
 BEGIN
   SELECT RAISE(ABORT, 'parent_not_found') WHERE NOT EXISTS (
     SELECT 1 FROM customers p
-    WHERE p.tenant_id = NEW.tenant_id AND p.mode = NEW.mode AND p.id = NEW.parent_id AND p.archived_at IS NULL
+    WHERE p.tenant_id = NEW.tenant_id AND p.mode = NEW.mode AND p.id = NEW.parent_id
+      AND (p.archived_at IS NULL OR NEW.archived_at IS NOT NULL)
   );
-  SELECT RAISE(ABORT, 'parent_too_deep') WHERE (
+  SELECT RAISE(ABORT, 'parent_too_deep') WHERE NEW.archived_at IS NULL AND (
       WITH RECURSIVE up(id, level) AS (
         SELECT NEW.parent_id, 1
         UNION ALL

@@ -20,3 +20,6 @@ CREATE TABLE idempotency_records (
 --> statement-breakpoint
 -- The sweep deletes what has expired. Without the index it would read every record to find it.
 CREATE INDEX idempotency_records_expiry ON idempotency_records (expires_at);
+--> statement-breakpoint
+-- An erasure clears the records of its customer.
+CREATE INDEX idempotency_records_customer ON idempotency_records (tenant_id, mode, customer_id) WHERE customer_id IS NOT NULL;

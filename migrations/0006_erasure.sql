@@ -1,6 +1,8 @@
 -- Erasing a customer. The trigger deletes or clears what is personal in every table, in the transaction of the erasure, for
 -- every writer. The row of the customer stays, archived, so that its id is never given to another.
 -- A new table with personal data of a customer must be cleared here too.
+-- Each statement finds the rows of the customer by an index that it names, whatever SQLite knows of the tables: otherwise it
+-- would read all rows of the tenant. SQLite takes the name of an index only in a SELECT of a trigger.
 
 -- Keys of KV to delete once more: a reader that was under way may have put an old value back.
 CREATE TABLE erasures (
@@ -56,11 +58,11 @@ BEGIN
       '$.erased_rows', json_object(
         'customers', 1,
         'events', (
-          SELECT count(*) FROM events
+          SELECT count(*) FROM events INDEXED BY events_customer
           WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id
         ),
         'aliases', (
-          SELECT count(*) FROM customer_aliases
+          SELECT count(*) FROM customer_aliases INDEXED BY customer_aliases_customer
           WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id
         ),
         'integrations', (
@@ -69,11 +71,12 @@ BEGIN
             AND (provider, entity_id) IN (SELECT value ->> '$.provider', value ->> '$.id' FROM json_each(OLD.integrations))
         ),
         'idempotency_records', (
-          SELECT count(*) FROM idempotency_records
+          SELECT count(*) FROM idempotency_records INDEXED BY idempotency_records_customer
           WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id
         ),
         'webhook_attempts', (
-          SELECT count(*) FROM webhook_deliveries d JOIN webhook_attempts a ON a.delivery_id = d.id
+          SELECT count(*) FROM webhook_deliveries d INDEXED BY webhook_deliveries_chain
+            CROSS JOIN webhook_attempts a ON a.delivery_id = d.id
           WHERE d.tenant_id = NEW.tenant_id AND d.mode = NEW.mode AND d.customer_id = NEW.id AND a.answer IS NOT NULL
         ),
         'onboarding_runs', (
@@ -93,19 +96,29 @@ BEGIN
     iif(after ->> '$.status' IS NULL, '$.status', '$.x'),
     iif(after ->> '$.archived_at' IS NULL, '$.archived_at', '$.x')
   )
-  WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND id <> NEW.change_id;
+  WHERE rowid IN (
+    SELECT rowid FROM events INDEXED BY events_customer
+    WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND id <> NEW.change_id
+  );
   DELETE FROM customer_aliases
-  WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id;
+  WHERE (tenant_id, mode, external_id) IN (
+    SELECT tenant_id, mode, external_id FROM customer_aliases INDEXED BY customer_aliases_customer
+    WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id
+  );
   DELETE FROM integration_mappings
   WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id
     AND (provider, entity_id) IN (SELECT value ->> '$.provider', value ->> '$.id' FROM json_each(OLD.integrations));
   -- The key stays used, with a fingerprint that no request has: a late repeat of the request that created this customer must
   -- not create it again.
   UPDATE idempotency_records SET fingerprint = '', customer_id = NULL, change_id = NULL, effect = NULL, failure = NULL
-  WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id;
+  WHERE (tenant_id, mode, key) IN (
+    SELECT tenant_id, mode, key FROM idempotency_records INDEXED BY idempotency_records_customer
+    WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id
+  );
   -- The response of a receiver may repeat what was sent to it.
   UPDATE webhook_attempts SET answer = NULL WHERE delivery_id IN (
-    SELECT id FROM webhook_deliveries WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id
+    SELECT id FROM webhook_deliveries INDEXED BY webhook_deliveries_chain
+    WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id
   );
   -- A workflow that is under way finds its run gone, and stops.
   DELETE FROM onboarding_runs

@@ -28,6 +28,7 @@ import { eventLog } from '../storage/events/event-log.ts'
 import { sweepOldRecords } from '../storage/events/retention.ts'
 import { sweepIdempotencyRecords } from '../storage/idempotency/records.ts'
 import { probeKv } from '../storage/kv-cache.ts'
+import { refreshStatistics } from '../storage/statistics.ts'
 import { auditLog } from '../storage/tenants/audit-reads.ts'
 import { sweepDeletedTenants } from '../storage/tenants/deletions.ts'
 import { loadTenantForGate, tenantStore } from '../storage/tenants/tenants.ts'
@@ -118,6 +119,7 @@ export const services: Services & BackgroundServices = {
       sweepErasures(db, cache, nowMs),
       sweepOldRecords(db, nowMs),
       logDatabaseSize(db, nowMs),
+      refreshStatistics(db, nowMs),
       sweepWebhooks(env, nowMs),
       sweepOnboarding(env, nowMs),
       deleteRestOfTenants(env),

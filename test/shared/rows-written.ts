@@ -14,9 +14,9 @@ export const CHANGE_ROWS = {
   'update of the status': 6,
   'update of the e-mail address': 5,
   'update of the external id': 7,
-  'update of the parent': 7,
+  'update of the parent': 5,
   archive: 6,
-  restore: 8,
+  restore: 7,
 } as const
 
 /** `test/workers/events/costs.test.ts`: the rows of a change for each endpoint that wants it, and the rows of attempts. */

@@ -15,6 +15,7 @@ import { CUSTOMER_FIELDS, ERASED_TO_INITIAL, ERASED_TO_NULL } from '../../regist
 import type { Command } from '../../registry/ports.ts'
 import { customerColumns, customerRowOf } from '../customer-row.ts'
 import type { Database } from '../database.ts'
+import { EVENTS_OF_CUSTOMER } from '../events/of-customer.ts'
 import { IS_UNUSED } from '../idempotency/records.ts'
 import { meets, preconditionValues } from '../precondition.ts'
 import { customerAliases, customers, events, type StoredDocument } from '../schema/tables.ts'
@@ -62,7 +63,7 @@ export function readBackStatement(db: Database, scope: Scope, { command, deadlin
 export function externalIdsStatement(db: Database, scope: Scope, customerId: string) {
   return db
     .selectDistinct({ externalId: sql<string>`${events.after} ->> '$.external_id'`.as('external_id') })
-    .from(events)
+    .from(EVENTS_OF_CUSTOMER)
     .where(and(inScope(events, scope), eq(events.customerId, customerId)))
 }
 

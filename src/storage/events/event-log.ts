@@ -3,7 +3,8 @@
  * contiguous read in either direction. The triggers write the log, and so does the code that ends an onboarding or
  * disables an endpoint.
  */
-import { and, asc, count, desc, eq, gt, gte, inArray, isNull, lt, max, min, type SQL } from 'drizzle-orm'
+import { and, asc, count, desc, eq, gt, gte, inArray, isNull, lt, max, min, type SQL, sql } from 'drizzle-orm'
+import type { EventType } from '../../events/catalogue.ts'
 import type { EventLog, EventPage, EventQuery, LoggedEvent } from '../../events/event.ts'
 import type { Scope } from '../../registry/customer.ts'
 import { customerOfDocument } from '../customer-row.ts'
@@ -13,6 +14,7 @@ import { customers, type EventRow, events } from '../schema/tables.ts'
 import { inScope } from '../scoped.ts'
 import { orUnavailableIn } from '../unavailable.ts'
 import { CLOCKS_DIFFER_MS, firstEventIdAt, firstUnsettledEventId } from './event-ids.ts'
+import { EVENTS_OF_CUSTOMER } from './of-customer.ts'
 
 /** A page with a filter reads this many events at most; the next page continues after them. */
 const LOOKED_AT_MAX = 5_000
@@ -27,8 +29,8 @@ async function readPage(db: Database, scope: Scope, query: EventQuery): Promise<
   const { customerId, types, order, limit } = query
   const inOrder = order === 'asc' ? asc(events.id) : desc(events.id)
   const looked = db
-    .select({ id: events.id, type: events.type })
-    .from(events)
+    .select({ id: sql<string>`${events.id}`.as('id'), type: sql<EventType>`${events.type}`.as('type') })
+    .from(customerId === undefined ? sql`${events}` : EVENTS_OF_CUSTOMER)
     .where(and(inScope(events, scope), ...conditions(query)))
     .orderBy(inOrder)
     .limit(types === undefined ? limit + 1 : LOOKED_AT_MAX)

@@ -15,6 +15,7 @@ import { customerColumns, customerOf, documentOf } from '../customer-row.ts'
 import { type Database, openDatabase } from '../database.ts'
 import { storedDocument } from '../event-documents.ts'
 import { CLOCKS_DIFFER_MS, firstEventIdAt, mayStillBeLogged } from '../events/event-ids.ts'
+import { EVENTS_OF_CUSTOMER } from '../events/of-customer.ts'
 import { customers, events } from '../schema/tables.ts'
 import { onboardingRuns } from '../schema/webhook-tables.ts'
 import { inScope } from '../scoped.ts'
@@ -69,8 +70,8 @@ export function runStore(d1: D1Database, scope: Scope): RunStore {
       const [[row], made] = await db.batch([
         selectCustomer(db, scope, customerId),
         db
-          .select({ id: events.id })
-          .from(events)
+          .select({ id: sql<string>`${events.id}`.as('id') })
+          .from(EVENTS_OF_CUSTOMER)
           .where(
             and(
               inScope(events, scope),

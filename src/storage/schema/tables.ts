@@ -4,7 +4,7 @@
  * each table and how long a row lives.
  */
 import { sql } from 'drizzle-orm'
-import { check, foreignKey, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { check, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 import { EVENT_TYPES } from '../../events/catalogue.ts'
 import type { Integration } from '../../registry/customer.ts'
 import type { CUSTOMER_FIELDS, CustomerFieldName, TextsOfDocument } from '../../registry/customer-fields.ts'
@@ -59,10 +59,6 @@ export const customers = sqliteTable(
   },
   (table) => [
     primaryKey({ columns: [table.tenantId, table.mode, table.id] }),
-    foreignKey({
-      columns: [table.tenantId, table.mode, table.parentId],
-      foreignColumns: [table.tenantId, table.mode, table.id],
-    }),
     uniqueIndex('customers_external_id')
       .on(table.tenantId, table.mode, table.externalId)
       .where(sql`archived_at IS NULL`),
@@ -237,5 +233,8 @@ export const idempotencyRecords = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.tenantId, table.mode, table.key] }),
     index('idempotency_records_expiry').on(table.expiresAtMs),
+    index('idempotency_records_customer')
+      .on(table.tenantId, table.mode, table.customerId)
+      .where(sql`customer_id IS NOT NULL`),
   ],
 )

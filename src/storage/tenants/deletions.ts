@@ -34,11 +34,12 @@ const TABLES: readonly [table: string, key: string][] = [
   ['settings', 'tenant_id, mode, name'],
   ['onboarding_runs', 'tenant_id, mode, customer_id'],
   ['idempotency_records', 'tenant_id, mode, key'],
-  ['events', 'tenant_id, mode, id'],
+  ['events', 'rowid'],
   ['customer_aliases', 'tenant_id, mode, external_id'],
   ['integration_mappings', 'tenant_id, mode, provider, entity_id'],
   ['customer_counts', 'tenant_id, mode, status'],
   ['erasures', 'tenant_id, mode, customer_id'],
+  ['customers', 'tenant_id, mode, id'],
 ]
 
 export interface DeletionDeps {
@@ -93,14 +94,8 @@ function statementsFor(tenantId: string): SQL[] {
     DELETE FROM ${sql.raw(table)} WHERE (${sql.raw(key)}) IN (
       SELECT ${sql.raw(key)} FROM ${sql.raw(table)} AS one WHERE tenant_id = ${tenantId} ${more} LIMIT ${ROWS_MAX}
     )`
-  // A parent cannot go before its children. A child is mostly younger than its parent, and ids sort by time.
-  const withoutChildren = sql`AND NOT EXISTS (
-      SELECT 1 FROM customers AS child
-      WHERE child.tenant_id = one.tenant_id AND child.mode = one.mode AND child.parent_id = one.id
-    ) ORDER BY mode DESC, id DESC`
   return [
     ...TABLES.map(([table, key]) => ofTenant(table, key)),
-    ofTenant('customers', 'tenant_id, mode, id', withoutChildren),
     ofTenant('api_keys', 'tenant_id, id'),
     ofTenant('admin_audit', 'id', sql`AND type <> 'tenant.deleted'`),
   ]

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { CustomerChanges, Scope } from '../../../src/registry/customer.ts'
 import { LIST_FIELDS, type ListField, OPTIONAL_TEXT_FIELDS } from '../../../src/registry/customer-fields.ts'
 import { type Filter, LIST_BOUNDS, type ListQuery, type PageStart } from '../../../src/registry/query.ts'
+import { newId } from '../../../src/shared/ids.ts'
 import {
   listCustomers,
   readAliases,
@@ -13,6 +14,8 @@ import {
 } from '../../../src/storage/customers/reads.ts'
 import { writeStore } from '../../../src/storage/customers/writes.ts'
 import { openDatabase } from '../../../src/storage/database.ts'
+import { eventLog } from '../../../src/storage/events/event-log.ts'
+import { runStore } from '../../../src/storage/onboarding/runs.ts'
 import { CHANGE_ROWS } from '../../shared/rows-written.ts'
 import {
   creation,
@@ -203,6 +206,40 @@ describe('a change in a tenant of 100,000', () => {
     await change('archive', { kind: 'archive', target: { id: nthId(21) }, ifVersion: null })
     await change('restore', { kind: 'restore', target: { id: nthId(21) }, ifVersion: null })
     expect(written).toEqual(CHANGE_ROWS)
+  })
+})
+
+describe('what concerns one customer', () => {
+  /** Returns the rows that each operation reads, in a tenant of so many customers with an event and a record each. */
+  async function rowsRead(count: number, where: Scope): Promise<Record<string, number>> {
+    await env.DB.prepare(
+      `INSERT INTO idempotency_records (tenant_id, mode, key, fingerprint, customer_id, expires_at)
+       SELECT tenant_id, mode, id, 'x', id, 9000000000000 FROM customers WHERE tenant_id = ?1 AND mode = ?2`,
+    )
+      .bind(where.tenantId, where.mode)
+      .run()
+    const id = nthId(count / 2)
+    await store.commitWrites(where, [prepared(update(id, { externalId: 'new', name: 'New' }))])
+    const read = async (work: () => Promise<unknown>) => {
+      await work()
+      return spent(costs).rowsRead
+    }
+    spent(costs)
+    const erasure = prepared({ kind: 'erase', target: { id }, ifVersion: null })
+    return {
+      history: await read(() => eventLog(d1, where).list({ customerId: id, order: 'desc', afterId: null, limit: 50 })),
+      'change of an onboarding': await read(() => runStore(d1, where).find(id, 'req_1', 0)),
+      erase: await read(() => store.commitWrites(where, [erasure])),
+      'erase once more': await read(() => store.commitWrites(where, [{ ...erasure, changeId: newId('event', 1) }])),
+    }
+  }
+
+  it('reads the same few rows among 1,000 and 100,000 events and records', async () => {
+    const few = await insertTenant()
+    await insertMany(few, 1_000)
+    const read = await rowsRead(COUNT, scope)
+    expect(read).toEqual(await rowsRead(1_000, few))
+    for (const [operation, rows] of Object.entries(read)) expect(rows, operation).toBeLessThanOrEqual(60)
   })
 })
 

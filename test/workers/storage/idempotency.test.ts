@@ -162,7 +162,7 @@ it('returns the refusal that another gate stored in between', async () => {
   expect(only(results)).toMatchObject({ ok: true, effect: 'created', replayed: true })
 })
 
-it('costs two rows for a key, and no call of D1 unless the request was refused', async () => {
+it('costs three rows for a key, and no call of D1 unless the request was refused', async () => {
   const scope = await insertTenant()
   let trips = 0
   const { d1, costs } = metered(env.DB)
@@ -191,11 +191,11 @@ it('costs two rows for a key, and no call of D1 unless the request was refused',
     'refused without a key': await cost(prepared(creation({ externalId: 'taken' }))),
     update: await cost(prepared(update(made.id, { name: 'N' }))),
   }).toEqual({
-    plain: [1, 5],
-    keyed: [1, 7],
+    plain: [1, 6],
+    keyed: [1, 9],
     replayed: [1, 0],
-    refused: [2, 2],
+    refused: [2, 3],
     'refused without a key': [1, 0],
-    update: [1, 3],
+    update: [1, 4],
   })
 })
