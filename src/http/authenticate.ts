@@ -1,6 +1,6 @@
 /**
- * Identifies the caller and sets its registry for this request, as the first step of the v1 and FlatPeak APIs.
- * Admission starts here only for a read, so that it can run in parallel with the read.
+ * Identifies the caller and sets its registry for this request, as the first step of the v1 and FlatPeak APIs. The
+ * contract of the route begins its admission.
  */
 import type { MiddlewareHandler, Next } from 'hono'
 import { RegistryError } from '../registry/errors.ts'
@@ -18,10 +18,7 @@ export function authenticate(services: Services): MiddlewareHandler<HttpEnv> {
   }
 
   function letIn(c: HttpContext, next: Next, principal: TenantPrincipal): Promise<void> {
-    const registry = services.registryFor(c, principal)
-    c.set('registry', registry)
-    // The gate itself admits a change, in the call that makes it.
-    if (c.req.method === 'GET' || c.req.method === 'HEAD') registry.admission.begin()
+    c.set('registry', services.registryFor(c, principal))
     return next()
   }
 

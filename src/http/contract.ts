@@ -124,8 +124,8 @@ export interface Contract<
 export type AnyContract = Omit<Contract, 'handle'>
 
 /**
- * Returns the contract of a route. If the route needs a scope, is no GET and does not write customers, its handler
- * begins to admit the caller before it reads and parses the body.
+ * Returns the contract of a route. Its handler first begins to admit the caller, who needs the scopes of the route. So a
+ * read can run in parallel with its admission, and nothing of the request is read for a caller that is known to be refused.
  */
 export function contract<
   const Path extends string,
@@ -135,7 +135,6 @@ export function contract<
   const { query, body, stream } = spec
   const validateBody = body && jsonValidator(body.schema)
   const scopes = spec.scope === null ? [] : [spec.scope].flat()
-  const admitsFirst = spec.touches !== 'write' && spec.method !== 'get' && scopes.length > 0
   const requires = spec.touches === null ? scopes : []
   const pagedBy = hasCursor(query) ? 'query' : hasCursor(body?.schema) ? 'body' : null
   let withoutQuery: z.ZodSafeParseResult<unknown> | undefined
@@ -149,6 +148,14 @@ export function contract<
       if (withoutQuery.success) return withoutQuery.data
     }
     return readQuery(c, query)
+  }
+
+  function beginAdmission(c: HttpContext): void {
+    if (scopes.length === 0) return
+    const { admission } = c.get('registry')
+    // The gate itself admits a change, in the call that makes it.
+    if (spec.touches === 'write') admission.beginWrite(scopes)
+    else admission.begin(scopes)
   }
 
   function requireStream(c: HttpContext): void {
@@ -178,7 +185,7 @@ export function contract<
   }
 
   async function check(c: HttpContext): Promise<Checked> {
-    if (admitsFirst) c.get('registry').admission.begin()
+    beginAdmission(c)
     requireStream(c)
     const query = queryOf(c)
     const precondition = preconditionOf(c)
@@ -189,7 +196,7 @@ export function contract<
     return { query, body: checked, precondition, actor, page }
   }
 
-  const waits = body !== undefined || admitsFirst || requires.length > 0 || pagedBy !== null
+  const waits = body !== undefined || requires.length > 0 || pagedBy !== null
 
   return {
     ...spec,
@@ -202,6 +209,7 @@ export function contract<
       if (waits) return (async (c: HttpContext) => serve(c, await check(c))) as never
       // The hot read is such a route, and an async function would cost it an extra promise.
       return function handle(c: HttpContext) {
+        beginAdmission(c)
         requireStream(c)
         const precondition = preconditionOf(c)
         return serve(c, { query: queryOf(c), body: undefined, precondition, actor: '', page: UNPAGED })

@@ -24,10 +24,15 @@ export type Probe = 'd1' | 'kv' | 'gate'
 /** The admission of the caller, decided once a request. */
 export interface RequestAdmission {
   /**
-   * Begins the admission. Call it before any work that takes CPU time: a lease is checked against a clock that stands
+   * Begins the admission of a caller that needs all of these scopes. Call it before any work that takes CPU time: a lease is checked against a clock that stands
    * still until the next I/O.
    */
-  begin(): void
+  begin(scopes: readonly KeyScope[]): void
+  /**
+   * Begins a write, which the gate admits. Throws `RegistryError` if this isolate knows that the caller is refused, so that
+   * nothing of the request is read.
+   */
+  beginWrite(scopes: readonly KeyScope[]): void
   /**
    * Returns the failure if the caller is refused. Returns null if it is admitted, and for a write, which the gate
    * itself admits.

@@ -99,7 +99,11 @@ export class Sizing {
     let permits = Math.min(request.want, available, share)
 
     const calm =
-      !saturated && permits === request.want && this.#demand < CALM_SHARE * ratePerSecond && available > 0.5 * burst
+      !saturated &&
+      request.want > 0 &&
+      permits === request.want &&
+      this.#demand < CALM_SHARE * ratePerSecond &&
+      available > 0.5 * burst
     if (calm) permits = Math.min(available, permits + Math.floor(CALM_BONUS_SHARE * available))
     const life = calm
       ? PERMIT_TTL_CALM_MS
@@ -108,7 +112,8 @@ export class Sizing {
         : ttlMs
 
     let backoffMs = permits < request.want ? Math.max(this.#paceMs, saturated ? SATURATED_PACE_MS : 0) : 0
-    if (permits === 0) backoffMs = Math.max(backoffMs, Math.min(DENIED_BACKOFF_MAX_MS, 500 / ratePerSecond))
+    if (permits === 0 && request.want > 0)
+      backoffMs = Math.max(backoffMs, Math.min(DENIED_BACKOFF_MAX_MS, 500 / ratePerSecond))
     return { permits, ttlMs: life, saturated, fraction, backoffMs }
   }
 

@@ -9,7 +9,16 @@ import type { IoTimes } from '../../observability/io-times.ts'
 import { RETRY_AFTER_MS } from '../../registry/errors.ts'
 import { type Sleep, within } from '../../shared/sleep.ts'
 import type { LeaseReply, LeaseRequest, Verdict } from '../protocol/leases.ts'
-import { type Admission, admit, isRequesting, restMs, shouldRenew } from './lease.ts'
+import {
+  type Admission,
+  admit,
+  isRequesting,
+  knownRefusal,
+  refusalInForce,
+  restMs,
+  shouldRenew,
+  wantVerdict,
+} from './lease.ts'
 import { absorb, absorbFailure, nextRequest } from './lease-exchange.ts'
 import { LeaseState } from './lease-state.ts'
 
@@ -17,7 +26,13 @@ import { LeaseState } from './lease-state.ts'
 export interface LeaseHolder {
   state: LeaseState
   /** The requests that wait, each with the end of its wait. A cancelled one stays until then and counts as waiting. */
-  waiters: Set<{ untilMs: number }>
+  waiters: Set<Waiter>
+}
+
+interface Waiter {
+  untilMs: number
+  /** False if the last lease refused such a request whatever its permits. Then no permit is requested for it. */
+  needsPermit: boolean
 }
 
 export interface AdmissionPorts {
@@ -61,41 +76,83 @@ export function leaseHolderFor(gateName: string): LeaseHolder {
   return leaseHolder
 }
 
-/** Decides at once if the lease can, else calls the gate. `credential` is null for a caller that needs no key. */
+/**
+ * Decides at once if the lease can, else calls the gate. `credential` is null for a caller that needs no key. A key
+ * without one of the scopes is refused, and that costs no permit.
+ */
 export function admitAt(
   leaseHolder: LeaseHolder,
   credential: string | null,
+  scopes: readonly string[],
   ports: AdmissionPorts,
 ): Admitted | Promise<Admitted> {
   const { state } = leaseHolder
   const nowMs = ports.clock()
-  if (restMs(state, nowMs) > 0) return requestAndWait(leaseHolder, credential, ports, false)
-  const admission = admit(state, nowMs, credential)
-  if (admission === 'needs_lease') return requestAndWait(leaseHolder, credential, ports, true)
+  if (restMs(state, nowMs) > 0 && refusalInForce(state, nowMs, credential, scopes) === null) {
+    return requestAndWait(leaseHolder, credential, scopes, ports, false)
+  }
+  const admission = admit(state, nowMs, credential, false, scopes)
+  if (admission === 'needs_lease') return requestAndWait(leaseHolder, credential, scopes, ports, state.isCounted)
   if (shouldRenew(state, nowMs)) ports.waitUntil(requestLease(leaseHolder, ports))
   return decided(leaseHolder, admission)
 }
 
-/** Calls the gate until the lease can decide. `again` is true if `admit` has already counted the request. */
+/** Returns the refusal of a write that the lease in force knows, without a call of the gate; null if it knows none. */
+export function refusedAt(
+  leaseHolder: LeaseHolder,
+  credential: string | null,
+  scopes: readonly string[],
+  ports: Pick<AdmissionPorts, 'clock'>,
+): Admitted | null {
+  const admission = refusalInForce(leaseHolder.state, ports.clock(), credential, scopes)
+  return admission && { admission, verdict: leaseHolder.state.verdict, retryAfterMs: 0 }
+}
+
+/** True if the last lease refused such a request whatever its permits, and so no work should begin before the next one. */
+export function isLikelyRefused(
+  { state }: LeaseHolder,
+  credential: string | null,
+  scopes: readonly string[],
+  ports: Pick<AdmissionPorts, 'clock'>,
+): boolean {
+  return knownRefusal(state, ports.clock(), credential, scopes) !== null
+}
+
+/**
+ * Requests a lease in the background after the gate has refused a write whatever its permits. As long as that lease is in
+ * force, the isolate refuses such writes by itself.
+ */
+export function learnRefusal(leaseHolder: LeaseHolder, credential: string | null, ports: AdmissionPorts): void {
+  const { state } = leaseHolder
+  const nowMs = ports.clock()
+  if (isRequesting(state, nowMs) || nowMs < state.backoffUntilMs) return
+  if (credential !== null) wantVerdict(state, credential)
+  ports.waitUntil(requestLease(leaseHolder, ports))
+}
+
+/** Calls the gate until the lease can decide. `isCounted` is true if the request counts as demand already. */
 async function requestAndWait(
   leaseHolder: LeaseHolder,
   credential: string | null,
+  scopes: readonly string[],
   ports: AdmissionPorts,
-  again: boolean,
+  isCounted: boolean,
 ): Promise<Admitted> {
   const { state, waiters } = leaseHolder
   const sinceMs = ports.clock()
-  const waiter = { untilMs: sinceMs + WAIT_PATIENCE_MS }
+  const needsPermit = knownRefusal(state, sinceMs, credential, scopes) === null
+  const waiter: Waiter = { untilMs: sinceMs + WAIT_PATIENCE_MS, needsPermit }
   waiters.add(waiter)
   try {
-    for (let counted = again; ports.clock() < waiter.untilMs; ) {
+    for (let counted = isCounted; ports.clock() < waiter.untilMs; ) {
       const rest = restMs(state, ports.clock())
       if (rest > 0) await ports.sleep(Math.max(rest, REST_MIN_MS))
       else if (isRequesting(state, ports.clock())) await ports.sleep(LEASE_POLL_MS)
       else await requestLease(leaseHolder, ports)
       if (restMs(state, ports.clock()) > 0) continue
-      const admission = admit(state, ports.clock(), credential, counted)
-      counted = true
+      const admission = admit(state, ports.clock(), credential, counted, scopes)
+      counted = state.isCounted
+      waiter.needsPermit = counted
       if (admission !== 'needs_lease') return decided(leaseHolder, admission)
     }
     return { admission: 'unavailable', verdict: null, retryAfterMs: RETRY_AFTER_MS }
@@ -108,9 +165,13 @@ async function requestAndWait(
 /** Calls the gate and stores the reply. Never rejects: the state records a gate that cannot be reached. */
 async function requestLease({ state, waiters }: LeaseHolder, ports: AdmissionPorts): Promise<void> {
   const sentAtMs = ports.clock()
-  for (const waiter of waiters) if (waiter.untilMs <= sentAtMs) waiters.delete(waiter)
+  let waiting = 0
+  for (const waiter of waiters) {
+    if (waiter.untilMs <= sentAtMs) waiters.delete(waiter)
+    else if (waiter.needsPermit) waiting++
+  }
   try {
-    const request = ports.lease(nextRequest(state, sentAtMs, waiters.size))
+    const request = ports.lease(nextRequest(state, sentAtMs, waiting))
     const reply = await within(request, LEASE_PATIENCE_MS, ports.sleep, null)
     if (reply) absorb(state, reply, sentAtMs, ports.clock(), ports.random())
     else absorbFailure(state, sentAtMs, ports.clock(), ports.random())

@@ -44,7 +44,7 @@ export class IsolateReader implements CustomerReader {
   }
 
   async byId(id: string): Promise<Snapshot | null> {
-    if (this.#tokenText !== null) this.#admission.begin()
+    if (this.#tokenText !== null) this.#admission.begin([READ_SCOPE])
     else {
       const view = this.#admission.viewIfDecided(READ_SCOPE)
       const kept = view && customersInMemory.get(this.#memoryPrefix + id)
@@ -57,8 +57,9 @@ export class IsolateReader implements CustomerReader {
   }
 
   async byExternalId(externalId: string): Promise<Snapshot | null> {
-    // Refuses before the read of the hint, if the lease can decide.
+    // Refuses before the read of the hint, if the lease can decide, or did so before.
     this.#admission.viewIfDecided(READ_SCOPE)
+    await this.#decideFirst()
     const key = this.#memoryPrefix + externalId
     const hint = customerIdsInMemory.get(key) ?? (await this.#ports.kv.customerId(externalId))
     if (hint) {
@@ -143,6 +144,7 @@ export class IsolateReader implements CustomerReader {
 
   async #read<T>(buckets: readonly number[], ports: Pick<ReadPorts<T>, 'd1'> & Partial<ReadPorts<T>>) {
     const token = await this.#consistency()
+    await this.#decideFirst()
     try {
       const lease = () => this.#admission.view(READ_SCOPE)
       return await readFresh<T>({ memory: () => undefined, kv: async () => null, lease, ...ports }, buckets, token)
@@ -150,6 +152,11 @@ export class IsolateReader implements CustomerReader {
       if (error instanceof RegistryError) throw error
       throw new RegistryError(this.#ports.onStorageFailure(error))
     }
+  }
+
+  /** Waits for the admission of a caller that is likely to be refused: reading for it would be in vain. */
+  async #decideFirst(): Promise<void> {
+    if (this.#admission.isLikelyRefused(READ_SCOPE)) await this.#admission.view(READ_SCOPE)
   }
 
   #consistency(): Promise<ConsistencyToken | null> | null {

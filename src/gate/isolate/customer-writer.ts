@@ -4,7 +4,7 @@
  */
 import type { ImportChunk, ImportedChunk } from '../../registry/bulk.ts'
 import { pick } from '../../registry/customer-fields.ts'
-import { RegistryError } from '../../registry/errors.ts'
+import { type Failure, RegistryError } from '../../registry/errors.ts'
 import type { Command, CustomerWriter, Idempotency, Written } from '../../registry/ports.ts'
 import { checkedReason } from '../../validation/reason.ts'
 import { bucketOf } from '../core/freshness.ts'
@@ -14,7 +14,7 @@ import type { LeaseHolder } from './admission.ts'
 import { type Caller, gateNameOf, type RequestOptions, type WriterPorts } from './deps.ts'
 import { countsOf, sendChunk } from './importer.ts'
 import { customerIdsInMemory, customersInMemory } from './memory.ts'
-import { checkedToken, missingScope } from './refusals.ts'
+import { checkedToken } from './refusals.ts'
 import type { RequestAdmission } from './request-admission.ts'
 import type { ResponseFacts } from './response-facts.ts'
 
@@ -54,7 +54,7 @@ export class IsolateWriter implements CustomerWriter {
     const reply = await this.#send({ ...sender, command, idempotency })
     this.#facts.gateLimits = reply.limits
     this.#facts.replayed = reply.replayed ?? false
-    if (!reply.ok) throw new RegistryError(reply.failure)
+    if (!reply.ok) throw this.#refused(reply.failure)
     const { customer, effect, actor, erased, seq, bookmark } = reply
     const token = await this.#learn([customer.id], seq, bookmark)
     this.#facts.consistencyToken = token
@@ -71,7 +71,7 @@ export class IsolateWriter implements CustomerWriter {
     const isolate = this.#leaseHolder.state.tallyId
     const reply = await sendChunk(chunk, { ...this.#sender(), isolate }, this.#ports)
     this.#facts.gateLimits = reply.limits
-    if (!reply.ok) throw new RegistryError(reply.failure)
+    if (!reply.ok) throw this.#refused(reply.failure)
     const { outcomes, written, context = null } = reply
     if (!written) return { outcomes, consistencyToken: null, context }
     const ids = outcomes.flatMap((outcome) => ('id' in outcome ? outcome.id : []))
@@ -79,16 +79,20 @@ export class IsolateWriter implements CustomerWriter {
     return { outcomes, consistencyToken: await this.#learn(ids, written.seq, written.bookmark), context }
   }
 
+  #refused(failure: Failure): RegistryError {
+    this.#admission.noteRefusal(failure)
+    return new RegistryError(failure)
+  }
+
   /**
-   * Returns the sender for the gate to record. Throws `RegistryError` for a bound Worker without the scope, and for a
-   * reason that cannot be stored.
+   * Returns the sender for the gate to record. Throws `RegistryError` for a caller that the isolate can refuse by itself,
+   * and for a reason that cannot be stored.
    */
   #sender() {
     const { credential, bound } = this.#caller
-    if (bound && !bound.scopes.includes(WRITE_SCOPE)) throw missingScope(WRITE_SCOPE)
     const { requestId } = this.#options
     const reason = checkedReason(this.#options.reason)
-    this.#admission.leaveToGate()
+    this.#admission.leaveToGate(WRITE_SCOPE)
     return { credential, caller: bound?.name ?? null, requestId, reason }
   }
 

@@ -68,6 +68,8 @@ export class LeaseState {
   unknown: string[] = []
   /** Set by `admit`: the verdict on the credential of the request; null for a caller that needs none. */
   verdict: Verdict | null = null
+  /** Set by `admit`: whether the request counts as demand by now. */
+  isCounted = false
   /** Set by `admit` when it refuses. */
   retryAfterMs = 0
   flightAtMs: number | null = null

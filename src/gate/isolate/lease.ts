@@ -15,14 +15,12 @@ import { type HeldGrant, isHot, type LeaseState, usable } from './lease-state.ts
  * The decision on a request. `needs_lease`: the state cannot decide, so call the gate, or wait for the call under way,
  * and then admit again. `unavailable`: the gate cannot be called now, and its last reply has expired.
  */
-export type Admission =
-  | 'admitted'
-  | 'needs_lease'
-  | 'rate_limited'
-  | 'annual_limit'
-  | 'suspended'
-  | 'unknown_key'
-  | 'unavailable'
+export type Admission = 'admitted' | 'needs_lease' | 'rate_limited' | 'annual_limit' | KnownRefusal | 'unavailable'
+
+/** A refusal that no permit would change. It is decided without a permit, and does not count as demand. */
+export type KnownRefusal = 'suspended' | 'unknown_key' | 'missing_scope'
+
+const NO_SCOPES: readonly string[] = []
 
 /** Demand is measured in windows of this length. The newest window has this weight. */
 const WINDOW_MS = 250
@@ -32,23 +30,31 @@ const LEAD_ROUND_TRIPS = 1.3
 const LEAD_MS = 5
 
 /**
- * Decides one request. `credential` is the hash of its secret, null for a caller that needs none. `again` is true if
- * the decision was `needs_lease` before, so that the request is not counted twice.
+ * Decides one request. `credential` is the hash of its secret, null for a caller that needs none. `scopes` are those that
+ * its key must have. `counted` is true if the request already counts as demand, because `admit` decided `needs_lease`
+ * before and set `isCounted`.
  */
-export function admit(state: LeaseState, nowMs: number, credential: string | null, again = false): Admission {
+export function admit(
+  state: LeaseState,
+  nowMs: number,
+  credential: string | null,
+  counted = false,
+  scopes: readonly string[] = NO_SCOPES,
+): Admission {
   lookAtClock(state, nowMs)
-  if (!again) observe(state, nowMs)
+  const refusal = knownRefusal(state, nowMs, credential, scopes)
+  if (!counted && refusal === null) observe(state, nowMs)
+  state.isCounted = counted || refusal === null
   if (nowMs >= state.leasedUntilMs || !state.policy) return needLease(state, nowMs, credential)
   if (credential !== null) {
     const held = state.verdicts.get(credential)
     if (!held) return needLease(state, nowMs, credential)
     held.usedAtMs = nowMs
     state.verdict = held.verdict
-    if (!held.verdict.known || nowMs >= held.expiresAtMs) return refuse(state, 'unknown_key', 0)
   } else {
     state.verdict = null
   }
-  if (state.policy.status === 'suspended') return refuse(state, 'suspended', 0)
+  if (refusal !== null) return refuse(state, refusal, 0)
   for (let at = 0; at < state.grants.length; at++) {
     const grant = state.grants[at] as HeldGrant
     if (grant.left === 0 || nowMs >= grant.expiresAtMs) continue
@@ -64,6 +70,56 @@ export function admit(state: LeaseState, nowMs: number, credential: string | nul
   }
   if (state.saturated && isHot(state)) return refuse(state, 'rate_limited', 1_000 / state.policy.ratePerSecond)
   return 'needs_lease'
+}
+
+/**
+ * Returns why the newest lease refuses such a request whatever its permits, also if that lease is over: then it is
+ * likely that the next one does too. Null if it does not, or has no verdict on the key.
+ */
+export function knownRefusal(
+  { policy, verdicts }: LeaseState,
+  nowMs: number,
+  credential: string | null,
+  scopes: readonly string[],
+): KnownRefusal | null {
+  if (!policy) return null
+  if (credential === null) return policy.status === 'suspended' ? 'suspended' : null
+  const held = verdicts.get(credential)
+  if (!held) return null
+  const { verdict } = held
+  if (!verdict.known || nowMs >= held.expiresAtMs) return 'unknown_key'
+  if (policy.status === 'suspended') return 'suspended'
+  for (let at = 0; at < scopes.length; at++) {
+    if (!verdict.scopes.includes(scopes[at] as string)) return 'missing_scope'
+  }
+  return null
+}
+
+/**
+ * Returns why a write is refused by the lease in force, without a call of the gate. Null if the lease does not refuse it,
+ * or is over: then the gate decides.
+ */
+export function refusalInForce(
+  state: LeaseState,
+  nowMs: number,
+  credential: string | null,
+  scopes: readonly string[],
+): KnownRefusal | null {
+  lookAtClock(state, nowMs)
+  if (nowMs >= state.leasedUntilMs) return null
+  const refusal = knownRefusal(state, nowMs, credential, scopes)
+  const held = credential === null ? undefined : state.verdicts.get(credential)
+  state.verdict = held?.verdict ?? null
+  // A key in use is requested again when the policy changes.
+  if (held) held.usedAtMs = nowMs
+  return refusal
+}
+
+/** Notes that the next request for a lease must bring a verdict on this key, even if there is one of an earlier lease. */
+export function wantVerdict({ unknown }: LeaseState, credential: string): void {
+  if (unknown.includes(credential)) return
+  unknown.push(credential)
+  if (unknown.length > VERDICTS_MAX) unknown.shift()
 }
 
 /**
@@ -116,10 +172,6 @@ function needLease(state: LeaseState, nowMs: number, credential: string | null):
   if (nowMs < state.backoffUntilMs && (state.unreachable || nowMs < state.leasedUntilMs)) {
     return refuse(state, state.unreachable ? 'unavailable' : 'rate_limited', state.backoffUntilMs - nowMs)
   }
-  const { unknown, verdicts } = state
-  if (credential !== null && !verdicts.has(credential) && !unknown.includes(credential)) {
-    unknown.push(credential)
-    if (unknown.length > VERDICTS_MAX) unknown.shift()
-  }
+  if (credential !== null && !state.verdicts.has(credential)) wantVerdict(state, credential)
   return 'needs_lease'
 }

@@ -5,7 +5,8 @@ import { type Failure, RegistryError } from '../../registry/errors.ts'
 import type { Admitted } from './admission.ts'
 import type { ConsistencyToken } from './fresh-read.ts'
 
-export function refusalOf({ admission, retryAfterMs }: Admitted): Failure | null {
+/** Returns the failure of a caller that needed these scopes; null if it is admitted. */
+export function refusalOf({ admission, retryAfterMs, verdict }: Admitted, scopes: readonly string[]): Failure | null {
   switch (admission) {
     case 'admitted':
       return null
@@ -17,6 +18,10 @@ export function refusalOf({ admission, retryAfterMs }: Admitted): Failure | null
       return { reason: 'tenant_suspended' }
     case 'unknown_key':
       return { reason: 'unauthorized' }
+    case 'missing_scope': {
+      const held = verdict?.known ? verdict.scopes : []
+      return { reason: 'missing_scope', scope: scopes.find((scope) => !held.includes(scope)) ?? '' }
+    }
     case 'unavailable':
       return { reason: 'unavailable', retryAfterMs }
   }

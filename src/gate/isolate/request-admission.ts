@@ -1,11 +1,21 @@
 /**
  * The admission of one request: takes one permit, and checks the caller's scope against the verdict on its key. Every
- * part of the request that must not run for a refused caller checks here.
+ * part of the request that must not run for a refused caller checks here. A caller that is refused whatever its permits
+ * (its key is unknown, lacks a scope, or its tenant is suspended) takes none, and costs no call of the gate as long as
+ * the lease in force says so.
  */
 import { type Failure, RegistryError } from '../../registry/errors.ts'
 import type { KeyScope } from '../../tenants/tenant.ts'
 import type { View } from '../core/freshness.ts'
-import { type AdmissionPorts, type Admitted, admitAt, type LeaseHolder } from './admission.ts'
+import {
+  type AdmissionPorts,
+  type Admitted,
+  admitAt,
+  isLikelyRefused,
+  type LeaseHolder,
+  learnRefusal,
+  refusedAt,
+} from './admission.ts'
 import type { Caller } from './deps.ts'
 import { missingScope, refusalOf } from './refusals.ts'
 
@@ -17,6 +27,9 @@ export class RequestAdmission {
   readonly #leaseHolder: LeaseHolder
   readonly #ports: AdmissionPorts
   #admitted: Admitted | Promise<Admitted> | null = null
+  /** The scopes that the request needs, as far as it has said so. */
+  #scopes: readonly string[] = []
+  #isJudged = false
   #isLeftToGate = false
 
   constructor(caller: Caller, leaseHolder: LeaseHolder, ports: AdmissionPorts) {
@@ -26,16 +39,44 @@ export class RequestAdmission {
   }
 
   /**
-   * Begins to decide on the caller. Call it before anything that takes CPU time: the clock stands still until the next
-   * I/O, and a lease must not be judged by an earlier time.
+   * Begins to decide on the caller, who needs all of these scopes. Call it before anything that takes CPU time: the clock
+   * stands still until the next I/O, and a lease must not be judged by an earlier time.
    */
-  begin(): void {
-    void this.#admit()
+  begin(scopes: readonly KeyScope[]): void {
+    void this.#admit(scopes)
   }
 
-  /** Marks the request as a write: the gate itself admits or refuses it. */
-  leaveToGate(): void {
+  /**
+   * Begins a write, which the gate admits. Throws `RegistryError` if the lease in force already refuses the caller, so
+   * that its body is not read. Call it before anything that takes CPU time, as `begin`.
+   */
+  beginWrite(scopes: readonly KeyScope[]): void {
+    const { bound, credential } = this.#caller
+    this.#isJudged = true
+    this.#scopes = scopes
+    const refused = bound ? refusedBound(bound.scopes, scopes) : null
+    this.#admitted = refused ?? refusedAt(this.#leaseHolder, credential, scopes, this.#ports)
+    if (this.#admitted) throw new RegistryError(refusalOf(this.#admitted, scopes) as Failure)
+  }
+
+  /**
+   * Marks the request as a write: the gate itself admits or refuses it. Throws `RegistryError` if the lease in force
+   * already refuses the caller. A long request calls it for each part.
+   */
+  leaveToGate(scope: KeyScope): void {
+    if (!this.#isJudged || this.#isLeftToGate) this.beginWrite([scope])
     this.#isLeftToGate = true
+  }
+
+  /** Takes the failure of a write. If further ones fail alike, the isolate learns to refuse them by itself. */
+  noteRefusal({ reason }: Failure): void {
+    if (reason !== 'unauthorized' && reason !== 'tenant_suspended' && reason !== 'missing_scope') return
+    learnRefusal(this.#leaseHolder, this.#caller.credential, this.#ports)
+  }
+
+  /** True if the last lease refused the caller: then nothing is read for it before the next lease decides. */
+  isLikelyRefused(scope: KeyScope): boolean {
+    return isLikelyRefused(this.#leaseHolder, this.#caller.credential, [scope], this.#ports)
   }
 
   /**
@@ -43,10 +84,10 @@ export class RequestAdmission {
    * happened yet.
    */
   async refusal(): Promise<Failure | null> {
-    if (this.#isLeftToGate) return null
+    if (this.#isLeftToGate && !this.#admitted) return null
     // The work so far took time that the clock does not show yet.
     if (!this.#admitted) await this.#ports.sleep(0)
-    return refusalOf(await this.#admit())
+    return refusalOf(await this.#admit(this.#scopes), this.#scopes)
   }
 
   /**
@@ -54,7 +95,7 @@ export class RequestAdmission {
    * scope.
    */
   async require(scope: KeyScope): Promise<string> {
-    const admitted = await this.#admit()
+    const admitted = await this.#admit([scope])
     this.#requireScope(admitted, scope)
     const { bound } = this.#caller
     return bound?.name ?? (admitted.verdict?.known ? admitted.verdict.keyId : '')
@@ -72,7 +113,7 @@ export class RequestAdmission {
   async readmit(scope: KeyScope): Promise<void> {
     for (;;) {
       this.#admitted = null
-      const admitted = await this.#admit()
+      const admitted = await this.#admit([scope])
       if (admitted.admission !== 'rate_limited') return this.#requireScope(admitted, scope)
       await this.#ports.sleep(Math.max(READMIT_WAIT_MS, admitted.retryAfterMs))
     }
@@ -83,7 +124,7 @@ export class RequestAdmission {
    * is refused or lacks the scope.
    */
   viewIfDecided(scope: KeyScope): View | null {
-    const admitted = this.#admit()
+    const admitted = this.#admit([scope])
     if (admitted instanceof Promise) return null
     this.#requireScope(admitted, scope)
     return this.#leaseHolder.state.view
@@ -91,7 +132,7 @@ export class RequestAdmission {
 
   /** Returns the view of the lease, at once where the lease can decide. Throws or rejects as `viewIfDecided`. */
   view(scope: KeyScope): View | Promise<View> {
-    const admitted = this.#admit()
+    const admitted = this.#admit([scope])
     if (!(admitted instanceof Promise)) {
       this.#requireScope(admitted, scope)
       return this.#leaseHolder.state.view
@@ -102,18 +143,32 @@ export class RequestAdmission {
     })
   }
 
-  #admit(): Admitted | Promise<Admitted> {
-    this.#admitted ??= admitAt(this.#leaseHolder, this.#caller.credential, this.#ports)
+  #admit(scopes: readonly string[]): Admitted | Promise<Admitted> {
+    if (this.#admitted) return this.#admitted
+    const { bound, credential } = this.#caller
+    this.#scopes = scopes
+    const refused = bound ? refusedBound(bound.scopes, scopes) : null
+    this.#admitted = refused ?? admitAt(this.#leaseHolder, credential, bound ? [] : scopes, this.#ports)
     return this.#admitted
   }
 
   #requireScope(admitted: Admitted, scope: KeyScope): void {
-    const refusal = refusalOf(admitted)
+    const refusal = refusalOf(admitted, this.#scopes)
     if (refusal) throw new RegistryError(refusal)
     if (!this.#scopesOf(admitted).includes(scope)) throw missingScope(scope)
   }
 
   #scopesOf({ verdict }: Admitted): readonly string[] {
     return this.#caller.bound?.scopes ?? (verdict?.known ? verdict.scopes : [])
+  }
+}
+
+/** Refuses a bound Worker without one of the scopes, without a lease: its operator set them at deployment. */
+function refusedBound(held: readonly string[], scopes: readonly string[]): Admitted | null {
+  if (scopes.every((scope) => held.includes(scope))) return null
+  return {
+    admission: 'missing_scope',
+    verdict: { known: true, keyId: '', scopes: [...held], expiresInMs: null },
+    retryAfterMs: 0,
   }
 }

@@ -63,6 +63,10 @@ describe('leases', () => {
     expect(calm.remaining).toBe(383)
   })
 
+  it('give nothing to an isolate that wants nothing, and let it ask for permits at once', () => {
+    expect(lease(T, { want: 0, waiting: 0, counted: 0 })).toMatchObject({ grant: null, backoffMs: 0, remaining: 400 })
+  })
+
   it('give a busy tenant only what it asked for, and never more than there is', () => {
     expect(lease(T, { want: 300, counted: 200 }).grant?.permits).toBe(300)
     const rest = lease(T, { want: 300, counted: 100 })

@@ -259,6 +259,24 @@ describe('edge lease', () => {
     expect([state.admitted, state.limited]).toEqual([0, 0])
   })
 
+  it('counts no request that the last lease refused, in force or not, unless the next one admits it', () => {
+    const state = holding({ verdicts: { bad: { known: false }, reader: known } })
+    expect(admit(state, T + 30, 'bad')).toBe('unknown_key')
+    expect(admit(state, T + 30, 'reader', false, ['customers:read', 'customers:write'])).toBe('missing_scope')
+    expect(admit(state, T + 960, 'bad')).toBe('needs_lease')
+    expect(state.isCounted).toBe(false)
+    expect(nextRequest(state, T + 970, 0)).toMatchObject({ want: 0, waiting: 0, counted: 0 })
+    absorb(
+      state,
+      leaseOf({ ordinal: 2, policy: policyOf({ version: 2 }), verdicts: { bad: known } }),
+      T + 970,
+      T + 980,
+      0,
+    )
+    expect(admit(state, T + 990, 'bad', state.isCounted)).toBe('admitted')
+    expect([state.isCounted, state.counted]).toEqual([true, 1])
+  })
+
   it('takes its totals as counted after a long silence, for the gate may have forgotten it', () => {
     const state = holding()
     admit(state, T + 30, null)
