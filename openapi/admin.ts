@@ -243,7 +243,8 @@ export const adminDoc: ApiDoc = {
         tenant_id: { description: 'Only changes of this tenant, its keys and its customers.', examples: [TENANT_ID] },
         customer_id: { description: 'Only changes of this customer.', examples: [CUSTOMER_ID] },
         actor: {
-          description: 'Only changes by this actor: the id of a key, `admin`, or the name of a bound Worker.',
+          description:
+            'Only changes by this actor: the id of a key, `admin` (or `admin:` and the name of the admin key), or the name of a bound Worker.',
           examples: ['admin'],
         },
         type: { description: 'Only changes of this kind.', examples: ['tenant.updated'] },

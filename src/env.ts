@@ -7,10 +7,23 @@ import type { OutboxMessage } from './events/messages.ts'
 import type { GateRpc } from './gate/protocol/gate-rpc.ts'
 import type { OnboardingParams } from './onboarding/ports.ts'
 
+/** A part of the internet whose wrong keys count together, and how many of them it may send in a minute. */
+export interface Network {
+  network: string
+  failuresMax: number
+}
+
 /** The Durable Object that counts wrong admin keys. Its class is in `entrypoints/admin-guard.ts`. */
 export interface AttemptCounter extends Rpc.DurableObjectBranded {
   /** Counts a wrong key. Returns how many milliseconds its address has to wait, or 0 if it is not blocked. */
-  countFailure(address: string): Promise<number>
+  countFailure(networks: readonly Network[]): Promise<number>
+}
+
+/** An admin key. The audit names who used it: `admin` for a key without a name, else `admin:` and its name. */
+export interface AdminKey {
+  actor: string
+  /** The texts that are accepted: the secret, and for a key with a name also `name:secret`, as it was set. */
+  accepted: readonly string[]
 }
 
 export interface Bindings {
@@ -27,7 +40,7 @@ export interface Bindings {
   /** Runs the onboarding of new customers. */
   onboarding: Workflow<OnboardingParams>
   /** All valid admin keys. There may be several at once, so that the operator can rotate them. */
-  adminKeys: string[]
+  adminKeys: AdminKey[]
   /** All signing secrets. The first one signs, and signatures of all are accepted. */
   signingSecrets: string[]
   /** Comma-separated origins whose pages may read responses. Null for none. */
@@ -59,6 +72,8 @@ interface RawEnv {
 }
 
 const SECRET_LENGTH_MIN = 24
+/** Matches `name:secret`. A secret has no colon, so that a name never becomes a part of it. */
+const NAMED_KEY = /^([A-Za-z0-9][\w.-]{0,31}):([^:]+)$/
 /** The secrets in .dev.vars.example, which is public. */
 const DEVELOPMENT_SECRETS = ['local-admin-key-for-development', 'local-signing-secret-for-development']
 
@@ -76,7 +91,7 @@ export function readEnv(given: Cloudflare.Env): Bindings {
   for (const binding of ['DB', 'CACHE', 'OUTBOX', 'GATE', 'ADMIN_GUARD', 'ONBOARDING'] as const) {
     if (!env[binding]) problems.push(`binding ${binding} is missing: see wrangler.toml`)
   }
-  const adminKeys = secretList(env.ADMIN_KEYS, 'ADMIN_KEYS', problems)
+  const adminKeys = secretList(env.ADMIN_KEYS, 'ADMIN_KEYS', problems).map((text) => adminKeyOf(text, problems))
   const signingSecrets = secretList(env.SIGNING_SECRETS, 'SIGNING_SECRETS', problems)
   const allowLocalWebhooks = env.ALLOW_LOCAL_WEBHOOKS === 'true'
   // wrangler.toml sets DEPLOYED to "true". Only .dev.vars, which is never uploaded, sets it to "false".
@@ -84,7 +99,8 @@ export function readEnv(given: Cloudflare.Env): Bindings {
     if (allowLocalWebhooks) {
       problems.push('ALLOW_LOCAL_WEBHOOKS is for development and this is a deployment: delete that variable')
     }
-    if ([...adminKeys, ...signingSecrets].some((secret) => DEVELOPMENT_SECRETS.includes(secret))) {
+    const secrets = [...adminKeys.flatMap(({ accepted }) => accepted), ...signingSecrets]
+    if (secrets.some((secret) => DEVELOPMENT_SECRETS.includes(secret))) {
       problems.push('a secret has its value from .dev.vars.example and this is a deployment: make one of random bytes')
     }
   }
@@ -113,4 +129,15 @@ function secretList(value: string | undefined, name: string, problems: string[])
     problems.push(`${name} must hold one or more comma-separated secrets of at least ${SECRET_LENGTH_MIN} characters`)
   }
   return secrets
+}
+
+function adminKeyOf(text: string, problems: string[]): AdminKey {
+  if (!text.includes(':')) return { actor: 'admin', accepted: [text] }
+  const [, name, secret = ''] = NAMED_KEY.exec(text) ?? []
+  if (secret.length < SECRET_LENGTH_MIN) {
+    problems.push(
+      `a key of ADMIN_KEYS with a colon must be name:secret, the name of letters, digits, ".", "_" and "-", the secret of at least ${SECRET_LENGTH_MIN} characters without a colon`,
+    )
+  }
+  return { actor: `admin:${name}`, accepted: [secret, text] }
 }

@@ -17,7 +17,10 @@ export const CURSOR_PARAMETER = {
   examples: [CURSOR],
 }
 
-export const ACTOR = field('The actor: the id of a key, `admin`, or the name of a bound Worker.', KEY_ID)
+export const ACTOR = field(
+  'The actor: the id of a key, `admin` (or `admin:` and the name of the admin key), or the name of a bound Worker.',
+  KEY_ID,
+)
 
 export const createdAt = { created_at: field('The time of the creation.', TIME) }
 export const updatedAt = { updated_at: field('The time of the last change.', TIME) }

@@ -32,6 +32,8 @@ export interface HttpEnv {
     signingSecrets: readonly string[]
     /** Set on the routes of tenants (v1 and FlatPeak), once the caller is authenticated. */
     registry: RequestRegistry
+    /** Set on the routes of operators, once the caller is authenticated: `admin`, or `admin:` and the name of its key. */
+    operator: string
     /** The owner of the key in the Basic credentials of a login. */
     principal: TenantPrincipal
     /** The JSON body as the caller sent it. Set once a contract has read it. */

@@ -27,6 +27,31 @@ describe('the secrets of .dev.vars.example', () => {
   it('are two', () => expect(secrets).toHaveLength(2))
 })
 
+describe('a key of ADMIN_KEYS', () => {
+  const keysOf = (ADMIN_KEYS: string) => readEnv(bindings({ ADMIN_KEYS })).adminKeys
+  const secret = 'a-secret-of-24-characters'
+
+  it('may have a name before a colon', () => {
+    expect(keysOf(`alice:${secret},${secret}-2`)).toEqual([
+      { actor: 'admin:alice', accepted: [secret, `alice:${secret}`] },
+      { actor: 'admin', accepted: [`${secret}-2`] },
+    ])
+  })
+
+  it.each([
+    `:${secret}`,
+    `a b:${secret}`,
+    'a-long-name-of-an-operator:short',
+    `alice:${secret}:${secret}`,
+    `${'a'.repeat(33)}:${secret}`,
+  ])('is refused as %s', (text) => expect(() => keysOf(text)).toThrow(/must be name:secret/))
+
+  it('is none of .dev.vars.example, under a name either', () => {
+    const ADMIN_KEYS = 'alice:local-admin-key-for-development'
+    expect(() => readEnv(bindings({ ADMIN_KEYS, DEPLOYED: 'true' }))).toThrow(/its value from \.dev\.vars\.example/)
+  })
+})
+
 it('serves without Analytics Engine, and counts nothing', async () => {
   const { live } = await newTenant()
   const { id } = await newCustomer(live.key)

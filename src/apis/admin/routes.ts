@@ -158,10 +158,9 @@ function respondTenant<Status extends 200 | 201>(c: HttpContext, status: Status,
   return respond(c, status, toAdminTenant(tenant), { etag: etagOf(tenant.version) })
 }
 
-/** Returns `admin` as the author for every admin key: the keys are secrets without names. */
 function authorOf(c: HttpContext): Author {
   const { requestId, reason } = requestOptionsOf(c)
-  return { actor: 'admin', requestId, reason: checkedReason(reason) }
+  return { actor: c.get('operator'), requestId, reason: checkedReason(reason) }
 }
 
 function tenantId(c: HttpContext): string {

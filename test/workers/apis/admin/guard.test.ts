@@ -5,12 +5,20 @@ import fc from 'fast-check'
 import { Hono } from 'hono'
 import { describe, expect, it } from 'vitest'
 import { adminApi } from '../../../../src/apis/admin/errors.ts'
+import { createApp } from '../../../../src/app.ts'
 import { services } from '../../../../src/composition/services.ts'
-import { FAILURE_MEMORY_MS, FAILURES_MAX, guardNameOf, judgeFailure } from '../../../../src/http/admin-attempts.ts'
+import {
+  FAILURE_MEMORY_MS,
+  FAILURES_MAX,
+  guardOf,
+  judgeFailure,
+  networksOf,
+  SITE_FAILURES_MAX,
+} from '../../../../src/http/admin-attempts.ts'
 import type { HttpEnv } from '../../../../src/http/api.ts'
 import { authenticateAdmin } from '../../../../src/http/authenticate-admin.ts'
 import { errorHandler } from '../../../../src/http/respond.ts'
-import { ADMIN_KEY, call } from '../../support/roster.ts'
+import { ADMIN_KEY, call, ORIGIN } from '../../support/roster.ts'
 
 let addresses = 0
 function newAddress(): string {
@@ -23,7 +31,12 @@ function sendRequest(key: string | null, address: string) {
   return call('GET', '/admin/customers?limit=1', { headers })
 }
 
-const guard = (address: string) => env.ADMIN_GUARD.getByName(guardNameOf(address))
+/** The signing secret that vitest.config.ts sets. */
+const SECRET = 'test-signing-secret-0123456789abcdef'
+
+async function guard(address: string) {
+  return env.ADMIN_GUARD.getByName((await guardOf(networksOf(address), SECRET)).name)
+}
 
 /** Requests through a second isolate: its own memory, and the same Durable Objects that count. */
 function anotherIsolate(bindings: object = env) {
@@ -73,6 +86,44 @@ describe('an admin key', () => {
   })
 })
 
+describe('an admin key with a name', () => {
+  const named = { ...env, ADMIN_KEYS: `${ADMIN_KEY},alice:alices-key-of-24-characters` }
+
+  it('is accepted as its secret, or as it was set, and under no other name', async () => {
+    const attempt = anotherIsolate(named)
+    const texts = [
+      'alices-key-of-24-characters',
+      'alice:alices-key-of-24-characters',
+      'bob:alices-key-of-24-characters',
+      'alice',
+    ]
+    expect(await Promise.all([...texts, ADMIN_KEY].map((key) => attempt(key, newAddress())))).toEqual([
+      200, 200, 401, 401, 200,
+    ])
+  })
+
+  it('is named in the audit, and the others are `admin`', async () => {
+    const made = async (key: string) => {
+      const body = JSON.stringify({ company_name: 'Named', contact_email: 'ops@example.com' })
+      const headers = { 'x-api-key': key, 'content-type': 'application/json' }
+      const init = { method: 'POST', headers, body }
+      const answer = await createApp(services).request(
+        `${ORIGIN}/admin/customers`,
+        init,
+        named,
+        createExecutionContext(),
+      )
+      return ((await answer.json()) as { customer_id: string }).customer_id
+    }
+    const actorsOf = async (tenantId: string) => {
+      const { body } = await call('GET', `/admin/audit?tenant_id=${tenantId}`, { headers: { 'x-api-key': ADMIN_KEY } })
+      return body.items.map((entry: { actor: string }) => entry.actor)
+    }
+    expect(await actorsOf(await made('alices-key-of-24-characters'))).toEqual(['admin:alice'])
+    expect(await actorsOf(await made(ADMIN_KEY))).toEqual(['admin'])
+  })
+})
+
 describe('an address', () => {
   it('is refused further wrong keys after ten, with the time to wait; other addresses are not', async () => {
     const address = newAddress()
@@ -98,7 +149,7 @@ describe('an address', () => {
   it('stays refused after the object that counts was evicted', async () => {
     const address = newAddress()
     for (let at = 0; at < FAILURES_MAX; at++) await sendRequest('wrong', address)
-    await evictDurableObject(guard(address))
+    await evictDurableObject(await guard(address))
     expect(await anotherIsolate()('wrong', address)).toBe(429)
   })
 
@@ -117,6 +168,39 @@ describe('an address', () => {
     for (let at = 0; at < FAILURES_MAX; at++) await sendRequest('wrong', `2001:db8::${at + 1}`)
     expect((await sendRequest('wrong', '2001:db8:0:0:1::')).status).toBe(429)
     expect((await sendRequest('wrong', '::1')).status).toBe(401)
+  })
+
+  it('counts together with all IPv6 addresses of its site, the first 48 bits, which may send three times as many', async () => {
+    const networks = SITE_FAILURES_MAX / FAILURES_MAX
+    for (let network = 0; network < networks; network++) {
+      for (let at = 0; at < FAILURES_MAX; at++) {
+        expect((await sendRequest('wrong', `2001:db8:aa:${network}::${at + 1}`)).status).toBe(401)
+      }
+    }
+    const further = '2001:db8:aa:ffff::1'
+    expect((await sendRequest('wrong', further)).status).toBe(429)
+    expect(await anotherIsolate()('wrong', further), 'at another isolate').toBe(429)
+    expect((await sendRequest(ADMIN_KEY, further)).status).toBe(200)
+    expect((await sendRequest('wrong', '2001:db8:ab::1')).status).toBe(401)
+  })
+
+  it('is counted under a hash that nobody without a secret of the deployment can make, in an object that it names', async () => {
+    const address = '2001:db8:cc:dd::1'
+    await sendRequest('wrong', address)
+    const stored = await runInDurableObject(await guard(address), (_, { storage }) =>
+      storage.sql
+        .exec<{ address: string }>('SELECT address FROM failures')
+        .toArray()
+        .map((row) => row.address),
+    )
+    const hashed = await guardOf(networksOf(address), SECRET)
+    expect(stored).toEqual(expect.arrayContaining(hashed.networks.map(({ network }) => network)))
+    expect(stored.join(' ')).not.toMatch(/[.:]/)
+    // The object of an address cannot be computed without the secret, and two of one site have the same.
+    const names = new Set<string>()
+    for (let at = 0; at < 20; at++) names.add((await guardOf(networksOf(address), `another secret ${at}`)).name)
+    expect(names.size).toBeGreaterThan(10)
+    expect((await guardOf(networksOf('2001:db8:cc:ee::9'), SECRET)).name).toBe(hashed.name)
   })
 
   it('is counted in the isolate first: no call of the object once it is blocked, nor for right keys', async () => {
@@ -177,17 +261,18 @@ describe('the count', () => {
   })
 
   it('is kept for a bounded number of addresses, and dropped after its minute', async () => {
-    await runInDurableObject(guard('192.0.2.1'), async (object, { storage }) => {
+    const flooded = await guard('192.0.2.1')
+    await runInDurableObject(flooded, async (object, { storage }) => {
       const count = () => storage.sql.exec<{ n: number }>('SELECT count(*) AS n FROM failures').one().n
-      for (let at = 0; at < 1_050; at++) await object.countFailure(`flood-${at}`)
+      for (let at = 0; at < 1_050; at++) await object.countFailure([{ network: `flood-${at}`, failuresMax: 10 }])
       expect(count()).toBe(1_000)
       storage.sql.exec('UPDATE failures SET latest = latest - ?', FAILURE_MEMORY_MS)
-      await object.countFailure('one more')
+      await object.countFailure([{ network: 'one more', failuresMax: 10 }])
       expect(count()).toBe(1)
       storage.sql.exec('UPDATE failures SET latest = latest - ?', FAILURE_MEMORY_MS)
     })
-    expect(await runDurableObjectAlarm(guard('192.0.2.1'))).toBe(true)
-    await runInDurableObject(guard('192.0.2.1'), async (_, { storage }) => {
+    expect(await runDurableObjectAlarm(flooded)).toBe(true)
+    await runInDurableObject(flooded, async (_, { storage }) => {
       expect(storage.sql.exec('SELECT * FROM failures').toArray()).toEqual([])
       expect(await storage.getAlarm()).toBeNull()
     })
