@@ -212,7 +212,6 @@ function requestHeadersOf({ touches, conditional, body, headers = [] }: RouteDoc
 function responseOf(api: ApiDoc, doc: RouteDoc, to: ResponseDoc): ZodOpenApiResponseObject {
   const always: ResponseHeader[] = [...alwaysOf(api, doc), ...(doc.etag && to.schema ? (['etag'] as const) : [])]
   if (to.schema) always.push('cache-control')
-  if (to.mediaTypes) always.push('x-content-type-options')
   return {
     description: to.description,
     headers: headersOf([...always, ...(to.headers ?? [])], [...repliesOf(doc), ...(to.sometimes ?? [])]),
@@ -254,13 +253,16 @@ function bodyFailuresOf({ body }: RouteDoc): FailureReason[] {
   return body.mediaTypes === undefined ? BODY_FAILURES : STREAM_FAILURES
 }
 
+/** The headers that browsers obey, which every response has. */
+const BROWSER_HEADERS: readonly ResponseHeader[] = ['x-content-type-options', 'strict-transport-security']
+
 function headersOf(always: ResponseHeader[], sometimes: ResponseHeader[] = []) {
   return Object.fromEntries([
     ...(['server-timing', 'preference-applied', ...sometimes] as const).map((name) => [
       name,
       { $ref: `#/components/headers/${name}${SOMETIMES}` },
     ]),
-    ...always.map((name) => [name, { $ref: `#/components/headers/${name}` }]),
+    ...[...always, ...BROWSER_HEADERS].map((name) => [name, { $ref: `#/components/headers/${name}` }]),
   ])
 }
 

@@ -115,6 +115,10 @@ export const RESPONSE_HEADERS = {
   },
   'www-authenticate': { description: 'How to authenticate.', example: 'Bearer realm="roster"' },
   'x-content-type-options': { description: 'Tells the client not to guess another content type.', example: 'nosniff' },
+  'strict-transport-security': {
+    description: 'Tells browsers to reach the host through TLS alone.',
+    example: 'max-age=31536000',
+  },
   'server-timing': {
     description:
       'With `prefer: server-timing`: the milliseconds until the request was admitted, in calls of the gate, KV and D1, and in total.',

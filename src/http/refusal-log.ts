@@ -1,20 +1,21 @@
 /**
  * Logs refused requests. A caller over its limit or without a key may be refused thousands of times a second, and each
  * line would cost more than the refusal. So each isolate logs only one line a second for such refusals of a tenant,
- * mode and reason.
+ * mode and reason, and for each reason that strangers are refused for.
  */
 import { LRUCache } from 'lru-cache'
 import { type LogLevel, type LogLine, log } from '../shared/log.ts'
 
 /**
- * Reasons that a caller can cause without limit and at no cost: it has no valid key, it is over a limit, or something
- * is unavailable.
+ * Reasons that a tenant can cause without limit and at no cost: no permit was taken, or something is unavailable. A
+ * refusal that costs a permit is bounded by the tenant's own limit.
  */
 const GATHERED = new Set([
   'unauthorized',
   'rate_limited',
   'annual_limit_reached',
   'tenant_suspended',
+  'missing_scope',
   'unavailable',
   'insufficient_storage',
 ])
@@ -23,8 +24,9 @@ const TENANTS_MAX = 1_000
 
 const gathered = new LRUCache<string, { untilMs: number; more: number }>({ max: TENANTS_MAX })
 
-export function logRefusal(level: LogLevel, line: LogLine, nowMs: number): void {
-  if (!GATHERED.has(String(line.reason))) {
+/** `isStranger`: nobody has authenticated the caller, so nothing bounds its requests, whatever they are refused for. */
+export function logRefusal(level: LogLevel, line: LogLine, nowMs: number, isStranger = false): void {
+  if (!isStranger && !GATHERED.has(String(line.reason))) {
     log(level, line)
     return
   }

@@ -34,6 +34,10 @@ type TypedJson<Body, Status extends StatusCode> = Response &
 const JSON_TYPE = 'application/json'
 /** No other cache may store a response: Roster's own caches detect when it is stale, and a proxy does not. */
 const CACHE_CONTROL = 'no-store'
+/** A browser that has seen this reaches the host through TLS alone, for a year. */
+const STRICT_TRANSPORT = 'max-age=31536000'
+/** A body may hold text that anybody has typed, so a browser must not guess its type. */
+const BROWSER_HEADERS = { 'x-content-type-options': 'nosniff', 'strict-transport-security': STRICT_TRANSPORT } as const
 /** Values of the `cache-status` header (RFC 9211). */
 const CACHE_STATUS: Record<ReadSource, string> = {
   memory: 'roster; hit; detail=memory',
@@ -73,9 +77,7 @@ export function respond<Body extends string | object | null, Status extends Stat
     ...(serverTiming && { 'server-timing': serverTiming() }),
     ...(applied && { 'preference-applied': applied }),
     ...(body !== null && { 'content-type': JSON_TYPE, 'cache-control': CACHE_CONTROL }),
-    // A file holds text that any user may have typed, so a browser must not guess its type. JSON needs no such header:
-    // a browser does not take it for another type, and cannot load it without a key.
-    ...(body instanceof ReadableStream && { 'x-content-type-options': 'nosniff' }),
+    ...BROWSER_HEADERS,
     ...headers,
   }
   const isReady = typeof body !== 'object' || body === null || body instanceof ReadableStream
@@ -119,6 +121,8 @@ export function respondFound<Body>(c: HttpContext, body: JsonText<Body>, etag: s
       etag,
       'content-type': JSON_TYPE,
       'cache-control': CACHE_CONTROL,
+      'x-content-type-options': 'nosniff',
+      'strict-transport-security': STRICT_TRANSPORT,
     },
   }) as TypedJson<Body, 200>
 }
@@ -159,7 +163,8 @@ function respondFailure(c: HttpContext, api: Api, failure: Failure): Response {
   if (failure.reason !== 'not_found') {
     const line = { event: 'refused', api: api.name, reason: failure.reason, status, requestId: context.requestId }
     const isFault = status >= 500 && failure.reason !== 'not_supported'
-    logRefusal(isFault ? 'error' : 'info', { ...line, ...registry?.scope }, context.nowMs)
+    const isStranger = !registry && c.get('operator') === undefined
+    logRefusal(isFault ? 'error' : 'info', { ...line, ...registry?.scope }, context.nowMs, isStranger)
   }
   return respond(c, status as StatusCode, body, headers)
 }

@@ -59,6 +59,33 @@ describe('GET /readyz', () => {
     expect(probes).toBe(6)
   })
 
+  it('probes once a second while the probes are slow, and answers the others with the result before', async () => {
+    let nowMs = 1_000_000
+    let probes = 0
+    let respond = () => {}
+    let isSlow = false
+    const sendProbe = appWith(
+      () => {
+        probes++
+        return isSlow ? new Promise((resolve) => (respond = () => resolve(undefined))) : Promise.resolve()
+      },
+      () => nowMs,
+    )
+    const first = await Promise.all(Array.from({ length: 20 }, sendProbe))
+    expect([probes, ...new Set(first.map(({ status }) => status))]).toEqual([3, 200])
+    isSlow = true
+    nowMs += 1_000
+    const slow = sendProbe()
+    for (let at = 0; at < 20; at++) expect((await sendProbe()).status).toBe(200)
+    nowMs += 999
+    expect((await sendProbe()).status).toBe(200)
+    expect(probes).toBe(6)
+    expect((await slow).status, 'its own result: nothing has answered in time').toBe(503)
+    expect((await sendProbe()).status).toBe(503)
+    expect(probes).toBe(6)
+    respond()
+  })
+
   it('fails when the migrations are missing', async () => {
     const db = { prepare: (sql: string) => env.DB.prepare(sql.replace('tenants', 'no_such_table')) }
     const bindings = { ...env, DB: db } as unknown as Cloudflare.Env

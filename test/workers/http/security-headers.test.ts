@@ -20,6 +20,8 @@ it('sends from every API JSON that no cache keeps, without a hint of the softwar
   for (const { headers } of answers) {
     expect(headers.get('content-type')).toBe('application/json')
     expect(headers.get('cache-control')).toBe('no-store')
+    expect(headers.get('x-content-type-options')).toBe('nosniff')
+    expect(headers.get('strict-transport-security')).toBe('max-age=31536000')
     for (const name of ['x-powered-by', 'server', 'set-cookie', 'access-control-allow-origin']) {
       expect([name, headers.get(name)]).toEqual([name, null])
     }
