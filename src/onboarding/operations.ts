@@ -172,6 +172,9 @@ export async function sweepRuns(
   }
 }
 
+/** Each host takes two look-ups in the DNS, and a request may make few of them. */
+const HOSTS_MAX = 20
+
 /** Throws all problems with the URLs of webhook steps at once, each with its field. */
 async function requireDestinations(
   { workflows }: OnboardingSettings,
@@ -182,8 +185,21 @@ async function requireDestinations(
       step.type === 'webhook' ? [{ field: `workflows.${name}.steps.${at}.url`, url: step.url }] : [],
     ),
   )
+  const hosts = new Set(named.map(({ url }) => URL.parse(url)?.host ?? ''))
+  if (hosts.size > HOSTS_MAX) {
+    const fix = `send at most ${HOSTS_MAX} hosts, with as many paths as you like`
+    throw invalidInput([{ field: 'workflows', message: `has steps that call ${hosts.size} hosts`, fix }])
+  }
+  const lookUps = new Map<string, Promise<string[]>>()
+  const resolve = (name: string) => {
+    const lookUp = lookUps.get(name) ?? destinations.resolve(name)
+    lookUps.set(name, lookUp)
+    return lookUp
+  }
   const judged = new Map<string, ReturnType<typeof problemOfDestination>>()
-  for (const { url } of named) if (!judged.has(url)) judged.set(url, problemOfDestination(url, destinations))
+  for (const { url } of named) {
+    if (!judged.has(url)) judged.set(url, problemOfDestination(url, { ...destinations, resolve }))
+  }
   const judgements = await Promise.all(named.map(({ url }) => judged.get(url))).catch((error): never => {
     log('warn', { event: 'lookup_failed', error: describeError(error), ...scope })
     throw unavailable()

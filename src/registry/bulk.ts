@@ -97,6 +97,8 @@ export const BULK_BOUNDS = {
   lineBytesMax: 256 * 1024,
   /** Lines that cost one permit. D1 imports a hundred lines in about the time of five single writes. */
   linesPerPermit: 100,
+  /** Bytes of an upload that cost one permit, whatever is in them: reading blank lines takes CPU time too. */
+  uploadBytesPerPermit: 256 * 1024,
   /**
    * D1 statements that cost one permit: as many as the most expensive single request takes. A chunk takes some ten,
    * unless its lines depend on each other.
@@ -120,11 +122,15 @@ export const BULK_BOUNDS = {
 } as const
 
 /**
- * Returns how many permits a chunk costs: one per 100 lines or one per 10 D1 statements, whichever is more, each
- * rounded up. The sender counts the lines, including bad ones. The gate adds the cost of the statements that the lines
- * took.
+ * Returns how many permits a chunk costs: one per 100 lines, one per 10 D1 statements or one per whole 256 KB of the upload,
+ * whichever is most, the first two rounded up. The sender counts the lines, including bad ones, and the bytes, including
+ * blank lines. The gate adds the cost of the statements that the lines took.
  */
-export function importPermits(lines: number, statements: number): number {
-  const { linesPerPermit, statementsPerPermit } = BULK_BOUNDS
-  return Math.max(Math.ceil(lines / linesPerPermit), Math.ceil(statements / statementsPerPermit))
+export function importPermits(lines: number, statements: number, bytes = 0): number {
+  const { linesPerPermit, statementsPerPermit, uploadBytesPerPermit } = BULK_BOUNDS
+  return Math.max(
+    Math.ceil(lines / linesPerPermit),
+    Math.ceil(statements / statementsPerPermit),
+    Math.floor(bytes / uploadBytesPerPermit),
+  )
 }

@@ -125,8 +125,11 @@ export interface CustomerUpdate extends CustomerFields {
 /** Names one customer: its id, or `{externalId}`. */
 export type CustomerTarget = string | { externalId: string }
 
-/** Excludes the ids of keys, `admin` and parts of Roster, so that a Worker cannot pose as another author. */
-const CALLER = /^(?!(?:admin|onboarding|roster)$|key_)[A-Za-z0-9][\w.-]{0,63}$/
+/**
+ * Excludes the ids of keys, operators and parts of Roster, in any case, so that a Worker cannot pose as another author.
+ * `unknown` is what an author without a name would be called.
+ */
+const CALLER = /^(?!(?:admin|onboarding|roster|sweep|sample|unknown)$|key_)[a-z0-9][\w.-]{0,63}$/i
 
 export const bindingProps = z.strictObject({
   tenantId: z.uuid().transform((id) => id.toLowerCase()),
@@ -135,7 +138,7 @@ export const bindingProps = z.strictObject({
   caller: z.string().check((context) => {
     if (CALLER.test(context.value)) return
     const fix =
-      'send 1 to 64 letters, digits, ".", "_" or "-"; not "admin", "onboarding" or "roster", nor beginning with "key_"'
+      'send 1 to 64 letters, digits, ".", "_" or "-"; not "admin", "onboarding", "roster", "sweep", "sample" or "unknown", nor beginning with "key_"'
     context.issues.push(issue(context.value, 'is no name for a Worker', fix))
   }),
 })

@@ -39,8 +39,9 @@ export function csvRecord(cells: readonly string[], delimiter = ','): string {
   return `${cells.length === 1 && cells[0] === '' ? '""' : quoted.join(delimiter)}\r\n`
 }
 
+/** A cell with any delimiter is quoted: a spreadsheet may take another one than the file for that of its cells. */
 function needsQuotes(cell: string, delimiter: string): boolean {
-  return /["\r\n]/.test(cell) || cell.includes(delimiter)
+  return /[",;|\t\r\n]/.test(cell) || cell.includes(delimiter)
 }
 
 /** Returns the delimiters that stand in the text outside of quotes. */

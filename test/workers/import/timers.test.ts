@@ -4,12 +4,14 @@
  */
 import { afterEach, expect, it, vi } from 'vitest'
 import { LineChunks } from '../../../src/apis/v1/customers/import-lines.ts'
+import { RequestServices } from '../../../src/composition/request-services.ts'
 import { FileLines } from '../../../src/formats/files/lines.ts'
 import { admitAt, leaseHolderFor } from '../../../src/gate/isolate/admission.ts'
 import { IoTimes } from '../../../src/observability/io-times.ts'
+import { importPermits } from '../../../src/registry/bulk.ts'
 import { sleep, within } from '../../../src/shared/sleep.ts'
 import { call, newTenant } from '../support/roster.ts'
-import { importLines, importStream } from './support.ts'
+import { importLines, importStream, readResults } from './support.ts'
 
 afterEach(() => {
   vi.restoreAllMocks()
@@ -85,7 +87,7 @@ it('uses one timer at a time for an upload of 20,000 reads, and leaves none', as
   const timers = countedTimers()
   const lines = new LineChunks(upload(20_000), ndjson(), sleep)
   let count = 0
-  for (let chunk = await lines.next(); chunk; chunk = await lines.next()) count += chunk.length
+  for (let chunk = await lines.next(); chunk; chunk = await lines.next()) count += chunk.lines.length
   expect(count).toBe(20_000)
   expect([timers.most, timers.live]).toEqual([1, 0])
   expect(timers.made).toBeGreaterThan(0)
@@ -112,7 +114,7 @@ it('leaves no timer behind after calling a gate that answers', async () => {
     lease: async () => ({ v: 1 as const, kind: 'busy' as const, backoffMs: 1 }),
     waitUntil: () => undefined,
   }
-  await admitAt(leaseHolderFor('timers:live'), 'credential', ports)
+  await admitAt(leaseHolderFor('timers:live'), 'credential', [], ports)
   expect(timers.made).toBeGreaterThan(0)
   expect(timers.live).toBe(0)
 })
@@ -143,7 +145,7 @@ it('answers what has arrived once nothing more does, however often something arr
   )
   let answered: number[] | undefined
   const next = lines.next().then((chunk) => {
-    answered = chunk?.map(({ line }) => line)
+    answered = chunk?.lines.map(({ line }) => line)
   })
   const come = async (at: number) => {
     upload?.enqueue(encoder.encode(`{"external_id": "c_${at}"}\n{"cut`))
@@ -160,8 +162,30 @@ it('answers what has arrived once nothing more does, however often something arr
   await next
   expect(answered).toEqual([1, 2, 3])
   upload?.close()
-  expect((await lines.next())?.map(({ line }) => line)).toEqual([4])
+  expect((await lines.next())?.lines.map(({ line }) => line)).toEqual([4])
   expect(await lines.next()).toBeNull()
+})
+
+it('passes on what it has read without a line after a megabyte of it, and counts each byte once', async () => {
+  const bytes = 2.5 * 1024 * 1024
+  const blank = new Blob(['\n'.repeat(bytes), '{}\n'])
+  const lines = new LineChunks(blank.stream(), ndjson(), sleep)
+  const chunks = []
+  for (let chunk = await lines.next(); chunk; chunk = await lines.next()) chunks.push(chunk)
+  expect(chunks.map((chunk) => chunk.lines.length)).toEqual([...chunks.slice(1).map(() => 0), 1])
+  expect(chunks.length).toBeGreaterThanOrEqual(3)
+  const permits = chunks.map(({ lines, bytesRead }) => importPermits(lines.length, 0, bytesRead))
+  expect(permits.reduce((sum, one) => sum + one, 0)).toBe(10)
+})
+
+it('takes a permit for each 256 KB of an upload, blank lines too', async () => {
+  const { live } = await newTenant()
+  const sent = vi.spyOn(RequestServices.prototype, 'importChunk')
+  const blank = new Blob(['\n'.repeat(1024 * 1024), '{"external_id": "after the blanks"}\n'])
+  const { results } = readResults(await (await importStream(live.key, blank.stream())).text())
+  expect(results).toMatchObject([{ line: 1024 * 1024 + 1, result: 'created' }])
+  const permits = sent.mock.calls.map(([request]) => request.permits)
+  expect(permits.reduce((sum, one) => sum + one, 0)).toBeGreaterThanOrEqual(5)
 })
 
 it('begins to read the body at once, because a local server drains one that nobody has begun to read', async () => {
@@ -169,6 +193,6 @@ it('begins to read the body at once, because a local server drains one that nobo
   const lines = new LineChunks(request.body, ndjson(), sleep)
   await lines.begin()
   expect(request.bodyUsed).toBe(true)
-  expect((await lines.next())?.length).toBeGreaterThan(0)
+  expect((await lines.next())?.lines.length).toBeGreaterThan(0)
   await lines.cancel()
 })

@@ -7,6 +7,15 @@ import type { FileLine, FileLines } from '../../../formats/files/lines.ts'
 import { BULK_BOUNDS } from '../../../registry/bulk.ts'
 import type { Sleep } from '../../../shared/sleep.ts'
 
+/** A chunk of lines, and the bytes of the upload that were read since the chunk before. */
+export interface LineChunk {
+  lines: FileLine[]
+  bytesRead: number
+}
+
+/** Bytes without a line after which a chunk is passed on that has none, so that they are paid for. */
+const BLANK_BYTES_MAX = 4 * BULK_BOUNDS.uploadBytesPerPermit
+
 /** Pause after which an incomplete chunk is passed on: a sender may wait for results before it sends more. */
 const IDLE_MS = 100
 
@@ -19,6 +28,8 @@ export class LineChunks {
   #reading: Promise<ReadableStreamReadResult<Uint8Array>> | null = null
   /** Number of reads that have finished. */
   #reads = 0
+  /** Bytes that no chunk has counted yet. */
+  #bytesRead = 0
   #ended = false
   /** Why the rest of the upload cannot be read. Thrown once the lines before it are passed on. */
   #fault: FileFault | null = null
@@ -42,10 +53,15 @@ export class LineChunks {
   }
 
   /** Returns the next chunk, or null after the last. Rejects if the upload breaks off or cannot be read any further. */
-  async next(): Promise<FileLine[] | null> {
+  async next(): Promise<LineChunk | null> {
     const timer = new AbortController()
     try {
-      return await this.#next(timer.signal)
+      const lines = await this.#next(timer.signal)
+      if (!lines) return null
+      const bytesRead = this.#bytesRead
+      // A part of a permit is counted with the next chunk.
+      this.#bytesRead = bytesRead % BULK_BOUNDS.uploadBytesPerPermit
+      return { lines, bytesRead }
     } finally {
       timer.abort()
     }
@@ -63,8 +79,9 @@ export class LineChunks {
       }
       if (this.#ended || !this.#reader) {
         if (chunk.length === 0 && this.#fault) throw this.#fault
-        return chunk.length > 0 ? chunk : null
+        return chunk.length > 0 || this.#bytesRead >= BULK_BOUNDS.uploadBytesPerPermit ? chunk : null
       }
+      if (chunk.length === 0 && this.#bytesRead >= BLANK_BYTES_MAX) return chunk
       this.#reading ??= this.#reader.read()
       if (chunk.length > 0) idle ??= this.#idle(signal)
       const read = await (idle ? Promise.race([this.#reading, idle]) : this.#reading)
@@ -91,6 +108,7 @@ export class LineChunks {
 
   #take(read: ReadableStreamReadResult<Uint8Array>): void {
     this.#reads++
+    this.#bytesRead += read.value?.byteLength ?? 0
     try {
       for (const line of read.done ? this.#lines.end() : this.#lines.push(read.value)) this.#ready.push(line)
       this.#ended = read.done

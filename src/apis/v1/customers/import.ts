@@ -26,7 +26,7 @@ import { newId } from '../../../shared/ids.ts'
 import { readJson } from '../../../validation/json.ts'
 import { problemsOf, unknownFields, WITH_INPUT } from '../../../validation/problems.ts'
 import { CSV, CSV_TYPE, type ImportQuery, NDJSON } from './bulk-schema.ts'
-import { LineChunks } from './import-lines.ts'
+import { type LineChunk, LineChunks } from './import-lines.ts'
 import { faultsBeforeFirst, faulty, type LineResult, problemsOfFailure, stopAt } from './import-results.ts'
 import { onboardingOf, toImported } from './mapping.ts'
 import { customerImport, type ImportInput } from './schema.ts'
@@ -69,8 +69,11 @@ export async function importCustomers(c: HttpContext, services: Services, query:
   const stream = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const results = await resultsOf(() => (first === undefined ? lines.next() : Promise.resolve(first)), importer)
-        first = undefined
+        let results: LineResult[] | null
+        do {
+          results = await resultsOf(() => (first === undefined ? lines.next() : Promise.resolve(first)), importer)
+          first = undefined
+        } while (results?.length === 0)
         if (!results) return controller.close()
         controller.enqueue(encoder.encode(results.map((result) => `${JSON.stringify(result)}\n`).join('')))
         if (!results.at(-1)?.stopped) return
@@ -143,7 +146,7 @@ class Importer {
   }
 
   /** Returns a result for each line, up to the line where the import stops. */
-  async import(chunk: FileLine[]): Promise<LineResult[]> {
+  async import({ lines: chunk, bytesRead }: LineChunk): Promise<LineResult[]> {
     this.lastLine = chunk.at(-1)?.endLine ?? this.lastLine
     const read = chunk.map((line) => this.#understand(line))
     const good = read.filter((line) => 'imported' in line)
@@ -152,7 +155,7 @@ class Importer {
     let token: string | null = null
     try {
       if (this.#bytesRemembered > DRY_RUN_BYTES_MAX) throw new RegistryError(DRY_RUN_TOO_LONG)
-      const done = await this.#send(good, importPermits(chunk.length, 0))
+      const done = await this.#send(good, importPermits(chunk.length, 0, bytesRead))
       token = done.consistencyToken
       for (const [at, line] of good.entries()) {
         const outcome = done.outcomes[at]

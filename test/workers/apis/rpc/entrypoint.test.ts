@@ -39,6 +39,11 @@ describe('the props of a binding', () => {
     { wrong: { scopes: ['customers:delete'] }, named: 'props.scopes.0' },
     { wrong: { caller: '' }, named: 'props.caller' },
     { wrong: { caller: 'admin' }, named: 'props.caller' },
+    { wrong: { caller: 'Admin' }, named: 'props.caller' },
+    { wrong: { caller: 'sweep' }, named: 'props.caller' },
+    { wrong: { caller: 'Sample' }, named: 'props.caller' },
+    { wrong: { caller: 'unknown' }, named: 'props.caller' },
+    { wrong: { caller: 'KEY_01ARZ3NDEKTSV4RRFFQ69G5FAV' }, named: 'props.caller' },
     { wrong: { caller: 'key_01ARZ3NDEKTSV4RRFFQ69G5FAV' }, named: 'props.caller' },
     { wrong: { tenant: 'acme' }, named: 'props.tenant ' },
   ])('that are wrong throw, by the name of the prop: $wrong', async ({ wrong, named }) => {
