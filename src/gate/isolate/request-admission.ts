@@ -103,7 +103,7 @@ export class RequestAdmission {
 
   /** Returns whether the caller has the scope. For a route that shows less to a caller without it. */
   async has(scope: KeyScope): Promise<boolean> {
-    return this.#scopesOf(await this.#admit()).includes(scope)
+    return this.#scopesOf(await this.#admit(this.#scopes)).includes(scope)
   }
 
   /**
