@@ -2,6 +2,7 @@
  * `/readyz` reports to any caller whether D1, KV and the gates answer, without the cause of a failure and without load
  * behind it.
  */
+import { createExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { createApp } from '../../../src/app.ts'
@@ -14,7 +15,7 @@ const ALL_OK = { d1: 'ok', kv: 'ok', gate: 'ok' }
 function appWith(probe: (typeof services)['probe'], clock = services.clock) {
   const app = createApp({ ...services, probe, clock, sleep: () => new Promise((resolve) => setTimeout(resolve, 50)) })
   return async () => {
-    const answer = await app.request(`${ORIGIN}/readyz`, {}, env)
+    const answer = await app.request(`${ORIGIN}/readyz`, {}, env, createExecutionContext())
     const text = await answer.text()
     const { status, headers } = answer
     expectAsDocumented('GET', '/readyz', { status, headers, text, body: JSON.parse(text) })
