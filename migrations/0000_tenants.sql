@@ -35,6 +35,9 @@ CREATE INDEX tenants_policy_unapplied ON tenants (id) WHERE policy_applied_versi
 -- The sweep looks for deleted tenants, whose rows it deletes in pieces. Almost always there are none.
 CREATE INDEX tenants_deleted ON tenants (id) WHERE deleted_at IS NOT NULL;
 --> statement-breakpoint
+-- Operators look for a tenant by its address.
+CREATE INDEX tenants_contact_email ON tenants (contact_email COLLATE NOCASE);
+--> statement-breakpoint
 CREATE TABLE api_keys (
   tenant_id text NOT NULL,
   id text NOT NULL,

@@ -44,11 +44,12 @@ CREATE TABLE customers (
   CONSTRAINT customers_not_own_parent CHECK (parent_id IS NULL OR parent_id <> id)
 ) WITHOUT ROWID;
 --> statement-breakpoint
--- An archived customer gives up its external id, so another one may take it.
-CREATE UNIQUE INDEX customers_external_id ON customers (tenant_id, mode, external_id) WHERE archived_at IS NULL;
+-- An archived customer gives up its external id, so another one may take it. In this index and the next the value comes first,
+-- which finds it in one tenant and in all of them.
+CREATE UNIQUE INDEX customers_external_id ON customers (external_id, tenant_id, mode) WHERE archived_at IS NULL;
 --> statement-breakpoint
 -- An address is found by any spelling of its domain. email_ascii is set only if the domain has other characters.
-CREATE INDEX customers_email ON customers (tenant_id, mode, coalesce(email_ascii, email) COLLATE NOCASE) WHERE email IS NOT NULL;
+CREATE INDEX customers_email ON customers (coalesce(email_ascii, email) COLLATE NOCASE, tenant_id, mode) WHERE email IS NOT NULL;
 --> statement-breakpoint
 CREATE INDEX customers_parent ON customers (tenant_id, mode, parent_id) WHERE parent_id IS NOT NULL;
 --> statement-breakpoint

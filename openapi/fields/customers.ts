@@ -87,6 +87,10 @@ const shown: FieldDocs = {
 
 /** The parameters of a list, in the query string and in the body of a search. */
 export const listParameters: FieldDocs = {
+  q: field(
+    'Only customers that have, for each word of this text, a word that begins so: in the name, the e-mail address (its local part, its domain), the external id or the id. Case and accents do not count, in all of Unicode. At most 8 words. The newest customer is first, and `total` counts to 300. Only `status` (with both `published` and `draft`, or neither), `limit`, `cursor` and `expand` go with it.',
+    'mar acme.com',
+  ),
   customer_ids: field('Only the customers with these ids.', [CUSTOMER_ID]),
   external_ids: field('Only the customers with these external ids.', ['user_12345', 'user_67890']),
   external_id: field('Only the customer with this external id.', 'user_12345'),

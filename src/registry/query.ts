@@ -37,6 +37,12 @@ export interface ListQuery {
    * `includeArchived` is set.
    */
   filters: Filter[]
+  /**
+   * Words: a customer must have, for each of them, a word that begins so (`storage/customers/search-words.ts`). Customers
+   * are in the order in which they were committed, newest first. Of the filters only `status`, by `in`, goes with it, with
+   * both `published` and `draft` or neither. `sort` is empty and `start` an offset of 0 or a position.
+   */
+  q?: string | undefined
   includeArchived: boolean
   /** An empty list sorts newest first. The id is always the last key, so that the order is total. */
   sort: Sort[]
@@ -56,6 +62,8 @@ export interface ListPage {
   hasMore: boolean
   /** The number of all customers that match. Null unless the query set `total`. */
   total: number | null
+  /** True if there may be more customers than `total`. */
+  totalIsCapped?: boolean
 }
 
 /**

@@ -2,18 +2,23 @@
  * The column `folded` of customers and tenants: JSON with the fold of each text whose fold is not what `lower()` of the
  * database makes of it. So a text of ASCII takes no room, and the database, which cannot fold, finds all texts. The
  * statement that sets a text sets its fold too. An erasure empties the column.
+ *
+ * The column of customers also has words of theirs, in the same way (search-words.ts).
  */
 import { type Column, type SQL, sql } from 'drizzle-orm'
 import { asciiLower, fold } from '../shared/fold.ts'
 
 /**
  * Returns what to merge into `folded` as texts are set, by the names of their columns (RFC 7396: null removes a fold that
- * is not needed any more). Returns null if no text is set.
+ * is not needed any more). Adds `words`, which are merged as they are. Returns null if no text is set.
  */
-export function foldedPatch(texts: Record<string, string | null | undefined>): string | null {
+export function foldedPatch(
+  texts: Record<string, string | null | undefined>,
+  words: Record<string, string | null> = {},
+): string | null {
   const given = Object.entries(texts).filter((entry): entry is [string, string | null] => entry[1] !== undefined)
   if (given.length === 0) return null
-  return JSON.stringify(Object.fromEntries(given.map(([column, text]) => [column, ownFold(text)])))
+  return JSON.stringify({ ...Object.fromEntries(given.map(([column, text]) => [column, ownFold(text)])), ...words })
 }
 
 function ownFold(text: string | null): string | null {

@@ -40,6 +40,12 @@ export interface RestoreOptions extends ChangeOptions {
 
 /** Query of a list. A customer must match all fields. Archived customers are left out unless `status` names them. */
 export interface CustomerQuery {
+  /**
+   * Words, at most 8: for each of them a customer has a word that begins so, in its name, e-mail address, external id or
+   * id. Case and accents do not count. Only `status`, `limit` and `cursor` go with it, and a `status` that names both
+   * `published` and `draft`, or none of them.
+   */
+  q?: string
   externalIds?: string[]
   email?: string
   parentId?: string
@@ -87,7 +93,12 @@ export const restoreOptions = z.strictObject({ ...changeShape, changes: customer
 
 const statuses = z.enum(['published', 'draft', 'archived'])
 
-export const customerQuery = z.strictObject({
+const Q_LENGTH_MAX = 200
+/** Fields that go with `q`, as in the v1 API. */
+const BESIDE_Q = new Set(['q', 'status', 'order', 'limit', 'cursor'])
+
+const queryObject = z.strictObject({
+  q: text(Q_LENGTH_MAX).optional(),
   externalIds: z.array(externalId).max(NAMED_MAX).optional(),
   email: requiredText(LIMITS.emailLengthMax).optional(),
   parentId: requiredText(LIMITS.externalIdLengthMax).optional(),
@@ -98,5 +109,22 @@ export const customerQuery = z.strictObject({
   order: z.enum(['newest', 'oldest']).default('newest'),
   limit: z.int().min(1).max(LIMIT_MAX).default(LIMIT_DEFAULT),
   cursor: cursor.optional(),
+})
+export const customerQuery = queryObject.check((context) => {
+  const { q, status, order } = context.value
+  if (q === undefined) return
+  const fault = (field: string, message: string, fix: string) =>
+    context.issues.push({ ...issue(undefined, message, fix), path: [field] })
+  const others = Object.keys(context.value).filter((field) => !BESIDE_Q.has(field))
+  for (const field of [...others, ...(order === 'oldest' ? ['order'] : [])]) {
+    fault(field, 'cannot be combined with q', 'leave it out, or leave q out')
+  }
+  if (status && status.includes('published') !== status.includes('draft')) {
+    fault(
+      'status',
+      'cannot tell published customers from drafts with q',
+      'send archived, or all three, or leave it out',
+    )
+  }
 })
 export type QueryInput = z.output<typeof customerQuery>

@@ -84,6 +84,7 @@ function withoutNulls(metadata: Record<string, string | null>): Record<string, s
 export function toListQuery(input: QueryInput, afterId: string | null): ListQuery {
   return {
     filters: toFilters(input),
+    q: input.q,
     includeArchived: false,
     sort: input.order === 'oldest' ? [{ field: 'id', direction: 'asc' }] : [],
     // Ids sort in the order of creation, so the next page begins after the last id shown.

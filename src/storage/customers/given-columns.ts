@@ -9,6 +9,7 @@ import { canonicalJson } from '../../shared/canonical-json.ts'
 import { asciiEmail } from '../../validation/email.ts'
 import { foldedPatch } from '../folded.ts'
 import type { customers } from '../schema/tables.ts'
+import { ownWords } from './search-words.ts'
 
 export type CustomerColumn = keyof typeof customers.$inferInsert
 
@@ -72,7 +73,7 @@ function givenColumns(changes: CustomerChanges): GivenColumns {
   for (const field of OPTIONAL_TEXT_FIELDS) if (changes[field] !== undefined) give(field, changes[field])
   if (changes.email !== undefined) give('emailAscii', changes.email && asciiEmail(changes.email))
   if (externalId !== undefined) give('externalId', externalId)
-  const folded = foldedPatch(foldedTextsOf(changes))
+  const folded = foldsOf(changes)
   if (folded !== null) give('folded', folded, 'merged')
   if (timezone !== undefined) give('timezone', timezone ?? DEFAULT_TIMEZONE)
   if (parent && 'externalId' in parent) give('parentId', parent.externalId, 'holder')
@@ -87,10 +88,9 @@ function givenColumns(changes: CustomerChanges): GivenColumns {
   return given
 }
 
-/** Returns the texts that are searched by their fold, by the names of their columns. */
-export function foldedTextsOf(
-  changes: Pick<CustomerChanges, 'externalId' | OptionalTextField>,
-): Record<string, string | null | undefined> {
+/** Returns what a change of texts merges into the column `folded`; null if it sets no text. */
+export function foldsOf(changes: Pick<CustomerChanges, 'externalId' | OptionalTextField>): string | null {
   const names = ['externalId', ...OPTIONAL_TEXT_FIELDS] as const
-  return Object.fromEntries(names.map((name) => [CUSTOMER_FIELDS[name].column, changes[name]]))
+  const texts = Object.fromEntries(names.map((name) => [CUSTOMER_FIELDS[name].column, changes[name]]))
+  return foldedPatch(texts, ownWords(changes))
 }

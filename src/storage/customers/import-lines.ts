@@ -7,8 +7,7 @@ import { creationTimeOf, DEFAULT_TIMEZONE } from '../../registry/customer.ts'
 import { CUSTOMER_FIELDS, OPTIONAL_TEXT_FIELDS, type OptionalTextField } from '../../registry/customer-fields.ts'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import { asciiEmail } from '../../validation/email.ts'
-import { foldedPatch } from '../folded.ts'
-import { foldedTextsOf } from './given-columns.ts'
+import { foldsOf } from './given-columns.ts'
 
 /** Has no property for a field that the line does not name. Documents are text, as they are stored. */
 export interface StoredLine {
@@ -144,9 +143,7 @@ function leavesOf(document: string): string {
 
 export function fieldsOf(lines: readonly ImportLine[]): Field[] {
   const isNamed = ({ fields }: ImportLine, field: Field) =>
-    field === 'folded'
-      ? foldedPatch(foldedTextsOf(fields)) !== null
-      : fields[field === 'emailAscii' ? 'email' : field] !== undefined
+    field === 'folded' ? foldsOf(fields) !== null : fields[field === 'emailAscii' ? 'email' : field] !== undefined
   return WRITTEN_FIELDS.filter((field) => lines.some((line) => isNamed(line, field)))
 }
 
@@ -166,7 +163,7 @@ export function stored(line: ImportLine & { changeId?: string }, id: string, cre
     ...(archivedIds && { archivedIds }),
   }
   for (const field of OPTIONAL_TEXT_FIELDS) if (fields[field] !== undefined) row[field] = fields[field]
-  const folded = foldedPatch(foldedTextsOf({ ...fields, ...(creates && { externalId }) }))
+  const folded = foldsOf({ ...fields, ...(creates && { externalId }) })
   if (folded !== null) row.folded = folded
   if (fields.email !== undefined) row.emailAscii = fields.email && asciiEmail(fields.email)
   if (fields.timezone !== undefined) row.timezone = fields.timezone ?? DEFAULT_TIMEZONE

@@ -17,6 +17,9 @@ import { customerIdOf, EFFECTS } from './commands.ts'
 import { readCustomer } from './reads.ts'
 import { failureOfRule } from './refused-rules.ts'
 
+/** How SQLite names the unique index of external ids, whose columns are in an order of their own. */
+const EXTERNAL_ID_TAKEN = 'customers.external_id, customers.tenant_id, customers.mode'
+
 /** Returns the result of a change that the database refused when it was alone in its batch. */
 export async function resultOfRefusal(
   db: Database,
@@ -29,7 +32,7 @@ export async function resultOfRefusal(
   const failure = failureOfRule(rule)
   if (failure) return fail(failure)
   switch (rule) {
-    case uniqueOver('customers', 'external_id'):
+    case EXTERNAL_ID_TAKEN:
       return externalIdTaken(db, scope, write.command)
     case uniqueOver('customers', 'id'):
     case uniqueOver('events', 'id'): {

@@ -60,10 +60,10 @@ export const customers = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.tenantId, table.mode, table.id] }),
     uniqueIndex('customers_external_id')
-      .on(table.tenantId, table.mode, table.externalId)
+      .on(table.externalId, table.tenantId, table.mode)
       .where(sql`archived_at IS NULL`),
     index('customers_email')
-      .on(table.tenantId, table.mode, sql`coalesce(email_ascii, email) COLLATE NOCASE`)
+      .on(sql`coalesce(email_ascii, email) COLLATE NOCASE`, table.tenantId, table.mode)
       .where(sql`email IS NOT NULL`),
     index('customers_parent').on(table.tenantId, table.mode, table.parentId).where(sql`parent_id IS NOT NULL`),
     check('customers_mode', sql`${table.mode} IN ('live', 'test')`),

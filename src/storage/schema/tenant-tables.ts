@@ -71,6 +71,7 @@ export const tenants = sqliteTable(
       sql`${table.contractEndMs} IS NULL OR ${table.contractStartMs} IS NULL OR ${table.contractEndMs} >= ${table.contractStartMs}`,
     ),
     index('tenants_policy_unapplied').on(table.id).where(sql`policy_applied_version < policy_version`),
+    index('tenants_contact_email').on(sql`contact_email COLLATE NOCASE`),
     index('tenants_deleted').on(table.id).where(sql`deleted_at IS NOT NULL`),
   ],
 )

@@ -112,6 +112,72 @@ describe('a page of 50 among 100,000', () => {
   })
 })
 
+describe('a search', () => {
+  const FEW = 1_000
+  const ROWS_MAX = 4 * (LIMIT + 1) + 5
+  let few: Scope
+
+  beforeAll(async () => {
+    few = await insertTenant()
+    await insertMany(few, FEW)
+  })
+
+  /** Returns the rows read by the page and by the total, among few customers and among all. */
+  async function searched(q: string, query: Partial<ListQuery> = {}) {
+    const costsOf = async (of: Scope) => {
+      const { result, rowsRead } = await priced(() => listCustomers(db, of, { ...page, ...query, q }, { total: true }))
+      const [ofPage = 0, ofTotal = 0] = rowsRead
+      return { shown: result.customers.length, ofPage, ofTotal }
+    }
+    return [await costsOf(few), await costsOf(scope)] as const
+  }
+
+  it.each<[string, string, number]>([
+    ['one letter', 'n', LIMIT],
+    ['a word that all customers have', 'name', LIMIT],
+    ['a word of one customer', 'ext_777', 1],
+    ['a word that no customer has', 'nobody', 0],
+    ['a common word and a rare one', 'name user777@', 1],
+    ['two common words', 'ext_1 user1', LIMIT],
+    ['two common words that no customer has both of', 'ext_1 user2', 0],
+    ['the beginning of every id', 'cust_', LIMIT],
+    ['a long beginning that all customers have', 'example.com', LIMIT],
+  ])('reads at most four rows for each customer shown: %s', async (_, q, shown) => {
+    for (const cost of await searched(q)) {
+      expect(cost.shown).toBeGreaterThanOrEqual(shown)
+      // Each page reads a customer ahead.
+      expect(cost.ofPage).toBeLessThanOrEqual(4 * (cost.shown + 1))
+      expect(cost.ofTotal).toBeLessThanOrEqual(q.length > 8 ? 405 : 305)
+    }
+  })
+
+  it.each([
+    ['a common word', 'name'],
+    ['a common word and archived customers', 'name'],
+    ['a long word that all have', 'example.com'],
+  ])('reads as many for a page in the middle as for the first: %s', async (name, q) => {
+    const includeArchived = name.includes('archived')
+    for (const at of [FEW / 2, LIMIT + 1]) {
+      const start: PageStart = { kind: 'after', position: [nthId(at)] }
+      for (const cost of await searched(q, { start, includeArchived })) {
+        expect(cost.shown).toBe(LIMIT)
+        expect(cost.ofPage).toBeLessThanOrEqual(ROWS_MAX)
+      }
+    }
+    const middle: PageStart = { kind: 'after', position: [nthId(COUNT / 2)] }
+    const [, { shown, ofPage }] = await searched(q, { start: middle, includeArchived })
+    expect({ shown, isBounded: ofPage <= ROWS_MAX }).toEqual({ shown: LIMIT, isBounded: true })
+  })
+
+  it('reads at most 800 rows more for a long word that few customers have, of many that begin like it', async () => {
+    for (const cost of await searched('cust_00000000000000000000000777')) {
+      expect(cost.shown).toBe(1)
+      expect(cost.ofPage).toBeLessThanOrEqual(810)
+      expect(cost.ofTotal).toBeLessThanOrEqual(1_210)
+    }
+  })
+})
+
 describe('a customer among 100,000', () => {
   it('is found by its id with one row read', async () => {
     const { result, rowsRead } = await priced(() => readCustomer(db, scope, nthId(777)))
@@ -198,6 +264,7 @@ describe('a change in a tenant of 100,000', () => {
     await change('create, external id taken, answered with its customer', creation({ externalId: 'plain' }, 'return'))
     await change('update of a name', update(id, { name: 'New' }))
     await change('update that changes nothing', update(id, { name: 'New' }))
+    await change('update of the case and the accents of a name', update(id, { name: 'N\u00c9W' }))
     await change('update of metadata', update(id, { metadata: { merge: { plan: 'pro' } } }))
     await change('update of the status', update(id, { status: 'draft' }))
     await change('update of the e-mail address', update(id, { email: 'new@b.c' }))

@@ -23,7 +23,7 @@ describe('the error of D1', () => {
     const where = `WHERE tenant_id = '${scope.tenantId}' AND id = ?`
     const cases = {
       [`UPDATE customers SET external_id = 'first' ${where}`]:
-        'customers.tenant_id, customers.mode, customers.external_id',
+        'customers.external_id, customers.tenant_id, customers.mode',
       [`UPDATE customers SET change_id = (SELECT change_id FROM customers ${where.replace('?', `'${first.id}'`)}) ${where}`]:
         'events.tenant_id, events.mode, events.id',
       [`UPDATE customers SET status = 'lost', change_id = 'evt_c' ${where}`]: 'customers_status',

@@ -75,6 +75,28 @@ describe('the schema that the migrations make', () => {
         status text NOT NULL,
         count integer NOT NULL,
         PRIMARY KEY(tenant_id,mode,status))WITHOUT ROWID
+      CREATE TABLE customer_numbers(
+        id text NOT NULL,
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        number integer NOT NULL,
+        PRIMARY KEY(id,tenant_id,mode))WITHOUT ROWID
+      CREATE VIRTUAL TABLE customer_search USING fts5(tokens,id UNINDEXED,detail=none,columnsize=0,prefix='7 8 9 10 11 12 13 14',tokenize=ascii tokenchars '!#$%&()*+,-./:;<=>?@[]^_{|}~')
+      CREATE TABLE 'customer_search_config'(
+        k PRIMARY KEY,
+        v)WITHOUT ROWID
+      CREATE TABLE 'customer_search_content'(
+        id INTEGER PRIMARY KEY,
+        c0,
+        c1)
+      CREATE TABLE 'customer_search_data'(
+        id INTEGER PRIMARY KEY,
+        block BLOB)
+      CREATE TABLE 'customer_search_idx'(
+        segid,
+        term,
+        pgno,
+        PRIMARY KEY(segid,term))WITHOUT ROWID
       CREATE TABLE customers(
         tenant_id text NOT NULL,
         mode text NOT NULL,
@@ -172,6 +194,11 @@ describe('the schema that the migrations make', () => {
         finished_at integer,
         PRIMARY KEY(tenant_id,mode,customer_id),
         CONSTRAINT onboarding_runs_status CHECK(status IN('pending','running','completed','failed')))WITHOUT ROWID
+      CREATE TABLE search_scopes(
+        tenant_id text PRIMARY KEY NOT NULL,
+        number integer NOT NULL,
+        FOREIGN KEY(tenant_id)REFERENCES tenants(id)ON UPDATE no action ON DELETE no action,
+        CONSTRAINT search_scopes_number CHECK(number BETWEEN 1 AND 1048575))WITHOUT ROWID
       CREATE TABLE settings(
         tenant_id text NOT NULL,
         mode text NOT NULL,
@@ -251,13 +278,15 @@ describe('the schema that the migrations make', () => {
   it('has these indexes and no other: each is a paid row for every write that changes it', async () => {
     expect(await schema('index')).toMatchInlineSnapshot(`
       "CREATE INDEX customer_aliases_customer ON customer_aliases(tenant_id,mode,customer_id)
-      CREATE INDEX customers_email ON customers(tenant_id,mode,coalesce(email_ascii,email)COLLATE NOCASE)WHERE email IS NOT NULL
-      CREATE UNIQUE INDEX customers_external_id ON customers(tenant_id,mode,external_id)WHERE archived_at IS NULL
+      CREATE INDEX customers_email ON customers(coalesce(email_ascii,email)COLLATE NOCASE,tenant_id,mode)WHERE email IS NOT NULL
+      CREATE UNIQUE INDEX customers_external_id ON customers(external_id,tenant_id,mode)WHERE archived_at IS NULL
       CREATE INDEX customers_parent ON customers(tenant_id,mode,parent_id)WHERE parent_id IS NOT NULL
       CREATE INDEX events_customer ON events(tenant_id,mode,customer_id,id)
       CREATE INDEX idempotency_records_customer ON idempotency_records(tenant_id,mode,customer_id)WHERE customer_id IS NOT NULL
       CREATE INDEX idempotency_records_expiry ON idempotency_records(expires_at)
       CREATE INDEX onboarding_runs_due ON onboarding_runs(status,due_at)
+      CREATE UNIQUE INDEX search_scopes_number ON search_scopes(number)
+      CREATE INDEX tenants_contact_email ON tenants(contact_email COLLATE NOCASE)
       CREATE INDEX tenants_deleted ON tenants(id)WHERE deleted_at IS NOT NULL
       CREATE INDEX tenants_policy_unapplied ON tenants(id)WHERE policy_applied_version < policy_version
       CREATE INDEX webhook_deliveries_chain ON webhook_deliveries(tenant_id,mode,customer_id,endpoint_id,status,id)
@@ -315,11 +344,31 @@ describe('the schema that the migrations make', () => {
         SELECT RAISE(ABORT,'parent_cycle')WHERE NEW.id IN(WITH RECURSIVE up(id,level)AS(SELECT NEW.parent_id,1 UNION ALL SELECT c.parent_id,up.level + 1 FROM up CROSS JOIN customers c ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.id = up.id WHERE up.level <= 10)SELECT id FROM up WHERE id IS NOT NULL);
         SELECT RAISE(ABORT,'parent_too_deep')WHERE(WITH RECURSIVE up(id,level)AS(SELECT NEW.parent_id,1 UNION ALL SELECT c.parent_id,up.level + 1 FROM up CROSS JOIN customers c ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.id = up.id WHERE up.level <= 10)SELECT max(level)FROM up WHERE id IS NOT NULL)+ 1 +(WITH RECURSIVE down(id,level)AS(SELECT NEW.id,0 UNION ALL SELECT c.id,down.level + 1 FROM down CROSS JOIN customers c INDEXED BY customers_parent ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.parent_id = down.id WHERE c.archived_at IS NULL AND down.level <= 10)SELECT max(level)FROM down)> 10;
         END
+      CREATE TRIGGER customers_search_delete AFTER DELETE ON customers BEGIN
+        DELETE FROM customer_search WHERE OLD.erased_at IS NULL AND rowid =(SELECT number FROM customer_numbers WHERE id = OLD.id AND tenant_id = OLD.tenant_id AND mode = OLD.mode);
+        DELETE FROM customer_numbers WHERE id = OLD.id AND tenant_id = OLD.tenant_id AND mode = OLD.mode;
+        END
+      CREATE TRIGGER customers_search_erase AFTER UPDATE OF erased_at ON customers WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL BEGIN
+        DELETE FROM customer_search WHERE rowid =(SELECT number FROM customer_numbers WHERE id = NEW.id AND tenant_id = NEW.tenant_id AND mode = NEW.mode);
+        END
+      CREATE TRIGGER customers_search_insert AFTER INSERT ON customers BEGIN
+        INSERT INTO customer_search(tokens,id)VALUES((SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id),NEW.id);
+        INSERT INTO customer_numbers(id,tenant_id,mode,number)VALUES(NEW.id,NEW.tenant_id,NEW.mode,last_insert_rowid());
+        END
+      CREATE TRIGGER customers_search_update AFTER UPDATE OF name,email,external_id,folded,archived_at ON customers WHEN NEW.erased_at IS NULL AND(OLD.name IS NOT NEW.name OR OLD.email IS NOT NEW.email OR OLD.external_id <> NEW.external_id OR OLD.folded <> NEW.folded OR(OLD.archived_at IS NULL)<>(NEW.archived_at IS NULL))BEGIN
+        UPDATE customer_search SET tokens =(SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id)WHERE rowid =(SELECT number FROM customer_numbers WHERE id = NEW.id AND tenant_id = NEW.tenant_id AND mode = NEW.mode)AND tokens IS NOT(SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id);
+        END
       CREATE TRIGGER deployment_data_epoch AFTER UPDATE OF data_epoch ON deployment BEGIN
         UPDATE tenants SET policy_version = NEW.data_epoch;
         END
       CREATE TRIGGER events_fan_out AFTER INSERT ON events BEGIN
         INSERT INTO webhook_deliveries(tenant_id,mode,endpoint_id,event_id,customer_id,status,claims,next_attempt_at,created_at)SELECT NEW.tenant_id,NEW.mode,e.id,NEW.id,NEW.customer_id,'pending',0,iif(EXISTS(SELECT 1 FROM webhook_deliveries d WHERE d.tenant_id = NEW.tenant_id AND d.mode = NEW.mode AND d.customer_id = NEW.customer_id AND d.endpoint_id = e.id AND d.status = 'pending'),8640000000000000,now.ms),now.ms FROM webhook_endpoints e CROSS JOIN(SELECT CAST(unixepoch('subsec')* 1000 AS INTEGER)AS ms)now WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.enabled = 1 AND(e.event_types IS NULL OR NEW.type IN(SELECT value FROM json_each(e.event_types)));
+        END
+      CREATE TRIGGER tenants_search_delete BEFORE DELETE ON tenants BEGIN
+        DELETE FROM search_scopes WHERE tenant_id = OLD.id;
+        END
+      CREATE TRIGGER tenants_search_insert AFTER INSERT ON tenants BEGIN
+        INSERT INTO search_scopes(tenant_id,number)SELECT NEW.id,coalesce(max(number),0)+ 1 FROM search_scopes;
         END
       CREATE TRIGGER webhook_deliveries_deleted AFTER DELETE ON webhook_deliveries BEGIN
         DELETE FROM webhook_attempts WHERE delivery_id = OLD.id;

@@ -25,7 +25,8 @@ export function toListRequest(input: ListInput, place: string | null): ListReque
   const [seen, ...position]: [number, ...Position] = place === null ? [input.offset ?? 0] : JSON.parse(place)
   const offset = seen
   const start: ListQuery['start'] = place === null ? { kind: 'offset', offset } : { kind: 'after', position }
-  return { query: { filters: toFilters(input), includeArchived: false, sort, start, limit: input.limit }, offset }
+  const q = input.q ?? undefined
+  return { query: { filters: toFilters(input), q, includeArchived: false, sort, start, limit: input.limit }, offset }
 }
 
 /** Returns the v1 response with `items`, the mapped customers of the page. `offset` is where the next page begins. */

@@ -19,6 +19,9 @@ const LIMIT_WITH_CHILDREN_MAX = 100
 const OFFSET_MAX = 1_000_000_000
 const NAMED_MAX = 1_000
 const TEXT_LENGTH_MAX = 500
+const Q_LENGTH_MAX = 200
+/** Parameters that go with `q`. The index that it uses knows no other field of a customer. */
+const BESIDE_Q = new Set(['q', 'status', 'limit', 'cursor', 'expand'])
 /** Leaves room for the other parameters that become filters: together they stay within `LIST_BOUNDS.filtersMax`. */
 const FILTERS_MAX = LIST_BOUNDS.filtersMax - 10
 
@@ -114,6 +117,8 @@ const metadataFilter = metadata.transform((wanted, context): Record<string, stri
 const names = z.array(requiredText(TEXT_LENGTH_MAX)).max(NAMED_MAX).nullish()
 
 export const listFields = {
+  /** Words, of which a customer has a word that begins with each. */
+  q: text(Q_LENGTH_MAX).nullish(),
   customer_ids: names,
   external_ids: names,
   external_id: externalId.nullish(),
@@ -154,9 +159,26 @@ function sensible(context: z.core.ParsePayload<ListInput>): void {
   if (typeof startMs === 'number' && typeof endMs === 'number' && endMs < startMs) {
     fault('end_time', 'is before start_time', 'send an end_time that is later than start_time')
   }
+  if (context.value.q != null) combined(context.value, fault)
   if (cursor != null && offset != null) fault('offset', 'cannot be combined with cursor', 'send one of the two')
   if (expand?.has('children') && limit > LIMIT_WITH_CHILDREN_MAX) {
     fault('limit', 'is too high to show children', `stay within ${LIMIT_WITH_CHILDREN_MAX}, or do not expand children`)
+  }
+}
+
+function combined({ q: _q, ...input }: ListInput, fault: (field: string, message: string, fix: string) => void): void {
+  for (const [field, value] of Object.entries(input)) {
+    if (value == null || BESIDE_Q.has(field) || (field === 'offset' && value === 0)) continue
+    const fix = field === 'offset' ? 'go on with next_cursor' : `leave it out, or list by ${field} and leave q out`
+    fault(field, 'cannot be combined with q', fix)
+  }
+  const has = (status: (typeof STATUSES)[number]) => input.status?.includes(status)
+  if (input.status && has('published') !== has('draft')) {
+    fault(
+      'status',
+      'cannot tell published customers from drafts with q',
+      'send archived, or all three, or leave it out',
+    )
   }
 }
 

@@ -360,3 +360,100 @@ describe("a call of FlexPrice's API that Roster is not for", () => {
     expect((await call('DELETE', '/v1/events', { key: tenant.live.key })).status).toBe(405)
   })
 })
+
+describe('q', () => {
+  const asked = async (q: string, more = '') => v1('GET', `?q=${encodeURIComponent(q)}${more}`)
+  const shown = async (q: string, more = '') => {
+    const { status, body } = await asked(q, more)
+    expect(status).toBe(200)
+    return body.items.map((customer: { id: string }) => customer.id)
+  }
+
+  it('finds customers by the beginnings of words, in the query and in the body, through every page, at once', async () => {
+    const word = crypto.randomUUID().slice(0, 8)
+    const made: string[] = []
+    for (const name of [`Ada ${word}`, `Ádám ${word}`, `Bob ${word}`]) {
+      const { id } = await newCustomer(tenant.live.key, { external_id: crypto.randomUUID(), name })
+      made.unshift(id)
+      expect(await shown(word)).toEqual(made)
+    }
+    const [bob = '', adam = '', ada = ''] = made
+    expect(await shown(`AD ${word}`)).toEqual([adam, ada])
+    const { body } = await search({ q: word, limit: 2 })
+    expect(body.items.map((customer: { id: string }) => customer.id)).toEqual([bob, adam])
+    expect(body.pagination).toMatchObject({ total: 3, offset: 2, has_more: true })
+    const next = await search({ q: word, limit: 2, cursor: body.pagination.next_cursor })
+    expect(next.body).toMatchObject({ items: [{ id: ada }], pagination: { total: 3, offset: 3, has_more: false } })
+    const { status: ofOther } = await search({ q: `${word}x`, cursor: body.pagination.next_cursor })
+    expect(ofOther).toBe(400)
+    const test = await call('GET', `/v1/customers?q=${word}`, { key: tenant.test.key })
+    expect(test.body.items).toEqual([])
+    const cursor = encodeURIComponent(body.pagination.next_cursor)
+    expect((await call('GET', `/v1/customers?q=${word}&cursor=${cursor}`, { key: tenant.test.key })).status).toBe(400)
+  })
+
+  it('finds archived customers on request, and in the RPC list', async () => {
+    const word = crypto.randomUUID().slice(0, 13)
+    const { id: kept } = await newCustomer(tenant.live.key, { external_id: `${word}-1`, status: 'draft' })
+    const { id: archived } = await newCustomer(tenant.live.key, { external_id: `${word}-2` })
+    await v1('DELETE', `/${archived}`)
+    expect(await shown(word)).toEqual([kept])
+    expect(await shown(word, '&status=archived')).toEqual([archived])
+    expect(await shown(word, '&status=published,draft,archived')).toEqual([archived, kept])
+    const registry = bound({
+      tenantId: tenant.tenantId,
+      mode: 'live',
+      scopes: ['customers:read'],
+      caller: BOUND_CALLER,
+    })
+    expect(await registry.list({ q: word })).toMatchObject({ ok: true, customers: [{ id: kept }] })
+    expect(await registry.list({ q: word, order: 'oldest' })).toMatchObject({ failure: { reason: 'invalid_input' } })
+    expect(await registry.list({ q: word, email: 'a@b.c' })).toMatchObject({ failure: { reason: 'invalid_input' } })
+  })
+
+  it.each([
+    ['email', '&email=a@b.c'],
+    ['metadata', '&metadata[plan]=pro'],
+    ['sort', '&sort=-name'],
+    ['order', '&order=asc'],
+    ['offset', '&offset=50'],
+    ['start_time', '&start_time=2026-01-01'],
+    ['status', '&status=draft'],
+    ['status', '&status=published,archived'],
+  ])('is refused together with %s (%s)', async (field, more) => {
+    const { status, body } = await asked('acme', more)
+    expect({ status, field: body.details.errors[0].field }).toEqual({ status: 400, field })
+  })
+
+  it.each([
+    ['no word', ' '],
+    ['nothing', ''],
+    ['nine words', 'a b c d e f g h i'],
+    ['201 characters', 'a'.repeat(201)],
+    ['a NUL', 'a\0b'],
+  ])('is refused with %s', async (_, q) => {
+    const { status, body } = await asked(q)
+    expect({ status, field: body.details.errors[0].field }).toEqual({ status: 400, field: 'q' })
+    expect((await search({ q })).status).toBe(400)
+  })
+
+  it('takes any text literally: quotation marks, operators and signs of the index, control characters', async () => {
+    const signs = [...Array(0x80).keys()].slice(1).map((code) => String.fromCharCode(code))
+    const texts = [
+      '"a"* OR b',
+      'NEAR(a b)',
+      '{tokens}:a',
+      'tokens : a',
+      '^a',
+      '-a',
+      'a AND NOT b',
+      "'; DROP TABLE customers; --",
+    ]
+    const any = fc.sample(fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }), 40)
+    for (const q of [signs.join(''), ...signs.map((sign) => `a${sign}b`), ...texts, ...any]) {
+      const { status, body } = await search({ q })
+      expect([200, 400], JSON.stringify(q)).toContain(status)
+      if (status === 200 && /[a-z]/.test(q)) expect(body.pagination.total, q).toBeLessThanOrEqual(1)
+    }
+  })
+})

@@ -1,0 +1,115 @@
+-- Finds customers by the beginnings of their words. The full-text index is changed by triggers, in the transaction of the change,
+-- so a search is as fresh as a list, and an erased customer is in no part of it.
+-- The Worker sends texts with their folds, see src/storage/folded.ts, because the database cannot fold. So no other statement
+-- has to know about the index.
+-- A token is the tenant as 5 hexadecimal digits, a letter for the mode and for archived or not, and a word. A search has the
+-- tenant and the letter in front of each word too, so it visits only customers of that tenant and mode.
+
+-- Every tenant gets a number here, which is shorter than its id. The number is free again when all of the tenant is deleted.
+CREATE TABLE search_scopes (
+  tenant_id text PRIMARY KEY NOT NULL,
+  number integer NOT NULL,
+  FOREIGN KEY (tenant_id) REFERENCES tenants (id) ON UPDATE no action ON DELETE no action,
+  CONSTRAINT search_scopes_number CHECK (number BETWEEN 1 AND 1048575)
+) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE UNIQUE INDEX search_scopes_number ON search_scopes (number);
+--> statement-breakpoint
+-- The place of each customer in the index: its rowid there, in the order in which customers were committed. An erased customer
+-- keeps its number here, because cursors name it, but not its row in the index. Another customer may then get the same number.
+-- The key begins with the id, so that operators find a customer of any tenant.
+CREATE TABLE customer_numbers (
+  id text NOT NULL,
+  tenant_id text NOT NULL,
+  mode text NOT NULL,
+  number integer NOT NULL,
+  PRIMARY KEY (id, tenant_id, mode)
+) WITHOUT ROWID;
+--> statement-breakpoint
+-- Words of 1 to 8 letters are found without a walk over all words that have them in front: the 6 characters before a word count too.
+CREATE VIRTUAL TABLE customer_search USING fts5 (
+  tokens, id UNINDEXED, detail=none, columnsize=0, prefix='7 8 9 10 11 12 13 14',
+  tokenize="ascii tokenchars '!#$%&()*+,-./:;<=>?@[]^_{|}~'"
+);
+--> statement-breakpoint
+-- Words that are removed are overwritten at once. Otherwise they would stay in the index until its segments are merged.
+INSERT INTO customer_search (customer_search, rank) VALUES ('secure-delete', 1);
+--> statement-breakpoint
+-- The only place that says what the tokens of a customer are. Words that are not in folded are the fold, and a fold that is not
+-- there is the text in lower case.
+CREATE VIEW customer_tokens AS
+SELECT c.tenant_id AS tenant_id, c.mode AS mode, c.id AS id,
+  substr(replace(
+    iif(c.name_words = '', '', ' ' || c.name_words)
+      || iif(c.email_words = '', '', ' ' || c.email_words)
+      || iif(c.external_id_words = '', '', ' ' || c.external_id_words)
+      || ' ' || lower(c.id),
+    ' ', ' ' || printf('%05x', s.number) || c.letter
+  ), 2) AS tokens
+FROM (
+  SELECT tenant_id, mode, id,
+    coalesce(folded ->> '$.name_words', folded ->> '$.name', lower(name), '') AS name_words,
+    coalesce(
+      folded ->> '$.email_words',
+      folded ->> '$.email' || ' ' || substr(folded ->> '$.email', instr(folded ->> '$.email', '@') + 1),
+      lower(email) || ' ' || lower(substr(email, instr(email, '@') + 1)),
+      ''
+    ) AS email_words,
+    coalesce(folded ->> '$.external_id_words', folded ->> '$.external_id', lower(external_id)) AS external_id_words,
+    substr('abcd', 1 + (archived_at IS NOT NULL) + 2 * (mode = 'test'), 1) AS letter
+  FROM customers WHERE erased_at IS NULL
+) c CROSS JOIN search_scopes s ON s.tenant_id = c.tenant_id;
+--> statement-breakpoint
+CREATE TRIGGER tenants_search_insert AFTER INSERT ON tenants
+BEGIN
+  INSERT INTO search_scopes (tenant_id, number)
+  SELECT NEW.id, coalesce(max(number), 0) + 1 FROM search_scopes;
+END;
+--> statement-breakpoint
+CREATE TRIGGER tenants_search_delete BEFORE DELETE ON tenants
+BEGIN
+  DELETE FROM search_scopes WHERE tenant_id = OLD.id;
+END;
+--> statement-breakpoint
+CREATE TRIGGER customers_search_insert AFTER INSERT ON customers
+BEGIN
+  INSERT INTO customer_search (tokens, id) VALUES (
+    (SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id), NEW.id
+  );
+  INSERT INTO customer_numbers (id, tenant_id, mode, number)
+  VALUES (NEW.id, NEW.tenant_id, NEW.mode, last_insert_rowid());
+END;
+--> statement-breakpoint
+-- A text that differs in case or accents only has the same words, and then nothing is written.
+CREATE TRIGGER customers_search_update AFTER UPDATE OF name, email, external_id, folded, archived_at ON customers
+WHEN NEW.erased_at IS NULL AND (
+  OLD.name IS NOT NEW.name OR OLD.email IS NOT NEW.email OR OLD.external_id <> NEW.external_id
+  OR OLD.folded <> NEW.folded OR (OLD.archived_at IS NULL) <> (NEW.archived_at IS NULL)
+)
+BEGIN
+  UPDATE customer_search SET tokens = (
+    SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id
+  )
+  WHERE rowid = (
+    SELECT number FROM customer_numbers WHERE id = NEW.id AND tenant_id = NEW.tenant_id AND mode = NEW.mode
+  ) AND tokens IS NOT (
+    SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id
+  );
+END;
+--> statement-breakpoint
+CREATE TRIGGER customers_search_erase AFTER UPDATE OF erased_at ON customers
+WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL
+BEGIN
+  DELETE FROM customer_search WHERE rowid = (
+    SELECT number FROM customer_numbers WHERE id = NEW.id AND tenant_id = NEW.tenant_id AND mode = NEW.mode
+  );
+END;
+--> statement-breakpoint
+-- The number of an erased customer may be the number of another one in the index.
+CREATE TRIGGER customers_search_delete AFTER DELETE ON customers
+BEGIN
+  DELETE FROM customer_search WHERE OLD.erased_at IS NULL AND rowid = (
+    SELECT number FROM customer_numbers WHERE id = OLD.id AND tenant_id = OLD.tenant_id AND mode = OLD.mode
+  );
+  DELETE FROM customer_numbers WHERE id = OLD.id AND tenant_id = OLD.tenant_id AND mode = OLD.mode;
+END;

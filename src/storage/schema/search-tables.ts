@@ -1,0 +1,34 @@
+/**
+ * The tables beside the full-text index of customers, as Drizzle sees them. The index itself, its triggers and the view
+ * that says what is in it are in `migrations/0007_search.sql`, because Drizzle cannot express them.
+ */
+import { sql } from 'drizzle-orm'
+import { check, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import { tenants } from './tenant-tables.ts'
+
+/** The number of a tenant, which begins each of its tokens in the index. Maintained by triggers. */
+export const searchScopes = sqliteTable(
+  'search_scopes',
+  {
+    tenantId: text('tenant_id')
+      .primaryKey()
+      .references(() => tenants.id),
+    number: integer().notNull(),
+  },
+  (table) => [
+    uniqueIndex('search_scopes_number').on(table.number),
+    check('search_scopes_number', sql`${table.number} BETWEEN 1 AND 1048575`),
+  ],
+)
+
+/** The rowid of each customer in the index: its place in the order of creation. Maintained by triggers. */
+export const customerNumbers = sqliteTable(
+  'customer_numbers',
+  {
+    id: text().notNull(),
+    tenantId: text('tenant_id').notNull(),
+    mode: text({ enum: ['live', 'test'] }).notNull(),
+    number: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.id, table.tenantId, table.mode] })],
+)
