@@ -11,7 +11,8 @@ import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { Stop } from '../deploy/refusals.mjs'
-import { CHANGES_PREFIX, changedRows, leftovers, noteChanges, ownSchema, quoted, SCHEMA } from './schema.mjs'
+import { CHANGES_PREFIX, changedRows, isVirtual, leftovers, noteChanges, ownSchema, quoted, SCHEMA } from './schema.mjs'
+import { SEARCH_INDEX } from './search-index.mjs'
 
 /** A backup that takes longer fails. */
 const TIME_MAX_SECONDS = 2 * 3600
@@ -26,7 +27,7 @@ const PAGES_PER_LOOK = 20
  */
 export async function copyDatabase(source, file, { folder, onProgress = () => undefined }) {
   const before = await source.query(SCHEMA)
-  const schema = ownSchema(before)
+  const schema = ownSchema(before, [SEARCH_INDEX])
   const copy = new DatabaseSync(file, { enableForeignKeyConstraints: false })
   const tables = createTables(copy, schema)
   const [{ now }] = await source.query('SELECT unixepoch() AS now')
@@ -51,7 +52,7 @@ export async function copyDatabase(source, file, { folder, onProgress = () => un
     }
     const { takenAtSeconds, schemaThen } = await changes.look()
     if (takenAtSeconds >= untilSeconds) throw new Stop('The backup took longer than two hours, and is not consistent.')
-    if (JSON.stringify(ownSchema(schemaThen)) !== JSON.stringify(schema)) {
+    if (JSON.stringify(ownSchema(schemaThen, [SEARCH_INDEX])) !== JSON.stringify(schema)) {
       throw new Stop('A migration was applied during the backup. Run it again.')
     }
     return describe(copy, schema, tables, takenAtSeconds)
@@ -64,7 +65,7 @@ export async function copyDatabase(source, file, { folder, onProgress = () => un
 /** Returns the tables with their columns and keys, `{name, columns, key}[]`. */
 function createTables(copy, schema) {
   return schema
-    .filter(({ type }) => type === 'table')
+    .filter((object) => object.type === 'table' && !isVirtual(object))
     .map(({ name, sql }) => {
       copy.exec(sql)
       const columns = copy.prepare('SELECT name, pk FROM pragma_table_info(?)').all(name)

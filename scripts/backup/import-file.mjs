@@ -1,12 +1,13 @@
 /**
- * Writes a backup as the SQL that D1's import takes: tables, rows, then indexes and triggers, so that no trigger fires
- * for a row that is restored, and at last the data epoch. D1 applies such a file whole or not at all.
+ * Writes a backup as the SQL that D1's import takes: tables, rows, then indexes, the full-text index and triggers, so that
+ * no trigger fires for a row that is restored, and at last the data epoch. D1 applies such a file whole or not at all.
  */
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { Stop } from '../deploy/refusals.mjs'
 import { RAISE_DATA_EPOCH } from './data-epoch.ts'
-import { literal, quoted } from './schema.mjs'
+import { isVirtual, literal, quoted } from './schema.mjs'
+import { fillSearchIndex, SEARCH_INDEX } from './search-index.mjs'
 
 /** D1 takes statements of up to 100,000 bytes. */
 const STATEMENT_BYTES_MAX = 90_000
@@ -20,13 +21,20 @@ export function writeImportFile(backup, file) {
   const write = (statement) => writeSync(output, `${statement};\n`)
   try {
     const schema = copy.prepare('SELECT type, name, sql FROM backup_schema ORDER BY position').all()
-    const tables = schema.filter(({ type }) => type === 'table')
+    const of = (type) => schema.filter((object) => object.type === type)
+    const tables = of('table').filter((object) => !isVirtual(object))
+    const indexes = of('table').filter(isVirtual)
     write('PRAGMA defer_foreign_keys = true')
     for (const { sql } of tables) write(sql)
     let rows = 0
     for (const { name } of tables) rows += writeRows(copy, name, write)
-    for (const { sql } of schema.filter(({ type }) => type === 'index')) write(sql)
-    for (const { sql } of schema.filter(({ type }) => type === 'trigger')) write(sql)
+    for (const { sql } of of('index')) write(sql)
+    for (const { sql } of of('view')) write(sql)
+    for (const { name, sql } of indexes) {
+      write(sql)
+      if (name === SEARCH_INDEX) for (const statement of fillSearchIndex(copy)) write(statement)
+    }
+    for (const { sql } of of('trigger')) write(sql)
     write(RAISE_DATA_EPOCH)
     return { takenAt: copy.prepare("SELECT value FROM backup_facts WHERE name = 'taken_at'").get().value, rows }
   } finally {

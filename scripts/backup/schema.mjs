@@ -11,14 +11,25 @@ const TRIGGER_PREFIX = 'backup_of_'
 export const SCHEMA = `SELECT type, name, tbl_name AS "table", sql FROM sqlite_master
   WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE '\\_cf\\_%' ESCAPE '\\' ORDER BY rowid`
 
+/** The tables that FTS5 keeps for one of its own. */
+const SHADOWS = ['data', 'idx', 'content', 'docsize', 'config']
+
 /**
- * Returns the schema without the objects of a backup, `{type, name, table, sql}[]`. Throws `Stop` for a virtual table.
+ * Returns the schema without the objects of a backup and without the tables that a virtual table keeps for itself,
+ * `{type, name, table, sql}[]`. Throws `Stop` for a virtual table that is not in `filled`: only those can be filled anew.
  */
-export function ownSchema(rows) {
+export function ownSchema(rows, filled) {
   const own = rows.filter(({ name, table }) => !name.startsWith(TRIGGER_PREFIX) && !table.startsWith(CHANGES_PREFIX))
-  const virtual = own.find(({ sql }) => /^CREATE VIRTUAL TABLE/i.test(sql))
-  if (virtual) throw new Stop(`${virtual.name} is a virtual table, and a backup cannot copy one.`)
-  return own
+  const virtual = own.filter(isVirtual).map(({ name }) => name)
+  const unknown = virtual.find((name) => !filled.includes(name))
+  if (unknown) throw new Stop(`${unknown} is a virtual table, and a backup cannot copy one.`)
+  const shadows = new Set(virtual.flatMap((name) => SHADOWS.map((part) => `${name}_${part}`)))
+  return own.filter(({ name }) => !shadows.has(name))
+}
+
+/** True for a table whose rows are in other tables. */
+export function isVirtual({ sql }) {
+  return /^CREATE VIRTUAL TABLE/i.test(sql)
 }
 
 /** Returns the statements that drop the triggers and tables of a backup that broke off. */

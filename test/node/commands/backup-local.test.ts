@@ -119,6 +119,8 @@ async function everything(tenants: { id: string; keys: string[] }[]): Promise<st
     for (const key of keys) {
       bodies.push((await send('GET', '/v1/customers?limit=1000&status=archived', bearer(key))).text)
       bodies.push((await send('GET', '/v1/customers?limit=1000', bearer(key))).text)
+      bodies.push((await send('GET', '/v1/customers?q=sohne+child', bearer(key))).text)
+      bodies.push((await send('GET', '/v1/customers?q=parent', bearer(key))).text)
       bodies.push((await send('GET', '/customers?limit=100', bearer(key))).text)
       bodies.push((await send('GET', '/v1/customers/export', bearer(key))).text)
       bodies.push((await send('GET', '/v1/events?limit=100', bearer(key))).text)

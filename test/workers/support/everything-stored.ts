@@ -21,9 +21,15 @@ export async function everythingStored(gateNames: string[]): Promise<string> {
   const guard = await Promise.all(guardIds.map((id) => runInDurableObject(env.ADMIN_GUARD.get(id), sqlOf)))
   return JSON.stringify(
     { d1: tables.map(({ name }, at) => [name, rows[at]?.results]), kv: values, gates, guard },
-    null,
+    blobAsText,
     1,
   )
+}
+
+/** The full-text index keeps words in blobs, which D1 returns as arrays of bytes. */
+function blobAsText(_name: string, value: unknown): unknown {
+  const isBlob = Array.isArray(value) && value.length > 0 && value.every((byte) => typeof byte === 'number')
+  return isBlob ? new TextDecoder().decode(new Uint8Array(value)) : value
 }
 
 function sqlOf(_object: unknown, { storage }: DurableObjectState): unknown {

@@ -34,12 +34,19 @@ export async function setBack(db: D1Database, moment: Moment): Promise<void> {
         return db.prepare(`INSERT INTO ${name} (${columns.join(', ')}) VALUES (${places})`).bind(...Object.values(row))
       }),
     ]),
+    ...REFILL_INDEX.map((sql) => db.prepare(sql)),
     ...triggers.map(({ sql }) => db.prepare(sql)),
   ])
 }
 
 const TABLES = `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'
-  AND name NOT LIKE '\\_cf%' ESCAPE '\\' AND name <> 'd1_migrations'`
+  AND name NOT LIKE '\\_cf%' ESCAPE '\\' AND name <> 'd1_migrations' AND name NOT LIKE 'customer\\_search%' ESCAPE '\\'`
+/** The full-text index follows from the customers. SQLite writes the tables that it consists of. */
+const REFILL_INDEX = [
+  'DELETE FROM customer_search',
+  `INSERT INTO customer_search (rowid, tokens, id) SELECT n.number, t.tokens, t.id FROM customer_numbers n
+   CROSS JOIN customer_tokens t ON t.tenant_id = n.tenant_id AND t.mode = n.mode AND t.id = n.id`,
+]
 const TRIGGERS = `SELECT name, sql FROM sqlite_master WHERE type = 'trigger'`
 
 /** Replaces the bookmarks of every session. `lose` ends the history: call it when D1 is set back. */
