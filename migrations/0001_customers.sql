@@ -162,3 +162,22 @@ WHEN NEW.metadata IS NOT OLD.metadata
 BEGIN
   SELECT RAISE(ABORT, 'metadata_too_many_keys') WHERE (SELECT count(*) FROM json_each(NEW.metadata)) > 50;
 END;
+--> statement-breakpoint
+-- A customer has at most 64 KB in all its fields. Each field has a bound of its own, but together those would allow 900 KB.
+CREATE TRIGGER customers_size_insert BEFORE INSERT ON customers
+WHEN octet_length(concat_ws(
+  '', NEW.external_id, NEW.name, NEW.email, NEW.contact, NEW.address_line1, NEW.address_line2, NEW.address_city, NEW.address_state,
+  NEW.address_postal_code, NEW.address_country, NEW.timezone, NEW.metadata, NEW.integrations, NEW.profile
+)) > 65536
+BEGIN
+  SELECT RAISE(ABORT, 'customer_too_large');
+END;
+--> statement-breakpoint
+CREATE TRIGGER customers_size_update BEFORE UPDATE ON customers
+WHEN octet_length(concat_ws(
+  '', NEW.external_id, NEW.name, NEW.email, NEW.contact, NEW.address_line1, NEW.address_line2, NEW.address_city, NEW.address_state,
+  NEW.address_postal_code, NEW.address_country, NEW.timezone, NEW.metadata, NEW.integrations, NEW.profile
+)) > 65536
+BEGIN
+  SELECT RAISE(ABORT, 'customer_too_large');
+END;

@@ -97,7 +97,7 @@ export const flatpeakDoc: ApiDoc = {
       description: 'The reference id must be free. Every other API shows the customer too.',
       body: { id: 'FlatpeakCustomerCreate', example: WANTED },
       answers: { 201: writtenResponse('Created.') },
-      failures: ['external_id_taken'],
+      failures: ['external_id_taken', 'customer_too_large'],
     },
     get: {
       etag: true,
@@ -124,7 +124,7 @@ export const flatpeakDoc: ApiDoc = {
           personal_details: { ...WANTED.personal_details, phone: '+442079876543' },
         }),
       },
-      failures: ['not_found', 'archived', 'external_id_taken'],
+      failures: ['not_found', 'archived', 'external_id_taken', 'customer_too_large'],
     },
     archive: {
       operationId: 'flatpeakDeleteCustomer',

@@ -202,6 +202,7 @@ export const SAMPLE_FAILURES: { [Reason in FailureReason]: Extract<Failure, { re
   parent_too_deep: { reason: 'parent_too_deep', levelsMax: 10 },
   has_children: { reason: 'has_children' },
   metadata_too_many_keys: { reason: 'metadata_too_many_keys', keysMax: 50 },
+  customer_too_large: { reason: 'customer_too_large', bytesMax: 65_536 },
   tenant_not_suspended: { reason: 'tenant_not_suspended', companyName: 'Acme Corporation' },
   unknown_workflow: { reason: 'unknown_workflow' },
   too_many_endpoints: { reason: 'too_many_endpoints', endpointsMax: 20 },

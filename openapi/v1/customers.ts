@@ -104,7 +104,7 @@ const writtenResponse = (description: string, changed: object = {}): ResponseDoc
   schema: v1Written,
 })
 const PARENT_FAILURES = ['parent_not_found', 'parent_cycle', 'parent_too_deep', 'archived'] as const
-const WRITE_FAILURES = ['external_id_taken', 'integration_taken', ...PARENT_FAILURES] as const
+const WRITE_FAILURES = ['external_id_taken', 'integration_taken', ...PARENT_FAILURES, 'customer_too_large'] as const
 const CHANGE_FAILURES = [...WRITE_FAILURES, 'not_found', 'metadata_too_many_keys'] as const
 
 export const v1Doc: ApiDoc = {
@@ -289,6 +289,7 @@ export const v1Doc: ApiDoc = {
         ...PARENT_FAILURES,
         'integration_taken',
         'metadata_too_many_keys',
+        'customer_too_large',
       ],
     },
     erase: {

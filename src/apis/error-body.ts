@@ -76,6 +76,7 @@ const STATUS_AND_CODE: { [Reason in FailureReason]: readonly [status: number, co
   parent_too_deep: [400, 'validation_error'],
   has_children: [400, 'invalid_operation'],
   metadata_too_many_keys: [400, 'validation_error'],
+  customer_too_large: [400, 'validation_error'],
   tenant_not_suspended: [400, 'invalid_operation'],
   unknown_workflow: [400, 'validation_error'],
   too_many_endpoints: [400, 'invalid_operation'],

@@ -6,6 +6,9 @@ export const SUSPENDED =
 export const ANNUAL_LIMIT_REACHED =
   'The requests of this contract year are used up: wait for the next one, as retry-after says, or have the limit raised'
 
+export const TOO_LARGE_FIX =
+  'shorten its metadata, its integrations, or its providers, locations and devices, or keep large values elsewhere'
+
 export function missingScopeText(scope: string): string {
   return `The key has no scope ${scope}: send a key that has it, or have the operator make one`
 }

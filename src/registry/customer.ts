@@ -82,6 +82,8 @@ export const LIMITS = {
   metadataValueLengthMax: 500,
   integrationsMax: 50,
   parentLevelsMax: 10,
+  /** Bytes of all fields of a customer together, as they are stored. */
+  customerBytesMax: 65_536,
 } as const
 
 /** Returns the length in code points, so a simple emoji counts as one. */

@@ -84,6 +84,7 @@ export type CustomerFailure =
   | { reason: 'parent_too_deep'; levelsMax: number; field?: string; isKept?: boolean }
   | { reason: 'has_children' }
   | { reason: 'metadata_too_many_keys'; keysMax: number }
+  | { reason: 'customer_too_large'; bytesMax: number }
   | { reason: 'unknown_workflow' }
 
 export type TenantFailure =

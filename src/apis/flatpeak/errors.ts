@@ -20,7 +20,7 @@ import {
 } from '../../registry/errors.ts'
 import { isoTime } from '../../shared/clock.ts'
 import { shown } from '../../shared/shown-text.ts'
-import { ANNUAL_LIMIT_REACHED, missingScopeText, NO_SUCH_ROUTE, SUSPENDED } from '../error-texts.ts'
+import { ANNUAL_LIMIT_REACHED, missingScopeText, NO_SUCH_ROUTE, SUSPENDED, TOO_LARGE_FIX } from '../error-texts.ts'
 
 /** Body of every error response of this API. */
 export interface FlatpeakError {
@@ -122,6 +122,8 @@ const DESCRIPTIONS: FailureTable<FlatpeakFailure, ErrorDescription> = {
   parent_cycle: () => invalid('parent', 'A customer cannot be below itself'),
   parent_too_deep: ({ levelsMax }) => invalid('parent', `Customers nest at most ${levelsMax} levels`),
   metadata_too_many_keys: ({ keysMax }) => invalid('metadata', `A customer has at most ${keysMax} metadata keys`),
+  customer_too_large: ({ reason, bytesMax }) =>
+    request(400, reason, `The customer would be larger than ${bytesMax} bytes in all: ${TOO_LARGE_FIX}`),
   unavailable: () => fault(503, 'service_unavailable', 'Try again in a moment'),
   insufficient_storage: ({ reason }) =>
     fault(507, reason, 'The database is full and nothing was changed: the operator of this service has to make room'),

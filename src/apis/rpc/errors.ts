@@ -13,6 +13,7 @@ import {
   type ServiceFailure,
 } from '../../registry/errors.ts'
 import { shown } from '../../shared/shown-text.ts'
+import { TOO_LARGE_FIX } from '../error-texts.ts'
 
 /** Field named in a failure about the parent if the failure itself names none. */
 const PARENT_FIELD = 'parentId'
@@ -32,6 +33,7 @@ export type CustomerFailure = { message: string } & (
   | { reason: 'parent_too_deep'; field: string; levelsMax: number }
   | { reason: 'has_children' }
   | { reason: 'metadata_too_many_keys'; keysMax: number }
+  | { reason: 'customer_too_large'; bytesMax: number }
   | { reason: 'unknown_workflow' }
   /** The database is full. A repeat fails too until Roster's operator has made room. */
   | { reason: 'insufficient_storage' }
@@ -104,6 +106,10 @@ const DESCRIPTIONS: FailureTable<MetFailure, CustomerFailure> = {
   metadata_too_many_keys: (failure) => ({
     ...failure,
     message: `metadata would have more than ${failure.keysMax} keys`,
+  }),
+  customer_too_large: (failure) => ({
+    ...failure,
+    message: `The customer would be larger than ${failure.bytesMax} bytes in all: ${TOO_LARGE_FIX}`,
   }),
   unknown_workflow: (failure) => ({
     ...failure,

@@ -10,7 +10,7 @@ import { codingProblem, conflictText, decodingProblem } from '../../http/request
 import type { Failure, FailureTable, InputProblem, TenantFailure } from '../../registry/errors.ts'
 import { shown } from '../../shared/shown-text.ts'
 import { type ErrorText, errorResponse, invalid, sentence } from '../error-body.ts'
-import { ANNUAL_LIMIT_REACHED, missingScopeText, NO_SUCH_ROUTE, SUSPENDED } from '../error-texts.ts'
+import { ANNUAL_LIMIT_REACHED, missingScopeText, NO_SUCH_ROUTE, SUSPENDED, TOO_LARGE_FIX } from '../error-texts.ts'
 
 export const v1Api: Api = {
   name: 'v1',
@@ -107,6 +107,10 @@ const TEXTS: FailureTable<V1Failure, ErrorText> = {
   metadata_too_many_keys: ({ reason, keysMax }) => {
     const message = `would have more than ${keysMax} keys`
     return about(reason, { field: 'metadata', message, fix: 'remove keys by sending null for them' })
+  },
+  customer_too_large: ({ reason, bytesMax }) => {
+    const message = `would make the customer larger than ${bytesMax} bytes in all`
+    return about(reason, { field: '', message, fix: TOO_LARGE_FIX })
   },
   unknown_workflow: ({ reason }) => {
     const fix = 'send a name of GET /v1/settings/customer_onboarding, or leave it out'

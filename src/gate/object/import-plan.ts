@@ -50,6 +50,7 @@ export function planImport(lines: readonly ImportLine[], facts: ImportFacts, new
       externalId: line.externalId,
       parentId,
       integrations: integrations?.map(({ provider, id }) => integrationKey(provider, id)),
+      bytes: known.bytes,
       metadataKeys: Object.keys(metadata?.replace ?? {}).length,
       workflow: line.onboarding === undefined ? '' : line.onboarding,
       formerIds: line.formerIds ?? [],

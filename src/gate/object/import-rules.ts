@@ -18,6 +18,8 @@ export interface Change {
   /** By `integrationKey`; undefined keeps them. */
   integrations: readonly string[] | undefined
   metadataKeys: number
+  /** Bytes of the customer after the change. */
+  bytes: number
   /** The onboarding workflow. Null: the default one, if there is one. Empty: none. */
   workflow: string | null
   formerIds: readonly string[]
@@ -62,6 +64,10 @@ export class ImportRules {
 
   /** Returns null when the change is allowed; else the failure of the first rule that refuses it. Changes nothing. */
   refusalOf(change: Change): Failure | null {
+    // First, because the newest trigger is the first to refuse.
+    if (change.bytes > LIMITS.customerBytesMax) {
+      return { reason: 'customer_too_large', bytesMax: LIMITS.customerBytesMax }
+    }
     if (change.isArchived) return change.parentId === '' ? { reason: 'parent_not_found' } : refusalOfBounds(change)
     return this.#refusalOfPlace(change) ?? refusalOfBounds(change) ?? this.#refusalOfNames(change)
   }

@@ -40,6 +40,8 @@ export interface LineFacts {
   parentId: string | null
   /** The customer's current parent. */
   currentParentId: string | null
+  /** Bytes of the customer with the values of the line, if no other line of the chunk changes it. */
+  bytes: number
   /** For an archived customer's line: whether the customer is archived, equals the line, or may not be seen any more. */
   archived?: 'same' | 'different' | 'live' | 'erased'
 }

@@ -6,8 +6,9 @@
 import type { ImportFacts, LineFacts, TreeFacts } from '../../gate/protocol/imports.ts'
 import type { ImportLine } from '../../registry/bulk.ts'
 import { LIMITS, type Scope } from '../../registry/customer.ts'
+import { utf8 } from '../../shared/bytes.ts'
 import { canonicalJson } from '../../shared/canonical-json.ts'
-import { COLUMNS, FIELDS, HOLDER, PARENT, type StoredLine, stored } from './import-lines.ts'
+import { COLUMNS, DEFAULTS, FIELDS, HOLDER, PARENT, type StoredLine, stored } from './import-lines.ts'
 
 /**
  * The lines with the customer that each is for, and the parent that it names: `''` if no customer has the external id.
@@ -18,8 +19,16 @@ const FOUND = `found AS MATERIALIZED (
     FROM json_each(?1) l
   )`
 
+/** The fields whose bytes count for the size of a customer, as the triggers `customers_size_insert` and `_update` count them. */
+const SIZED = FIELDS.filter((field) => !['parent', 'status', 'emailAscii'].includes(field))
+
+/** The bytes of each field that the customer of a line has; null without a customer. */
+const SIZES = `iif(c.id IS NULL, NULL, json_object('externalId', octet_length(c.external_id), ${SIZED.map(
+  (field) => `'${field}', octet_length(c.${COLUMNS[field]})`,
+).join(', ')}))`
+
 const LINES = `WITH ${FOUND}
-  SELECT c.id AS customerId, c.parent_id AS currentParentId, (
+  SELECT c.id AS customerId, c.parent_id AS currentParentId, ${SIZES} AS sizes, (
     SELECT p.id FROM customers p
     WHERE p.tenant_id = ?2 AND p.mode = ?3 AND p.id = f.parent AND (p.archived_at IS NULL OR f.is_archived)
   ) AS parentId
@@ -109,7 +118,10 @@ export async function lookUpLines(d1: D1Database, scope: Scope, lines: readonly 
   const answers = await session.batch(Object.values(statements))
   const found = Object.fromEntries(Object.keys(statements).map((name, at) => [name, answers[at]?.results ?? []]))
   const archived = (found.archived ?? []) as ArchivedRow[]
-  const facts = (found.lines ?? []) as LineFacts[]
+  const facts = ((found.lines ?? []) as LineRow[]).map(({ sizes, ...row }, at): LineFacts => {
+    const line = lines[at]
+    return { ...row, bytes: line ? bytesAfter(line, sizes === null ? null : JSON.parse(sizes)) : 0 }
+  })
   for (const row of archived) {
     const [line, fact] = [lines[row.line], facts[row.line]]
     if (line && fact) fact.archived = stateOf(row, line)
@@ -123,6 +135,19 @@ export async function lookUpLines(d1: D1Database, scope: Scope, lines: readonly 
     ),
     workflows: ((found.workflows ?? []) as { name: string }[]).map(({ name }) => name),
   }
+}
+
+type LineRow = Omit<LineFacts, 'bytes'> & { sizes: string | null }
+
+/** Returns the bytes that a customer has with the values of a line. `sizes` are those of its fields, null for a new one. */
+function bytesAfter(line: ImportLine, sizes: Record<string, number | null> | null): number {
+  const given = stored(line, line.id, sizes === null)
+  const externalIdBytes = sizes?.externalId ?? utf8(line.externalId).length
+  return SIZED.reduce((sum, field) => {
+    const value = given[field]
+    if (value !== undefined) return sum + utf8(String(value ?? '')).length
+    return sum + ((sizes === null ? DEFAULTS[field]?.length : sizes[field]) ?? 0)
+  }, externalIdBytes)
 }
 
 interface ArchivedRow extends Record<string, unknown> {

@@ -19,6 +19,8 @@ export function failureOfRule(rule: string): CustomerFailure | null {
       return { reason: rule, levelsMax: LIMITS.parentLevelsMax }
     case 'metadata_too_many_keys':
       return { reason: rule, keysMax: LIMITS.metadataKeysMax }
+    case 'customer_too_large':
+      return { reason: rule, bytesMax: LIMITS.customerBytesMax }
     case uniqueOver('integration_mappings', 'provider', 'entity_id'):
       return { reason: 'integration_taken' }
     default:

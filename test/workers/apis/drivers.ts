@@ -23,6 +23,7 @@ export type Reason =
   | 'invalid_input'
   | 'not_found'
   | 'archived'
+  | 'customer_too_large'
   | 'external_id_taken'
   | 'version_conflict'
   | 'tenant_suspended'
@@ -94,6 +95,7 @@ function refusedByHttp(called: Called, reason: string | undefined, field: unknow
     invalid_parameter: 'invalid_input',
     not_found: 'not_found',
     archived: 'archived',
+    customer_too_large: 'customer_too_large',
     already_exists: 'external_id_taken',
     duplicate_reference: 'external_id_taken',
     version_conflict: 'version_conflict',
@@ -146,7 +148,11 @@ function refusedByV1(called: Called): ApiRefusal {
   const { code, details } = called.body
   const word = details?.errors?.[0]?.field
   const field = Object.entries(V1_NAMES).find(([, name]) => name === word)?.[0]
-  const reason = ['permission_denied', 'too_many_requests', 'invalid_operation'].includes(code) ? details.reason : code
+  const reason =
+    ['permission_denied', 'too_many_requests', 'invalid_operation'].includes(code) ||
+    details.reason === 'customer_too_large'
+      ? details.reason
+      : code
   return refusedByHttp(called, reason, field)
 }
 

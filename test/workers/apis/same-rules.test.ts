@@ -3,7 +3,7 @@
  * reads what another writes. The rest of each API is tested in its own folder.
  */
 import { describe, expect, it } from 'vitest'
-import { admin } from '../support/roster.ts'
+import { admin, call } from '../support/roster.ts'
 import { type Account, type Api, type ApiRefusal, type ApiResult, accountOf, apis, openAccount, v1 } from './drivers.ts'
 
 const UNKNOWN_ID = 'cust_01ARZ3NDEKTSV4RRFFQ69G5FAV'
@@ -144,6 +144,20 @@ describe.each(apis)('through $name', (api) => {
       expect(answer).toMatchObject({ ok: false, reason: 'invalid_input', field })
     }
     expect(accepted(await api.get(account, id)).version).toBe(1)
+  })
+
+  it('refuses what would make a customer larger than 64 KB, and says what to shorten', async () => {
+    const account = await openAccount()
+    const { id } = await made(api, account)
+    // Nearly full by what only the v1 API can set.
+    const metadata = Object.fromEntries(Array.from({ length: 43 }, (_, at) => [`k${10 + at}`, '語'.repeat(500)]))
+    const filled = await call('PUT', `/v1/customers/${id}`, { key: account.key, body: { metadata } })
+    expect(filled.status).toBe(200)
+    const long = { addressLine1: '語'.repeat(255), addressCity: '語'.repeat(100) }
+    const refused = await api.update(account, id, long)
+    expect(reasonOf(refused)).toBe('customer_too_large')
+    expect(JSON.stringify(refused)).toMatch(/65536 bytes.*metadata/s)
+    expect(accepted(await api.get(account, id))).toMatchObject({ version: 2, shown: { addressCity: null } })
   })
 
   it('refuses a change of an outdated version, whichever API wrote the newer one', async () => {

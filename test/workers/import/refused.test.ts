@@ -25,6 +25,9 @@ const stripe = (id: string) => ({ integration_entity_mapping: [{ provider: 'stri
 const lines = (lineAt: (at: number) => object): Line[] =>
   Array.from({ length: LINES }, (_, at) => ({ external_id: `c_${at}`, ...lineAt(at) }))
 
+/** With its other fields, a customer of 65 KB, which has no room for a long name in three-byte characters. */
+const FULL = Object.fromEntries(Array.from({ length: 44 }, (_, at) => [`k${10 + at}`, '語'.repeat(at < 43 ? 500 : 50)]))
+
 /** Creates an archived customer, a former external id, a chain of maximal depth, an integration in use. */
 async function prepared(): Promise<TestTenant & { goneId: string }> {
   const tenant = await newTenant()
@@ -40,6 +43,7 @@ async function prepared(): Promise<TestTenant & { goneId: string }> {
   }))
   await importLines(key, [
     ...chain,
+    { external_id: 'full', metadata: FULL },
     { external_id: 'high' },
     { external_id: 'low', parent_customer_external_id: 'high' },
   ])
@@ -68,6 +72,7 @@ const REFUSED: [string, (tenant: { goneId: string }) => Line[], string][] = [
     () => lines(() => ({ parent_customer_external_id: 'former' })),
     'parent_customer_external_id',
   ],
+  ['more bytes than a customer may have', () => lines(() => ({ external_id: 'full', name: '語'.repeat(255) })), ''],
   ['an archived parent', ({ goneId }) => lines(() => ({ parent_customer_id: goneId })), 'parent_customer_id'],
   [
     'a parent on the last level',
@@ -135,7 +140,7 @@ it('knows all rules of customers, apart from those that no line can meet', async
   const rules = new Set(
     results.flatMap(({ sql }) => [...sql.matchAll(/RAISE\(ABORT, '(\w+)'\)/g)].map(([, rule]) => rule)),
   )
-  const met = ['parent_cycle', 'parent_not_found', 'parent_too_deep', 'unknown_workflow']
+  const met = ['customer_too_large', 'parent_cycle', 'parent_not_found', 'parent_too_deep', 'unknown_workflow']
   // A line archives no customer, and its metadata, which replaces the whole, is counted when it is read.
   expect([...rules].toSorted()).toEqual([...met, 'has_children', 'metadata_too_many_keys'].toSorted())
 })

@@ -358,6 +358,12 @@ describe('the schema that the migrations make', () => {
       CREATE TRIGGER customers_search_update AFTER UPDATE OF name,email,external_id,folded,archived_at ON customers WHEN NEW.erased_at IS NULL AND(OLD.name IS NOT NEW.name OR OLD.email IS NOT NEW.email OR OLD.external_id <> NEW.external_id OR OLD.folded <> NEW.folded OR(OLD.archived_at IS NULL)<>(NEW.archived_at IS NULL))BEGIN
         UPDATE customer_search SET tokens =(SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id)WHERE rowid =(SELECT number FROM customer_numbers WHERE id = NEW.id AND tenant_id = NEW.tenant_id AND mode = NEW.mode)AND tokens IS NOT(SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id);
         END
+      CREATE TRIGGER customers_size_insert BEFORE INSERT ON customers WHEN octet_length(concat_ws('',NEW.external_id,NEW.name,NEW.email,NEW.contact,NEW.address_line1,NEW.address_line2,NEW.address_city,NEW.address_state,NEW.address_postal_code,NEW.address_country,NEW.timezone,NEW.metadata,NEW.integrations,NEW.profile))> 65536 BEGIN
+        SELECT RAISE(ABORT,'customer_too_large');
+        END
+      CREATE TRIGGER customers_size_update BEFORE UPDATE ON customers WHEN octet_length(concat_ws('',NEW.external_id,NEW.name,NEW.email,NEW.contact,NEW.address_line1,NEW.address_line2,NEW.address_city,NEW.address_state,NEW.address_postal_code,NEW.address_country,NEW.timezone,NEW.metadata,NEW.integrations,NEW.profile))> 65536 BEGIN
+        SELECT RAISE(ABORT,'customer_too_large');
+        END
       CREATE TRIGGER deployment_data_epoch AFTER UPDATE OF data_epoch ON deployment BEGIN
         UPDATE tenants SET policy_version = NEW.data_epoch;
         END

@@ -47,6 +47,7 @@ const TABLE: { [Reason in Failure['reason']]: [Extract<Failure, { reason: Reason
   parent_cycle: [{ reason: 'parent_cycle' }, '400 invalid_request invalid_parameter'],
   parent_too_deep: [{ reason: 'parent_too_deep', levelsMax: 10 }, '400 invalid_request invalid_parameter'],
   has_children: [{ reason: 'has_children' }, '409 conflict has_children'],
+  customer_too_large: [{ reason: 'customer_too_large', bytesMax: 65_536 }, '400 invalid_request customer_too_large'],
   metadata_too_many_keys: [{ reason: 'metadata_too_many_keys', keysMax: 50 }, '400 invalid_request invalid_parameter'],
   unknown_workflow: [{ reason: 'unknown_workflow' }, '500 api_error internal_error'],
   not_supported: [{ reason: 'not_supported', what: 'usage', instead: 'ask' }, '500 api_error internal_error'],

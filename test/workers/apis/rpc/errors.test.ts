@@ -44,6 +44,7 @@ const TABLE: { [Reason in Failure['reason']]: [Extract<Failure, { reason: Reason
     { field: 'parentId', levelsMax: 10 },
   ],
   has_children: [{ reason: 'has_children' }, {}],
+  customer_too_large: [{ reason: 'customer_too_large', bytesMax: 65_536 }, { bytesMax: 65_536 }],
   metadata_too_many_keys: [{ reason: 'metadata_too_many_keys', keysMax: 50 }, { keysMax: 50 }],
   unknown_workflow: [{ reason: 'unknown_workflow' }, {}],
   not_supported: [{ reason: 'not_supported', what: 'usage', instead: 'ask' }, null],
