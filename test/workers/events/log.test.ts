@@ -147,6 +147,30 @@ describe('GET /v1/events', () => {
     }
   })
 
+  it('ends a page at 256 KB, and continues behind it', async () => {
+    const tenant = await newTenant()
+    const metadata = Object.fromEntries(Array.from({ length: 43 }, (_, at) => [`k${at}`, '語'.repeat(500)]))
+    const { id } = await newCustomer(tenant.live.key, { metadata })
+    for (let n = 0; n < 9; n++)
+      await call('PUT', `/v1/customers/${id}`, { key: tenant.live.key, body: { name: `N${n}` } })
+    await newCustomer(tenant.live.key)
+    const paths = ['/v1/events?type=customer.created,customer.updated&', '/v1/events?', `/v1/customers/${id}/events?`]
+    for (const path of paths) {
+      const pages: number[] = []
+      const found = new Set<string>()
+      for (let cursor: string | null = ''; cursor !== null; ) {
+        const page = await call('GET', `${path}limit=100${cursor && `&cursor=${cursor}`}`, { key: tenant.live.key })
+        expect(new TextEncoder().encode(page.text).length).toBeLessThan((256 + 70) * 1024)
+        for (const event of page.body.items) found.add(event.id)
+        pages.push(page.body.items.length)
+        cursor = page.body.pagination.next_cursor
+        expect(page.body.pagination.has_more).toBe(cursor !== null)
+      }
+      const isAll = path.startsWith('/v1/events')
+      expect([pages, found.size]).toEqual(isAll ? [[5, 4, 2], 11] : [[4, 4, 2], 10])
+    }
+  })
+
   it('shows, oldest first, only events that no older one can still precede, and continues from the last cursor', async () => {
     const tenant = await newTenant()
     await everyKindOfChange(tenant.live.key)
