@@ -449,11 +449,14 @@ describe('q', () => {
       'a AND NOT b',
       "'; DROP TABLE customers; --",
     ]
-    const any = fc.sample(fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }), 40)
-    for (const q of [signs.join(''), ...signs.map((sign) => `a${sign}b`), ...texts, ...any]) {
+    for (const q of [signs.join(''), ...signs.map((sign) => `a${sign}b`), ...texts]) {
       const { status, body } = await search({ q })
       expect([200, 400], JSON.stringify(q)).toContain(status)
       if (status === 200 && /[a-z]/.test(q)) expect(body.pagination.total, q).toBeLessThanOrEqual(1)
+    }
+    // Any of these may be the beginning of a word.
+    for (const q of fc.sample(fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }), 40)) {
+      expect([200, 400], JSON.stringify(q)).toContain((await search({ q })).status)
     }
   })
 })
