@@ -13,6 +13,7 @@ CREATE TABLE tenants (
   burst integer NOT NULL,
   annual_commitment integer NOT NULL,
   annual_validation_limit integer NOT NULL,
+  storage_bytes integer NOT NULL,
   contract_start integer,
   contract_end integer,
   metadata text NOT NULL,

@@ -83,6 +83,16 @@ CREATE TABLE customer_counts (
   PRIMARY KEY (tenant_id, mode, status)
 ) WITHOUT ROWID;
 --> statement-breakpoint
+-- The bytes of the customers and events of a tenant and mode, about as D1 stores them: their texts, and 400 bytes for the other
+-- columns and the indexes. A tenant at the limit in tenants.storage_bytes changes nothing but by archiving and erasing, so that it
+-- cannot fill the database of all.
+CREATE TABLE storage_use (
+  tenant_id text NOT NULL,
+  mode text NOT NULL,
+  bytes integer NOT NULL,
+  PRIMARY KEY (tenant_id, mode)
+) WITHOUT ROWID;
+--> statement-breakpoint
 -- A parent exists and is not archived, and no chain of parents has more than 10 customers.
 -- This trigger and the next read by key only. CROSS JOIN keeps the order of the tables, the index to the children is named, and
 -- the way up does not ask for parent_id IS NOT NULL. Otherwise SQLite would start with every customer of the tenant.

@@ -16,6 +16,7 @@ CREATE TABLE events (
   after text NOT NULL,
   detail text,
   created_at integer NOT NULL,
+  deliveries integer DEFAULT 0 NOT NULL,
   PRIMARY KEY (tenant_id, mode, id)
 );
 --> statement-breakpoint
@@ -24,6 +25,7 @@ CREATE INDEX events_customer ON events (tenant_id, mode, customer_id, id);
 --> statement-breakpoint
 -- The column after has the customer without what is null, initial, or in other columns of the event, and before has only what
 -- differed. src/storage/event-documents.ts reads both.
+-- The column deliveries has the number of endpoints that get the event. A delivery counts 1,000 bytes, as long as the event is kept.
 CREATE TRIGGER customers_created AFTER INSERT ON customers
 BEGIN
   -- An import may bring an archived customer. That one takes no external id and no mapping.
@@ -35,7 +37,7 @@ BEGIN
   INSERT INTO customer_counts (tenant_id, mode, status, count)
   VALUES (NEW.tenant_id, NEW.mode, iif(NEW.archived_at IS NOT NULL, 'archived', NEW.status), 1)
   ON CONFLICT (tenant_id, mode, status) DO UPDATE SET count = count + 1;
-  INSERT INTO events (tenant_id, mode, id, type, customer_id, version, actor, request_id, reason, before, after, created_at)
+  INSERT INTO events (tenant_id, mode, id, type, customer_id, version, actor, request_id, reason, before, after, created_at, deliveries)
   VALUES (
     NEW.tenant_id, NEW.mode, NEW.change_id, 'customer.created', NEW.id, NEW.version,
     NEW.updated_by, NEW.change_request_id, NEW.change_reason,
@@ -71,8 +73,24 @@ BEGIN
         '$.address', '$.x'
       )
     ),
-    NEW.updated_at
+    NEW.updated_at,
+    (
+      SELECT count(*) FROM webhook_endpoints e WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.enabled = 1
+        AND (e.event_types IS NULL OR 'customer.created' IN (SELECT value FROM json_each(e.event_types)))
+    )
   );
+  INSERT INTO storage_use (tenant_id, mode, bytes)
+  SELECT NEW.tenant_id, NEW.mode, 400 + octet_length(concat_ws(
+    '', NEW.external_id, NEW.name, NEW.email, NEW.email_ascii, NEW.contact, NEW.address_line1,
+    NEW.address_line2, NEW.address_city, NEW.address_state, NEW.address_postal_code,
+    NEW.address_country, NEW.timezone, NEW.metadata, NEW.integrations, NEW.profile, NEW.folded
+  ))
+    + 400 + octet_length(concat_ws('', e.before, e.after, e.detail, e.reason)) + 1000 * e.deliveries
+  FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.id = NEW.change_id
+  ON CONFLICT (tenant_id, mode) DO UPDATE SET bytes = bytes + excluded.bytes;
+  SELECT RAISE(ABORT, 'storage_used_up') FROM storage_use u CROSS JOIN tenants t ON t.id = u.tenant_id
+  WHERE u.tenant_id = NEW.tenant_id AND u.mode = NEW.mode
+    AND u.bytes > iif(u.mode = 'test', 50000000, t.storage_bytes);
 END;
 --> statement-breakpoint
 -- An archived customer gives up its external id, its aliases and its mappings: restored with another external id, it has no alias.
@@ -109,14 +127,9 @@ BEGIN
   WHERE iif(OLD.archived_at IS NOT NULL, 'archived', OLD.status) <> iif(NEW.archived_at IS NOT NULL, 'archived', NEW.status)
   ON CONFLICT (tenant_id, mode, status) DO UPDATE SET count = count + 1;
 
-  INSERT INTO events (tenant_id, mode, id, type, customer_id, version, actor, request_id, reason, before, after, created_at)
-  VALUES (
-    NEW.tenant_id, NEW.mode, NEW.change_id,
-    iif(
-      NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL, 'customer.archived',
-      iif(NEW.archived_at IS NULL AND OLD.archived_at IS NOT NULL, 'customer.restored', 'customer.updated')
-    ),
-    NEW.id, NEW.version, NEW.updated_by, NEW.change_request_id, NEW.change_reason,
+  INSERT INTO events (tenant_id, mode, id, type, customer_id, version, actor, request_id, reason, before, after, created_at, deliveries)
+  SELECT
+    NEW.tenant_id, NEW.mode, NEW.change_id, t.type, NEW.id, NEW.version, NEW.updated_by, NEW.change_request_id, NEW.change_reason,
     json_remove(
       json_object(
         'external_id', OLD.external_id, 'name', OLD.name, 'email', OLD.email, 'contact', OLD.contact,
@@ -190,6 +203,48 @@ BEGIN
         '$.address', '$.x'
       )
     ),
-    NEW.updated_at
-  );
+    NEW.updated_at,
+    (
+      SELECT count(*) FROM webhook_endpoints e WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.enabled = 1
+        AND (e.event_types IS NULL OR t.type IN (SELECT value FROM json_each(e.event_types)))
+    )
+  FROM (
+    SELECT iif(
+      NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL, 'customer.archived',
+      iif(NEW.archived_at IS NULL AND OLD.archived_at IS NOT NULL, 'customer.restored', 'customer.updated')
+    ) AS type
+  ) t;
+  INSERT INTO storage_use (tenant_id, mode, bytes)
+  SELECT NEW.tenant_id, NEW.mode, 400 + octet_length(concat_ws(
+    '', NEW.external_id, NEW.name, NEW.email, NEW.email_ascii, NEW.contact, NEW.address_line1,
+    NEW.address_line2, NEW.address_city, NEW.address_state, NEW.address_postal_code,
+    NEW.address_country, NEW.timezone, NEW.metadata, NEW.integrations, NEW.profile, NEW.folded
+  ))
+    - (400 + octet_length(concat_ws(
+    '', OLD.external_id, OLD.name, OLD.email, OLD.email_ascii, OLD.contact, OLD.address_line1,
+    OLD.address_line2, OLD.address_city, OLD.address_state, OLD.address_postal_code,
+    OLD.address_country, OLD.timezone, OLD.metadata, OLD.integrations, OLD.profile, OLD.folded
+  )))
+    + 400 + octet_length(concat_ws('', e.before, e.after, e.detail, e.reason)) + 1000 * e.deliveries
+  FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.id = NEW.change_id
+  ON CONFLICT (tenant_id, mode) DO UPDATE SET bytes = bytes + excluded.bytes;
+  SELECT RAISE(ABORT, 'storage_used_up') FROM storage_use u CROSS JOIN tenants t ON t.id = u.tenant_id
+  WHERE u.tenant_id = NEW.tenant_id AND u.mode = NEW.mode
+    AND u.bytes > iif(u.mode = 'test', 50000000, t.storage_bytes)
+    AND NOT (NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL);
+END;
+--> statement-breakpoint
+-- An event that is no change of a customer is counted here, without a check: Roster itself writes it.
+CREATE TRIGGER events_counted AFTER INSERT ON events
+WHEN NEW.type NOT IN ('customer.created', 'customer.updated', 'customer.archived', 'customer.restored', 'customer.erased')
+BEGIN
+  INSERT INTO storage_use (tenant_id, mode, bytes)
+  VALUES (NEW.tenant_id, NEW.mode, 400 + octet_length(concat_ws('', NEW.before, NEW.after, NEW.detail, NEW.reason)) + 1000 * NEW.deliveries)
+  ON CONFLICT (tenant_id, mode) DO UPDATE SET bytes = bytes + excluded.bytes;
+END;
+--> statement-breakpoint
+CREATE TRIGGER events_deleted AFTER DELETE ON events
+BEGIN
+  UPDATE storage_use SET bytes = bytes - (400 + octet_length(concat_ws('', OLD.before, OLD.after, OLD.detail, OLD.reason)) + 1000 * OLD.deliveries)
+  WHERE tenant_id = OLD.tenant_id AND mode = OLD.mode;
 END;

@@ -18,6 +18,19 @@ CREATE TABLE erasures (
 CREATE TRIGGER customers_erased AFTER UPDATE OF erased_at ON customers
 WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL
 BEGIN
+  -- The bytes of the customer and its events before, and below those after.
+  UPDATE storage_use SET bytes = bytes - (
+      400 + octet_length(concat_ws(
+        '', OLD.external_id, OLD.name, OLD.email, OLD.email_ascii, OLD.contact, OLD.address_line1,
+        OLD.address_line2, OLD.address_city, OLD.address_state, OLD.address_postal_code,
+        OLD.address_country, OLD.timezone, OLD.metadata, OLD.integrations, OLD.profile, OLD.folded
+      ))
+    ) - coalesce((
+      SELECT sum(400 + octet_length(concat_ws('', e.before, e.after, e.detail, e.reason)) + 1000 * e.deliveries)
+      FROM events e INDEXED BY events_customer
+      WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.customer_id = NEW.id
+    ), 0)
+  WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
   INSERT INTO events (tenant_id, mode, id, type, customer_id, version, actor, request_id, reason, before, after, created_at)
   VALUES (
     NEW.tenant_id, NEW.mode, NEW.change_id, 'customer.erased', NEW.id, NEW.version,
@@ -128,4 +141,19 @@ BEGIN
   -- A minute later: by then KV shows every change everywhere, and every read that was under way is over.
   INSERT INTO erasures (tenant_id, mode, customer_id, due_at)
   VALUES (NEW.tenant_id, NEW.mode, NEW.id, NEW.erased_at + 60000);
+  INSERT INTO storage_use (tenant_id, mode, bytes)
+  VALUES (
+    NEW.tenant_id, NEW.mode,
+    400 + octet_length(concat_ws(
+      '', NEW.external_id, NEW.name, NEW.email, NEW.email_ascii, NEW.contact, NEW.address_line1,
+      NEW.address_line2, NEW.address_city, NEW.address_state, NEW.address_postal_code,
+      NEW.address_country, NEW.timezone, NEW.metadata, NEW.integrations, NEW.profile, NEW.folded
+    ))
+    + coalesce((
+      SELECT sum(400 + octet_length(concat_ws('', e.before, e.after, e.detail, e.reason)) + 1000 * e.deliveries)
+      FROM events e INDEXED BY events_customer
+      WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.customer_id = NEW.id
+    ), 0)
+  )
+  ON CONFLICT (tenant_id, mode) DO UPDATE SET bytes = bytes + excluded.bytes;
 END;

@@ -27,6 +27,7 @@ export const adminTenant = z
       burst: z.int(),
       annual_commitment: z.int(),
       annual_validation_limit: z.int(),
+      storage_bytes: z.int(),
     }),
     metadata: z.record(z.string(), z.unknown()),
     created_at: isoTime,
@@ -77,6 +78,8 @@ export const newAdminKey = z
 
 const modeUsage = {
   contract_year_start: z.string().meta({ format: 'date' }),
+  stored_bytes: z.int(),
+  storage_bytes: z.int(),
   admitted_this_year: z.int(),
   permits_outstanding: z.int(),
   days: z.array(z.object({ date: z.string().meta({ format: 'date' }), admitted: z.int(), rate_limited: z.int() })),

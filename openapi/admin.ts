@@ -33,6 +33,7 @@ const TENANT = {
     burst: 400,
     annual_commitment: 500_000,
     annual_validation_limit: 30_000_000,
+    storage_bytes: 2_000_000_000,
   },
   metadata: {},
   created_at: TIME,
@@ -44,7 +45,7 @@ const SUSPENDED = {
   ...ENTERPRISE,
   tier: 'enterprise',
   status: 'suspended',
-  limits: { requests_per_second: 1_000, burst: 2_000, ...ENTERPRISE },
+  limits: { requests_per_second: 1_000, burst: 2_000, ...ENTERPRISE, storage_bytes: 6_000_000_000 },
 }
 const NEW_KEY = {
   key_id: KEY_ID,
@@ -67,7 +68,13 @@ const KEY = {
   created_at: TIME,
 }
 const DAYS = [{ date: '2026-01-20', admitted: 1200, rate_limited: 3 }]
-const MODE_USAGE = { contract_year_start: '2026-01-01', admitted_this_year: 1200, permits_outstanding: 40, days: DAYS }
+const MODE_USAGE = {
+  contract_year_start: '2026-01-01',
+  admitted_this_year: 1200,
+  permits_outstanding: 40,
+  stored_bytes: 1_340_000,
+  days: DAYS,
+}
 const ONE_PAGE = { limit: 50, next_cursor: null, has_more: false }
 
 const AUDITED = {
@@ -180,7 +187,8 @@ export const adminDoc: ApiDoc = {
     getUsage: {
       operationId: 'getTenantUsage',
       summary: 'Get the usage of a tenant',
-      description: 'Compares the requests of the contract year with the annual limit, and shows the last days.',
+      description:
+        'Compares the requests of the contract year and the bytes that are stored with their limits, and shows the last days.',
       path: ofTenant,
       answers: {
         200: {
@@ -188,8 +196,8 @@ export const adminDoc: ApiDoc = {
           schema: adminUsage,
           example: {
             customer_id: TENANT_ID,
-            live: { ...MODE_USAGE, annual_validation_limit: 30_000_000 },
-            test: MODE_USAGE,
+            live: { ...MODE_USAGE, annual_validation_limit: 30_000_000, storage_bytes: 2_000_000_000 },
+            test: { ...MODE_USAGE, storage_bytes: 50_000_000 },
           },
         },
       },

@@ -25,6 +25,7 @@ const FIELDS = {
     help: 'admitted live requests a contract year, of tier custom',
     at: ['limits', 'annual_validation_limit'],
   },
+  'storage-bytes': { help: 'bytes that live mode may store, of tier custom', at: ['limits', 'storage_bytes'] },
   'annual-commitment': { help: 'USD a contract year, of tier custom', at: ['limits', 'annual_commitment'] },
   'contract-start': { help: 'a date such as 2026-01-20', at: ['contract_start'] },
   'contract-end': { help: 'a date such as 2027-01-20', at: ['contract_end'] },
@@ -113,7 +114,7 @@ export const COMMANDS = {
   },
   usage: {
     args: ['<tenant>'],
-    help: 'requests by day and outcome, and those of the year with their limit',
+    help: 'requests by day and outcome, those of the year and the bytes stored with their limits',
     run: async (api, [tenant]) => api('GET', `${await pathOf(api, tenant)}/usage`),
     show: ({ live, test }) => {
       const share = `${((100 * live.admitted_this_year) / live.annual_validation_limit).toFixed(1)} %`
@@ -123,7 +124,9 @@ export const COMMANDS = {
         ...test.days.map((one) => ({ ...one, mode: 'test' })),
       ]
       const columns = { DAY: (one) => one.date, MODE: (one) => one.mode, ADMITTED: (one) => count(one.admitted) }
-      return `${year}\n\n${table(days, { ...columns, 'RATE LIMITED': (one) => count(one.rate_limited) })}`
+      const stored = (mode) => `${megabytes(mode.stored_bytes)} of ${megabytes(mode.storage_bytes)}`
+      const storage = `stored: ${stored(live)} live, ${stored(test)} test`
+      return `${year}\n${storage}\n\n${table(days, { ...columns, 'RATE LIMITED': (one) => count(one.rate_limited) })}`
     },
   },
   audit: {
@@ -305,6 +308,10 @@ function defined(fields) {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 
+function megabytes(bytes) {
+  return `${count(Math.round(bytes / 100_000) / 10)} MB`
+}
+
 function showTenant(tenant) {
   const { limits } = tenant
   return facts({
@@ -314,6 +321,7 @@ function showTenant(tenant) {
     status: tenant.status,
     tier: `${tenant.tier}: ${count(limits.requests_per_second)} requests/s, ${count(limits.burst)} at once`,
     year: `${count(limits.annual_validation_limit)} live requests, ${count(limits.annual_commitment)} USD`,
+    storage: megabytes(limits.storage_bytes),
     contract: `${tenant.contract_start ? day(tenant.contract_start) : '…'} to ${tenant.contract_end ? day(tenant.contract_end) : '…'}`,
     created: tenant.created_at,
     changed: tenant.updated_at,

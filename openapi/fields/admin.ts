@@ -19,6 +19,7 @@ const limits = {
   burst: field('The requests that may be sent at once.', 400),
   annual_commitment: field('The agreed revenue of a contract year, in USD.', 500_000),
   annual_validation_limit: field('The live requests that are admitted in a contract year.', 30_000_000),
+  storage_bytes: field('The bytes that live mode may store. Then changes are refused with 507.', 2_000_000_000),
 }
 
 const tenant: FieldDocs = {
@@ -57,6 +58,11 @@ const modeUsage: FieldDocs = {
   ),
   admitted_this_year: field('The requests that were admitted since then.', 1200),
   permits_outstanding: field('Permits given to isolates and not yet accounted for.', 40),
+  stored_bytes: field(
+    'The bytes of the customers and their events, about as the database stores them. Events count for 90 days.',
+    1_340_000,
+  ),
+  storage_bytes: field('The bytes that the mode may store.', 2_000_000_000),
   days: group('The counts of each day, newest first.', {
     date: field('The day, in UTC.', '2026-01-20'),
     admitted: field('The requests that were admitted.', 1200),

@@ -9,6 +9,14 @@ export const ANNUAL_LIMIT_REACHED =
 export const TOO_LARGE_FIX =
   'shorten its metadata, its integrations, or its providers, locations and devices, or keep large values elsewhere'
 
+const DATABASE_FULL = 'The database is full and nothing was changed: the operator of this service has to make room'
+const STORAGE_USED_UP =
+  'The storage of this account in this mode is used up and nothing was changed: erase customers, wait until events are 90 days old, or have the operator raise the limit. Archiving and erasing go on'
+
+export function noRoomText({ of }: { of?: 'tenant' }): string {
+  return of === 'tenant' ? STORAGE_USED_UP : DATABASE_FULL
+}
+
 export function missingScopeText(scope: string): string {
   return `The key has no scope ${scope}: send a key that has it, or have the operator make one`
 }

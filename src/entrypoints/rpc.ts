@@ -49,7 +49,7 @@ import { logRefusal } from '../http/refusal-log.ts'
 import { requestIdOf } from '../http/request-id.ts'
 import type { RequestRegistry } from '../http/services.ts'
 import type { Scope } from '../registry/customer.ts'
-import { type Failure, invalidInput, notFound, RegistryError } from '../registry/errors.ts'
+import { type Failure, invalidInput, isStorageUsedUp, notFound, RegistryError } from '../registry/errors.ts'
 import {
   archiveCustomer,
   createCustomer,
@@ -233,7 +233,9 @@ export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
 }
 
 /** Returns true for a failure that no caller can fix. */
-function isOurs({ reason }: Failure): boolean {
+function isOurs(failure: Failure): boolean {
+  const { reason } = failure
+  if (isStorageUsedUp(failure)) return false
   return reason === 'internal' || reason === 'unavailable' || reason === 'insufficient_storage'
 }
 

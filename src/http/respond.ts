@@ -7,7 +7,7 @@ import type { TypedResponse } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import type { StatusCode } from 'hono/utils/http-status'
 import type { Failure } from '../registry/errors.ts'
-import { RegistryError } from '../registry/errors.ts'
+import { isStorageUsedUp, RegistryError } from '../registry/errors.ts'
 import type { ReadSource } from '../registry/ports.ts'
 import { describeError, log } from '../shared/log.ts'
 import type { Api, HttpContext } from './api.ts'
@@ -162,7 +162,7 @@ function respondFailure(c: HttpContext, api: Api, failure: Failure): Response {
   // A read that finds nothing is an ordinary read, so it is not logged.
   if (failure.reason !== 'not_found') {
     const line = { event: 'refused', api: api.name, reason: failure.reason, status, requestId: context.requestId }
-    const isFault = status >= 500 && failure.reason !== 'not_supported'
+    const isFault = status >= 500 && failure.reason !== 'not_supported' && !isStorageUsedUp(failure)
     const isStranger = !registry && c.get('operator') === undefined
     logRefusal(isFault ? 'error' : 'info', { ...line, ...registry?.scope }, context.nowMs, isStranger)
   }

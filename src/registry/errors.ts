@@ -101,12 +101,13 @@ export type WebhookFailure =
 export type OnboardingFailure = { reason: 'not_found'; resource: 'setting' | 'onboarding' } | VersionConflict<'setting'>
 
 /**
- * Roster cannot serve the request. `insufficient_storage` means that the database is full and nothing was changed. A
- * repeat fails too until the operator has made room.
+ * Roster cannot serve the request. `insufficient_storage` means that there is no room and nothing was changed. A repeat
+ * fails too until somebody has made room.
  */
 export type ServiceFailure =
   | { reason: 'unavailable'; retryAfterMs: number }
-  | { reason: 'insufficient_storage' }
+  /** `of`: the database of all, if absent, or what the tenant may store in the mode. */
+  | { reason: 'insufficient_storage'; of?: 'tenant' }
   | { reason: 'internal' }
 
 export type Failure =
@@ -180,6 +181,11 @@ export function isDefinite(failure: Failure): boolean {
     default:
       return true
   }
+}
+
+/** Returns true if the tenant has used up what it may store: no fault of the service. */
+export function isStorageUsedUp(failure: Failure): boolean {
+  return failure.reason === 'insufficient_storage' && failure.of === 'tenant'
 }
 
 /** Carries a failure within one isolate, from the code that found it to the API that converts it to a response. */

@@ -117,15 +117,20 @@ export async function deleteTenant(
   return { tenantId, companyName, deletedAtMs }
 }
 
-/** Returns the counts of both gates, with the tenant whose limits apply to them. */
-export async function tenantUsage(
-  deps: TenantDeps,
-  tenantId: string,
-): Promise<{ tenant: Tenant; live: Usage; test: Usage }> {
+/** The counts of both gates and the bytes of both modes, with the tenant whose limits apply to them. */
+export interface TenantUsage {
+  tenant: Tenant
+  live: Usage
+  test: Usage
+  storedBytes: Record<Mode, number>
+}
+
+export async function tenantUsage(deps: TenantDeps, tenantId: string): Promise<TenantUsage> {
   const tenant = await getTenant(deps, tenantId)
+  const storedBytes = await deps.store.storedBytes(tenantId)
   try {
     const [live, test] = await Promise.all([deps.gates.usage(tenantId, 'live'), deps.gates.usage(tenantId, 'test')])
-    return { tenant, live, test }
+    return { tenant, live, test, storedBytes }
   } catch {
     throw unavailable()
   }

@@ -98,6 +98,9 @@ export interface TenantStore extends ResponseStore {
    */
   replaceKey(replacement: KeyReplacement, response: ResponseToStore | null): Promise<KeyChange>
 
+  /** Returns the bytes that each mode of a tenant stores, as the database counts them. */
+  storedBytes(tenantId: string): Promise<Record<Mode, number>>
+
   /** Returns tenants with an unapplied policy and an id above `afterId`, by rising id. */
   unapplied(afterId: string, limit: number): Promise<StoredTenant[]>
   /** Never lowers the version. */

@@ -6,10 +6,10 @@
 import type { Usage } from '../../gate/protocol/usage.ts'
 import type { PageCursor } from '../../http/cursor.ts'
 import { isoTime, timeOrNull } from '../../shared/clock.ts'
-import type { KeyFields, TenantDeletion } from '../../tenants/operations.ts'
+import type { KeyFields, TenantDeletion, TenantUsage } from '../../tenants/operations.ts'
 import type { AuditEntry, Page, TenantChanges } from '../../tenants/ports.ts'
 import type { ApiKey, Tenant } from '../../tenants/tenant.ts'
-import type { Limits } from '../../tenants/tiers.ts'
+import { type Limits, TEST_MODE_STORAGE_BYTES } from '../../tenants/tiers.ts'
 import { storedJson } from '../../validation/json.ts'
 import type { KeyInput, TenantInput } from './schema.ts'
 
@@ -35,6 +35,7 @@ function toLimits(input: NonNullable<TenantInput['limits']>): Partial<Limits> {
     burst: input.burst,
     annualCommitment: input.annual_commitment,
     annualValidationLimit: input.annual_validation_limit,
+    storageBytes: input.storage_bytes,
   }
   return Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined))
 }
@@ -65,6 +66,7 @@ export function toAdminTenant(tenant: Tenant) {
       burst: limits.burst,
       annual_commitment: limits.annualCommitment,
       annual_validation_limit: limits.annualValidationLimit,
+      storage_bytes: limits.storageBytes,
     },
     metadata: storedJson(tenant.metadata) as Record<string, unknown>,
     created_at: isoTime(tenant.createdAtMs),
@@ -147,12 +149,18 @@ function statusOf(key: ApiKey, nowMs: number): 'active' | 'expired' | 'revoked' 
   return key.expiresAtMs !== null && key.expiresAtMs <= nowMs ? 'expired' : 'active'
 }
 
-/** Returns requests by day and outcome. The annual limit applies to the year's count in live mode only. */
-export function toAdminUsage(tenant: Tenant, live: Usage, test: Usage) {
+/** Returns requests by day and outcome, and the bytes stored. The annual limit is for live mode only. */
+export function toAdminUsage({ tenant, live, test, storedBytes }: TenantUsage) {
+  const { annualValidationLimit, storageBytes } = tenant.limits
+  const stored = (bytes: number, bytesMax: number) => ({ stored_bytes: bytes, storage_bytes: bytesMax })
   return {
     customer_id: tenant.id,
-    live: { ...toModeUsage(live), annual_validation_limit: tenant.limits.annualValidationLimit },
-    test: toModeUsage(test),
+    live: {
+      ...toModeUsage(live),
+      annual_validation_limit: annualValidationLimit,
+      ...stored(storedBytes.live, storageBytes),
+    },
+    test: { ...toModeUsage(test), ...stored(storedBytes.test, TEST_MODE_STORAGE_BYTES) },
   }
 }
 

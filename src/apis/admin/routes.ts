@@ -96,8 +96,7 @@ export function admin(services: Services) {
     .get(
       getUsage.path,
       getUsage.handle(async (c) => {
-        const { tenant, live, test } = await tenantUsage(deps(c), tenantId(c))
-        return respond(c, 200, toAdminUsage(tenant, live, test))
+        return respond(c, 200, toAdminUsage(await tenantUsage(deps(c), tenantId(c))))
       }),
     )
     .post(

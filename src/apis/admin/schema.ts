@@ -32,6 +32,8 @@ const METADATA_DEPTH_MAX = 32
 const REQUESTS_PER_SECOND_MAX = 100_000
 const BURST_MAX = 1_000_000
 const ANNUAL_MAX = 1_000_000_000_000
+/** The size of a D1 database. */
+const STORAGE_BYTES_MAX = 10_000_000_000
 
 const LIST_LIMIT_MAX = 100
 const LIST_LIMIT_DEFAULT = 50
@@ -91,6 +93,7 @@ const limits = z
     burst: z.int().min(1).max(BURST_MAX),
     annual_commitment: z.int().min(0).max(ANNUAL_MAX),
     annual_validation_limit: z.int().min(1).max(ANNUAL_MAX),
+    storage_bytes: z.int().min(1).max(STORAGE_BYTES_MAX),
   })
   .partial()
 

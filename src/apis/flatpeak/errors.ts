@@ -20,7 +20,14 @@ import {
 } from '../../registry/errors.ts'
 import { isoTime } from '../../shared/clock.ts'
 import { shown } from '../../shared/shown-text.ts'
-import { ANNUAL_LIMIT_REACHED, missingScopeText, NO_SUCH_ROUTE, SUSPENDED, TOO_LARGE_FIX } from '../error-texts.ts'
+import {
+  ANNUAL_LIMIT_REACHED,
+  missingScopeText,
+  NO_SUCH_ROUTE,
+  noRoomText,
+  SUSPENDED,
+  TOO_LARGE_FIX,
+} from '../error-texts.ts'
 
 /** Body of every error response of this API. */
 export interface FlatpeakError {
@@ -125,8 +132,7 @@ const DESCRIPTIONS: FailureTable<FlatpeakFailure, ErrorDescription> = {
   customer_too_large: ({ reason, bytesMax }) =>
     request(400, reason, `The customer would be larger than ${bytesMax} bytes in all: ${TOO_LARGE_FIX}`),
   unavailable: () => fault(503, 'service_unavailable', 'Try again in a moment'),
-  insufficient_storage: ({ reason }) =>
-    fault(507, reason, 'The database is full and nothing was changed: the operator of this service has to make room'),
+  insufficient_storage: (failure) => fault(507, failure.reason, noRoomText(failure)),
   internal: () => fault(500, 'internal_error', 'Something went wrong on our side'),
 }
 

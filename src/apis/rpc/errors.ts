@@ -13,7 +13,7 @@ import {
   type ServiceFailure,
 } from '../../registry/errors.ts'
 import { shown } from '../../shared/shown-text.ts'
-import { TOO_LARGE_FIX } from '../error-texts.ts'
+import { noRoomText, TOO_LARGE_FIX } from '../error-texts.ts'
 
 /** Field named in a failure about the parent if the failure itself names none. */
 const PARENT_FIELD = 'parentId'
@@ -35,8 +35,8 @@ export type CustomerFailure = { message: string } & (
   | { reason: 'metadata_too_many_keys'; keysMax: number }
   | { reason: 'customer_too_large'; bytesMax: number }
   | { reason: 'unknown_workflow' }
-  /** The database is full. A repeat fails too until Roster's operator has made room. */
-  | { reason: 'insufficient_storage' }
+  /** The database is full, or what the tenant may store is used up. A repeat fails too until there is room. */
+  | { reason: 'insufficient_storage'; of?: 'tenant' }
   | { reason: 'internal' }
 )
 
@@ -116,10 +116,7 @@ const DESCRIPTIONS: FailureTable<MetFailure, CustomerFailure> = {
     message: 'onboardingWorkflow names no workflow of GET /v1/settings/customer_onboarding',
   }),
   unavailable: (failure) => later(failure, 'Try again in a moment'),
-  insufficient_storage: (failure) => ({
-    ...failure,
-    message: 'The database is full and nothing was changed: the operator of this service has to make room',
-  }),
+  insufficient_storage: (failure) => ({ ...failure, message: noRoomText(failure) }),
   internal: ({ reason }) => ({ reason, message: 'Something went wrong on our side' }),
 }
 

@@ -10,7 +10,14 @@ import { codingProblem, conflictText, decodingProblem } from '../../http/request
 import type { Failure, FailureTable, InputProblem, TenantFailure } from '../../registry/errors.ts'
 import { shown } from '../../shared/shown-text.ts'
 import { type ErrorText, errorResponse, invalid, sentence } from '../error-body.ts'
-import { ANNUAL_LIMIT_REACHED, missingScopeText, NO_SUCH_ROUTE, SUSPENDED, TOO_LARGE_FIX } from '../error-texts.ts'
+import {
+  ANNUAL_LIMIT_REACHED,
+  missingScopeText,
+  NO_SUCH_ROUTE,
+  noRoomText,
+  SUSPENDED,
+  TOO_LARGE_FIX,
+} from '../error-texts.ts'
 
 export const v1Api: Api = {
   name: 'v1',
@@ -125,8 +132,9 @@ const TEXTS: FailureTable<V1Failure, ErrorText> = {
     details: { reason },
   }),
   unavailable: () => ({ message: 'Try again in a moment' }),
-  insufficient_storage: () => ({
-    message: 'The database is full and nothing was changed: the operator of this service has to make room',
+  insufficient_storage: (failure) => ({
+    message: noRoomText(failure),
+    ...(failure.of && { details: { reason: 'storage_used_up' } }),
   }),
   internal: () => ({ message: 'Something went wrong on our side' }),
 }

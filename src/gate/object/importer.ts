@@ -175,6 +175,8 @@ export class GateImporter {
     if (segments.length > 0 && !this.#affords(run, segments.length + TRANSACTION_STATEMENTS)) return
     if (segments.length > 0) {
       const failure = dryRun ? await this.#tryOut(run, segments) : await this.#commit(run, segments)
+      // No other line would find room either.
+      if (failure?.reason === 'insufficient_storage') throw new RegistryError(failure)
       if (failure) return this.#narrow(run, lines, segments, failure, round)
     }
     const left = lines.filter(({ id }) => !run.outcomes.has(id))

@@ -2,11 +2,11 @@
  * Maps the rules that the database itself enforces to the failures of the registry.
  */
 import { LIMITS } from '../../registry/customer.ts'
-import type { CustomerFailure } from '../../registry/errors.ts'
+import type { CustomerFailure, ServiceFailure } from '../../registry/errors.ts'
 import { uniqueOver } from '../scoped.ts'
 
 /** Returns null for a rule that determines no failure by itself: the code that ran the statement has to look up why. */
-export function failureOfRule(rule: string): CustomerFailure | null {
+export function failureOfRule(rule: string): CustomerFailure | ServiceFailure | null {
   switch (rule) {
     case 'parent_not_found':
     case 'parent_cycle':
@@ -19,6 +19,8 @@ export function failureOfRule(rule: string): CustomerFailure | null {
       return { reason: rule, levelsMax: LIMITS.parentLevelsMax }
     case 'metadata_too_many_keys':
       return { reason: rule, keysMax: LIMITS.metadataKeysMax }
+    case 'storage_used_up':
+      return { reason: 'insufficient_storage', of: 'tenant' }
     case 'customer_too_large':
       return { reason: rule, bytesMax: LIMITS.customerBytesMax }
     case uniqueOver('integration_mappings', 'provider', 'entity_id'):

@@ -236,6 +236,6 @@ function insertWhere(db: Database, event: typeof events.$inferInsert, condition:
   const text = (value: unknown) => (value === null ? null : JSON.stringify(value))
   return db.insert(events).select(sql`
     SELECT ${event.tenantId}, ${event.mode}, ${event.id}, ${event.type}, ${event.customerId}, ${event.version}, ${event.actor},
-      ${event.requestId}, ${event.reason}, ${text(event.before)}, ${text(event.after)}, ${text(event.detail)}, ${event.createdAtMs}
+      ${event.requestId}, ${event.reason}, ${text(event.before)}, ${text(event.after)}, ${text(event.detail)}, ${event.createdAtMs}, 0
     FROM onboarding_runs WHERE ${condition}`)
 }

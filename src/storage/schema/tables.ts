@@ -138,6 +138,17 @@ export const customerCounts = sqliteTable(
   (table) => [primaryKey({ columns: [table.tenantId, table.mode, table.status] })],
 )
 
+/** Bytes of the customers and events of a tenant and mode, about as D1 stores them. Maintained by triggers. */
+export const storageUse = sqliteTable(
+  'storage_use',
+  {
+    tenantId: text('tenant_id').notNull(),
+    mode: text({ enum: ['live', 'test'] }).notNull(),
+    bytes: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.mode] })],
+)
+
 /**
  * One row for each change of a customer, written with it by the triggers. It is both the event log and the audit, and
  * its insertion makes the deliveries. The few events that are not a change of a customer are written directly.
@@ -161,6 +172,8 @@ export const events = sqliteTable(
     /** Details of an event beside the customer, as `events/catalogue.ts` defines them. */
     detail: text({ mode: 'json' }).$type<Record<string, unknown>>(),
     createdAtMs: integer('created_at').notNull(),
+    /** The number of endpoints that get the event, for `storage_use`. */
+    deliveries: integer().notNull().default(0),
   },
   (table) => [
     primaryKey({ columns: [table.tenantId, table.mode, table.id] }),

@@ -40,6 +40,8 @@ export const tenants = sqliteTable(
     burst: integer().notNull(),
     annualCommitment: integer('annual_commitment').notNull(),
     annualValidationLimit: integer('annual_validation_limit').notNull(),
+    /** Bytes that live mode may store. The triggers of customers compare it with `storage_use`. */
+    storageBytes: integer('storage_bytes').notNull(),
     contractStartMs: integer('contract_start'),
     contractEndMs: integer('contract_end'),
     /** JSON text, which nothing below the admin API parses. */

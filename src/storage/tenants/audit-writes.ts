@@ -16,7 +16,8 @@ const TENANT = sql`json_object(
   'tier', ${tenants.tier}, 'status', ${tenants.status},
   'limits', json_object(
     'requests_per_second', ${tenants.requestsPerSecond}, 'burst', ${tenants.burst},
-    'annual_commitment', ${tenants.annualCommitment}, 'annual_validation_limit', ${tenants.annualValidationLimit}
+    'annual_commitment', ${tenants.annualCommitment}, 'annual_validation_limit', ${tenants.annualValidationLimit},
+    'storage_bytes', ${tenants.storageBytes}
   ),
   'contract_start', ${tenants.contractStartMs}, 'contract_end', ${tenants.contractEndMs},
   'metadata', json(${tenants.metadata}), 'created_at', ${tenants.createdAtMs}, 'updated_at', ${tenants.updatedAtMs}

@@ -29,6 +29,8 @@ const MODES: Mode[] = ['live', 'test']
 
 /** The part of the tables of a tenant that a statement deletes: its rows by their key. */
 const TABLES: readonly [table: string, key: string][] = [
+  // First, so that no deleted event is counted.
+  ['storage_use', 'tenant_id, mode'],
   ['webhook_deliveries', 'id'],
   ['webhook_endpoints', 'tenant_id, mode, id'],
   ['settings', 'tenant_id, mode, name'],

@@ -101,8 +101,8 @@ export function rowOf(tenant: Tenant): Omit<
 
 export function tenantOf(row: TenantRow): Tenant {
   const { policyAppliedVersion: _version, deletedAtMs: _deletedAtMs, folded: _folded, ...facts } = row
-  const { requestsPerSecond, burst, annualCommitment, annualValidationLimit, ...rest } = facts
-  const limits: Limits = { requestsPerSecond, burst, annualCommitment, annualValidationLimit }
+  const { requestsPerSecond, burst, annualCommitment, annualValidationLimit, storageBytes, ...rest } = facts
+  const limits: Limits = { requestsPerSecond, burst, annualCommitment, annualValidationLimit, storageBytes }
   return { ...rest, limits }
 }
 

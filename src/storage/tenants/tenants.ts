@@ -31,6 +31,7 @@ import {
   tenantOf,
   updateOf,
 } from './rows.ts'
+import { storedBytes } from './storage-use.ts'
 
 /** More than the clocks of a gate and of D1 ever differ. */
 const EXPIRY_LEEWAY_MS = 60_000
@@ -235,6 +236,8 @@ export function tenantStore(d1: D1Database, author: Author): TenantStore {
       }),
 
     ...responseStore(() => db, OPERATOR_SCOPE, attempt),
+
+    storedBytes: (tenantId) => attempt(() => storedBytes(db, tenantId)),
 
     unapplied: (afterId, limit) =>
       attempt(async () => {

@@ -105,7 +105,7 @@ function eventOf(chain: Chain, looked: Looked) {
   const { eventId: id, type, customerId, version, actor, requestId, before, after, detail, eventAtMs } = looked
   if (type === null || after === null) throw new Error('the event is not in the log')
   const row = {
-    ...{ id, type, customerId, version, actor, requestId, reason: null, createdAtMs: eventAtMs },
+    ...{ id, type, customerId, version, actor, requestId, reason: null, createdAtMs: eventAtMs, deliveries: 0 },
     ...{ tenantId: chain.tenantId, mode: chain.mode },
     before: before && JSON.parse(before),
     after: JSON.parse(after),

@@ -238,6 +238,7 @@ function disabledEvent(
             'failing_since', strftime('%Y-%m-%dT%H:%M:%fZ', ${webhookEndpoints.failingSinceMs} / 1000.0, 'unixepoch')
           )`.as('detail'),
           createdAtMs: sql<number>`${nowMs}`.as('created_at'),
+          deliveries: sql<number>`0`.as('deliveries'),
         })
         .from(webhookEndpoints)
         .where(and(isEndpoint(chain), sql`changes() > 0`)),

@@ -16,8 +16,8 @@ const migrations = readdirSync('migrations')
   .map((name) => readFileSync(`migrations/${name}`, 'utf8'))
   .join('\n')
 const SEED = `INSERT INTO tenants (id, company_name, contact_email, tier, status, requests_per_second, burst, annual_commitment,
-    annual_validation_limit, metadata, created_at, updated_at, version, policy_version, policy_applied_version)
-  VALUES ('t1', 'Globex', 'ops@example.com', 'scale', 'active', 200, 400, 0, 1000, '{}', 1, 1, 1, 3, 3);
+    annual_validation_limit, storage_bytes, metadata, created_at, updated_at, version, policy_version, policy_applied_version)
+  VALUES ('t1', 'Globex', 'ops@example.com', 'scale', 'active', 200, 400, 0, 1000, 1000000, '{}', 1, 1, 1, 3, 3);
   INSERT INTO api_keys (tenant_id, id, mode, name, secret_hash, scopes, created_at) VALUES
     ('t1', 'key_1', 'live', 'a', 'h1', '[]', 1), ('t1', 'key_2', 'test', 'it''s; b', 'h2', '[]', 1);`
 let account: FakeCloudflare

@@ -71,7 +71,18 @@ it('makes a tenant with a name and a tier, whose contact is the operator', async
 
 it('changes the given fields and nothing else, of a tenant by its name', async () => {
   const made = await json(['create', 'Globex', '--email', 'a@example.com', '--contract-start', '2026-01-01'])
-  const limits = ['--rate', '70', '--burst', '90', '--annual-limit', '5000', '--annual-commitment', '10']
+  const limits = [
+    '--rate',
+    '70',
+    '--burst',
+    '90',
+    '--annual-limit',
+    '5000',
+    '--annual-commitment',
+    '10',
+    '--storage-bytes',
+    '8000',
+  ]
   const { code, stdout } = await tenant(['update', 'globex', '--tier', 'custom', ...limits])
   expect(code).toBe(0)
   expect(stdout).toContain('custom: 70 requests/s, 90 at once')
@@ -79,7 +90,13 @@ it('changes the given fields and nothing else, of a tenant by its name', async (
     customer_id: made.customer_id,
     contact_email: 'a@example.com',
     contract_start: '2026-01-01T00:00:00.000Z',
-    limits: { requests_per_second: 70, burst: 90, annual_commitment: 10, annual_validation_limit: 5000 },
+    limits: {
+      requests_per_second: 70,
+      burst: 90,
+      annual_commitment: 10,
+      annual_validation_limit: 5000,
+      storage_bytes: 8000,
+    },
   })
 })
 
@@ -107,7 +124,7 @@ it('makes, lists, rotates and revokes keys, and suspends and reactivates their t
   )
 
   expect((await tenant(['usage', 'Initech'])).stdout).toMatch(
-    /of 1,000,000 live requests since .* \(\d\.\d %\)\n\nDAY +MODE +ADMITTED +RATE LIMITED/,
+    /of 1,000,000 live requests since .* \(\d\.\d %\)\nstored: 0 MB of 100 MB live, 0 MB of 50 MB test\n\nDAY +MODE +ADMITTED +RATE LIMITED/,
   )
   const audit = (await tenant(['audit', 'Initech', '--type', 'tenant.updated'])).stdout
   expect(audit.split('\n')).toHaveLength(4)

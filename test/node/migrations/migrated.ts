@@ -29,7 +29,14 @@ export const UNSET: Row = {
 export function insertTenant(database: DatabaseSync, tenantId: string): void {
   insert(database, 'tenants', {
     ...{ id: tenantId, company_name: 'Acme', contact_email: 'ops@example.com', tier: 'scale', status: 'active' },
-    ...{ requests_per_second: 200, burst: 400, annual_commitment: 0, annual_validation_limit: 1, metadata: '{}' },
+    ...{
+      requests_per_second: 200,
+      burst: 400,
+      annual_commitment: 0,
+      annual_validation_limit: 1,
+      storage_bytes: 2_000_000_000,
+      metadata: '{}',
+    },
     ...{ created_at: 1, updated_at: 1, version: 1, policy_version: 1 },
   })
 }

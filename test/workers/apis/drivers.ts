@@ -24,6 +24,7 @@ export type Reason =
   | 'not_found'
   | 'archived'
   | 'customer_too_large'
+  | 'insufficient_storage'
   | 'external_id_taken'
   | 'version_conflict'
   | 'tenant_suspended'
@@ -96,6 +97,7 @@ function refusedByHttp(called: Called, reason: string | undefined, field: unknow
     not_found: 'not_found',
     archived: 'archived',
     customer_too_large: 'customer_too_large',
+    insufficient_storage: 'insufficient_storage',
     already_exists: 'external_id_taken',
     duplicate_reference: 'external_id_taken',
     version_conflict: 'version_conflict',

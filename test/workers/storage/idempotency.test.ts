@@ -191,11 +191,11 @@ it('costs three rows for a key, and no call of D1 unless the request was refused
     'refused without a key': await cost(prepared(creation({ externalId: 'taken' }))),
     update: await cost(prepared(update(made.id, { name: 'N' }))),
   }).toEqual({
-    plain: [1, 8],
-    keyed: [1, 11],
+    plain: [1, 9],
+    keyed: [1, 12],
     replayed: [1, 0],
     refused: [2, 3],
     'refused without a key': [1, 0],
-    update: [1, 5],
+    update: [1, 6],
   })
 })

@@ -32,6 +32,7 @@ export async function insertTenant(mode: Mode = 'live'): Promise<Scope> {
     burst: 400,
     annualCommitment: 0,
     annualValidationLimit: 1,
+    storageBytes: 2_000_000_000,
     metadata: '{}',
     createdAtMs: 1,
     updatedAtMs: 1,

@@ -16,7 +16,13 @@ import { failureOf, hand, make } from './support.ts'
 const tier = fc.constantFrom(...TIERS)
 const limit = fc.integer({ min: 1, max: 100_000 })
 const limits = fc.record(
-  { requestsPerSecond: limit, burst: limit, annualCommitment: limit, annualValidationLimit: limit },
+  {
+    requestsPerSecond: limit,
+    burst: limit,
+    annualCommitment: limit,
+    annualValidationLimit: limit,
+    storageBytes: limit,
+  },
   { requiredKeys: [] },
 )
 

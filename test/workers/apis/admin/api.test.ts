@@ -6,14 +6,33 @@ import { COMPANY, error, make, problem } from './operator.ts'
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 /** Each tier's limits. The two figures of `scale` come from the reference document. */
 const TIER_TABLE = {
-  starter: { requests_per_second: 10, burst: 20, annual_commitment: 0, annual_validation_limit: 1_000_000 },
-  growth: { requests_per_second: 50, burst: 100, annual_commitment: 100_000, annual_validation_limit: 6_000_000 },
-  scale: { requests_per_second: 200, burst: 400, annual_commitment: 500_000, annual_validation_limit: 30_000_000 },
+  starter: {
+    requests_per_second: 10,
+    burst: 20,
+    annual_commitment: 0,
+    annual_validation_limit: 1_000_000,
+    storage_bytes: 100_000_000,
+  },
+  growth: {
+    requests_per_second: 50,
+    burst: 100,
+    annual_commitment: 100_000,
+    annual_validation_limit: 6_000_000,
+    storage_bytes: 500_000_000,
+  },
+  scale: {
+    requests_per_second: 200,
+    burst: 400,
+    annual_commitment: 500_000,
+    annual_validation_limit: 30_000_000,
+    storage_bytes: 2_000_000_000,
+  },
   enterprise: {
     requests_per_second: 1_000,
     burst: 2_000,
     annual_commitment: 1_500_000,
     annual_validation_limit: 120_000_000,
+    storage_bytes: 6_000_000_000,
   },
 }
 
@@ -101,9 +120,10 @@ describe('a tenant', () => {
     }
     const custom = await admin('PUT', `/${customer_id}`, { tier: 'custom' })
     expect(custom.body).toMatchObject({ tier: 'custom', limits: TIER_TABLE.enterprise })
-    const given = { requests_per_second: 3, burst: 5, annual_commitment: 7, annual_validation_limit: 11 }
+    const figures = { annual_commitment: 7, annual_validation_limit: 11 }
+    const given = { requests_per_second: 3, burst: 5, ...figures, storage_bytes: 13 }
     const set = await admin('PUT', `/${customer_id}`, { limits: given })
-    expect(set.body).toMatchObject({ limits: given, annual_commitment: 7, annual_validation_limit: 11 })
+    expect(set.body).toMatchObject({ limits: given, ...figures })
     expect((await admin('PUT', `/${customer_id}`, { tier: 'custom', limits: { burst: 6 } })).body.limits).toEqual({
       ...given,
       burst: 6,
