@@ -34,6 +34,7 @@ CREATE TABLE webhook_deliveries (
   created_at integer NOT NULL,
   finished_at integer,
   awaits_retry integer DEFAULT false NOT NULL,
+  slot text,
   CONSTRAINT webhook_deliveries_status CHECK (status IN ('pending', 'delivered', 'failed'))
 );
 --> statement-breakpoint
@@ -48,6 +49,9 @@ CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries (endpoint_id, eve
 --> statement-breakpoint
 -- Finds the deliveries of an endpoint that wait for their next attempt, to make it now. Only a failed attempt costs a row of it.
 CREATE INDEX webhook_deliveries_retry ON webhook_deliveries (endpoint_id, next_attempt_at) WHERE awaits_retry = 1;
+--> statement-breakpoint
+-- Counts the deliveries of a tenant that are attempted now, and finds those that wait for their turn, oldest first.
+CREATE INDEX webhook_deliveries_slot ON webhook_deliveries (tenant_id, mode, slot, endpoint_id, next_attempt_at) WHERE slot IS NOT NULL;
 --> statement-breakpoint
 CREATE TABLE webhook_attempts (
   delivery_id integer NOT NULL,

@@ -207,6 +207,7 @@ export const SAMPLE_FAILURES: { [Reason in FailureReason]: Extract<Failure, { re
   unknown_workflow: { reason: 'unknown_workflow' },
   too_many_endpoints: { reason: 'too_many_endpoints', endpointsMax: 20 },
   endpoint_disabled: { reason: 'endpoint_disabled' },
+  deliveries_waiting: { reason: 'deliveries_waiting', waitingMax: 1_000 },
   unavailable: { reason: 'unavailable', retryAfterMs: 1_000 },
   insufficient_storage: { reason: 'insufficient_storage' },
   internal: { reason: 'internal' },

@@ -174,7 +174,7 @@ export const webhookRoutes = documented(webhookContracts, {
     operationId: 'redeliverWebhooks',
     summary: 'Send events again',
     description:
-      'Send one of `event_id`, `failed` (the events that were given up and not sent since) and `since` (the events in the log from then on that match the endpoint’s types, including those from while it was disabled). Events that are still pending are attempted now. A call sends at most 1,000 events; the response has the cursor for the next call. The events of a customer are sent in order.',
+      'Send one of `event_id`, `failed` (the events that were given up and not sent since) and `since` (the events in the log from then on that match the endpoint’s types, including those from while it was disabled). Events that are still pending are attempted now. A call sends at most 1,000 events, takes a permit for each 100 that it begins, and waits for them if necessary; the response has the cursor for the next call. `failed` and `since` are refused while 1,000 deliveries of the endpoint wait for their turn. The events of a customer are sent in order.',
     path,
     body: { id: 'WebhookRedeliver', example: { since: '2026-01-20T00:00:00Z' } },
     answers: {
@@ -184,7 +184,7 @@ export const webhookRoutes = documented(webhookContracts, {
         example: { redelivered: 3, retried: 0, next_cursor: null, has_more: false },
       },
     },
-    failures: ['not_found', 'endpoint_disabled'],
+    failures: ['not_found', 'endpoint_disabled', 'deliveries_waiting'],
   },
 })
 

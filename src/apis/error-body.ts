@@ -81,6 +81,7 @@ const STATUS_AND_CODE: { [Reason in FailureReason]: readonly [status: number, co
   unknown_workflow: [400, 'validation_error'],
   too_many_endpoints: [400, 'invalid_operation'],
   endpoint_disabled: [400, 'invalid_operation'],
+  deliveries_waiting: [400, 'invalid_operation'],
   unavailable: [503, 'service_unavailable'],
   insufficient_storage: [507, 'insufficient_storage'],
   internal: [500, 'internal_error'],

@@ -11,6 +11,7 @@ import { bodyOf } from '../events/payload.ts'
 import type { EndpointDeps } from '../events/ports.ts'
 import { resolveOverHttps } from '../events/resolve.ts'
 import { sendAll } from '../events/send.ts'
+import { RECEIVER_TIMEOUT_MS } from '../events/slots.ts'
 import type { Scope } from '../registry/customer.ts'
 import { systemClock } from '../shared/clock.ts'
 import { newId } from '../shared/ids.ts'
@@ -20,8 +21,6 @@ import { sweepDeliveries } from '../storage/webhooks/deliveries.ts'
 import { endpointStore } from '../storage/webhooks/endpoints.ts'
 import { enqueueDeliveries, logNotEnqueued } from './outbox.ts'
 
-/** Milliseconds that a receiver has until the status of its response. The documentation asks receivers to respond first and to work later. */
-const POST_TIMEOUT_MS = 15_000
 /** Seconds added to a delay, because clocks differ: a message that arrives a moment early would find nothing due. */
 const CLOCKS_DIFFER_SECONDS = 1
 /** The longest delay that Cloudflare Queues allows, in seconds. The sweep finds deliveries that are due later. */
@@ -33,7 +32,7 @@ const resolve = resolveOverHttps(outbound, systemClock)
 /** Returns what a request to a tenant's URL needs. Webhooks and onboarding steps use it. */
 export function postDeps(env: Cloudflare.Env): PostDeps {
   const { allowLocalWebhooks: allowLocal } = readEnv(env)
-  return { fetch: outbound, clock: systemClock, resolve, allowLocal, timeoutMs: POST_TIMEOUT_MS }
+  return { fetch: outbound, clock: systemClock, resolve, allowLocal, timeoutMs: RECEIVER_TIMEOUT_MS }
 }
 
 export function endpointDeps(env: Cloudflare.Env, scope: Scope): EndpointDeps {
@@ -53,16 +52,17 @@ export async function deliver(message: OutboxMessage & { kind: 'deliver' }, env:
   const { tenantId, mode, endpointId, customerId } = message
   const chain: Chain = { tenantId, mode, endpointId, customerId }
   const post = postDeps(env)
-  const { againAtMs, disabled } = await drainChain(chain, {
+  const { againAtMs, disabled, broughtBack } = await drainChain(chain, {
     outbox: webhookOutbox(db, newId),
     clock: systemClock,
-    send: (event, { url, secrets }) =>
-      postSigned({ url, secrets, id: event.id, body: bodyOf(event), response: SAMPLE_BOUNDS }, post),
+    send: (event, { url, secrets }, timeoutMs) =>
+      postSigned({ url, secrets, id: event.id, body: bodyOf(event), response: SAMPLE_BOUNDS }, { ...post, timeoutMs }),
     onParked: (_chain, { eventId }, error) =>
       // Logs the name of the error alone: a message of JSON.parse quotes the text, which is personal data of a
       // customer.
       log('error', { event: 'delivery_parked', eventId, error: error instanceof Error ? error.name : '', ...chain }),
   })
+  if (broughtBack.length > 0) await enqueueDeliveries(env, chain, broughtBack, endpointId)
   try {
     if (againAtMs !== null) await outbox.send(message, { delaySeconds: delayUntil(againAtMs, systemClock()) })
     if (disabled) {

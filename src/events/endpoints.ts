@@ -185,24 +185,48 @@ async function hurry({ store, enqueueDeliveries }: EndpointDeps, id: string, whi
   }
 }
 
+/** Events that one call sends again. */
+const REDELIVERED_MAX = 1_000
+/** Events that one permit pays for. */
+const REDELIVERED_PER_PERMIT = 100
+/** While so many deliveries wait for a slot, further ones would only make a longer queue. */
+const WAITING_MAX = 1_000
+
 /**
  * Sends events once more, a bounded number. When there are more, the result says where the next call continues. Events
  * that are still pending are not sent twice: their next attempt is made now, and `retried` counts their customers.
+ * The request's own permit pays for the first hundred events, and `takePermit` for each further hundred. Throws
+ * `RegistryError` with `deliveries_waiting` while too many deliveries of the endpoint wait; an event that is named is
+ * sent all the same.
  */
 export function redeliverEvents(
   deps: EndpointDeps,
   id: string,
   which: Redelivery,
-  { nowMs, idempotentRequest }: By,
+  { nowMs, idempotentRequest, takePermit }: By & { takePermit: () => Promise<void> },
 ): Promise<{ count: number; retried: number; nextAfterId: string | null }> {
   const { store, enqueueDeliveries } = deps
   return withIdempotency(deps, idempotentRequest, async (keep) => {
     const endpoint = found(await store.get(id))
     if (!endpoint.enabled) throw new RegistryError({ reason: 'endpoint_disabled' })
-    const redelivered = await store.redeliver(endpoint, which, nowMs)
-    if (!redelivered) throw notFound('event')
-    const { count, customerIds, nextAfterId } = redelivered
-    await enqueueDeliveries(id, customerIds)
+    if (which.kind !== 'event' && (await store.hasWaiting(id, WAITING_MAX))) {
+      throw new RegistryError({ reason: 'deliveries_waiting', waitingMax: WAITING_MAX })
+    }
+    let count = 0
+    let part: Redelivery = which
+    let nextAfterId: string | null
+    for (;;) {
+      const redelivered = await store.redeliver(endpoint, part, REDELIVERED_PER_PERMIT, nowMs)
+      if (!redelivered) throw notFound('event')
+      await enqueueDeliveries(id, redelivered.customerIds)
+      count += redelivered.count
+      nextAfterId = redelivered.nextAfterId
+      // A part that is not full has looked at as many rows as a permit pays for.
+      const isFull = redelivered.count === REDELIVERED_PER_PERMIT
+      if (part.kind === 'event' || nextAfterId === null || !isFull || count >= REDELIVERED_MAX) break
+      await takePermit()
+      part = { ...part, afterId: nextAfterId }
+    }
     const { count: retried } = await hurry(deps, id, which.kind === 'event' ? which : { kind: 'all' }, nowMs)
     return storeResultAfter(store, keep, { count, retried, nextAfterId })
   })

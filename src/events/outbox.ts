@@ -1,7 +1,7 @@
 /**
  * Empties a chain: the pending deliveries of one customer's events to one endpoint, in their order. The next is
  * attempted only when the one before is delivered or given up, so an endpoint receives a customer's events in the order
- * in which they happened. HTTP, D1 and time are handed in.
+ * in which they happened. A chain is worked on in a slot (slots.ts). HTTP, D1 and time are handed in.
  *
  * If the Worker dies at any point, the delivery becomes due again. So an event may be sent twice but is never lost.
  */
@@ -10,6 +10,7 @@ import { DELIVERY_ATTEMPTS_MAX, type Outcome, outcomeOf } from './attempts.ts'
 import type { Posted } from './deliver.ts'
 import type { LoggedEvent } from './event.ts'
 import type { Secret } from './signature.ts'
+import { timeoutMsOf } from './slots.ts'
 
 export interface Chain extends Scope {
   endpointId: string
@@ -35,8 +36,8 @@ export type Head =
   | { kind: 'none' }
   | { kind: 'claimed'; delivery: Claimed }
   /**
-   * Another invocation holds it, or its next attempt is in the future. That invocation or the sweep continues the
-   * chain. `atMs`: when it is due.
+   * Another invocation holds it, it waits for a slot, or its next attempt is in the future. That invocation, the
+   * delivery that brings it back, or the sweep continues the chain. `atMs`: when it is due.
    */
   | { kind: 'not_due'; atMs: number }
   /** It is due, but its endpoint receives no events. */
@@ -55,6 +56,15 @@ export interface Finished {
   head: Head
   /** True when this attempt disabled the endpoint. */
   disabled: boolean
+  /** Customers whose deliveries to the endpoint were waiting for a slot, and are due now. */
+  broughtBack: string[]
+}
+
+export interface GivenUp {
+  /** The head that is left. */
+  head: Head
+  /** As in `Finished`. */
+  broughtBack: string[]
 }
 
 export interface Outbox {
@@ -69,15 +79,15 @@ export interface Outbox {
     result: { attempted: Attempted; outcome: Outcome },
     options: { nowMs: number; claimNext: boolean },
   ): Promise<Finished>
-  /** Gives up a bounded number of due deliveries of a chain whose endpoint is closed. Returns the head that is left. */
-  giveUp(chain: Chain, reason: string, nowMs: number): Promise<Head>
+  /** Gives up a bounded number of due deliveries of a chain whose endpoint is closed. */
+  giveUp(chain: Chain, reason: string, nowMs: number): Promise<GivenUp>
 }
 
 export interface DrainDeps {
   outbox: Outbox
   clock(): number
-  /** Sends an event to an endpoint. Throws only when the event has no body that could be sent. */
-  send(event: LoggedEvent, endpoint: Claimed['endpoint']): Promise<Posted>
+  /** Sends an event to an endpoint, which has `timeoutMs` to respond. Throws only when the event has no body that could be sent. */
+  send(event: LoggedEvent, endpoint: Claimed['endpoint'], timeoutMs: number): Promise<Posted>
   /** Called when a delivery was given up because it can never be sent. */
   onParked(chain: Chain, delivery: Claimed, error: unknown): void
 }
@@ -86,8 +96,8 @@ export interface DrainDeps {
 export const DELIVERY_CLAIM_MS = 60_000
 /** How long one invocation works on one chain while others wait for their turn. */
 const DRAIN_MS = 30_000
-/** A delivery takes six D1 statements, an invocation has five messages, and D1 allows 1,000 statements. */
-const DELIVERIES_MAX = 25
+/** A delivery takes eight D1 statements, an invocation has five messages, and D1 allows 1,000 statements. */
+const DELIVERIES_MAX = 20
 /** An event that ends every Worker that sends it must not block the events behind it for ever. */
 const CLAIMS_MAX = 3 * DELIVERY_ATTEMPTS_MAX
 
@@ -96,11 +106,14 @@ export interface Drained {
   againAtMs: number | null
   /** True when the endpoint was disabled, which is an event for the tenant's other endpoints. */
   disabled: boolean
+  /** Customers whose deliveries to this endpoint were waiting for a slot, and are due now. */
+  broughtBack: string[]
 }
 
 export async function drainChain(chain: Chain, deps: DrainDeps): Promise<Drained> {
   const { outbox, clock } = deps
   const startMs = clock()
+  const broughtBack: string[] = []
   let head = await outbox.claim(chain, startMs)
   for (let done = 1; head.kind === 'claimed'; done++) {
     const { delivery } = head
@@ -110,16 +123,22 @@ export async function drainChain(chain: Chain, deps: DrainDeps): Promise<Drained
     const finished = await outbox.finish(chain, delivery, { attempted, outcome }, { nowMs, claimNext })
     // After a change of the endpoint during the attempt, the same delivery may be due at once.
     if (outcome.next.kind === 'retry' && finished.head.kind !== 'claimed') {
-      const { head, disabled } = finished
-      return { againAtMs: head.kind === 'not_due' ? head.atMs : outcome.next.atMs, disabled }
+      const { head, disabled, broughtBack } = finished
+      return { againAtMs: head.kind === 'not_due' ? head.atMs : outcome.next.atMs, disabled, broughtBack }
     }
     if (finished.disabled || !claimNext) {
-      return { againAtMs: finished.head.kind === 'none' ? null : nowMs, disabled: finished.disabled }
+      const { disabled, broughtBack } = finished
+      return { againAtMs: finished.head.kind === 'none' ? null : nowMs, disabled, broughtBack }
     }
     head = finished.head
+    broughtBack.push(...finished.broughtBack)
   }
-  if (head.kind === 'closed') head = await outbox.giveUp(chain, head.reason, clock())
-  return { againAtMs: head.kind === 'closed' ? clock() : null, disabled: false }
+  if (head.kind === 'closed') {
+    const left = await outbox.giveUp(chain, head.reason, clock())
+    head = left.head
+    broughtBack.push(...left.broughtBack)
+  }
+  return { againAtMs: head.kind === 'closed' ? clock() : null, disabled: false, broughtBack }
 }
 
 const PARKED: Outcome = { next: { kind: 'parked' }, disable: null }
@@ -137,9 +156,10 @@ async function attempt(
   }
   if (delivery.claims > CLAIMS_MAX) return park(new Error('no attempt came to its end'), 'attempts_interrupted')
   try {
-    const { retryAfterMs, ...posted } = await send(delivery.readEvent(), delivery.endpoint)
     const { failingSinceMs } = delivery.endpoint
     const { attempt } = delivery
+    const timeoutMs = timeoutMsOf({ attempt, isFailing: failingSinceMs !== null })
+    const { retryAfterMs, ...posted } = await send(delivery.readEvent(), delivery.endpoint, timeoutMs)
     const outcome = outcomeOf({ ...posted, retryAfterMs }, { attempt, failingSinceMs, nowMs: clock() })
     return { attempted: { atMs, ...posted }, outcome }
   } catch (error) {

@@ -47,7 +47,10 @@ export interface Delivery {
   eventType: EventType | null
   customerId: string | null
   status: 'pending' | 'delivered' | 'failed'
-  /** Time of the next attempt; null when the delivery is done, or waits for an earlier event of its customer. */
+  /**
+   * Time of the next attempt; null when the delivery is done, or waits for an earlier event of its customer or for its
+   * turn.
+   */
   nextAttemptAtMs: number | null
   createdAtMs: number
   finishedAtMs: number | null
@@ -96,7 +99,7 @@ export interface Hurried {
 export interface Redelivered {
   /** Number of events that are sent again. Events that are still pending are not counted. */
   count: number
-  /** Customers of these events. */
+  /** Customers of these events whose delivery is due now. */
   customerIds: string[]
   /** The event after which the next call continues; null when there are no more. */
   nextAfterId: string | null
@@ -132,8 +135,10 @@ export interface EndpointStore extends ResponseStore {
   /** Returns false if there was no such endpoint. Throws as `update` does. */
   remove(id: string, precondition?: Precondition | null): Promise<boolean>
   deliveries(id: string, query: DeliveryQuery): Promise<DeliveryPage>
-  /** Returns null if there is no such event for this endpoint. */
-  redeliver(endpoint: Endpoint, which: Redelivery, nowMs: number): Promise<Redelivered | null>
+  /** Sends at most `eventsMax` events again. Returns null if there is no such event for this endpoint. */
+  redeliver(endpoint: Endpoint, which: Redelivery, eventsMax: number, nowMs: number): Promise<Redelivered | null>
+  /** Returns whether at least `count` deliveries of the endpoint wait for a slot. */
+  hasWaiting(id: string, count: number): Promise<boolean>
   /**
    * Makes waiting deliveries of an enabled endpoint due now, a bounded number. Returns null if the endpoint has no such
    * pending delivery.

@@ -43,6 +43,8 @@ export interface RequestAdmission {
    * is refused or lacks the scope.
    */
   require(scope: KeyScope): Promise<string>
+  /** Takes another permit for a long request, and waits for it if necessary. Throws `RegistryError` as `require` does. */
+  readmit(scope: KeyScope): Promise<void>
   /** Returns whether the caller has the scope. For a route that shows less to a caller without it. */
   has(scope: KeyScope): Promise<boolean>
 }

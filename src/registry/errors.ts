@@ -96,6 +96,8 @@ export type WebhookFailure =
   | { reason: 'not_found'; resource: 'endpoint' | 'event' }
   | { reason: 'too_many_endpoints'; endpointsMax: number }
   | { reason: 'endpoint_disabled' }
+  /** At least so many deliveries of the endpoint wait for their turn. */
+  | { reason: 'deliveries_waiting'; waitingMax: number }
   | VersionConflict<'endpoint'>
 
 export type OnboardingFailure = { reason: 'not_found'; resource: 'setting' | 'onboarding' } | VersionConflict<'setting'>

@@ -127,6 +127,10 @@ const TEXTS: FailureTable<V1Failure, ErrorText> = {
     message: `There are ${endpointsMax} webhook endpoints, as many as there may be: delete one first, or have one receive more event_types`,
     details: { reason, endpoints_max: endpointsMax },
   }),
+  deliveries_waiting: ({ reason, waitingMax }) => ({
+    message: `${waitingMax} or more deliveries of the endpoint wait for their turn: send this again when fewer do. GET …/deliveries?status=pending lists them`,
+    details: { reason },
+  }),
   endpoint_disabled: ({ reason }) => ({
     message: 'The webhook endpoint is disabled: send PATCH with enabled true first',
     details: { reason },

@@ -2,15 +2,17 @@
  * Finds pending work of some customers: pending deliveries and onboardings that have not started. The code that does
  * this work is in `events/` and `onboarding/`, with stores of its own.
  */
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import { deliverMessage, type OutboxMessage, onboardMessage } from '../../events/messages.ts'
+import { SLOT_WAIT_MAX_MS, SLOTS } from '../../events/slots.ts'
 import type { Scope } from '../../registry/customer.ts'
 import { D1_NOW, type Database, openDatabase } from '../database.ts'
 import { shapedStatement, slot } from '../statement-texts.ts'
 
 /**
- * Returns one message for each endpoint and customer. Reads by key alone, and almost nothing for a tenant without
- * subscribers.
+ * Returns one message for each endpoint and customer, but none for a delivery that waits for a slot. If an endpoint has
+ * more customers than slots, the others begin to wait here, in one statement: thousands of messages that find no slot
+ * would keep D1 busy. Reads by key alone, and almost nothing for a tenant without subscribers.
  */
 export async function pendingMessagesOf(
   d1: D1Database,
@@ -19,12 +21,26 @@ export async function pendingMessagesOf(
 ): Promise<OutboxMessage[]> {
   const { tenantId, mode } = scope
   const wanted = sql`json_each(${JSON.stringify(customerIds)})`
-  const rows = await openDatabase(d1.withSession('first-primary')).all<{ endpointId: string | null; id: string }>(sql`
+  const db = openDatabase(d1.withSession('first-primary'))
+  const headOf = (column: SQL) => sql`(
+    SELECT ${column} FROM webhook_deliveries d WHERE d.tenant_id = e.tenant_id AND d.mode = e.mode
+      AND d.customer_id = c.value AND d.endpoint_id = e.id AND d.status = 'pending' ORDER BY d.id LIMIT 1
+  )`
+  if (customerIds.length > SLOTS.endpointMax) {
+    await db.run(sql`
+      UPDATE webhook_deliveries SET slot = 'waits', next_attempt_at = ${sql.raw(D1_NOW)} + ${SLOT_WAIT_MAX_MS}
+      WHERE claims = 0 AND slot IS NULL AND id IN (
+        SELECT id FROM (
+          SELECT id, row_number() OVER (PARTITION BY endpoint_id ORDER BY id) AS nth FROM (
+            SELECT e.id AS endpoint_id, ${headOf(sql`d.id`)} AS id FROM webhook_endpoints e CROSS JOIN ${wanted} c
+            WHERE e.tenant_id = ${tenantId} AND e.mode = ${mode} AND e.enabled = 1
+          ) WHERE id IS NOT NULL
+        ) WHERE nth > ${SLOTS.endpointMax}
+      )`)
+  }
+  const rows = await db.all<{ endpointId: string | null; id: string }>(sql`
     SELECT e.id AS "endpointId", c.value AS id FROM webhook_endpoints e CROSS JOIN ${wanted} c
-    WHERE e.tenant_id = ${tenantId} AND e.mode = ${mode} AND EXISTS (
-      SELECT 1 FROM webhook_deliveries d WHERE d.tenant_id = e.tenant_id AND d.mode = e.mode
-        AND d.customer_id = c.value AND d.endpoint_id = e.id AND d.status = 'pending'
-    )
+    WHERE e.tenant_id = ${tenantId} AND e.mode = ${mode} AND ${headOf(sql`coalesce(d.slot, '')`)} <> 'waits'
     UNION ALL
     SELECT NULL, r.customer_id FROM ${wanted} c CROSS JOIN onboarding_runs r
     WHERE r.tenant_id = ${tenantId} AND r.mode = ${mode} AND r.customer_id = c.value AND r.status = 'pending'`)

@@ -65,6 +65,8 @@ export const webhookDeliveries = sqliteTable(
     finishedAtMs: integer('finished_at'),
     /** True after an attempt that failed, until the next one is claimed. */
     awaitsRetry: integer('awaits_retry', { mode: 'boolean' }).notNull().default(false),
+    /** `taken` while it is attempted, `waits` while it is due and has no slot, null otherwise. See events/slots.ts. */
+    slot: text({ enum: ['taken', 'waits'] }),
   },
   (table) => [
     check('webhook_deliveries_status', sql`${table.status} IN ('pending', 'delivered', 'failed')`),
@@ -78,6 +80,9 @@ export const webhookDeliveries = sqliteTable(
     ),
     index('webhook_deliveries_due').on(table.nextAttemptAtMs).where(sql`status = 'pending'`),
     index('webhook_deliveries_endpoint').on(table.endpointId, table.eventId),
+    index('webhook_deliveries_slot')
+      .on(table.tenantId, table.mode, table.slot, table.endpointId, table.nextAttemptAtMs)
+      .where(sql`slot IS NOT NULL`),
     index('webhook_deliveries_retry').on(table.endpointId, table.nextAttemptAtMs).where(sql`awaits_retry = 1`),
   ],
 )

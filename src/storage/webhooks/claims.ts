@@ -7,11 +7,13 @@ import type { BatchItem } from 'drizzle-orm/batch'
 import { FAILING_FOR_MS, type Outcome } from '../../events/attempts.ts'
 import { deliverMessage, type OutboxMessage } from '../../events/messages.ts'
 import { type Attempted, type Chain, type Claimed, DELIVERY_CLAIM_MS, type Outbox } from '../../events/outbox.ts'
+import { BROUGHT_BACK, SLOT_WAIT_MAX_MS } from '../../events/slots.ts'
 import type { NewId } from '../../shared/ids.ts'
 import { type Database, openDatabase } from '../database.ts'
 import { mayStillBeLogged } from '../events/event-ids.ts'
 import { customers, events } from '../schema/tables.ts'
 import { webhookAttempts, webhookDeliveries, webhookEndpoints } from '../schema/webhook-tables.ts'
+import { inScope } from '../scoped.ts'
 import {
   attemptCount,
   headId,
@@ -24,6 +26,7 @@ import {
   NOT_BEFORE_ANOTHER_MS,
   readBackStatement,
 } from './chain.ts'
+import { mayBeSent } from './slots.ts'
 
 /** Deliveries of one chain in one transaction; the next message continues with the rest. */
 const GIVEN_UP_AT_ONCE_MAX = 100
@@ -38,7 +41,11 @@ export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
   const db = openDatabase(d1)
   return {
     async claim(chain, nowMs) {
-      const [claimed, looked] = await db.batch([claimStatement(db, chain, nowMs), readBackStatement(db, chain)])
+      const [claimed, , looked] = await db.batch([
+        claimStatement(db, chain, nowMs),
+        waitStatement(db, chain, nowMs),
+        readBackStatement(db, chain),
+      ])
       return headOf(chain, claimed.length > 0, looked[0], nowMs)
     },
 
@@ -50,16 +57,25 @@ export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
         // Directly after the update: the number of rows it changed shows whether it disabled the endpoint.
         ...disabling,
         settle(db, chain, delivery, outcome, nowMs),
-        ...(claimNext ? [claimStatement(db, chain, nowMs)] : []),
+        ...(claimNext ? [claimStatement(db, chain, nowMs), waitStatement(db, chain, nowMs)] : []),
         // Needed after a claim too: it claims nothing if the endpoint has been closed.
         releaseStatement(db, chain, nowMs),
+        bringBackStatement(
+          db,
+          chain,
+          BROUGHT_BACK[outcome.next.kind === 'delivered' ? 'delivered' : 'otherwise'],
+          nowMs,
+        ),
         readBackStatement(db, chain),
       ]
       const answers: unknown[] = await db.batch(statements as [BatchItem<'sqlite'>, ...BatchItem<'sqlite'>[]])
-      const [claimed, , [looked]] = answers.slice(-3) as [unknown[], unknown, (Looked | undefined)[]]
+      const [claimed, , , broughtBack, [looked]] = answers.slice(-5) as [
+        ...[unknown[], unknown, unknown],
+        ...[BroughtBack[], (Looked | undefined)[]],
+      ]
       const isClaimed = claimNext && claimed.length > 0
       const disabled = disabling.length > 0 && (answers[2] as unknown[]).length > 0
-      return { head: headOf(chain, isClaimed, looked, nowMs), disabled }
+      return { head: headOf(chain, isClaimed, looked, nowMs), disabled, broughtBack: customersOf(broughtBack) }
     },
 
     async giveUp(chain, reason, nowMs) {
@@ -82,12 +98,13 @@ export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
           ),
         db
           .update(webhookDeliveries)
-          .set({ status: 'failed', finishedAtMs: nowMs, awaitsRetry: false })
+          .set({ status: 'failed', finishedAtMs: nowMs, awaitsRetry: false, slot: null })
           .where(sql`${webhookDeliveries.id} IN ${chosen()}`),
         releaseStatement(db, chain, nowMs),
+        bringBackStatement(db, chain, BROUGHT_BACK.otherwise, nowMs),
         readBackStatement(db, chain),
       ])
-      return headOf(chain, false, answers[3][0], nowMs)
+      return { head: headOf(chain, false, answers[4][0], nowMs), broughtBack: customersOf(answers[3]) }
     },
   }
 }
@@ -113,19 +130,69 @@ export async function overdueDeliveries(d1: D1Database, nowMs: number): Promise<
 }
 
 function claimStatement(db: Database, chain: Chain, nowMs: number) {
-  const open = db
-    .select({ found: sql`1` })
-    .from(webhookEndpoints)
-    .where(and(isEndpoint(chain), eq(webhookEndpoints.enabled, true)))
   return db
     .update(webhookDeliveries)
     .set({
       claims: sql`${webhookDeliveries.claims} + 1`,
       nextAttemptAtMs: nowMs + DELIVERY_CLAIM_MS,
       awaitsRetry: false,
+      slot: 'taken',
     })
-    .where(and(sql`${webhookDeliveries.id} = ${headId(db, chain)}`, isDue(nowMs), sql`EXISTS ${open}`))
+    .where(and(sql`${webhookDeliveries.id} = ${headId(db, chain)}`, isDue(nowMs), mayBeSent(chain, nowMs)))
     .returning({ id: webhookDeliveries.id })
+}
+
+/** Lets a head wait that is due and was not claimed, unless its endpoint is closed. Directly after the claim. */
+function waitStatement(db: Database, chain: Chain, nowMs: number) {
+  const open = db
+    .select({ found: sql`1` })
+    .from(webhookEndpoints)
+    .where(and(isEndpoint(chain), eq(webhookEndpoints.enabled, true)))
+  const isWaiting = sql`(${webhookDeliveries.slot} IS 'waits' AND ${webhookDeliveries.nextAttemptAtMs} > ${nowMs})`
+  return db
+    .update(webhookDeliveries)
+    .set({ slot: 'waits', nextAttemptAtMs: nowMs + SLOT_WAIT_MAX_MS })
+    .where(
+      and(
+        sql`${webhookDeliveries.id} = ${headId(db, chain)}`,
+        isDue(nowMs),
+        sql`NOT ${isWaiting}`,
+        sql`EXISTS ${open}`,
+      ),
+    )
+}
+
+type BroughtBack = { customerId: string }
+
+/**
+ * Makes the deliveries of the endpoint due that have waited longest for a slot, unless this chain keeps its own. Their
+ * messages are sent after the batch; the sweep finds those whose message was lost.
+ */
+function bringBackStatement(db: Database, chain: Chain, count: number, nowMs: number) {
+  const waiting = db
+    .select({ id: webhookDeliveries.id })
+    .from(webhookDeliveries)
+    .where(
+      and(
+        inScope(webhookDeliveries, chain),
+        eq(webhookDeliveries.slot, 'waits'),
+        eq(webhookDeliveries.endpointId, chain.endpointId),
+      ),
+    )
+    .orderBy(asc(webhookDeliveries.nextAttemptAtMs))
+    .limit(count)
+  const keepsSlot = sql`EXISTS (
+    SELECT 1 FROM webhook_deliveries head WHERE head.id = ${headId(db, chain)} AND head.slot = 'taken'
+  )`
+  return db
+    .update(webhookDeliveries)
+    .set({ slot: null, nextAttemptAtMs: nowMs })
+    .where(sql`${webhookDeliveries.id} IN ${waiting} AND NOT ${keepsSlot}`)
+    .returning({ customerId: webhookDeliveries.customerId })
+}
+
+function customersOf(rows: readonly BroughtBack[]): string[] {
+  return rows.map(({ customerId }) => customerId)
 }
 
 /** Makes the head due for the next claim. */
@@ -251,8 +318,8 @@ function settle(db: Database, chain: Chain, delivery: Claimed, { next }: Outcome
   if (next.kind === 'retry') {
     // An endpoint that was changed during the attempt gets the next one at once, like those that were waiting then.
     const atMs = sql`iif(EXISTS ${changedSince(db, chain, delivery)}, ${nowMs}, ${next.atMs})`
-    return update.set({ nextAttemptAtMs: atMs, awaitsRetry: true }).where(isOurs(delivery))
+    return update.set({ nextAttemptAtMs: atMs, awaitsRetry: true, slot: null }).where(isOurs(delivery))
   }
   const status = next.kind === 'delivered' ? 'delivered' : 'failed'
-  return update.set({ status, finishedAtMs: nowMs }).where(isOurs(delivery))
+  return update.set({ status, finishedAtMs: nowMs, slot: null }).where(isOurs(delivery))
 }

@@ -4,6 +4,7 @@
  */
 import { and, asc, desc, eq, lt, lte, or, type SQL, sql } from 'drizzle-orm'
 import type { Delivery, DeliveryPage, DeliveryQuery, Endpoint, Redelivered, Redelivery } from '../../events/ports.ts'
+import { SLOT_WAIT_MAX_MS, SLOTS } from '../../events/slots.ts'
 import type { Scope } from '../../registry/customer.ts'
 import { DAY_MS } from '../../shared/durations.ts'
 import { type Database, openDatabase } from '../database.ts'
@@ -15,8 +16,6 @@ import { NOT_BEFORE_ANOTHER_MS } from './chain.ts'
 
 /** A page with a selective filter reads this many deliveries at most; the next page continues after them. */
 const LOOKED_AT_MAX = 5_000
-/** Events that one call sends again. */
-const REDELIVERED_MAX = 1_000
 
 const DELIVERY_TTL_MS = 30 * DAY_MS
 /** Rows of one statement of the sweep; a longer statement would delay other writers. */
@@ -32,6 +31,7 @@ const DELIVERY = {
   nextAttemptAtMs: webhookDeliveries.nextAttemptAtMs,
   createdAtMs: webhookDeliveries.createdAtMs,
   finishedAtMs: webhookDeliveries.finishedAtMs,
+  slot: webhookDeliveries.slot,
 }
 
 export async function listDeliveries(
@@ -78,10 +78,13 @@ export async function listDeliveries(
     page.map(({ id }) => id),
   )
   return {
-    deliveries: page.map(({ nextAttemptAtMs, customerId, ...row }) => ({
+    deliveries: page.map(({ nextAttemptAtMs, customerId, slot, ...row }) => ({
       ...row,
       customerId: customerId === '' ? null : customerId,
-      nextAttemptAtMs: row.status === 'pending' && nextAttemptAtMs < NOT_BEFORE_ANOTHER_MS ? nextAttemptAtMs : null,
+      nextAttemptAtMs:
+        row.status === 'pending' && slot !== 'waits' && nextAttemptAtMs < NOT_BEFORE_ANOTHER_MS
+          ? nextAttemptAtMs
+          : null,
       attempts: attempts.get(row.id) ?? [],
     })),
     next: hasMore ? { eventId: hasMore.eventId, id: hasMore.id } : null,
@@ -106,25 +109,48 @@ export async function redeliver(
   scope: Scope,
   endpoint: Endpoint,
   which: Redelivery,
+  eventsMax: number,
   nowMs: number,
 ): Promise<Redelivered | null> {
   const looked = lookedAt(scope, endpoint, which)
   const [inserted, [end]] = await db.batch([
     db
       .insert(webhookDeliveries)
-      .select(sentAnew(scope, endpoint, looked, nowMs))
-      .returning({ eventId: webhookDeliveries.eventId, customerId: webhookDeliveries.customerId }),
+      .select(sentAnew(scope, endpoint, looked, eventsMax, nowMs))
+      .returning({
+        eventId: webhookDeliveries.eventId,
+        customerId: webhookDeliveries.customerId,
+        slot: webhookDeliveries.slot,
+      }),
     db.select({ count: sql<number>`count(*)`, lastId: sql<string | null>`max(event_id)` }).from(sql`(${looked.all})`),
   ])
   if (which.kind === 'event' && !end?.count) return null
-  const isFull = inserted.length === REDELIVERED_MAX
+  const isFull = inserted.length === eventsMax
   const insertedIds = inserted.map(({ eventId }) => eventId).sort()
   const lastId = isFull ? insertedIds.at(-1) : end?.lastId
   return {
     count: inserted.length,
-    customerIds: [...new Set(inserted.map(({ customerId }) => customerId))],
+    // The others are brought back as these end.
+    customerIds: [...new Set(inserted.flatMap(({ customerId, slot }) => (slot === null ? customerId : [])))],
     nextAfterId: isFull || end?.count === LOOKED_AT_MAX ? (lastId ?? null) : null,
   }
+}
+
+/** Returns whether at least `count` deliveries of the endpoint wait for a slot. Reads no more than that. */
+export async function hasWaiting(db: Database, scope: Scope, endpointId: string, count: number): Promise<boolean> {
+  const waiting = await db
+    .select({ id: webhookDeliveries.id })
+    .from(webhookDeliveries)
+    .where(
+      and(
+        inScope(webhookDeliveries, scope),
+        eq(webhookDeliveries.slot, 'waits'),
+        eq(webhookDeliveries.endpointId, endpointId),
+      ),
+    )
+    .limit(1)
+    .offset(count - 1)
+  return waiting.length > 0
 }
 
 /** Candidate events: `all` is a bounded read of the table they are in, and the conditions they must meet. */
@@ -161,23 +187,27 @@ function lookedAt({ tenantId, mode }: Scope, { id, eventTypes }: Endpoint, which
 
 /**
  * Rows of new deliveries, in the order of the events so that the new ids have it too. Only the first of each customer
- * is due.
+ * is due. Of those, as many as the endpoint has slots are enqueued; the others wait for one.
  */
-function sentAnew({ tenantId, mode }: Scope, { id }: Endpoint, looked: Looked, nowMs: number): SQL {
+function sentAnew({ tenantId, mode }: Scope, { id }: Endpoint, looked: Looked, eventsMax: number, nowMs: number): SQL {
   const isPending = sql`status = 'pending' AND d.endpoint_id = ${id}`
+  const waits = sql`is_first AND row_number() OVER (PARTITION BY is_first ORDER BY event_id) > ${SLOTS.endpointMax}`
   return sql`
-    SELECT NULL, ${tenantId}, ${mode}, ${id}, e.id, e.customer_id, 'pending', 0, iif(
-      row_number() OVER (PARTITION BY e.customer_id ORDER BY e.id) > 1 OR EXISTS (
+    SELECT NULL, ${tenantId}, ${mode}, ${id}, event_id, customer_id, 'pending', 0, iif(
+      NOT is_first, ${NOT_BEFORE_ANOTHER_MS}, iif(${waits}, ${nowMs + SLOT_WAIT_MAX_MS}, ${nowMs})
+    ), ${nowMs}, NULL, 0, iif(${waits}, 'waits', NULL)
+    FROM (
+      SELECT e.id AS event_id, e.customer_id, row_number() OVER (PARTITION BY e.customer_id ORDER BY e.id) = 1 AND NOT EXISTS (
         SELECT 1 FROM webhook_deliveries d
         WHERE d.tenant_id = ${tenantId} AND d.mode = ${mode} AND d.customer_id = e.customer_id AND ${isPending}
-      ), ${NOT_BEFORE_ANOTHER_MS}, ${nowMs}
-    ), ${nowMs}, NULL, 0
-    FROM (
-      SELECT DISTINCT event_id FROM (${looked.all}) looked WHERE ${looked.condition} AND NOT EXISTS (
-        SELECT 1 FROM webhook_deliveries d WHERE d.event_id = looked.event_id AND ${isPending}
-      ) ORDER BY event_id LIMIT ${REDELIVERED_MAX}
-    ) chosen CROSS JOIN events e ON e.tenant_id = ${tenantId} AND e.mode = ${mode} AND e.id = chosen.event_id
-    ORDER BY e.id`
+      ) AS is_first
+      FROM (
+        SELECT DISTINCT event_id FROM (${looked.all}) looked WHERE ${looked.condition} AND NOT EXISTS (
+          SELECT 1 FROM webhook_deliveries d WHERE d.event_id = looked.event_id AND ${isPending}
+        ) ORDER BY event_id LIMIT ${eventsMax}
+      ) chosen CROSS JOIN events e ON e.tenant_id = ${tenantId} AND e.mode = ${mode} AND e.id = chosen.event_id
+    )
+    ORDER BY event_id`
 }
 
 /**

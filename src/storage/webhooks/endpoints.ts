@@ -16,7 +16,7 @@ import { meets } from '../precondition.ts'
 import { webhookEndpoints } from '../schema/webhook-tables.ts'
 import { inScope } from '../scoped.ts'
 import { orUnavailableIn } from '../unavailable.ts'
-import { listDeliveries, redeliver } from './deliveries.ts'
+import { hasWaiting, listDeliveries, redeliver } from './deliveries.ts'
 import { hurry } from './hurry.ts'
 
 export function endpointStore(d1: D1Database, scope: Scope): EndpointStore {
@@ -95,7 +95,9 @@ export function endpointStore(d1: D1Database, scope: Scope): EndpointStore {
     ...responseStore(() => db, scope, orUnavailable),
 
     deliveries: (id, query) => orUnavailable(() => listDeliveries(db, scope, id, query)),
-    redeliver: (endpoint, which, nowMs) => orUnavailable(() => redeliver(db, scope, endpoint, which, nowMs)),
+    redeliver: (endpoint, which, eventsMax, nowMs) =>
+      orUnavailable(() => redeliver(db, scope, endpoint, which, eventsMax, nowMs)),
+    hasWaiting: (id, count) => orUnavailable(() => hasWaiting(db, scope, id, count)),
     hurry: (id, which, nowMs) => orUnavailable(() => hurry(db, scope, id, which, nowMs)),
   }
 }

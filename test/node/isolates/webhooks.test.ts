@@ -341,10 +341,13 @@ describe('a consumer', () => {
   it('loses nothing when it is killed in the middle of a batch: each event arrives, perhaps twice', async () => {
     const underWay: ServerResponse[] = []
     receiver.answer = (response) => underWay.push(response)
-    const { id, secret } = await newEndpoint()
+    const since = new Date().toISOString()
     const customerIds: string[] = []
     for (let nth = 0; nth < 5; nth++) customerIds.push(await client.newCustomer(tenant, `killed_${nth}`))
     await client.rename(0, tenant, customerIds[0] ?? '', 'Acme')
+    const { id, secret } = await newEndpoint()
+    // Sent in one batch of messages, so that several are under way before the endpoint is known to fail.
+    expect((await send('POST', `/${id}/redeliver`, { since })).body.redelivered).toBe(6)
     await receiver.until(3)
     await cluster.restart()
 

@@ -94,7 +94,7 @@ describe('webhooks cost', () => {
     const page = await priced(() => metre.deliveries(endpoint.id, { limit: 10, after: null }))
     expect(page.rowsRead).toBeLessThanOrEqual(10 * 12)
     const shown = await storeOf(scope).get(endpoint.id)
-    const again = await priced(() => metre.redeliver(shown as Endpoint, { kind: 'failed', afterId: null }, 1))
+    const again = await priced(() => metre.redeliver(shown as Endpoint, { kind: 'failed', afterId: null }, 100, 1))
     expect(again.rowsRead).toBeLessThanOrEqual(20 * 8)
   })
 

@@ -46,7 +46,7 @@ async function drain(customerId: string, statusCode = 200): Promise<void> {
   }
 }
 
-const redeliver = (which: Redelivery) => storeOf(scope).redeliver(endpoint, which, Date.now())
+const redeliver = (which: Redelivery) => storeOf(scope).redeliver(endpoint, which, 1_000, Date.now())
 const FAILED: Redelivery = { kind: 'failed', afterId: null }
 const SINCE: Redelivery = { kind: 'since', sinceMs: Date.now() - DAY_MS, afterId: null }
 
@@ -94,7 +94,7 @@ describe('redelivery', () => {
     const { eventId } = only(await deliveriesTo(endpoint))
     for (const other of [await insertTenant(), { ...scope, mode: 'test' as const }]) {
       const theirs = await newEndpoint(other)
-      expect(await storeOf(other).redeliver(theirs, { kind: 'event', eventId }, Date.now())).toBeNull()
+      expect(await storeOf(other).redeliver(theirs, { kind: 'event', eventId }, 1_000, Date.now())).toBeNull()
     }
   })
 
@@ -305,7 +305,7 @@ describe('a delivery that waits for its next attempt', () => {
 
   it('is attempted now on request, and the later events of its customer follow in order', async () => {
     const customers = [await customerWith(3), await customerWith(2)]
-    const nowMs = Math.max(...(await Promise.all(customers.map(failing))))
+    const nowMs = Math.max(await failing(customers[0] as string), await failing(customers[1] as string))
     expect((await attempt(customers[0] as string, nowMs, 200)).againAtMs).toBeNull()
     expect(seen).toEqual([])
     const hurried = await hurry({ kind: 'all' }, nowMs)

@@ -262,6 +262,7 @@ describe('the schema that the migrations make', () => {
         created_at integer NOT NULL,
         finished_at integer,
         awaits_retry integer DEFAULT false NOT NULL,
+        slot text,
         CONSTRAINT webhook_deliveries_status CHECK(status IN('pending','delivered','failed')))
       CREATE TABLE webhook_endpoints(
         tenant_id text NOT NULL,
@@ -299,7 +300,8 @@ describe('the schema that the migrations make', () => {
       CREATE INDEX webhook_deliveries_chain ON webhook_deliveries(tenant_id,mode,customer_id,endpoint_id,status,id)
       CREATE INDEX webhook_deliveries_due ON webhook_deliveries(next_attempt_at)WHERE status = 'pending'
       CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries(endpoint_id,event_id)
-      CREATE INDEX webhook_deliveries_retry ON webhook_deliveries(endpoint_id,next_attempt_at)WHERE awaits_retry = 1"
+      CREATE INDEX webhook_deliveries_retry ON webhook_deliveries(endpoint_id,next_attempt_at)WHERE awaits_retry = 1
+      CREATE INDEX webhook_deliveries_slot ON webhook_deliveries(tenant_id,mode,slot,endpoint_id,next_attempt_at)WHERE slot IS NOT NULL"
     `)
   })
 

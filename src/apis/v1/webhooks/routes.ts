@@ -130,7 +130,8 @@ export function v1Webhooks(services: Services) {
       redeliver.path,
       redeliver.handle(async (c, { body, actor, page }) => {
         const which = toRedelivery(body, page.position)
-        const by = await byOf(c, actor)
+        const takePermit = () => c.get('registry').admission.readmit('webhooks:manage')
+        const by = { ...(await byOf(c, actor)), takePermit }
         const { count, retried, nextAfterId } = await redeliverEvents(depsOf(c), endpointId(c), which, by)
         logChange(c, 'webhooks_redelivered', { endpointId: endpointId(c), actor, count })
         const cursor = await page.next(nextAfterId)

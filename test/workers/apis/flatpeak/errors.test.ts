@@ -54,6 +54,7 @@ const TABLE: { [Reason in Failure['reason']]: [Extract<Failure, { reason: Reason
   tenant_not_suspended: [{ reason: 'tenant_not_suspended', companyName: 'Acme' }, '500 api_error internal_error'],
   too_many_endpoints: [{ reason: 'too_many_endpoints', endpointsMax: 20 }, '500 api_error internal_error'],
   endpoint_disabled: [{ reason: 'endpoint_disabled' }, '500 api_error internal_error'],
+  deliveries_waiting: [{ reason: 'deliveries_waiting', waitingMax: 1_000 }, '500 api_error internal_error'],
   unavailable: [{ reason: 'unavailable', retryAfterMs: 1 }, '503 api_error service_unavailable'],
   insufficient_storage: [{ reason: 'insufficient_storage' }, '507 api_error insufficient_storage'],
   internal: [{ reason: 'internal' }, '500 api_error internal_error'],

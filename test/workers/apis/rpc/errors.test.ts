@@ -51,6 +51,7 @@ const TABLE: { [Reason in Failure['reason']]: [Extract<Failure, { reason: Reason
   tenant_not_suspended: [{ reason: 'tenant_not_suspended', companyName: 'Acme' }, null],
   too_many_endpoints: [{ reason: 'too_many_endpoints', endpointsMax: 20 }, null],
   endpoint_disabled: [{ reason: 'endpoint_disabled' }, null],
+  deliveries_waiting: [{ reason: 'deliveries_waiting', waitingMax: 1_000 }, null],
   unavailable: [{ reason: 'unavailable', retryAfterMs: 7 }, { retryAfterMs: 7 }],
   insufficient_storage: [{ reason: 'insufficient_storage' }, {}],
   internal: [{ reason: 'internal' }, null],
