@@ -118,3 +118,24 @@ export const adminAuditList = z
     pagination,
   })
   .meta({ id: 'AuditList' })
+
+export const adminFound = z
+  .object({
+    customers: z.array(
+      z
+        .object({
+          customer_id: customerIdOut,
+          external_id: z.string(),
+          name: z.string().nullable(),
+          email: z.string().nullable(),
+          status: z.enum(['published', 'draft', 'archived']),
+          tenant_id: tenantIdOut,
+          company_name: z.string(),
+          mode,
+        })
+        .meta({ id: 'FoundCustomer' }),
+    ),
+    tenants: z.array(adminTenant),
+    has_more: z.boolean(),
+  })
+  .meta({ id: 'Found' })

@@ -7,6 +7,7 @@ import { adminApi } from '../src/apis/admin/errors.ts'
 import {
   adminAuditList,
   adminDeletion,
+  adminFound,
   adminKeyList,
   adminTenant,
   adminTenantList,
@@ -90,6 +91,17 @@ const AUDITED = {
   before: auditedTenant(TENANT),
   after: auditedTenant(SUSPENDED),
   created_at: TIME,
+}
+
+const FOUND_CUSTOMER = {
+  customer_id: CUSTOMER_ID,
+  external_id: 'user_12345',
+  name: 'Acme Corporation',
+  email: 'billing@acme.com',
+  status: 'published',
+  tenant_id: TENANT_ID,
+  company_name: 'Acme Corporation',
+  mode: 'live',
 }
 
 /** Returns the tenant as the audit log keeps it: its id is beside it, and its annual figures are in its limits. */
@@ -261,6 +273,22 @@ export const adminDoc: ApiDoc = {
       },
       answers: {
         200: { description: 'A page.', schema: adminAuditList, example: { items: [AUDITED], pagination: ONE_PAGE } },
+      },
+    },
+    search: {
+      operationId: 'findAcrossTenants',
+      summary: 'Find customers and tenants',
+      description:
+        'The customers of all tenants and modes that have exactly this id, external id or e-mail address, and the tenants that have this id or contact address. At most 100 of each, the newest customer first. Addresses are compared without case. An archived customer is found by its id or address, because its external id may be another’s.',
+      query: {
+        q: { description: 'The id, external id or e-mail address.', examples: ['billing@acme.com'] },
+      },
+      answers: {
+        200: {
+          description: 'What was found.',
+          schema: adminFound,
+          example: { customers: [FOUND_CUSTOMER], tenants: [], has_more: false },
+        },
       },
     },
   }),

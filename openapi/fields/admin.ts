@@ -161,4 +161,25 @@ export const adminSchemas: Record<string, SchemaDoc> = {
       pagination: group('The place of this page.', cursorPage),
     },
   },
+  FoundCustomer: {
+    description: 'A customer, with the tenant and mode that it is of.',
+    fields: {
+      customer_id: field('The id of the customer.', CUSTOMER_ID),
+      external_id: field('The id that the tenant gave the customer.', 'user_12345'),
+      name: field('The name of the customer.', 'Acme Corporation'),
+      email: field('The e-mail address of the customer.', 'billing@acme.com'),
+      status: field('`published`, `draft` or `archived`.', 'published'),
+      tenant_id: field('The id of the tenant that owns the customer.', TENANT_ID),
+      company_name: field('The name of that tenant.', 'Acme Corporation'),
+      mode: field('The set of customers that it is in: `live` or `test`.', 'live'),
+    },
+  },
+  Found: {
+    description: 'What a search over all tenants found.',
+    fields: {
+      customers: field('The customers, newest first.'),
+      tenants: field('The tenants.'),
+      has_more: field('True if more match than are shown.', false),
+    },
+  },
 }

@@ -31,6 +31,7 @@ import { probeKv } from '../storage/kv-cache.ts'
 import { refreshStatistics } from '../storage/statistics.ts'
 import { auditLog } from '../storage/tenants/audit-reads.ts'
 import { sweepDeletedTenants } from '../storage/tenants/deletions.ts'
+import { operatorSearch } from '../storage/tenants/search.ts'
 import { loadTenantForGate, tenantStore } from '../storage/tenants/tenants.ts'
 import { storageFailure } from '../storage/unavailable.ts'
 import { policyFor } from '../tenants/tenant.ts'
@@ -71,6 +72,7 @@ export const services: Services & BackgroundServices = {
     return gateAt(gateNameOf({ tenantId: '00000000-0000-0000-0000-000000000000', mode: 'test' })).ping()
   },
   audit: (env) => auditLog(readEnv(env).db),
+  search: (env) => operatorSearch(readEnv(env).db),
   events: (env, scope) => eventLog(readEnv(env).db, scope),
   webhooks: endpointDeps,
   onboarding: onboardingDeps,

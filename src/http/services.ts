@@ -13,7 +13,7 @@ import type { Scope } from '../registry/customer.ts'
 import type { Failure } from '../registry/errors.ts'
 import type { ReadSource, Registry } from '../registry/ports.ts'
 import type { Clock } from '../shared/clock.ts'
-import type { AuditLog, Author, TenantDeps } from '../tenants/ports.ts'
+import type { AuditLog, Author, OperatorSearch, TenantDeps } from '../tenants/ports.ts'
 import type { TenantPrincipal } from '../tenants/principal.ts'
 import type { KeyScope } from '../tenants/tenant.ts'
 import type { HttpContext } from './api.ts'
@@ -92,6 +92,7 @@ export interface Services {
   /** Goes on with deleting what is left of deleted tenants. Logs a failure and does not throw. */
   sweepDeletedTenants(env: Cloudflare.Env): Promise<void>
   audit(env: Cloudflare.Env): AuditLog
+  search(env: Cloudflare.Env): OperatorSearch
   /** The events of a tenant and mode. */
   events(env: Cloudflare.Env, scope: Scope): EventLog
   /** The webhook endpoints of a tenant and mode. */

@@ -6,7 +6,7 @@
 import { EVENT_TYPES } from '../events/catalogue.ts'
 import type { Usage } from '../gate/protocol/usage.ts'
 import type { ResponseStore, ResponseToStore } from '../idempotency/idempotency.ts'
-import type { Mode } from '../registry/customer.ts'
+import type { Customer, Mode } from '../registry/customer.ts'
 import type { Precondition } from '../registry/precondition.ts'
 import type { Clock } from '../shared/clock.ts'
 import type { NewId } from '../shared/ids.ts'
@@ -174,6 +174,31 @@ export interface AuditEntry extends Author {
 /** The changes made through all APIs, newest first. */
 export interface AuditLog {
   read(query: AuditQuery, page: PageRequest): Promise<Page<AuditEntry>>
+}
+
+/** A customer that an operator found, with its tenant. */
+export interface FoundCustomer
+  extends Pick<Customer, 'id' | 'externalId' | 'name' | 'email' | 'status' | 'tenantId' | 'mode'> {
+  companyName: string
+}
+
+export interface Found {
+  /** Newest first. */
+  customers: FoundCustomer[]
+  /** In no particular order. */
+  tenants: Tenant[]
+  /** True if more customers or tenants match than are returned. */
+  hasMore: boolean
+}
+
+/** Look-ups over all tenants. */
+export interface OperatorSearch {
+  /**
+   * Returns the customers of any tenant that have this id, external id or e-mail address, and the tenants that have this id
+   * or contact address. Addresses are compared without the case of ASCII letters. An archived customer is found by its id
+   * or address only, because its external id may be another's.
+   */
+  find(text: string): Promise<Found>
 }
 
 interface GateControl {

@@ -1,5 +1,5 @@
 /**
- * Contracts of the admin API's routes: tenants, their keys, and the audit.
+ * Contracts of the admin API's routes: tenants, their keys, the audit, and the search over all tenants.
  */
 import * as z from 'zod'
 import { contract } from '../../http/contract.ts'
@@ -8,6 +8,7 @@ import {
   keyCreate,
   keyListQuery,
   keyRotate,
+  searchQuery,
   tenantCreate,
   tenantListQuery,
   tenantUpdate,
@@ -49,4 +50,5 @@ export const adminContracts = {
     idempotent: true,
   }),
   listAudit: contract({ ...OPERATOR, method: 'get', path: '/admin/audit', query: z.strictObject(auditQuery) }),
+  search: contract({ ...OPERATOR, method: 'get', path: '/admin/search', query: z.strictObject(searchQuery) }),
 }

@@ -7,7 +7,7 @@ import type { Usage } from '../../gate/protocol/usage.ts'
 import type { PageCursor } from '../../http/cursor.ts'
 import { isoTime, timeOrNull } from '../../shared/clock.ts'
 import type { KeyFields, TenantDeletion, TenantUsage } from '../../tenants/operations.ts'
-import type { AuditEntry, Page, TenantChanges } from '../../tenants/ports.ts'
+import type { AuditEntry, Found, Page, TenantChanges } from '../../tenants/ports.ts'
 import type { ApiKey, Tenant } from '../../tenants/tenant.ts'
 import { type Limits, TEST_MODE_STORAGE_BYTES } from '../../tenants/tiers.ts'
 import { storedJson } from '../../validation/json.ts'
@@ -172,6 +172,23 @@ function toModeUsage({ yearStart, count, outstanding, days }: Usage) {
     days: Object.entries(days)
       .toSorted(([a], [b]) => b.localeCompare(a))
       .map(([date, { admitted, limited }]) => ({ date, admitted, rate_limited: limited })),
+  }
+}
+
+export function toAdminFound({ customers, tenants, hasMore }: Found) {
+  return {
+    customers: customers.map((customer) => ({
+      customer_id: customer.id,
+      external_id: customer.externalId,
+      name: customer.name,
+      email: customer.email,
+      status: customer.status,
+      tenant_id: customer.tenantId,
+      company_name: customer.companyName,
+      mode: customer.mode,
+    })),
+    tenants: tenants.map(toAdminTenant),
+    has_more: hasMore,
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Routes of the admin API, for operators: `/admin/customers`, over tenants and their keys, and `/admin/audit`. A change
- * is in force when the response is sent.
+ * Routes of the admin API, for operators: `/admin/customers`, over tenants and their keys, `/admin/audit` and
+ * `/admin/search`. A change is in force when the response is sent.
  */
 import { Hono } from 'hono'
 import type { HttpContext, HttpEnv } from '../../http/api.ts'
@@ -30,6 +30,7 @@ import { adminContracts } from './contract.ts'
 import {
   toAdminAuditEntry,
   toAdminDeletion,
+  toAdminFound,
   toAdminKey,
   toAdminPage,
   toAdminTenant,
@@ -44,7 +45,7 @@ import { isKeyId, isTenantId } from './schema.ts'
 export function admin(services: Services) {
   const { createTenant: create, listTenants: list, getTenant: get, updateTenant: update, getUsage } = adminContracts
   const { deleteTenant: remove } = adminContracts
-  const { createKey: makeKey, listKeys: keys, revokeKey: revoke, rotateKey: rotate, listAudit } = adminContracts
+  const { createKey: makeKey, listKeys: keys, revokeKey: revoke, rotateKey: rotate, listAudit, search } = adminContracts
 
   const deps = (c: HttpContext) => services.tenants(c.env, authorOf(c))
 
@@ -150,6 +151,10 @@ export function admin(services: Services) {
         const page = await services.audit(c.env).read(query, { limit, afterId: cursor.position })
         return respond(c, 200, await toAdminPage(page, limit, cursor, toAdminAuditEntry))
       }),
+    )
+    .get(
+      search.path,
+      search.handle(async (c, { query }) => respond(c, 200, toAdminFound(await services.search(c.env).find(query.q)))),
     )
 }
 

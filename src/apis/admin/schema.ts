@@ -177,3 +177,5 @@ export const auditQuery = {
   start_time: time.optional(),
   end_time: time.optional(),
 }
+
+export const searchQuery = { q: requiredText(SEARCH_LENGTH_MAX) }

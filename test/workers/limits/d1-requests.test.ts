@@ -195,6 +195,7 @@ const CASES: Record<string, Case> = {
     return () => call('DELETE', `/admin/customers/${tenantId}`, { headers: { ...operator(), 'x-confirm': 'Gone' } })
   },
   'GET /admin/audit': asOperator('GET', ({ tenantId }) => `audit?tenant_id=${tenantId}&limit=100`),
+  'GET /admin/search': asOperator('GET', () => 'search?q=user_1'),
 }
 
 const routed = inspectRoutes(createApp(services))

@@ -169,6 +169,7 @@ const NEEDED: Record<string, string> = {
   updateCustomerByQuery: '?external_customer_id=user_12345',
   listAudit: '?type=tenant.updated&tenant_id={customer_id}',
   listTenants: '?search=ops%40acme.com',
+  findAcrossTenants: '?q={id}',
 }
 /** The fields that change while the steps run in the background. */
 const RUNNING = /\.(?:status|started_at|finished_at)\b/

@@ -16,6 +16,7 @@ import { writeStore } from '../../../src/storage/customers/writes.ts'
 import { openDatabase } from '../../../src/storage/database.ts'
 import { eventLog } from '../../../src/storage/events/event-log.ts'
 import { runStore } from '../../../src/storage/onboarding/runs.ts'
+import { operatorSearch } from '../../../src/storage/tenants/search.ts'
 import { CHANGE_ROWS } from '../../shared/rows-written.ts'
 import {
   creation,
@@ -228,6 +229,19 @@ describe('a customer among 100,000', () => {
     const { result, rowsRead } = await priced(() => list({ filters: [filter] }, true))
     expect(result).toMatchObject({ customers: [{ id: nthId(8) }, { id: nthId(7) }], total: 2 })
     for (const rows of rowsRead) expect(rows).toBeLessThanOrEqual(12)
+  })
+
+  it.each([
+    ['its id', nthId(777)],
+    ['its external id', 'ext_777'],
+    ['its e-mail address', 'uSer777@example.COM'],
+    ['an address that nobody has', 'nobody@example.com'],
+  ])('is found by operators among all tenants by %s, with a few rows read', async (name, text) => {
+    const { result, rowsRead } = await priced(() => operatorSearch(d1).find(text))
+    const ofTenant = result.customers.filter(({ tenantId }) => tenantId === scope.tenantId)
+    expect(ofTenant.map(({ id }) => id)).toEqual(name.includes('nobody') ? [] : [nthId(777)])
+    // The customer, its tenant and a row of the index, in each of the two tenants that have it.
+    expect(rowsRead.reduce((sum, rows) => sum + rows)).toBeLessThanOrEqual(12)
   })
 
   it('is found among the children of its parent, newest first, without reading the others', async () => {
