@@ -290,6 +290,23 @@ describe('a change in a tenant of 100,000', () => {
   })
 })
 
+it('keeps a customer in the index that got the place of an erased one, when the row of that one is deleted', async () => {
+  const place = (id: string) =>
+    env.DB.prepare('SELECT number FROM customer_numbers WHERE id = ?').bind(id).first('number')
+  const made = async (of: Scope) =>
+    customerOf(only((await store.commitWrites(of, [prepared(creation({}))])).results)).id
+  const [one, other] = [await insertTenant(), await insertTenant()]
+  const erased = await made(one)
+  await store.commitWrites(one, [prepared({ kind: 'erase', target: { id: erased }, ifVersion: null })])
+  const kept = await made(other)
+  expect(await place(kept)).toBe(await place(erased))
+  await env.DB.prepare('DELETE FROM customers WHERE id = ?').bind(erased).run()
+  const found = async (of: Scope) => (await listCustomers(db, of, { ...page, q: 'cust_' }, { total: true })).total
+  expect([await found(one), await found(other), await place(erased)]).toEqual([0, 1, null])
+  await env.DB.prepare('DELETE FROM customers WHERE id = ?').bind(kept).run()
+  expect([await found(other), await place(kept)]).toEqual([0, null])
+})
+
 describe('what concerns one customer', () => {
   /** Returns the rows that each operation reads, in a tenant of so many customers with an event and a record each. */
   async function rowsRead(count: number, where: Scope) {
