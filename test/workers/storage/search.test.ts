@@ -94,6 +94,21 @@ describe('a search', () => {
     }
   })
 
+  it('finds an archived customer only when asked, and a restored one again', async () => {
+    const scope = await insertTenant()
+    const { id } = await create(scope, { name: 'Ada' })
+    const found = async () => [
+      await idsOf(search(scope, 'ada')),
+      await idsOf(search(scope, 'ada', { filters: archivedOnly })),
+      await idsOf(search(scope, 'ada', { includeArchived: true })),
+    ]
+    expect(await found()).toEqual([[id], [], [id]])
+    await archive(scope, id)
+    expect(await found()).toEqual([[], [id], [id]])
+    await restore(scope, id)
+    expect(await found()).toEqual([[id], [], [id]])
+  })
+
   it('counts to 300, and says if there may be more', async () => {
     const scope = await insertTenant()
     const insert = (from: number, count: number) =>
