@@ -16,11 +16,11 @@ describe('the words of a customer', () => {
     ['a\u0007b', ['a', 'b']],
     ['\u0301 \u200b', []],
     ['东京 タワー', ['东京', 'タワー'.normalize('NFKD')]],
-  ])('of the name %j are %j', (name, words) => {
+  ])('are those of the name %j: %j', (name, words) => {
     expect(wordsOfName(name)).toEqual(words)
   })
 
-  it('of an address are the address and its domain, in both spellings', () => {
+  it('are the address and its domain, in both spellings', () => {
     expect(wordsOfEmail('Ada.L@Example.com')).toEqual(['ada.l@example.com', 'example.com'])
     const both = ['ada@bucher.de', 'bucher.de', 'ada@xn--bcher-kva.de', 'xn--bcher-kva.de']
     expect(wordsOfEmail('ada@bücher.de')).toEqual(both)
