@@ -22,11 +22,12 @@ if (existsSync(MEMORY)) {
  */
 const ALONE = [
   'apis/admin/{audit,guard,idempotency}',
+  'apis/storage-budget',
   'events/{chain,costs,no-event-lost}',
   'failures/*',
   'http/unauthenticated',
-  'import/{costs,export-pieces,interrupted,timers}',
-  'limits/d1-background',
+  'import/{costs,export-pieces,interrupted,refused,timers}',
+  'limits/*',
   'observability/*',
   'onboarding/{costs,retry,start,steps}',
   'storage/{commit,costs,retention,schema}',

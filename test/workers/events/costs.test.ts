@@ -67,7 +67,8 @@ describe('webhooks cost', () => {
     const rows = { none: none.rowsWritten, one: one.rowsWritten, two: two.rowsWritten }
     const [each, alone] = [WEBHOOK_ROWS.queued, CHANGE_ROWS['update of a name']]
     expect(rows).toEqual({ none: alone, one: alone + each, two: alone + 2 * each })
-    expect(two.rowsRead - none.rowsRead).toBeLessThanOrEqual(16)
+    // Each endpoint is read twice: for its delivery, and for the storage that the deliveries of the event take.
+    expect(two.rowsRead - none.rowsRead).toBeLessThanOrEqual(18)
   })
 
   it('needs these rows for a delivery, in all, however many other deliveries exist', async () => {
