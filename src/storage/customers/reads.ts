@@ -13,7 +13,7 @@ import type { Database } from '../database.ts'
 import { customerAliases, customerCounts, customers } from '../schema/tables.ts'
 import { inScope } from '../scoped.ts'
 import { type ListPlan, planList } from './list-query.ts'
-import { planSearch, SEARCH_BOUNDS } from './search-query.ts'
+import { searchCustomers } from './search.ts'
 
 /** Returns the customer, even if it is archived; null if there is none, or if it is erased. */
 export async function readCustomer(db: Database, scope: Scope, id: string): Promise<Customer | null> {
@@ -107,30 +107,6 @@ export async function listCustomers(
   if (!options.total) return pageOf(await page, null)
   const [rows, [count]] = await db.batch([page, countOf(db, scope, plan)])
   return pageOf(rows, count?.total ?? 0)
-}
-
-async function searchCustomers(
-  db: Database,
-  scope: Scope,
-  query: ListQuery & { q: string },
-  options: { total: boolean },
-): Promise<ListPage> {
-  const plan = planSearch(scope, query)
-  const page = db
-    .select(customerExpressions)
-    .from(plan.source)
-    .orderBy(...plan.order)
-  const pageOf = (rows: CustomerRow[]) => {
-    return { customers: rows.slice(0, query.limit).map(customerOf), hasMore: rows.length > query.limit }
-  }
-  if (!options.total) return { ...pageOf(await page), total: null }
-  const totals = db
-    .select({ total: sql<number>`total`.as('total'), isLeast: sql<number>`isLeast`.as('is_least') })
-    .from(sql`(${plan.total})`)
-  const [rows, [count]] = await db.batch([page, totals])
-  const { total = 0, isLeast = 0 } = count ?? {}
-  const capped = Math.min(total, SEARCH_BOUNDS.totalMax)
-  return { ...pageOf(rows), total: capped, totalIsCapped: isLeast === 1 || capped < total }
 }
 
 /** Selects a row if the tenant and mode have, or had, a customer with the id. */
