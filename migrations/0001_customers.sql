@@ -51,6 +51,15 @@ CREATE UNIQUE INDEX customers_external_id ON customers (external_id, tenant_id, 
 -- An address is found by any spelling of its domain. email_ascii is set only if the domain has other characters.
 CREATE INDEX customers_email ON customers (coalesce(email_ascii, email) COLLATE NOCASE, tenant_id, mode) WHERE email IS NOT NULL;
 --> statement-breakpoint
+-- The next four give the lists of a tenant their order, so they have every customer, with or without the value.
+CREATE INDEX customers_external_id_order ON customers (tenant_id, mode, external_id);
+--> statement-breakpoint
+CREATE INDEX customers_email_order ON customers (tenant_id, mode, coalesce(email_ascii, email, '') COLLATE NOCASE);
+--> statement-breakpoint
+CREATE INDEX customers_name_order ON customers (tenant_id, mode, coalesce(name, ''));
+--> statement-breakpoint
+CREATE INDEX customers_updated_order ON customers (tenant_id, mode, updated_at);
+--> statement-breakpoint
 CREATE INDEX customers_parent ON customers (tenant_id, mode, parent_id) WHERE parent_id IS NOT NULL;
 --> statement-breakpoint
 CREATE TABLE customer_aliases (

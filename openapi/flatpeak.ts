@@ -75,7 +75,8 @@ export const flatpeakDoc: ApiDoc = {
     list: {
       operationId: 'flatpeakListCustomers',
       summary: 'List customers',
-      description: 'Newest first. `starting_after` the last id of a page returns the next page.',
+      description:
+        'Newest first. `starting_after` the last id of a page returns the next page. A page may be short and not be the last: read on while `has_more` is true.',
       query: {
         limit: { description: 'The number of customers on a page, at most 100.', examples: [20] },
         starting_after: { description: 'Returns the page that follows the customer with this id.', examples: [ID] },

@@ -124,13 +124,22 @@ export const listParameters: FieldDocs = {
     },
     [{ field: 'name', operator: 'contains', data_type: 'string', value: { string: 'acme' } }],
   ),
-  sort: group('The order of the list, the most important field first.', {
-    field: field('The field to sort by.', 'created_at'),
-    direction: field('`asc` or `desc`.', 'desc'),
-  }),
+  sort: group(
+    'The order of the list, the most important field first. Lists of any length are sorted by `created_at`, `updated_at`, `name`, `email` or `external_id` alone; other orders take at most 10,000 customers.',
+    {
+      field: field('The field to sort by.', 'created_at'),
+      direction: field('`asc` or `desc`.', 'desc'),
+    },
+  ),
   order: field('The order by `created_at`, if `sort` is absent. Newest first is `desc`.', 'desc'),
-  limit: field('The number of customers on a page, at most 1,000, or 100 with `expand=children`.', 50),
-  offset: field('The number of customers to skip. Pages by `cursor` are exact while customers change.', 0),
+  limit: field(
+    'The number of customers on a page, at most 1,000, or 100 with `expand=children`. A page has fewer when they are large.',
+    50,
+  ),
+  offset: field(
+    'The number of customers to skip, at most 10,000. Pages by `cursor` go on from there, and are exact while customers change.',
+    0,
+  ),
   cursor: field(CURSOR_PARAMETER.description, CURSOR),
   expand: field('The related data to include with each customer.', ['parent_customer', 'integrations']),
 }
@@ -193,7 +202,11 @@ export const customerSchemas: Record<string, SchemaDoc> = {
       ...page('The customers of this page.'),
       pagination: group('The place of this page in the list.', {
         ...cursorPage,
-        total: field('The number of customers that match, on all pages.', 1),
+        total: field('The number of customers that match, on all pages, as the first page counted it.', 1),
+        total_is_capped: field(
+          'Present if there are more customers than a request looks at. The total is then the number found among those.',
+          true,
+        ),
         offset: field('Where the next page begins.', 1),
       }),
     },

@@ -68,7 +68,7 @@ export const exportDoc: Docs['export'] = {
   operationId: 'exportCustomers',
   summary: 'Export all customers',
   description:
-    'Returns each customer once, even if customers change meanwhile. An import takes the file back to the same customers, in this tenant or another.\n\nA response has at most 50,000 customers or 1 GB. If more follow, its `link` header has the URL of the request that continues after its last customer; a response without `link` is the last. The responses joined together are the whole file: a continuation in CSV has no header line. Continue a response that breaks off early in the same way: drop an incomplete last line, and send the id of the last customer as `after`.\n\nAn export costs one permit for each page of up to 2,000 customers or 4 MB, and one for each 256 KB.',
+    'Returns each customer once, even if customers change meanwhile. An import takes the file back to the same customers, in this tenant or another.\n\nA response has at most 10,000 customers or 1 GB. If more follow, its `link` header has the URL of the request that continues after its last customer; a response without `link` is the last. The responses joined together are the whole file: a continuation in CSV has no header line. Continue a response that breaks off early in the same way: drop an incomplete last line, and send the id of the last customer as `after`.\n\nAn export costs one permit for each page of up to 2,000 customers or 4 MB, and one for each 256 KB.',
   query: z.object({
     format: exportQueryString.shape.format.meta({
       description: 'The format of the file. Without it, `accept: text/csv` selects CSV.',

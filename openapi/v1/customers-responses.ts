@@ -33,6 +33,7 @@ export const v1List = z
     items: z.array(v1Customer),
     pagination: z.object({
       total: z.int(),
+      total_is_capped: z.literal(true).optional(),
       limit: z.int(),
       offset: z.int(),
       next_cursor: z.string().nullable(),

@@ -130,7 +130,7 @@ export const v1Doc: ApiDoc = {
       operationId: 'listCustomers',
       summary: 'List customers',
       description:
-        'Newest first unless `sort` is sent. While customers change, pages by `cursor` neither skip nor repeat one; pages by `offset` may.',
+        'Newest first unless `sort` is sent. While customers change, pages by `cursor` neither skip nor repeat one; pages by `offset` may.\n\nA page looks at no more than 10,000 customers, or 2,000 if it filters by metadata or more than five fields, and has at most about 1 MB. So it may be short or even empty and not be the last: read on until `has_more` is false. Each 5,000 rows that it reads and each 256 KB of the response cost one more permit.',
       query: listQuery,
       answers: { 200: { description: 'A page.', schema: v1List, example: LISTED } },
     },

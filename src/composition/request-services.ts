@@ -13,18 +13,14 @@ import type { WriteReply, WriteRequest } from '../gate/protocol/writes.ts'
 import { type Dependency, IoTimes } from '../observability/io-times.ts'
 import type { Scope } from '../registry/customer.ts'
 import type { Failure } from '../registry/errors.ts'
-import type { ExportQuery, ListQuery } from '../registry/query.ts'
+import type { ExportQuery, ListQuery, Relation } from '../registry/query.ts'
 import { systemClock } from '../shared/clock.ts'
 import { log } from '../shared/log.ts'
 import { sleep } from '../shared/sleep.ts'
 import { readExportPage } from '../storage/customers/export-pages.ts'
-import {
-  listCustomers,
-  readAliases,
-  readAliasesOfEach,
-  readByExternalId,
-  readCustomer,
-} from '../storage/customers/reads.ts'
+import { listCustomers } from '../storage/customers/list-pages.ts'
+import { readAliases, readAliasesOfEach, readByExternalId, readCustomer } from '../storage/customers/reads.ts'
+import { readRelated } from '../storage/customers/related.ts'
 import { type Database, openDatabase } from '../storage/database.ts'
 import { kvCache } from '../storage/kv-cache.ts'
 import { storageFailure } from '../storage/unavailable.ts'
@@ -98,6 +94,10 @@ export class RequestServices implements IsolatePorts {
 
   readExportPage(query: ExportQuery, from: ReadFrom) {
     return this.#read(from, (db) => readExportPage(db, this.#scope, query))
+  }
+
+  readRelated(relation: Relation, ids: readonly string[], from: ReadFrom) {
+    return this.#read(from, (db) => readRelated(db, this.#scope, relation, ids))
   }
 
   readToken(text: string) {

@@ -81,7 +81,7 @@ export type Changed = { ok: true; customer: Customer | CustomerReference; consis
 export type FoundOrCreated =
   | { ok: true; customer: Customer | CustomerReference; created: boolean; consistencyToken: string }
   | Failed
-/** `nextCursor` is null on the last page. */
+/** A page may be short or empty before the last one. `nextCursor` is null on the last page. */
 export type Listed = { ok: true; customers: Customer[]; nextCursor: string | null } | Failed
 
 /** Ids of tenants that exist. The set needs no bound: bindings name few tenants, and no tenant is ever removed. */

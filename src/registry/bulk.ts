@@ -106,14 +106,17 @@ export const BULK_BOUNDS = {
   statementsPerPermit: 10,
   /** Statements of one chunk. D1 allows 1,000 per invocation. The isolate sends the rest of the chunk again. */
   statementsMax: 800,
-  /** Customers in a page of an export. A page is one read of D1, and the isolate holds its whole result in memory. */
+  /**
+   * Customers in a page of an export. A page is one read of D1, which looks at no more customers than a page of a list,
+   * and the isolate holds its whole result in memory.
+   */
   exportPageCustomers: 2_000,
   exportPageBytes: 4 * 1024 * 1024,
   /**
-   * Customers in one response of an export. D1 allows 1,000 reads per invocation, and takes a moment to find where the
-   * response ends.
+   * Customers that one response of an export looks at. D1 allows 1,000 reads per invocation, and takes a moment to find
+   * where the response ends.
    */
-  exportCustomersMax: 50_000,
+  exportCustomersMax: 10_000,
   exportBytesMax: 1_000_000_000,
   /** Pages that a response reads before it breaks off. It needs that many only if customers grow while it is sent. */
   exportPagesMax: 400,

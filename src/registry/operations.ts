@@ -7,7 +7,7 @@ import type { Customer, CustomerChanges } from './customer.ts'
 import { invalidField, notFound, RegistryError } from './errors.ts'
 import type { Erasure, Idempotency, OnboardingChoice, Registry, Snapshot, Target, Written } from './ports.ts'
 import { conditional, type Precondition } from './precondition.ts'
-import type { ExportPage, ExportQuery, ListPage, ListQuery } from './query.ts'
+import { type ExportPage, type ExportQuery, type ListPage, type ListQuery, shortened } from './query.ts'
 
 export function createCustomer(
   registry: Registry,
@@ -106,6 +106,20 @@ export function listCustomers(registry: Registry, query: ListQuery, options: { t
 }
 
 /**
+ * Does the same for a caller that can only go on from a customer it was shown. So a page that is empty and not the last is
+ * no answer to it: reads on from there, with a permit more for each further page, and waits for it if necessary.
+ */
+export async function listShownCustomers(registry: Registry, query: ListQuery): Promise<ListPage> {
+  let page = await registry.reader.list(query, { total: false })
+  const kind = query.start.kind === 'before' ? 'before' : 'after'
+  while (page.customers.length === 0 && page.next !== null) {
+    await registry.reader.readmit()
+    page = await registry.reader.list({ ...query, start: { kind, position: page.next } }, { total: false })
+  }
+  return page
+}
+
+/**
  * Reads a page that begins at a customer the caller named. Throws `RegistryError` with `invalid_input` about that field
  * if the tenant and mode have no such customer.
  */
@@ -132,17 +146,6 @@ export interface Expanded {
   aliases?: string[]
 }
 
-/** Children that an expansion includes. A list filtered by parent has all of them. */
-const CHILDREN_SHOWN_MAX = 100
-/** Children that one read returns: enough for most pages of parents. */
-const CHILDREN_READ_MAX = 1_000
-
-const FIRST_PAGE = {
-  includeArchived: false,
-  sort: [],
-  start: { kind: 'offset', offset: 0 },
-} as const satisfies Partial<ListQuery>
-
 /**
  * Reads the related data that `wanted` names, in parallel. Integrations are part of the customer, so they need no read.
  */
@@ -153,88 +156,44 @@ export async function expandCustomer(
 ): Promise<Expanded> {
   const [parent, children, aliases] = await Promise.all([
     wanted.has('parent_customer') && customer.parentId ? registry.reader.byId(customer.parentId) : null,
-    wanted.has('children') ? childrenOf(registry, customer.id) : null,
+    wanted.has('children') ? registry.reader.related('children', [customer.id]) : null,
     wanted.has('aliases') ? registry.reader.aliasesOf(customer.id) : null,
   ])
   return {
     ...(wanted.has('parent_customer') && { parent: parent?.customer ?? null }),
-    ...(children && { children }),
+    ...(children && { children: children.of.get(customer.id) ?? [] }),
     ...(aliases && { aliases }),
   }
 }
 
 /**
- * Does the same for the customers of a page, with one read for each kind of related data. A read returns at most a
- * thousand parents or children. If the page has more children in all, the rest take one read for each parent.
+ * Does the same for the customers of a page, with one read for each kind of related data. Shortens the page where the
+ * related customers would be more than another page; the next page goes on from there.
  */
-export async function expandCustomers(
+export async function expandPage(
   registry: Registry,
-  customers: Customer[],
+  page: ListPage,
   wanted: ReadonlySet<Expansion>,
-): Promise<Expanded[]> {
-  const ids = customers.map(({ id }) => id)
-  const parentIds = new Set(customers.flatMap(({ parentId }) => parentId ?? []))
+): Promise<{ page: ListPage; expanded: Expanded[] }> {
+  const ids = page.customers.map(({ id }) => id)
+  const parentIds = [...new Set(page.customers.flatMap(({ parentId }) => parentId ?? []))]
   const [parents, children, aliases] = await Promise.all([
-    wanted.has('parent_customer') && parentIds.size > 0 ? customersById(registry, [...parentIds]) : null,
-    wanted.has('children') && ids.length > 0 ? childrenOfEach(registry, ids) : null,
+    wanted.has('parent_customer') && parentIds.length > 0 ? registry.reader.related('parents', parentIds) : null,
+    wanted.has('children') && ids.length > 0 ? registry.reader.related('children', ids) : null,
     wanted.has('aliases') && ids.length > 0 ? registry.reader.aliasesOfEach(ids) : null,
   ])
-  return customers.map(({ id, parentId }) => ({
-    ...(wanted.has('parent_customer') && { parent: (parentId && parents?.get(parentId)) || null }),
-    ...(children && { children: children.get(id) ?? [] }),
-    ...(aliases && { aliases: aliases.get(id) ?? [] }),
-  }))
-}
-
-/** Returns the customers with these ids, at most a page of them. Includes archived ones, like a read by id. */
-async function customersById(registry: Registry, ids: string[]): Promise<Map<string, Customer>> {
-  const query = { ...FIRST_PAGE, includeArchived: true, limit: ids.length }
-  const page = await registry.reader.list(
-    { ...query, filters: [{ field: 'id', operator: 'in', value: ids }] },
-    { total: false },
-  )
-  return new Map(page.customers.map((customer) => [customer.id, customer]))
-}
-
-/**
- * Reads the children of all parents at once. The children that this read cut off take one more read for each parent.
- */
-async function childrenOfEach(registry: Registry, parentIds: string[]): Promise<Map<string, Customer[]>> {
-  const page = await registry.reader.list(
-    {
-      ...FIRST_PAGE,
-      filters: [{ field: 'parentId', operator: 'in', value: parentIds }],
-      sort: [
-        { field: 'parentId', direction: 'asc' },
-        { field: 'id', direction: 'desc' },
-      ],
-      limit: CHILDREN_READ_MAX,
-    },
-    { total: false },
-  )
-  const children = new Map<string, Customer[]>()
-  for (const child of page.customers) {
-    const siblings = children.get(child.parentId ?? '')
-    if (!siblings) children.set(child.parentId ?? '', [child])
-    else if (siblings.length < CHILDREN_SHOWN_MAX) siblings.push(child)
+  const lacking = new Set(parents ? parentIds.slice(parents.complete) : [])
+  const firstLacking = page.customers.findIndex(({ parentId }) => parentId !== null && lacking.has(parentId))
+  const count = Math.min(firstLacking === -1 ? ids.length : firstLacking, children?.complete ?? ids.length)
+  const short = shortened(page, count)
+  return {
+    page: short,
+    expanded: short.customers.map(({ id, parentId }) => ({
+      ...(wanted.has('parent_customer') && { parent: (parentId && parents?.of.get(parentId)?.[0]) || null }),
+      ...(children && { children: children.of.get(id) ?? [] }),
+      ...(aliases && { aliases: aliases.get(id) ?? [] }),
+    })),
   }
-  const last = page.customers.at(-1)?.parentId
-  if (!page.hasMore || !last) return children
-  const late = parentIds.filter((id) => id >= last)
-  await Promise.all(late.map(async (id) => children.set(id, await childrenOf(registry, id))))
-  return children
-}
-
-async function childrenOf(registry: Registry, parentId: string): Promise<Customer[]> {
-  const page = await registry.reader.list(
-    {
-      ...FIRST_PAGE,
-      filters: [{ field: 'parentId', operator: 'eq', value: parentId }],
-      limit: CHILDREN_SHOWN_MAX,
-    },
-    { total: false },
-  )
-  return page.customers
 }
 
 function found(snapshot: Snapshot | null): Snapshot {

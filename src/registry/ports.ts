@@ -5,7 +5,7 @@
 import type { ImportChunk, ImportedChunk } from './bulk.ts'
 import type { Customer, CustomerChanges } from './customer.ts'
 import type { Conditional } from './precondition.ts'
-import type { ExportPage, ExportQuery, ListPage, ListQuery } from './query.ts'
+import type { ExportPage, ExportQuery, ListPage, ListQuery, Related, Relation } from './query.ts'
 
 /** Names the customer of a change. If it has both ids, they must name the same customer. */
 export type Target =
@@ -103,6 +103,8 @@ export interface CustomerReader {
   byExternalId(externalId: string): Promise<Snapshot | null>
   list(query: ListQuery, options: { total: boolean }): Promise<ListPage>
   exportPage(query: ExportQuery): Promise<ExportPage>
+  /** Returns the customers with these ids, archived ones too, or the children of each that are not archived. */
+  related(relation: Relation, ids: readonly string[]): Promise<Related>
   /** Returns the former external ids that still find the customer. */
   aliasesOf(id: string): Promise<string[]>
   /** Does the same for many customers in one read. A customer without former external ids is not in the map. */

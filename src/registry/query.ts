@@ -19,7 +19,8 @@ export interface Sort {
 }
 
 /**
- * The beginning of a page. A position holds the sort values of a customer, with its id last. `anchorId` is a customer that
+ * The beginning of a page. A position holds the sort values of a customer, with its id last, as `ListPage.next` gives
+ * them. `anchorId` is a customer that
  * the caller named: the list throws `RegistryError` with `not_found` unless it is one of this tenant and mode. An erased
  * one will do, because it may have been erased since the page before.
  */
@@ -51,19 +52,52 @@ export interface ListQuery {
 }
 
 /**
- * Bounds of a query, because D1 binds at most 100 values to a statement: one for each filter, two for each key of the
- * order at a cursor, and less than ten others. All `metadata` filters together count as one filter. A filter with a
- * list counts as one, however long the list is.
+ * Bounds of a query. The first two are there because D1 binds at most 100 values to a statement: one for each filter, two
+ * for each key of the order at a cursor, and less than twenty others. All `metadata` filters together count as one filter.
+ * A filter with a list counts as one, however long the list is.
  */
-export const LIST_BOUNDS = { filtersMax: 40, sortKeysMax: 15 } as const
+export const LIST_BOUNDS = {
+  filtersMax: 40,
+  sortKeysMax: 15,
+  /**
+   * Customers that a page looks at, whether they match or not, and that a total counts. A list goes on with its cursor. An
+   * order without an index has to look at all customers of the list at once, and is refused beyond this number.
+   */
+  lookedAtMax: 10_000,
+  /** The same for a page that filters by metadata or by more fields than these, because each customer takes longer. */
+  lookedAtSlowlyMax: 2_000,
+  fewFiltersMax: 5,
+  /** Customers that a page may skip. A cursor goes further. */
+  offsetMax: 10_000,
+  /** Bytes of a page's customers, as `customerBytes` of storage estimates them. A page has at least one customer. */
+  pageBytes: 1024 * 1024,
+} as const
 
+/**
+ * One page. It may be short or empty and have a next page all the same: when the customers it looked at do not match, or
+ * when the next customer would make it too large.
+ */
 export interface ListPage {
   customers: Customer[]
-  hasMore: boolean
-  /** The number of all customers that match. Null unless the query set `total`. */
-  total: number | null
-  /** True if there may be more customers than `total`. */
-  totalIsCapped?: boolean
+  /** The position of each of them. */
+  positions: Position[]
+  /** The position where the next page begins, in the direction of this one. Null after the last page. */
+  next: Position | null
+  /** Null unless the query set `total`. */
+  total: ListTotal | null
+}
+
+/** Returns the first customers of a page as a page of their own. The next one begins after them. */
+export function shortened(page: ListPage, count: number): ListPage {
+  const last = page.positions[count - 1]
+  if (last === undefined || count >= page.customers.length) return page
+  return { ...page, customers: page.customers.slice(0, count), positions: page.positions.slice(0, count), next: last }
+}
+
+export interface ListTotal {
+  /** The number of all customers that match; if it is capped, of those among the first `lookedAtMax`. */
+  count: number
+  isCapped: boolean
 }
 
 /**
@@ -83,6 +117,25 @@ export interface ExportQuery {
   lastId: string | null
 }
 
+/** The related customers of a page's customers, in the order of the page. */
+export type Relation = 'parents' | 'children'
+
+export interface Related {
+  /** Related customers by the id that they are related to: a parent's own id, the parent of children. Newest first. */
+  of: Map<string, Customer[]>
+  /** How many of the ids have all that they may have. Those after them do not fit into a page; at least the first does. */
+  complete: number
+}
+
+/** Bounds of related customers. Together they are one more page. */
+export const RELATED_BOUNDS = {
+  /** Children of one customer: the newest ones. A list filtered by parent has all of them. */
+  childrenMax: 100,
+  /** Children that are looked at for them, because some may be archived. */
+  childrenLookedAtMax: 200,
+  customersMax: 1_000,
+} as const
+
 /** A customer with what a file has besides, so that it can be imported elsewhere. */
 export type ExportedCustomer = Customer & {
   /** The parent's external id, null for an archived parent: another customer may have it now. */
@@ -91,17 +144,19 @@ export type ExportedCustomer = Customer & {
   formerIds: string[]
 }
 
+/** One page, which may be short or even empty and have a next one, as a page of a list. */
 export interface ExportPage {
-  /** As many customers as the bounds of a page allow, and at least one if any is left. */
   customers: ExportedCustomer[]
+  /** The id after which the next page begins. Null after the last page before `lastId`. */
+  nextAfterId: string | null
   /** The end of the response. Null when the query has a `lastId`. */
   end: ExportEnd | null
 }
 
 export interface ExportEnd {
-  /** The id of the last customer of the response. Null when there is none. */
+  /** The id of the last customer that the response looks at, whether it matches or not. Null when there is none. */
   lastId: string | null
-  /** True if there are more customers, for another response. */
+  /** True if there are more customers to look at, for another response. */
   hasMore: boolean
 }
 
@@ -116,9 +171,4 @@ export function sortKeys(sort: Sort[]): Sort[] {
   const last = keys.findIndex(({ field }) => field === 'id')
   if (last !== -1) return keys.slice(0, last + 1)
   return [...keys, { field: 'id', direction: keys.at(-1)?.direction ?? 'desc' }]
-}
-
-/** Returns the position of a customer in that order. */
-export function positionOf(customer: Customer, sort: Sort[]): Position {
-  return sortKeys(sort).map((key) => customer[key.field] ?? '')
 }

@@ -44,6 +44,11 @@ export function shapedStatement<Row>(
   return batchItem(db, { sql: text.sql, params: fillPlaceholders(text.params, values) }, rowOf)
 }
 
+/** Returns a statement for `db.batch`, for SQL that Drizzle's builders cannot express. A row has the names of its columns. */
+export function rowsStatement(db: Database, query: SQL): BatchItem<'sqlite'> {
+  return batchItem(db, db.all(query).getQuery(), (columns) => columns)
+}
+
 /**
  * The members that Drizzle's batch over D1 uses of an item, which its types do not show: `stmt` is bound to the params
  * and sent.

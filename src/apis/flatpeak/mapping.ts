@@ -165,7 +165,7 @@ export function toFlatpeakWritten(written: Written, mode: Mode): FlatpeakCustome
 
 export function toFlatpeakList(page: ListPage) {
   const data = page.customers.map(toFlatpeak)
-  return { object: 'list' as const, url: '/customers' as const, has_more: page.hasMore, data }
+  return { object: 'list' as const, url: '/customers' as const, has_more: page.next !== null, data }
 }
 
 function groupOf(values: unknown): Record<string, unknown> | undefined {

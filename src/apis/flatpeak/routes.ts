@@ -12,7 +12,7 @@ import {
   archiveCustomer,
   createCustomer,
   getCustomer,
-  listCustomers,
+  listShownCustomers,
   namingAnchor,
   updateCustomer,
 } from '../../registry/operations.ts'
@@ -47,7 +47,7 @@ export function flatpeakCustomers() {
       list.handle(async (c, { query }) => {
         const from = query.ending_before === undefined ? 'starting_after' : 'ending_before'
         const page = await namingAnchor(from, 'send an id from a page you have read', () =>
-          listCustomers(c.get('registry'), toListQuery(query), { total: false }),
+          listShownCustomers(c.get('registry'), toListQuery(query)),
         )
         return respond(c, 200, toFlatpeakList(page))
       }),

@@ -80,7 +80,7 @@ function withoutNulls(metadata: Record<string, string | null>): Record<string, s
   return Object.fromEntries(Object.entries(metadata).filter((entry): entry is [string, string] => entry[1] !== null))
 }
 
-/** `afterId` is the last customer of the page before. */
+/** `afterId` is the last customer that the page before looked at. */
 export function toListQuery(input: QueryInput, afterId: string | null): ListQuery {
   return {
     filters: toFilters(input),
@@ -93,9 +93,9 @@ export function toListQuery(input: QueryInput, afterId: string | null): ListQuer
   }
 }
 
-/** Returns the customer after which the next page begins. Null on the last page. */
-export function lastIdOf(page: ListPage): string | null {
-  return page.hasMore ? (page.customers.at(-1)?.id ?? null) : null
+/** Returns the id after which the next page begins. Null on the last page. */
+export function lastIdOf({ next }: ListPage): string | null {
+  return next && String(next.at(-1))
 }
 
 function toFilters(input: QueryInput): Filter[] {

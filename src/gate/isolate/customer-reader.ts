@@ -5,7 +5,7 @@
 import type { Customer } from '../../registry/customer.ts'
 import { RegistryError } from '../../registry/errors.ts'
 import type { CustomerReader, Snapshot } from '../../registry/ports.ts'
-import type { ExportPage, ExportQuery, ListPage, ListQuery } from '../../registry/query.ts'
+import type { ExportPage, ExportQuery, ListPage, ListQuery, Related, Relation } from '../../registry/query.ts'
 import { bucketOf, LIST_TAG } from '../core/freshness.ts'
 import type { ReaderPorts } from './deps.ts'
 import { type ConsistencyToken, canServe, type ReadPorts, readFresh, type Stamped } from './fresh-read.ts'
@@ -93,6 +93,11 @@ export class IsolateReader implements CustomerReader {
     const page = await this.#read(LIST_BUCKETS, { d1: (from) => this.#ports.readExportPage(query, from) })
     this.#facts.source = 'd1'
     return page.value as ExportPage
+  }
+
+  async related(relation: Relation, ids: readonly string[]): Promise<Related> {
+    const related = await this.#read(LIST_BUCKETS, { d1: (from) => this.#ports.readRelated(relation, ids, from) })
+    return related.value as Related
   }
 
   async aliasesOf(id: string): Promise<string[]> {

@@ -4,7 +4,7 @@
  */
 import type { Customer, Scope } from '../../registry/customer.ts'
 import type { Failure } from '../../registry/errors.ts'
-import type { ExportPage, ExportQuery, ListPage, ListQuery } from '../../registry/query.ts'
+import type { ExportPage, ExportQuery, ListPage, ListQuery, Related, Relation } from '../../registry/query.ts'
 import type { WriteReply, WriteRequest } from '../protocol/writes.ts'
 import type { AdmissionPorts } from './admission.ts'
 import type { ConsistencyToken, ReadFrom, Stamped } from './fresh-read.ts'
@@ -37,6 +37,7 @@ export interface ReaderPorts extends SharedPorts {
   readAliasesOfEach(ids: readonly string[], from: ReadFrom): Promise<Read<Map<string, string[]>>>
   readList(query: ListQuery, options: { total: boolean }, from: ReadFrom): Promise<Read<ListPage>>
   readExportPage(query: ExportQuery, from: ReadFrom): Promise<Read<ExportPage>>
+  readRelated(relation: Relation, ids: readonly string[], from: ReadFrom): Promise<Read<Related>>
   kv: {
     customer(id: string): Promise<Stamped<Customer> | null>
     putCustomer(id: string, value: Stamped<Customer>): Promise<void>

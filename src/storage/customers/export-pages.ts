@@ -1,43 +1,38 @@
 /**
- * Reads the customers of an export, by id, in pages that are bounded by customers and by bytes. The first read also
- * finds where the response has to end, so that its headers can state it before the body begins.
+ * Reads the customers of an export, by id, in pages of a list. The first read also finds where the response has to end, so
+ * that its headers can state it before the body begins.
  */
-import { and, lte, type SQL, sql } from 'drizzle-orm'
+import { and, lte, sql } from 'drizzle-orm'
+import type { BatchItem } from 'drizzle-orm/batch'
 import { BULK_BOUNDS } from '../../registry/bulk.ts'
 import type { Scope } from '../../registry/customer.ts'
 import type { ExportEnd, ExportedCustomer, ExportPage, ExportQuery } from '../../registry/query.ts'
-import { type CustomerRow, customerExpressions, customerOf } from '../customer-row.ts'
+import { customerOf, customerRowOf } from '../customer-row.ts'
 import type { Database } from '../database.ts'
 import { customers } from '../schema/tables.ts'
-import { planList } from './list-query.ts'
+import { rowsStatement } from '../statement-texts.ts'
+import { BYTES, type PageRow, pageOf, pageStatements } from './list-pages.ts'
+import { type ListPlan, planList, type Way } from './list-query.ts'
 import { anchorStatement, requireAnchor } from './reads.ts'
 
-/** The approximate size of a customer without its documents. SQLite has the sizes of those without reading them. */
-const FIXED_BYTES = 1_024
-const BYTES = sql`${FIXED_BYTES} + octet_length(${customers.metadata}) + octet_length(${customers.integrations})
-  + octet_length(${customers.profile})`
-
-/** Written out, because Drizzle names a column of a single table without it, and the subqueries have columns of that name. */
-const PARENT_EXTERNAL_ID = sql<string | null>`(
+const PARENT_EXTERNAL_ID = sql`(
   SELECT parent.external_id FROM customers parent
   WHERE parent.tenant_id = customers.tenant_id AND parent.mode = customers.mode AND parent.id = customers.parent_id
     AND parent.archived_at IS NULL
-)`.as('parent_external_id')
+) AS parent_external_id`
 
-const FORMER_IDS = sql<string>`(
+const FORMER_IDS = sql`(
   SELECT json_group_array(former.external_id ORDER BY former.external_id)
   FROM customer_aliases former INDEXED BY customer_aliases_customer
   WHERE former.tenant_id = customers.tenant_id AND former.mode = customers.mode AND former.customer_id = customers.id
-)`.as('former_ids')
+) AS former_ids`
 
-function exportedOf(row: CustomerRow & { parentExternalId: string | null; formerIds: string }): ExportedCustomer {
-  const { parentExternalId, formerIds, ...customer } = row
-  return { ...customerOf(customer), parentExternalId, formerIds: JSON.parse(formerIds) }
-}
-
-interface Bounds {
-  customersMax: number
-  bytesMax: number
+function exportedOf(row: PageRow): ExportedCustomer {
+  return {
+    ...customerOf(customerRowOf(row)),
+    parentExternalId: row.parent_external_id as string | null,
+    formerIds: JSON.parse(row.former_ids as string),
+  }
 }
 
 /**
@@ -54,39 +49,58 @@ export async function readExportPage(db: Database, scope: Scope, query: ExportQu
     start: { kind: 'after', position: [afterId] },
     limit: bounds.customersMax,
   })
-  const wanted = and(plan.matches, plan.beyond, lastId === null ? undefined : lte(customers.id, lastId))
-  const page = db
-    .select({ ...customerExpressions, parentExternalId: PARENT_EXTERNAL_ID, formerIds: FORMER_IDS })
-    .from(plan.source)
-    .where(and(wanted, sql`${customers.id} <= (${lastWithin(bounds, plan.source, wanted)})`))
-    .orderBy(...plan.order)
-  if (lastId !== null) return { customers: (await page).map(exportedOf), end: null }
-  const ends = endOf(db, plan.source, wanted)
-  const [rows, [end], anchors] =
-    anchorId === undefined
-      ? ([...(await db.batch([page, ends])), null] as const)
-      : await db.batch([page, ends, anchorStatement(db, scope, anchorId)])
-  if (anchors) requireAnchor(anchors)
-  return { customers: rows.map(exportedOf), end: end ?? { lastId: null, hasMore: false } }
+  // By id there is one way, which is a walk.
+  const whole = plan.ways[0] as Way
+  const way = lastId === null ? whole : { ...whole, within: and(whole.within, lte(customers.id, lastId)) }
+  const statements: BatchItem<'sqlite'>[] = [
+    ...pageStatements(db, scope, plan, way, bounds, [PARENT_EXTERNAL_ID, FORMER_IDS]),
+    ...(lastId === null ? [endStatement(db, whole, afterId)] : []),
+    ...(anchorId === undefined ? [] : [anchorStatement(db, scope, anchorId)]),
+  ]
+  const [page, ...others] = (await db.batch(statements as [BatchItem<'sqlite'>])) as unknown as [
+    PageRow[],
+    ...unknown[][],
+  ]
+  if (anchorId !== undefined) requireAnchor(others.at(-1) ?? [])
+  const [found] = lastId === null ? ((others[0] ?? []) as { last_id: string | null; has_more: number }[]) : []
+  const end: ExportEnd | null = found ? { lastId: found.last_id, hasMore: found.has_more === 1 } : null
+  return pageUpTo(plan, way, page, bounds, end)
 }
 
-function endOf(db: Database, source: SQL, wanted: SQL | undefined) {
-  const bounds = { customersMax: BULK_BOUNDS.exportCustomersMax, bytesMax: BULK_BOUNDS.exportBytesMax }
-  const isBeyond = sql`${customers.id} > response.last_id`
-  return db
-    .select({
-      lastId: sql<ExportEnd['lastId']>`response.last_id`.as('last_id'),
-      hasMore: sql`EXISTS (SELECT 1 FROM ${source} WHERE ${and(wanted, isBeyond)})`.mapWith(Boolean).as('has_more'),
-    })
-    .from(sql`(${lastWithin(bounds, source, wanted)}) response`)
+/** Returns the page, without what is beyond the end that the same read found. */
+function pageUpTo(
+  plan: ListPlan,
+  way: Way,
+  read: PageRow[],
+  bounds: { customersMax: number; bytesMax: number },
+  end: ExportEnd | null,
+): ExportPage {
+  const found = pageOf(plan, way, [read], bounds)
+  if (!found) throw new Error('a walk always suits')
+  const { rows, next } = found
+  const lastId = end?.lastId ?? null
+  const customers = rows.map(exportedOf).filter(({ id }) => lastId === null || id <= lastId)
+  const nextAfterId = next === null ? null : String(next[0])
+  const isDone = nextAfterId === null || (lastId !== null && nextAfterId >= lastId)
+  return { customers, nextAfterId: isDone ? null : nextAfterId, end }
 }
 
-/** Selects the last wanted id that is within the bounds: of at least one customer, null if there is none. */
-function lastWithin({ customersMax, bytesMax }: Bounds, source: SQL, wanted: SQL | undefined): SQL {
-  return sql`SELECT max(id) AS last_id FROM (
-    SELECT id, sum(bytes) OVER (ORDER BY id ROWS UNBOUNDED PRECEDING) - bytes AS before FROM (
-      SELECT ${customers.id} AS id, ${BYTES} AS bytes FROM ${source} WHERE ${wanted}
-      ORDER BY ${customers.id} LIMIT ${customersMax}
-    )
-  ) WHERE before < ${bytesMax}`
+/** Selects the last id that is within the bounds of a response, and whether more customers follow it. */
+function endStatement(db: Database, { source, within }: Way, afterId: string) {
+  const { exportCustomersMax, exportBytesMax } = BULK_BOUNDS
+  return rowsStatement(
+    db,
+    sql`
+    SELECT response.last_id, EXISTS (
+      SELECT 1 FROM ${source} WHERE ${within} AND ${customers.id} > response.last_id
+    ) AS has_more
+    FROM (
+      SELECT max(id) AS last_id FROM (
+        SELECT id, sum(bytes) OVER (ROWS UNBOUNDED PRECEDING) - bytes AS before FROM (
+          SELECT ${customers.id} AS id, ${BYTES} AS bytes FROM ${source}
+          WHERE ${within} AND ${customers.id} > ${afterId} ORDER BY ${customers.id} LIMIT ${exportCustomersMax}
+        )
+      ) WHERE before < ${exportBytesMax}
+    ) response`,
+  )
 }

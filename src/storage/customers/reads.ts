@@ -7,13 +7,10 @@ import { and, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/sqlite-core'
 import type { Customer, Scope } from '../../registry/customer.ts'
 import { notFound } from '../../registry/errors.ts'
-import type { ListPage, ListQuery } from '../../registry/query.ts'
-import { type CustomerRow, customerColumns, customerExpressions, customerOf } from '../customer-row.ts'
+import { customerColumns, customerOf } from '../customer-row.ts'
 import type { Database } from '../database.ts'
-import { customerAliases, customerCounts, customers } from '../schema/tables.ts'
+import { customerAliases, customers } from '../schema/tables.ts'
 import { inScope } from '../scoped.ts'
-import { type ListPlan, planList } from './list-query.ts'
-import { searchCustomers } from './search.ts'
 
 /** Returns the customer, even if it is archived; null if there is none, or if it is erased. */
 export async function readCustomer(db: Database, scope: Scope, id: string): Promise<Customer | null> {
@@ -75,40 +72,6 @@ export async function readAliasesOfEach(
   return aliases
 }
 
-/**
- * Returns one page, and with `total` the number of all customers that match, both as of the same moment. A page that
- * begins at an `anchorId` has no total.
- */
-export async function listCustomers(
-  db: Database,
-  scope: Scope,
-  query: ListQuery,
-  options: { total: boolean },
-): Promise<ListPage> {
-  if (query.q !== undefined) return searchCustomers(db, scope, { ...query, q: query.q }, options)
-  const plan = planList(scope, query)
-  // The query reads one more than the limit, which shows whether there is a further page.
-  const page = db
-    .select(customerExpressions)
-    .from(plan.source)
-    .where(and(plan.matches, plan.beyond))
-    .orderBy(...plan.order)
-    .limit(query.limit + 1)
-    .offset(plan.offset)
-  const pageOf = (rows: CustomerRow[], total: number | null) => {
-    const shown = rows.slice(0, query.limit).map(customerOf)
-    return { customers: plan.backwards ? shown.reverse() : shown, hasMore: rows.length > query.limit, total }
-  }
-  if (query.start.kind !== 'offset' && query.start.anchorId !== undefined) {
-    const [rows, anchors] = await db.batch([page, anchorStatement(db, scope, query.start.anchorId)])
-    requireAnchor(anchors)
-    return pageOf(rows, null)
-  }
-  if (!options.total) return pageOf(await page, null)
-  const [rows, [count]] = await db.batch([page, countOf(db, scope, plan)])
-  return pageOf(rows, count?.total ?? 0)
-}
-
 /** Selects a row if the tenant and mode have, or had, a customer with the id. */
 export function anchorStatement(db: Database, scope: Scope, id: string) {
   return db
@@ -121,22 +84,6 @@ export function anchorStatement(db: Database, scope: Scope, id: string) {
 /** Throws `RegistryError` with `not_found` unless `anchorStatement` found its customer. */
 export function requireAnchor(found: readonly unknown[]): void {
   if (found.length === 0) throw notFound('customer')
-}
-
-/**
- * Selects the total from the counts that the triggers keep, if the list has no filter but the status: this reads no
- * customer.
- */
-function countOf(db: Database, scope: Scope, plan: ListPlan) {
-  return plan.statusOnly
-    ? db
-        .select({ total: sql<number | null>`sum(${customerCounts.count})`.as('total') })
-        .from(customerCounts)
-        .where(and(inScope(customerCounts, scope), plan.statusOnly))
-    : db
-        .select({ total: sql<number | null>`count(*)`.as('total') })
-        .from(plan.source)
-        .where(plan.matches)
 }
 
 /**

@@ -15,7 +15,8 @@ import type { ListQuery } from '../../registry/query.ts'
 import { customers } from '../schema/tables.ts'
 import { wordsOf } from './search-words.ts'
 
-export const SEARCH_BOUNDS = { wordsMax: 8, totalMax: 300 } as const
+/** `shownMax`: customers on a page. Of the largest, they are some 6 MB. */
+export const SEARCH_BOUNDS = { wordsMax: 8, totalMax: 300, shownMax: 100 } as const
 
 /** Letters of a word for which the index has a list of its own. */
 const INDEXED_LETTERS = 8

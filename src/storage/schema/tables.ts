@@ -65,6 +65,11 @@ export const customers = sqliteTable(
     index('customers_email')
       .on(sql`coalesce(email_ascii, email) COLLATE NOCASE`, table.tenantId, table.mode)
       .where(sql`email IS NOT NULL`),
+    // These four give the lists of a tenant their order, so they have every customer, with or without the value.
+    index('customers_external_id_order').on(table.tenantId, table.mode, table.externalId),
+    index('customers_email_order').on(table.tenantId, table.mode, sql`coalesce(email_ascii, email, '') COLLATE NOCASE`),
+    index('customers_name_order').on(table.tenantId, table.mode, sql`coalesce(name, '')`),
+    index('customers_updated_order').on(table.tenantId, table.mode, table.updatedAtMs),
     index('customers_parent').on(table.tenantId, table.mode, table.parentId).where(sql`parent_id IS NOT NULL`),
     check('customers_mode', sql`${table.mode} IN ('live', 'test')`),
     check('customers_status', sql`${table.status} IN ('published', 'draft')`),

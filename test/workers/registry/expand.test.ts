@@ -1,68 +1,70 @@
 /** The related records shown along with the customers of a page, over a registry of plain data. */
 import { describe, expect, it } from 'vitest'
 import type { Customer } from '../../../src/registry/customer.ts'
-import { expandCustomers } from '../../../src/registry/operations.ts'
+import { expandPage } from '../../../src/registry/operations.ts'
 import type { CustomerReader, Registry } from '../../../src/registry/ports.ts'
-
-const CHILDREN_SHOWN_MAX = 100
+import type { ListPage, Relation } from '../../../src/registry/query.ts'
 
 function customer(id: string, parentId: string | null = null): Customer {
   return { id, parentId, externalId: id, status: 'published' } as Customer
 }
 
-/** `children` of each parent, newest first, as a list gives them; counts the reads. */
-function registryOf(children: Record<string, number>) {
-  const all = Object.entries(children).flatMap(([parentId, count]) =>
-    Array.from({ length: count }, (_, at) => customer(`${parentId}-${String(count - at).padStart(6, '0')}`, parentId)),
-  )
-  const reads = { list: 0, aliases: 0 }
-  const reader: Pick<CustomerReader, 'list' | 'aliasesOfEach'> = {
-    async list({ filters, limit }) {
-      reads.list++
-      const [filter] = filters
-      const wanted = new Set([filter && 'value' in filter ? filter.value : []].flat())
-      const found = all
-        .filter(({ parentId }) => parentId !== null && wanted.has(parentId))
-        .sort((a, b) =>
-          (a.parentId ?? '') < (b.parentId ?? '') ? -1 : (a.parentId ?? '') > (b.parentId ?? '') ? 1 : 0,
-        )
-      return { customers: found.slice(0, limit), hasMore: found.length > limit, total: null }
+function pageOf(customers: Customer[]): ListPage {
+  return { customers, positions: customers.map(({ id }) => [id]), next: ['end'], total: { count: 9, isCapped: false } }
+}
+
+/** A registry whose reads of related customers are complete for the first ids only, as given. */
+function registryOf(complete: Partial<Record<Relation, number>>) {
+  const reads: string[] = []
+  const reader: Pick<CustomerReader, 'related' | 'aliasesOfEach'> = {
+    async related(relation, ids) {
+      reads.push(`${relation} ${ids}`)
+      const of = ids.map((id): [string, Customer[]] => [id, [customer(relation === 'parents' ? id : `${id}-1`, id)]])
+      return { of: new Map(of), complete: complete[relation] ?? ids.length }
     },
     async aliasesOfEach(ids) {
-      reads.aliases++
+      reads.push(`aliases ${ids}`)
       return new Map(ids.filter((id) => id === 'b').map((id) => [id, ['old']]))
     },
   }
-  return { registry: { reader } as Registry, reads, all }
+  return { registry: { reader } as Registry, reads }
 }
 
+const PAGE = pageOf([customer('a', 'p'), customer('b'), customer('c', 'q'), customer('d', 'p'), customer('e', 'r')])
+
 describe('the customers of a page', () => {
-  it.each<Record<string, number>>([
-    { a: 0, b: 3, c: 1 },
-    { a: 150, b: 2, c: 100 },
-    { a: 1, b: 1_500, c: 2 },
-    { a: 999, b: 2, c: 0 },
-    { a: 1_000, b: 0, c: 3 },
-    { a: 998, b: 3, c: 101 },
-  ])('show the newest hundred children of each, however many others have: %j', async (children) => {
-    const { registry, all } = registryOf(children)
-    const page = Object.keys(children).map((id) => customer(id))
-    const expanded = await expandCustomers(registry, page, new Set(['children']))
-    for (const [at, { id }] of page.entries()) {
-      const expected = all.filter(({ parentId }) => parentId === id).slice(0, CHILDREN_SHOWN_MAX)
-      expect(expanded[at]?.children?.map((child) => child.id)).toEqual(expected.map((child) => child.id))
-    }
+  it('are expanded with one read of each kind, and with none for an empty page', async () => {
+    const { registry, reads } = registryOf({})
+    const wanted = new Set(['parent_customer', 'children', 'aliases', 'integrations'] as const)
+    const { page, expanded } = await expandPage(registry, PAGE, wanted)
+    expect(reads).toEqual(['parents p,q,r', 'children a,b,c,d,e', 'aliases a,b,c,d,e'])
+    expect(page).toBe(PAGE)
+    expect(expanded.map(({ parent }) => parent?.id ?? null)).toEqual(['p', null, 'q', 'p', 'r'])
+    expect(expanded.map(({ children }) => children?.map(({ id }) => id))).toEqual(
+      PAGE.customers.map(({ id }) => [`${id}-1`]),
+    )
+    expect(expanded.map(({ aliases }) => aliases)).toEqual([[], ['old'], [], [], []])
+    reads.length = 0
+    expect(await expandPage(registry, pageOf([]), wanted)).toMatchObject({ expanded: [] })
+    expect((await expandPage(registry, pageOf([customer('a')]), new Set())).expanded).toEqual([{}])
+    expect(reads).toEqual([])
   })
 
-  it('are expanded with one read of each kind, and with none for an empty page', async () => {
-    const { registry, reads } = registryOf({ a: 10, b: 20 })
-    const wanted = new Set(['parent_customer', 'children', 'aliases', 'integrations'] as const)
-    const [a, b] = await expandCustomers(registry, [customer('a'), customer('b')], wanted)
-    expect(reads).toEqual({ list: 1, aliases: 1 })
-    expect([a?.aliases, b?.aliases, a?.parent]).toEqual([[], ['old'], null])
-    expect(await expandCustomers(registry, [], wanted)).toEqual([])
-    expect(reads).toEqual({ list: 1, aliases: 1 })
-    expect(await expandCustomers(registry, [customer('a')], new Set())).toEqual([{}])
-    expect(reads).toEqual({ list: 1, aliases: 1 })
-  })
+  it.each<[Partial<Record<Relation, number>>, string[]]>([
+    [{ parents: 1 }, ['a', 'b']],
+    [{ parents: 2 }, ['a', 'b', 'c', 'd']],
+    [{ children: 1 }, ['a']],
+    [{ children: 4 }, ['a', 'b', 'c', 'd']],
+    [{ parents: 2, children: 3 }, ['a', 'b', 'c']],
+  ])(
+    'are fewer when the related ones are more than a page, and the next page goes on after them: %j',
+    async (complete, ids) => {
+      const { registry } = registryOf(complete)
+      const wanted = new Set(['parent_customer', 'children'] as const)
+      const { page, expanded } = await expandPage(registry, PAGE, wanted)
+      expect(page.customers.map(({ id }) => id)).toEqual(ids)
+      expect(page.next).toEqual([ids.at(-1)])
+      expect(expanded).toHaveLength(ids.length)
+    },
+  )
 })

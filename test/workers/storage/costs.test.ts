@@ -1,17 +1,20 @@
 import { env } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { BULK_BOUNDS } from '../../../src/registry/bulk.ts'
 import type { CustomerChanges, Scope } from '../../../src/registry/customer.ts'
 import { LIST_FIELDS, type ListField, OPTIONAL_TEXT_FIELDS } from '../../../src/registry/customer-fields.ts'
 import { type Filter, LIST_BOUNDS, type ListQuery, type PageStart } from '../../../src/registry/query.ts'
 import { newId } from '../../../src/shared/ids.ts'
+import { readExportPage } from '../../../src/storage/customers/export-pages.ts'
+import { listCustomers } from '../../../src/storage/customers/list-pages.ts'
 import {
-  listCustomers,
   readAliases,
   readAliasesOfEach,
   readByExternalId,
   readCustomer,
   resolveExternalId,
 } from '../../../src/storage/customers/reads.ts'
+import { readRelated } from '../../../src/storage/customers/related.ts'
 import { writeStore } from '../../../src/storage/customers/writes.ts'
 import { openDatabase } from '../../../src/storage/database.ts'
 import { eventLog } from '../../../src/storage/events/event-log.ts'
@@ -31,18 +34,24 @@ import {
   update,
 } from './support.ts'
 
-/** Costs of one customer, one page and one change in a tenant that has a hundred thousand customers. D1 bills by rows. */
-const COUNT = 100_000
+/** Costs of one customer, one page and one change, in a small and a large tenant. D1 bills by rows. */
+const SMALL = 12_000
+const COUNT = 36_000
 const LIMIT = 50
+/** A page reads a row as it looks for it, twice more as it adds up their bytes, and once as a whole. */
+const PAGE_ROWS = 4 * (LIMIT + 1)
 
 const { d1, costs } = metered(env.DB)
 const db = openDatabase(d1)
 const store = writeStore(d1)
 let scope: Scope
+let small: Scope
 
 beforeAll(async () => {
   scope = await insertTenant()
   await insertMany(scope, COUNT)
+  small = await insertTenant()
+  await insertMany(small, SMALL)
 })
 
 const page: ListQuery = {
@@ -53,8 +62,8 @@ const page: ListQuery = {
   limit: LIMIT,
 }
 
-function list(query: Partial<ListQuery>, total = false) {
-  return listCustomers(db, scope, { ...page, ...query }, { total })
+function list(query: Partial<ListQuery>, total = false, at = scope) {
+  return listCustomers(db, at, { ...page, ...query }, { total })
 }
 
 /** Returns the result and the cost of each statement behind it. */
@@ -65,27 +74,48 @@ async function priced<T>(work: () => Promise<T>): Promise<{ result: T; rowsRead:
   return { result, rowsRead, rowsWritten: spent(costs).rowsWritten }
 }
 
-describe('a page of 50 among 100,000', () => {
+const sum = (rows: number[]) => rows.reduce((total, more) => total + more, 0)
+
+describe('a page of 50', () => {
   const following = (n: number): PageStart => ({ kind: 'after', position: [nthId(n)] })
   const preceding = (n: number): PageStart => ({ kind: 'before', position: [nthId(n)] })
   const starts: Record<string, Partial<ListQuery>> = {
     'the first page': {},
-    'the second': { start: following(COUNT - LIMIT + 1) },
-    'a page in the middle': { start: following(COUNT / 2) },
-    'the last page': { start: following(LIMIT + 1) },
-    'the page before one in the middle': { start: preceding(COUNT / 2) },
+    'a page in the middle': { start: following(SMALL / 2) },
+    'the page before one in the middle': { start: preceding(SMALL / 2) },
     'the page before the last': { start: preceding(LIMIT) },
     'the first page, oldest first': { sort: [{ field: 'id', direction: 'asc' }] },
-    'a page in the middle, oldest first': { sort: [{ field: 'id', direction: 'asc' }], start: following(COUNT / 2) },
-    'by time of creation': { sort: [{ field: 'createdAtMs', direction: 'desc' }], start: following(COUNT / 2) },
+    'a page in the middle, oldest first': { sort: [{ field: 'id', direction: 'asc' }], start: following(SMALL / 2) },
+    'by time of creation': { sort: [{ field: 'createdAtMs', direction: 'desc' }], start: following(SMALL / 2) },
     'of a span of time': { filters: [{ field: 'createdAtMs', operator: 'lt', value: 1 }] },
-    'a page with archived customers': { includeArchived: true, start: following(COUNT / 2) },
+    'a page with archived customers': { includeArchived: true, start: following(SMALL / 2) },
+  }
+  for (const direction of ['asc', 'desc'] as const) {
+    for (const field of ['name', 'email', 'updatedAtMs', 'externalId'] as const) {
+      const at = { name: 'Name 5', email: 'User5@example.com', updatedAtMs: 0, externalId: 'ext_5' }[field]
+      starts[`by ${field} ${direction}`] = { sort: [{ field, direction }] }
+      starts[`by ${field} ${direction}, from the middle`] = {
+        sort: [{ field, direction }],
+        start: { kind: 'after', position: [at, nthId(5_000)] },
+      }
+    }
   }
 
-  it.each(Object.entries(starts))('reads at most 51 rows of customers: %s', async (_, query) => {
-    const { result, rowsRead } = await priced(() => list(query))
-    expect(result.customers).toHaveLength(LIMIT)
-    expect(only(rowsRead)).toBeLessThanOrEqual(LIMIT + 1)
+  it.each(Object.entries(starts))('reads as many rows however many customers there are: %s', async (_, query) => {
+    const of = async (at: Scope) => {
+      const { result, rowsRead } = await priced(() => list(query, false, at))
+      expect(result.customers).toHaveLength(LIMIT)
+      return rowsRead
+    }
+    const rowsRead = await of(scope)
+    expect(rowsRead).toEqual(await of(small))
+    for (const rows of rowsRead) expect(rows).toBeLessThanOrEqual(PAGE_ROWS)
+  })
+
+  it('reads no more than its rest when it is the last', async () => {
+    const { result, rowsRead } = await priced(() => list({ start: following(LIMIT + 1) }))
+    expect([result.customers.length, result.next]).toEqual([LIMIT, null])
+    expect(only(rowsRead)).toBeLessThanOrEqual(PAGE_ROWS + LIMIT)
   })
 
   it('reads no more than one customer beyond the requested span of time when none was created in it', async () => {
@@ -93,7 +123,7 @@ describe('a page of 50 among 100,000', () => {
       list({ filters: [{ field: 'createdAtMs', operator: 'gte', value: 1 }] }),
     )
     expect(result.customers).toEqual([])
-    expect(only(rowsRead)).toBeLessThanOrEqual(1)
+    expect(only(rowsRead)).toBeLessThanOrEqual(4)
   })
 
   it('takes its total from the counts, without reading the customers', async () => {
@@ -103,13 +133,14 @@ describe('a page of 50 among 100,000', () => {
       { filters: [{ field: 'status', operator: 'eq', value: 'published' }] },
       { filters: [{ field: 'status', operator: 'ne', value: 'draft' }] },
     ]
-    const totals: (number | null)[] = []
+    const totals: unknown[] = []
     for (const query of queries) {
       const { result, rowsRead } = await priced(() => list(query, true))
       totals.push(result.total)
       expect(rowsRead[1]).toBeLessThanOrEqual(6)
     }
-    expect(totals).toEqual([COUNT, COUNT, COUNT * 0.9, COUNT * 0.9])
+    const exactly = (count: number) => ({ count, isCapped: false })
+    expect(totals).toEqual([COUNT, COUNT, COUNT * 0.9, COUNT * 0.9].map(exactly))
   })
 })
 
@@ -193,7 +224,122 @@ describe('a search', () => {
   })
 })
 
-describe('a customer among 100,000', () => {
+describe('a page that few customers match, or none', () => {
+  const { lookedAtMax, lookedAtSlowlyMax } = LIST_BOUNDS
+  const nobody: Filter = { field: 'addressCity', operator: 'eq', value: 'nowhere' }
+  const meta = (pairs: number): Filter[] =>
+    Array.from({ length: pairs }, (_, at) => ({
+      field: 'metadata',
+      key: at ? `k${at}` : 'plan',
+      operator: 'eq',
+      value: 'p1',
+    }))
+  /** Rows for each customer looked at, of page and total; a metadata filter also reads the keys of each once. */
+  const queries: Record<string, [query: Partial<ListQuery>, lookedAt: number, rowsEach: number]> = {
+    'of an unset city': [{ filters: [nobody] }, lookedAtMax, 2],
+    'of a city, from the middle': [
+      { filters: [nobody], start: { kind: 'after', position: [nthId(11_000)] } },
+      lookedAtMax,
+      2,
+    ],
+    'of a city, by name': [{ filters: [nobody], sort: [{ field: 'name', direction: 'asc' }] }, lookedAtMax, 2],
+    'that contain a text': [{ filters: [{ field: 'name', operator: 'contains', value: 'zzz' }] }, lookedAtMax, 2],
+    'that are archived': [{ filters: [{ field: 'status', operator: 'eq', value: 'archived' }] }, lookedAtMax, 2],
+    'with an address among many': [
+      { filters: [{ field: 'email', operator: 'not_in', value: [''] }, nobody] },
+      lookedAtMax,
+      2,
+    ],
+    'changed since': [
+      {
+        filters: [{ field: 'updatedAtMs', operator: 'gte', value: 0 }, nobody],
+        sort: [{ field: 'updatedAtMs', direction: 'desc' }],
+      },
+      lookedAtMax,
+      2,
+    ],
+    'of some metadata': [{ filters: meta(2) }, lookedAtSlowlyMax, 4],
+    'of a lot of metadata': [{ filters: meta(50) }, lookedAtSlowlyMax, 4],
+    'of seven conditions': [
+      {
+        filters: Array.from(
+          { length: 7 },
+          (_, at): Filter => ({ field: 'name', operator: 'contains', value: `zz${at}` }),
+        ),
+      },
+      lookedAtSlowlyMax,
+      2,
+    ],
+  }
+
+  it.each(Object.entries(queries))(
+    'looks at a bounded number and goes on: %s',
+    async (_, [query, lookedAt, rowsEach]) => {
+      const of = async (at: Scope) => {
+        const { result, rowsRead } = await priced(() => list(query, true, at))
+        expect(result.customers).toEqual([])
+        return { rows: sum(rowsRead), goesOn: result.next !== null }
+      }
+      const large = await of(scope)
+      const { rows } = await of(small)
+      expect(large.goesOn).toBe(true)
+      // Once to find the page, once to find where it ends, once for the total. Only the list of pairs is longer for more of them.
+      expect(large.rows).toBeLessThanOrEqual(lookedAt * rowsEach * 3 + 200)
+      expect(large.rows).toBeLessThanOrEqual(rows + lookedAt)
+    },
+  )
+
+  it.each<[string, Partial<ListQuery>]>([
+    ['by city', { sort: [{ field: 'addressCity', direction: 'asc' }] }],
+    [
+      'by name and, against it, by id',
+      {
+        sort: [
+          { field: 'name', direction: 'asc' },
+          { field: 'id', direction: 'desc' },
+        ],
+      },
+    ],
+    [
+      'by city, of customers created since',
+      {
+        sort: [{ field: 'addressCity', direction: 'asc' }],
+        filters: [{ field: 'createdAtMs', operator: 'lt', value: 1 }],
+      },
+    ],
+  ])('is refused after as many rows, if no index has its order: %s', async (_, query) => {
+    for (const at of [scope, small]) {
+      costs.length = 0
+      await expect(list(query, true, at)).rejects.toMatchObject({ failure: { reason: 'invalid_input' } })
+      // The total is counted before the page is known to be refused.
+      expect(spent(costs).rowsRead).toBeLessThanOrEqual(lookedAtMax * 4 + PAGE_ROWS)
+    }
+  })
+
+  it('skips a bounded number for an offset', async () => {
+    const { result, rowsRead } = await priced(() => list({ start: { kind: 'offset', offset: 9_000 } }))
+    expect(result.customers[0]?.id).toBe(nthId(COUNT - 9_000))
+    expect(only(rowsRead)).toBeLessThanOrEqual(4 * 9_000 + PAGE_ROWS)
+    await expect(list({ start: { kind: 'offset', offset: 10_001 } })).rejects.toMatchObject({
+      failure: { problems: [{ field: 'offset' }] },
+    })
+  })
+
+  it('reads a page of an export, and where its response ends, with as many rows', async () => {
+    const query = { includeArchived: false, afterId: '', lastId: null, filters: [] }
+    const none: Filter[] = [{ field: 'status', operator: 'eq', value: 'archived' }]
+    for (const filters of [[], none]) {
+      const { result, rowsRead } = await priced(() => readExportPage(db, scope, { ...query, filters }))
+      const few = await priced(() => readExportPage(db, small, { ...query, filters }))
+      expect(rowsRead).toEqual(few.rowsRead)
+      expect(result.customers).toHaveLength(filters.length === 0 ? BULK_BOUNDS.exportPageCustomers : 0)
+      expect(result.end).toEqual({ lastId: nthId(BULK_BOUNDS.exportCustomersMax), hasMore: true })
+      expect(sum(rowsRead)).toBeLessThanOrEqual(6 * BULK_BOUNDS.exportCustomersMax)
+    }
+  })
+})
+
+describe('a customer among many', () => {
   it('is found by its id with one row read', async () => {
     const { result, rowsRead } = await priced(() => readCustomer(db, scope, nthId(777)))
     expect(result?.externalId).toBe('ext_777')
@@ -228,8 +374,10 @@ describe('a customer among 100,000', () => {
     ['its id', { field: 'id', operator: 'eq', value: nthId(777) }, 1],
   ])('is found in a list by %s with one or two rows read, and counted with as many', async (_, filter, rowsMax) => {
     const { result, rowsRead } = await priced(() => list({ filters: [filter] }, true))
-    expect(result).toMatchObject({ customers: [{ id: nthId(777) }], hasMore: false, total: 1 })
-    for (const rows of rowsRead) expect(rows).toBeLessThanOrEqual(rowsMax)
+    expect(result).toMatchObject({ customers: [{ id: nthId(777) }], next: null, total: { count: 1, isCapped: false } })
+    // The page looks at it a second time to know that it ends, adds up its bytes, and reads it as a whole.
+    expect(rowsRead[0]).toBeLessThanOrEqual(2 * rowsMax + 5)
+    expect(rowsRead[1]).toBeLessThanOrEqual(2 * rowsMax)
   })
 
   it.each<[string, Filter]>([
@@ -241,8 +389,8 @@ describe('a customer among 100,000', () => {
     ['ids', { field: 'id', operator: 'in', value: [nthId(7), nthId(8), 'nobody'] }],
   ])('is found by a list of %s with a few rows read for each', async (_, filter) => {
     const { result, rowsRead } = await priced(() => list({ filters: [filter] }, true))
-    expect(result).toMatchObject({ customers: [{ id: nthId(8) }, { id: nthId(7) }], total: 2 })
-    for (const rows of rowsRead) expect(rows).toBeLessThanOrEqual(12)
+    expect(result).toMatchObject({ customers: [{ id: nthId(8) }, { id: nthId(7) }], total: { count: 2 } })
+    for (const rows of rowsRead) expect(rows).toBeLessThanOrEqual(40)
   })
 
   it.each([
@@ -272,12 +420,26 @@ describe('a customer among 100,000', () => {
     expect(result.customers.map((customer) => customer.id)).toEqual(
       Array.from({ length: LIMIT }, (_, at) => nthId(600 - at)),
     )
-    // One entry of the index and the row behind it.
-    expect(only(rowsRead)).toBeLessThanOrEqual(2 * (LIMIT + 1))
+    // One entry of the index more than by id, with the row behind it.
+    expect(only(rowsRead)).toBeLessThanOrEqual(PAGE_ROWS + LIMIT + 1)
+  })
+
+  it('has its newest hundred children read together with those of others, as many as a page has', async () => {
+    const { result, rowsRead } = await priced(() =>
+      readRelated(db, scope, 'children', [nthId(1), nthId(500), nthId(2)]),
+    )
+    expect(result.complete).toBe(3)
+    expect(result.of.get(nthId(500))?.map(({ id }) => id)).toEqual(
+      Array.from({ length: 100 }, (_, at) => nthId(600 - at)),
+    )
+    expect(only(rowsRead)).toBeLessThanOrEqual(7 * 100 + 20)
+    const parents = await priced(() => readRelated(db, scope, 'parents', [nthId(9), nthId(8), 'nobody']))
+    expect([...parents.result.of.keys()]).toEqual([nthId(9), nthId(8)])
+    expect(only(parents.rowsRead)).toBeLessThanOrEqual(20)
   })
 })
 
-describe('a change in a tenant of 100,000', () => {
+describe('a change in a large tenant', () => {
   it('reads a few rows and writes these, as the README says', async () => {
     const written: Record<string, number> = {}
     const change = async (name: string, command: Parameters<typeof prepared>[0]) => {
@@ -381,7 +543,18 @@ it('keeps the largest query that the registry allows within the limits of D1', a
     sort: sort.map((field, at) => ({ field, direction: at % 2 === 0 ? 'asc' : 'desc' })),
     start: { kind: 'after', position: [...sort.map(() => ''), 'cust_'] },
   }
-  expect(await list(query, true)).toEqual({ customers: [], hasMore: false, total: 0 })
+  const few: Filter = { field: 'id', operator: 'in', value: [nthId(1), nthId(2)] }
+  const filtered = { ...query, filters: [...filters.slice(1), few, ...metadata] }
+  expect(await list(filtered, true)).toEqual({
+    customers: [],
+    positions: [],
+    next: null,
+    total: { count: 0, isCapped: false },
+  })
+  // In an order that an index has, its customers are found in two statements.
+  const walked = { ...query, sort: [{ field: 'name', direction: 'asc' } as const] }
+  const position = ['Name 1', nthId(1)]
+  expect(await list({ ...walked, start: { kind: 'after', position } }, true)).toMatchObject({ customers: [] })
   await expect(list({ filters: [...filters, ...filters] })).rejects.toMatchObject({
     failure: { reason: 'invalid_input' },
   })

@@ -6,36 +6,55 @@ import {
   type ListPage,
   type ListQuery,
   type Position,
-  positionOf,
   type Sort,
   sortKeys,
 } from '../../../src/registry/query.ts'
 import { fold } from '../../../src/shared/fold.ts'
+import { asciiEmail } from '../../../src/validation/email.ts'
 
+/** Returns the page that a list has if it may look at all customers and show any number of bytes. */
 export function listOf(all: readonly Customer[], query: ListQuery): ListPage {
   const keys = sortKeys(query.sort)
-  const ordered = all
-    .filter((customer) => isListed(customer, query))
-    .sort((a, b) => comparePositions(positionOf(a, query.sort), positionOf(b, query.sort), keys))
   const { start, limit } = query
-  const total = ordered.length
+  const ordered = wholeListOf(all, query)
+  const total = { count: ordered.length, isCapped: false }
+  const page = (customers: Customer[], hasMore: boolean, last = customers.at(-1)): ListPage => ({
+    customers,
+    positions: customers.map((customer) => positionOf(customer, query.sort)),
+    next: hasMore && last ? positionOf(last, query.sort) : null,
+    total,
+  })
   if (start.kind === 'offset') {
-    return {
-      customers: ordered.slice(start.offset, start.offset + limit),
-      hasMore: total > start.offset + limit,
-      total,
-    }
+    const further = ordered.slice(start.offset)
+    return page(further.slice(0, limit), further.length > limit)
   }
   const side = (customer: Customer) => comparePositions(positionOf(customer, query.sort), start.position, keys)
   if (start.kind === 'after') {
     const further = ordered.filter((customer) => side(customer) > 0)
-    return { customers: further.slice(0, limit), hasMore: further.length > limit, total }
+    return page(further.slice(0, limit), further.length > limit)
   }
   const earlier = ordered.filter((customer) => side(customer) < 0)
-  return { customers: earlier.slice(-limit), hasMore: earlier.length > limit, total }
+  const shown = earlier.slice(-limit)
+  return page(shown, earlier.length > limit, shown[0])
 }
 
-function isListed(customer: Customer, { filters, includeArchived }: ListQuery): boolean {
+/** Returns all customers of a list in its order. */
+export function wholeListOf(all: readonly Customer[], query: Omit<ListQuery, 'start' | 'limit'>): Customer[] {
+  const keys = sortKeys(query.sort)
+  return all
+    .filter((customer) => isListed(customer, query))
+    .sort((a, b) => comparePositions(positionOf(a, query.sort), positionOf(b, query.sort), keys))
+}
+
+/** Returns the position of a customer in an order. Addresses are ordered by the spelling that look-ups compare. */
+export function positionOf(customer: Customer, sort: Sort[]): Position {
+  return sortKeys(sort).map(({ field }) => {
+    const value = customer[field] ?? ''
+    return field === 'email' ? (asciiEmail(String(value)) ?? value) : value
+  })
+}
+
+function isListed(customer: Customer, { filters, includeArchived }: Omit<ListQuery, 'start' | 'limit'>): boolean {
   const archivedToo = includeArchived || filters.some(({ field }) => field === 'status')
   return (archivedToo || customer.status !== 'archived') && filters.every((filter) => holds(customer, filter))
 }
@@ -77,8 +96,9 @@ function contains(text: string, wanted: string): boolean {
 }
 
 function comparePositions(a: Position, b: Position, keys: Sort[]): number {
-  for (const [at, { direction }] of keys.entries()) {
-    const order = compareValues(a[at] ?? '', b[at] ?? '')
+  for (const [at, { field, direction }] of keys.entries()) {
+    const ordered = (value: string | number = '') => (field === 'email' ? asciiLower(String(value)) : value)
+    const order = compareValues(ordered(a[at]), ordered(b[at]))
     if (order !== 0) return direction === 'asc' ? order : -order
   }
   return 0

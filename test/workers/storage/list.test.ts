@@ -1,17 +1,19 @@
 import fc from 'fast-check'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { Customer, CustomerChanges, Scope } from '../../../src/registry/customer.ts'
 import { OPTIONAL_TEXT_FIELDS } from '../../../src/registry/customer-fields.ts'
+import type { RegistryError } from '../../../src/registry/errors.ts'
 import {
   type Filter,
+  LIST_BOUNDS,
   type ListPage,
   type ListQuery,
   type PageStart,
-  positionOf,
   type Sort,
+  sortKeys,
 } from '../../../src/registry/query.ts'
-import { listCustomers } from '../../../src/storage/customers/reads.ts'
-import { listOf, NUMBER_FIELDS, TEXT_FIELDS } from './list-model.ts'
+import { listCustomers } from '../../../src/storage/customers/list-pages.ts'
+import { listOf, NUMBER_FIELDS, positionOf, TEXT_FIELDS, wholeListOf } from './list-model.ts'
 import {
   archive,
   committed,
@@ -32,6 +34,8 @@ import {
 const WORDS = ['', 'a', 'A', 'b@x.io', 'B@X.IO', 'é', 'É', '%', '_', "o'b", '"q"', '\uFF5E', '😀', 'a'.repeat(60)]
 const KEYS = ['plan', 'a.b', '"q"', "o'b", '__proto__', 'constructor', '$', '', '[0]']
 const TIMES = [1, 2, 3, 1_700_000_000_000]
+
+const NOTHING: ListPage = { customers: [], positions: [], next: null, total: { count: 0, isCapped: false } }
 
 const word = fc.constantFrom(...WORDS)
 const nullable = fc.option(word)
@@ -162,9 +166,8 @@ describe('a list', () => {
           const page = await list({ ...drawn, start })
           forwards.push(...page.customers)
           expect(forwards.length).toBeLessThanOrEqual(whole.length)
-          more = page.hasMore
-          const last = forwards.at(-1)
-          if (last) start = { kind: 'after', position: positionOf(last, drawn.sort) }
+          more = page.next !== null
+          if (page.next) start = { kind: 'after', position: page.next }
         }
         expect(forwards.map(({ id }) => id)).toEqual(whole.map(({ id }) => id))
         const last = whole.at(-1)
@@ -175,7 +178,7 @@ describe('a list', () => {
           const page = await list({ ...drawn, start: { kind: 'before', position } })
           backwards.unshift(...page.customers)
           expect(backwards.length).toBeLessThanOrEqual(whole.length)
-          more = page.hasMore
+          more = page.next !== null
         }
         expect(backwards.map(({ id }) => id)).toEqual(whole.map(({ id }) => id))
       }),
@@ -206,7 +209,7 @@ describe('a list', () => {
         start: { kind: 'offset', offset: 0 },
         limit: 9,
       }
-      expect(await list(query)).toEqual({ customers: [], hasMore: false, total: 0 })
+      expect(await list(query)).toEqual(NOTHING)
     }
   })
 
@@ -219,7 +222,133 @@ describe('a list', () => {
       start: { kind: 'offset', offset: 0 },
       limit: 9,
     }
-    expect(await listCustomers(db, other, query, { total: true })).toEqual({ customers: [], hasMore: false, total: 0 })
+    expect(await listCustomers(db, other, query, { total: true })).toEqual(NOTHING)
+  })
+})
+
+describe('a list that may look at few customers, or show few bytes, a page', () => {
+  const REAL = { ...LIST_BOUNDS }
+  const bound = (given: Partial<Record<keyof typeof LIST_BOUNDS, number>>) => Object.assign(LIST_BOUNDS, given)
+  /** Orders that an index has. */
+  const INDEXED = new Set(['id', 'name', 'email', 'updatedAtMs', 'externalId'])
+  let scope: Scope
+  let all: Customer[]
+
+  beforeAll(async () => {
+    scope = await insertTenant()
+    all = await populate(scope, 40)
+  })
+  afterEach(() => void bound(REAL))
+
+  const bounds = fc.record({
+    lookedAtMax: fc.integer({ min: 1, max: 15 }),
+    lookedAtSlowlyMax: fc.integer({ min: 1, max: 9 }),
+    fewFiltersMax: fc.integer({ min: 0, max: 2 }),
+    pageBytes: fc.constantFrom(1, 600, 1_500, REAL.pageBytes),
+  })
+
+  /** Returns all pages of a list, forwards or backwards. */
+  async function pagesOf(query: Omit<ListQuery, 'start'>, kind: 'after' | 'before', start: PageStart) {
+    const pages: ListPage[] = []
+    for (let next: PageStart | null = start; next; ) {
+      const page: ListPage = await listCustomers(db, scope, { ...query, start: next }, { total: pages.length === 0 })
+      pages.push(page)
+      // No page may stand still.
+      expect(pages.length).toBeLessThanOrEqual(2 * all.length + 2)
+      next = page.next && { kind, position: page.next }
+    }
+    return pages
+  }
+
+  const isIndexed = (query: Omit<ListQuery, 'start'>) => {
+    const [first, second, ...more] = sortKeys(query.sort)
+    return INDEXED.has(first?.field ?? '') && more.length === 0 && (!second || second.direction === first?.direction)
+  }
+
+  it('goes on by its cursor to the end, with each matching customer once and in order, in both directions', async () => {
+    let read = 0
+    const orders = fc.oneof(
+      sorting,
+      fc.constantFrom(...INDEXED).map((field): Sort[] => [{ field: field as Sort['field'], direction: 'asc' }]),
+      fc.constantFrom(...INDEXED).map((field): Sort[] => [{ field: field as Sort['field'], direction: 'desc' }]),
+    )
+    await fc.assert(
+      fc.asyncProperty(queryOf(all), orders, bounds, fc.boolean(), async (drawn, sort, given, isForwards) => {
+        const query = { ...drawn, sort }
+        const whole = wholeListOf(all, query)
+        bound(given)
+        const last = whole.at(-1)
+        if (!isForwards && !last) return
+        const start: PageStart = isForwards
+          ? { kind: 'offset', offset: 0 }
+          : { kind: 'before', position: positionOf(last as Customer, sort) }
+        let pages: ListPage[]
+        try {
+          pages = await pagesOf(query, isForwards ? 'after' : 'before', start)
+        } catch (error) {
+          // Only an order without an index is refused, and only if there are more customers than it may look at.
+          expect((error as RegistryError).failure).toMatchObject({ problems: [{ field: 'sort' }] })
+          expect(isIndexed(query)).toBe(false)
+          expect(all.length).toBeGreaterThan(given.lookedAtMax)
+          return
+        }
+        read++
+        const ids = isForwards
+          ? pages.flatMap(({ customers }) => customers.map(({ id }) => id))
+          : pages.toReversed().flatMap(({ customers }) => customers.map(({ id }) => id))
+        const expected = (isForwards ? whole : whole.slice(0, -1)).map(({ id }) => id)
+        expect(ids).toEqual(expected)
+        for (const { customers } of pages) expect(customers.length).toBeLessThanOrEqual(drawn.limit)
+        if (given.pageBytes === 1) for (const { customers } of pages) expect(customers.length).toBeLessThanOrEqual(1)
+        const { total } = pages[0] as ListPage
+        if (isForwards && !total?.isCapped) expect(total?.count).toBe(whole.length)
+        if (total?.isCapped) expect(total.count).toBeLessThanOrEqual(Math.min(whole.length, given.lookedAtMax))
+      }),
+      { numRuns: 300 },
+    )
+    expect(read).toBeGreaterThan(100)
+  })
+
+  it('refuses an order without an index, and a far offset, saying what to do', async () => {
+    bound({ lookedAtMax: 10, offsetMax: 20 })
+    const query: ListQuery = {
+      filters: [],
+      includeArchived: false,
+      sort: [{ field: 'addressCity', direction: 'asc' }],
+      start: { kind: 'offset', offset: 0 },
+      limit: 9,
+    }
+    const refused = (given: Partial<ListQuery>) =>
+      listCustomers(db, scope, { ...query, ...given }, { total: true }).then(
+        () => null,
+        (error) => error.failure.problems,
+      )
+    expect(await refused({})).toMatchObject([{ field: 'sort', message: expect.stringContaining('more than 10 ') }])
+    expect(
+      await refused({ filters: [{ field: 'id', operator: 'in', value: all.slice(0, 5).map(({ id }) => id) }] }),
+    ).toBe(null)
+    expect(await refused({ sort: [], start: { kind: 'offset', offset: 21 } })).toMatchObject([{ field: 'offset' }])
+    expect(await refused({ sort: [], start: { kind: 'offset', offset: 15 } })).toMatchObject([{ field: 'offset' }])
+    expect(await refused({ sort: [], start: { kind: 'offset', offset: 5 } })).toBe(null)
+  })
+
+  it('says that its total is capped when there are more customers than it may count', async () => {
+    bound({ lookedAtMax: 10 })
+    const query: Omit<ListQuery, 'filters'> = {
+      includeArchived: false,
+      sort: [],
+      start: { kind: 'offset', offset: 0 },
+      limit: 3,
+    }
+    const total = async (filters: Filter[]) =>
+      (await listCustomers(db, scope, { ...query, filters }, { total: true })).total
+    const live = all.filter(({ status }) => status !== 'archived')
+    expect(await total([])).toEqual({ count: live.length, isCapped: false })
+    const one = await total([{ field: 'id', operator: 'eq', value: live[0]?.id ?? '' }])
+    expect(one).toEqual({ count: 1, isCapped: false })
+    const many = await total([{ field: 'timezone', operator: 'ne', value: 'nowhere' }])
+    expect(many?.isCapped).toBe(true)
+    expect(many?.count).toBeLessThanOrEqual(10)
   })
 })
 
@@ -256,9 +385,8 @@ describe('paging by cursor while customers are created, changed and archived', (
           const page = await listCustomers(db, scope, query, { total: false })
           seen.push(...page.customers.map(({ id }) => id))
           expect(seen.length).toBeLessThan(200)
-          more = page.hasMore
-          const last = page.customers.at(-1)
-          if (last) start = { kind: 'after', position: positionOf(last, sort) }
+          more = page.next !== null
+          if (page.next) start = { kind: 'after', position: page.next }
           for (const choice of choices.splice(0, 3)) await disturb(choice)
         }
         const times = (id: string) => seen.filter((other) => other === id).length

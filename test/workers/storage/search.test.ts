@@ -7,7 +7,8 @@ import type { Customer, CustomerChanges, Scope } from '../../../src/registry/cus
 import type { ListQuery } from '../../../src/registry/query.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import { importStore } from '../../../src/storage/customers/import.ts'
-import { listCustomers, readCustomer } from '../../../src/storage/customers/reads.ts'
+import { listCustomers } from '../../../src/storage/customers/list-pages.ts'
+import { readCustomer } from '../../../src/storage/customers/reads.ts'
 import { isFound, modelWords } from './search-model.ts'
 import { archive, commit, committed, create, creation, db, insertTenant, restore, update } from './support.ts'
 
@@ -29,10 +30,10 @@ async function searchAll(scope: Scope, q: string, query: Partial<ListQuery> = {}
   let start: ListQuery['start'] = FIRST_PAGE.start
   for (let total: number | null = null; ; ) {
     const page = await search(scope, q, { ...query, start })
-    total ??= page.total
+    total ??= page.total?.count ?? null
     ids.push(...page.customers.map(({ id }) => id))
-    if (!page.hasMore) return { ids, total }
-    start = { kind: 'after', position: [ids.at(-1) as string] }
+    if (!page.next) return { ids, total }
+    start = { kind: 'after', position: page.next }
   }
 }
 
@@ -89,7 +90,7 @@ describe('a search', () => {
       for (const q of ['shared', 'longer-than-e', 'cust_', 'same']) {
         const { customers, total } = await search(each, q)
         expect(customers.map(({ tenantId, mode }) => ({ tenantId, mode }))).toEqual([each])
-        expect(total).toBe(1)
+        expect(total).toEqual({ count: 1, isCapped: false })
       }
     }
   })
@@ -118,14 +119,14 @@ describe('a search', () => {
         stamp(),
       )
     await insert(0, 300)
-    expect(await search(scope, 'acme', { limit: 1 })).toMatchObject({ total: 300, totalIsCapped: false })
-    expect(await search(scope, 'customer-', { limit: 1 })).toMatchObject({ total: 300, totalIsCapped: false })
+    expect(await search(scope, 'acme', { limit: 1 })).toMatchObject({ total: { count: 300, isCapped: false } })
+    expect(await search(scope, 'customer-', { limit: 1 })).toMatchObject({ total: { count: 300, isCapped: false } })
     await insert(300, 101)
-    expect(await search(scope, 'acme', { limit: 1 })).toMatchObject({ total: 300, totalIsCapped: true })
-    expect(await search(scope, 'customer-', { limit: 1 })).toMatchObject({ total: 300, totalIsCapped: true })
+    expect(await search(scope, 'acme', { limit: 1 })).toMatchObject({ total: { count: 300, isCapped: true } })
+    expect(await search(scope, 'customer-', { limit: 1 })).toMatchObject({ total: { count: 300, isCapped: true } })
     // Behind the newest 400 that are looked at for a long word.
     expect(await idsOf(search(scope, 'customer-0'))).toHaveLength(1)
-    expect(await search(scope, 'customer-0')).toMatchObject({ total: 1, totalIsCapped: false, hasMore: false })
+    expect(await search(scope, 'customer-0')).toMatchObject({ total: { count: 1, isCapped: false }, next: null })
     expect((await searchAll(scope, 'customer-1', { limit: 40 })).ids).toHaveLength(111)
     expect((await searchAll(scope, 'customer-', { limit: 150 })).ids).toHaveLength(401)
   })

@@ -1,52 +1,57 @@
 /**
  * Maps a list request of v1 to the registry's query, and a page to the v1 response. A cursor holds the position of the
- * last customer shown and the number of customers shown so far.
+ * last customer looked at, the number of customers shown so far, and the total, which is counted for the first page only.
  */
 import type { PageCursor } from '../../../http/cursor.ts'
-import {
-  type Filter,
-  type ListPage,
-  type ListQuery,
-  type Position,
-  positionOf,
-  type Sort,
-} from '../../../registry/query.ts'
+import type { Filter, ListPage, ListQuery, ListTotal, Position, Sort } from '../../../registry/query.ts'
 import { FIELDS, type ListInput } from './list-schema.ts'
 
 interface ListRequest {
   query: ListQuery
   /** Number of customers on the pages before this one. */
   offset: number
+  /** The total as the first page counted it; null if this is the first page. */
+  total: ListTotal | null
+}
+
+/** The contents of a cursor. */
+interface Place {
+  seen: number
+  total: ListTotal
+  position: Position
 }
 
 /** `place` is the text of the cursor, which `toV1List` made for a page of the same query. */
 export function toListRequest(input: ListInput, place: string | null): ListRequest {
   const sort = toSort(input)
-  const [seen, ...position]: [number, ...Position] = place === null ? [input.offset ?? 0] : JSON.parse(place)
-  const offset = seen
-  const start: ListQuery['start'] = place === null ? { kind: 'offset', offset } : { kind: 'after', position }
+  const after: Place | null = place === null ? null : JSON.parse(place)
+  const offset = after?.seen ?? input.offset ?? 0
+  const start: ListQuery['start'] = after ? { kind: 'after', position: after.position } : { kind: 'offset', offset }
   const q = input.q ?? undefined
-  return { query: { filters: toFilters(input), q, includeArchived: false, sort, start, limit: input.limit }, offset }
+  const query = { filters: toFilters(input), q, includeArchived: false, sort, start, limit: input.limit }
+  return { query, offset, total: after?.total ?? null }
 }
 
 /** Returns the v1 response with `items`, the mapped customers of the page. `offset` is where the next page begins. */
 export async function toV1List<Item>(
   page: ListPage,
-  { query, offset }: ListRequest,
+  { query, offset, total: counted }: ListRequest,
   items: Item[],
   { next }: PageCursor,
 ) {
-  const last = page.customers.at(-1)
   const seen = offset + page.customers.length
+  // The registry counts for a page whose cursor has no total.
+  const total = counted ?? (page.total as ListTotal)
+  const place: Place | null = page.next && { seen, total, position: page.next }
   return {
     items,
     pagination: {
-      // The registry leaves `total` null only for a caller that does not need it; v1 always does.
-      total: page.total as number,
+      total: total.count,
+      ...(total.isCapped && { total_is_capped: true as const }),
       limit: query.limit,
       offset: seen,
-      next_cursor: await next(page.hasMore && last ? JSON.stringify([seen, ...positionOf(last, query.sort)]) : null),
-      has_more: page.hasMore,
+      next_cursor: await next(place && JSON.stringify(place)),
+      has_more: page.next !== null,
     },
   }
 }

@@ -17,7 +17,7 @@ import {
   type Expansion,
   eraseCustomer,
   expandCustomer,
-  expandCustomers,
+  expandPage,
   getCustomer,
   getCustomerByExternalId,
   listCustomers,
@@ -163,9 +163,9 @@ function respondByExternalId(c: HttpContext, query: ReadQuery) {
 
 async function respondList(c: HttpContext, input: ListInput, cursor: PageCursor) {
   const request = toListRequest(input, cursor.position)
-  const page = await listCustomers(c.get('registry'), request.query, { total: true })
+  const found = await listCustomers(c.get('registry'), request.query, { total: request.total === null })
   const wanted = input.expand ?? NOTHING
-  const expanded = await expandCustomers(c.get('registry'), page.customers, wanted)
+  const { page, expanded } = await expandPage(c.get('registry'), found, wanted)
   const items = page.customers.map((customer, at) => toV1Expanded(customer, expanded[at] ?? {}, wanted))
   return respond(c, 200, await toV1List(page, request, items, cursor))
 }

@@ -301,7 +301,7 @@ describe('a customer, as request and as response', () => {
 })
 
 describe('the place of a page', () => {
-  it('is where the page before ended, and how many were shown', async () => {
+  it('is where the page before ended, how many were shown, and how many there are', async () => {
     const customers = [{ id: 'cust_1', name: null, version: 3 } as Customer]
     const input = searchBody.parse({ sort: [{ field: 'name' }], limit: 1, offset: 4 })
     let place = ''
@@ -313,13 +313,25 @@ describe('the place of a page', () => {
       },
     }
     const request = toListRequest(input, null)
-    await toV1List({ customers, hasMore: true, total: 9 }, request, customers, cursor)
-    expect(toListRequest({ ...input, offset: undefined }, place)).toEqual({
-      query: { ...request.query, start: { kind: 'after', position: ['', 'cust_1'] } },
+    const page = { customers, positions: [['', 'cust_1']], next: ['', 'cust_9'], total: { count: 9, isCapped: true } }
+    const first = await toV1List(page, request, customers, cursor)
+    expect(first.pagination).toMatchObject({ total: 9, total_is_capped: true, has_more: true, offset: 5 })
+    const second = toListRequest({ ...input, offset: undefined }, place)
+    expect(second).toEqual({
+      query: { ...request.query, start: { kind: 'after', position: ['', 'cust_9'] } },
       offset: 5,
+      total: { count: 9, isCapped: true },
     })
-    const { pagination } = await toV1List({ customers, hasMore: false, total: 5 }, request, customers, cursor)
-    expect(pagination.next_cursor).toBeNull()
+    // A later page has the total of the first, which counted.
+    const empty = await toV1List({ customers: [], positions: [], next: null, total: null }, second, [], cursor)
+    expect(empty.pagination).toEqual({
+      total: 9,
+      total_is_capped: true,
+      limit: 1,
+      offset: 5,
+      next_cursor: null,
+      has_more: false,
+    })
   })
 })
 

@@ -1,0 +1,252 @@
+/**
+ * Reads one page of a list, in the way that `list-query.ts` chose. A statement reads ids and the values of the order
+ * first, and whole customers only for the page. Its rows end with the page, with the first customer beyond the bytes of a
+ * page, or with the last one that the page may look at: `isBound` marks that one.
+ */
+import { type SQL, sql } from 'drizzle-orm'
+import type { BatchItem } from 'drizzle-orm/batch'
+import type { Scope } from '../../registry/customer.ts'
+import { LIST_BOUNDS, type ListPage, type ListQuery, type ListTotal, type Position } from '../../registry/query.ts'
+import { customerColumns, customerOf, customerRowOf } from '../customer-row.ts'
+import type { Database } from '../database.ts'
+import { customerCounts, customers } from '../schema/tables.ts'
+import { inScope } from '../scoped.ts'
+import { rowsStatement } from '../statement-texts.ts'
+import { keyOf, type ListPlan, planList, refuseOffset, refuseOrder, type Way } from './list-query.ts'
+import { anchorStatement, requireAnchor } from './reads.ts'
+import { searchCustomers } from './search-pages.ts'
+
+/** The approximate size of a customer without its documents. */
+const FIXED_BYTES = 512
+/** The approximate size of a customer. SQLite has the sizes of the documents without reading them. */
+export const BYTES = sql`${sql.raw(String(FIXED_BYTES))} + octet_length(${customers.metadata})
+  + octet_length(${customers.integrations}) + octet_length(${customers.profile})`
+
+/** The columns of a customer under their own names, as `customerRowOf` takes them. */
+export const CUSTOMER_COLUMNS = sql.join(
+  Object.values(customerColumns).map((column) => sql`${column} AS ${sql.identifier(column.name)}`),
+  sql`, `,
+)
+
+export type PageRow = Record<string, unknown> & { is_bound: number; passed: number; bytes: number }
+
+/** The bounds of a page. A page that has found any customer has at least one, however large. */
+export interface PageBounds {
+  customersMax: number
+  bytesMax: number
+}
+
+/**
+ * Returns one page, and with `total` the number of all customers that match, both as of the same moment. A page that
+ * begins at an `anchorId` has no total. Throws `RegistryError`: `not_found` for an unknown anchor, `invalid_input` for an
+ * order or an offset that would look at too many customers.
+ */
+export async function listCustomers(
+  db: Database,
+  scope: Scope,
+  query: ListQuery,
+  options: { total: boolean },
+): Promise<ListPage> {
+  if (query.q !== undefined) return searchCustomers(db, scope, { ...query, q: query.q }, options)
+  const plan = planList(scope, query)
+  const bounds = { customersMax: query.limit, bytesMax: LIST_BOUNDS.pageBytes }
+  const anchorId = query.start.kind === 'offset' ? undefined : query.start.anchorId
+  for (const way of plan.ways) {
+    const pages = pageStatements(db, scope, plan, way, bounds)
+    const others = [
+      ...(options.total && anchorId === undefined ? [totalStatement(db, scope, plan, way)] : []),
+      ...(anchorId === undefined ? [] : [anchorStatement(db, scope, anchorId)]),
+    ]
+    const results = (await db.batch([...pages, ...others] as unknown as [BatchItem<'sqlite'>])) as unknown[][]
+    const [other] = results.slice(pages.length)
+    if (anchorId !== undefined) requireAnchor(other ?? [])
+    const page = pageOf(plan, way, results.slice(0, pages.length) as PageRow[][], bounds)
+    if (!page) continue
+    const { rows, positions, next } = plan.backwards ? reversedPage(page) : page
+    const total = options.total && anchorId === undefined ? totalOf(other?.[0]) : null
+    return { customers: rows.map((row) => customerOf(customerRowOf(row))), positions, next, total }
+  }
+  return refuseOrder(plan.keys)
+}
+
+/**
+ * Returns the statements whose rows, one after the other, are the page. A walk from the middle takes two: customers with
+ * the same value of the order as the last one, and those beyond. SQLite seeks to the place only by one condition.
+ * `columns` are selected besides those of a customer.
+ */
+export function pageStatements(
+  db: Database,
+  scope: Scope,
+  plan: ListPlan,
+  way: Way,
+  bounds: PageBounds,
+  columns: readonly SQL[] = [],
+): BatchItem<'sqlite'>[] {
+  const statement = (found: SQL) => rowsStatement(db, wholeCustomers(scope, plan, found, bounds, columns))
+  if (way.kind === 'set') return [statement(foundInSet(plan, way))]
+  const [first, ...rest] = plan.keys
+  if (!first) throw new Error('an order has at least one key')
+  if (plan.position === null) return [statement(foundOnWalk(plan, way, undefined))]
+  const [at, id] = plan.position
+  const beyond = sql`${keyOf(first)} ${sign(first.direction)} ${at}`
+  const found = [foundOnWalk(plan, way, beyond)]
+  if (rest.length > 0) {
+    const besides = sql`${keyOf(first)} = ${at} AND ${customers.id} ${sign(first.direction)} ${id}`
+    found.unshift(foundOnWalk(plan, way, besides, rest))
+  }
+  return found.map(statement)
+}
+
+/** Selects ids and values of the order: those that match, then the last one looked at, if the walk ends there. */
+function foundOnWalk(plan: ListPlan, way: Way, range: SQL | undefined, order = plan.keys): SQL {
+  const { source, within, lookedAtMax } = way
+  const walk = (columns: SQL) => sql`
+    SELECT ${columns} FROM ${source} WHERE ${within} ${range ? sql`AND ${range}` : sql``}
+    ORDER BY ${orderOf(order.map((key) => [keyOf(key), key.direction]))} LIMIT ${lookedAtMax}`
+  // The second part is read only if the first does not fill the page.
+  return sql`
+    SELECT *, 0 AS is_bound FROM (${walk(sql`${keysOf(plan)}, ${BYTES} AS bytes, ${matchOf(plan)} AS ok`)}) WHERE ok
+    UNION ALL
+    SELECT * FROM (
+      SELECT *, 0 AS bytes, 0 AS ok, 1 AS is_bound FROM (${walk(keysOf(plan))}) LIMIT 1 OFFSET ${lookedAtMax - 1}
+    )`
+}
+
+/** Selects the same of a set, in order. If the set is too large, the first row is one that `is_bound` marks. */
+function foundInSet(plan: ListPlan, { source, within, lookedAtMax }: Way): SQL {
+  const { keys, position } = plan
+  const named = keys.map((key, at): [SQL, 'asc' | 'desc'] => [nameOf(key.field, at), key.direction])
+  const beyond = position === null ? sql`1` : beyondOf(named, position)
+  return sql`
+    SELECT * FROM (
+      SELECT ${keysOf(plan)}, 0 AS bytes, 0 AS ok, 1 AS is_bound
+      FROM ${source} WHERE ${within} LIMIT 1 OFFSET ${lookedAtMax}
+    )
+    UNION ALL
+    SELECT * FROM (
+      SELECT *, 0 AS is_bound FROM (
+        SELECT ${keysOf(plan)}, ${BYTES} AS bytes, ${matchOf(plan)} AS ok FROM ${source} WHERE ${within} LIMIT ${lookedAtMax}
+      ) WHERE ok AND ${beyond} ORDER BY ${orderOf(named)}
+    )`
+}
+
+/**
+ * Selects the customers of the page, with one row more than it shows. `passed`: the rows up to this one, for an offset.
+ */
+function wholeCustomers(
+  scope: Scope,
+  { offset, keys }: ListPlan,
+  found: SQL,
+  { customersMax, bytesMax }: PageBounds,
+  columns: readonly SQL[],
+): SQL {
+  const names = keys.map((_, at) => sql.raw(`page.k${at}`))
+  const page =
+    offset === 0
+      ? sql`SELECT *, 0 AS passed FROM (${found}) LIMIT ${customersMax + 1}`
+      : sql`SELECT * FROM (
+          SELECT *, row_number() OVER (ROWS UNBOUNDED PRECEDING) AS passed FROM (
+            SELECT * FROM (${found}) LIMIT ${offset + customersMax + 1}
+          )
+        ) WHERE passed > ${offset} OR is_bound`
+  return sql`
+    SELECT ${sql.join([CUSTOMER_COLUMNS, ...columns, ...names], sql`, `)}, page.is_bound, page.passed, page.bytes
+    FROM (
+      SELECT *, sum(bytes) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS before FROM (${page})
+    ) page
+    CROSS JOIN ${customers} ON ${inScope(customers, scope)} AND ${customers.id} = page.id
+    WHERE coalesce(page.before, 0) < ${bytesMax}`
+}
+
+interface Rows {
+  rows: PageRow[]
+  positions: Position[]
+  next: Position | null
+}
+
+/** Returns the page that the rows make; null if the set was too large. Throws `RegistryError` for a far offset. */
+export function pageOf(plan: ListPlan, way: Way, statements: PageRow[][], bounds: PageBounds): Rows | null {
+  const rows: PageRow[] = []
+  const positions: Position[] = []
+  let bytes = 0
+  for (const row of statements.flat()) {
+    if (row.is_bound && way.kind === 'set') return null
+    const position = plan.keys.map((_, at) => row[`k${at}`] as string | number)
+    if (row.is_bound) {
+      if (plan.offset > 0 && row.passed <= plan.offset) refuseOffset()
+      return { rows, positions, next: position }
+    }
+    const isFull = rows.length === bounds.customersMax || bytes >= bounds.bytesMax
+    if (isFull) return { rows, positions, next: positions.at(-1) as Position }
+    rows.push(row)
+    positions.push(position)
+    bytes += row.bytes
+  }
+  return { rows, positions, next: null }
+}
+
+function reversedPage({ rows, positions, next }: Rows): Rows {
+  return { rows: rows.reverse(), positions: positions.reverse(), next }
+}
+
+/**
+ * Selects the total from the counts that the triggers keep, if the list has no filter but the status: this reads no
+ * customer. Otherwise counts among the customers that a page may look at.
+ */
+function totalStatement(db: Database, scope: Scope, plan: ListPlan, way: Way) {
+  if (plan.statusOnly) {
+    return rowsStatement(
+      db,
+      sql`
+      SELECT coalesce(sum(${customerCounts.count}), 0) AS total, 0 AS is_capped
+      FROM ${customerCounts} WHERE ${inScope(customerCounts, scope)} AND ${plan.statusOnly}`,
+    )
+  }
+  const { source, within, lookedAtMax } = way
+  return rowsStatement(
+    db,
+    sql`
+    SELECT coalesce(sum(ok), 0) AS total, count(*) > ${lookedAtMax} AS is_capped
+    FROM (SELECT ${matchOf(plan)} AS ok FROM ${source} WHERE ${within} LIMIT ${lookedAtMax + 1})`,
+  )
+}
+
+function totalOf(row: unknown): ListTotal {
+  const { total, is_capped: isCapped } = row as { total: number; is_capped: number }
+  return { count: isCapped ? Math.min(total, LIST_BOUNDS.lookedAtMax) : total, isCapped: isCapped === 1 }
+}
+
+function keysOf({ keys }: ListPlan): SQL {
+  const values = keys.map((key, at) => sql`${keyOf(key)} AS ${sql.raw(`k${at}`)}`)
+  return sql.join([sql`${customers.id} AS id`, ...values], sql`, `)
+}
+
+function matchOf({ matches }: ListPlan): SQL {
+  return matches ? sql`iif(${matches}, 1, 0)` : sql`1`
+}
+
+/** Returns the name of a key's value. A value that a subquery selects has no collation any more. */
+function nameOf(field: string, at: number): SQL {
+  return sql.raw(field === 'email' ? `k${at} COLLATE NOCASE` : `k${at}`)
+}
+
+function orderOf(keys: readonly (readonly [SQL, 'asc' | 'desc'])[]): SQL {
+  return sql.join(
+    keys.map(([value, direction]) => (direction === 'asc' ? sql`${value} ASC` : sql`${value} DESC`)),
+    sql`, `,
+  )
+}
+
+function sign(direction: 'asc' | 'desc'): SQL {
+  return direction === 'asc' ? sql`>` : sql`<`
+}
+
+/** Matches rows past the position: past it by the first key, or equal by the first key and past it by the rest. */
+function beyondOf(keys: readonly (readonly [SQL, 'asc' | 'desc'])[], position: Position): SQL {
+  const [key, ...rest] = keys
+  const [at, ...further] = position
+  if (key === undefined || at === undefined) throw new Error('a position holds one value for each key of the order')
+  const [value, direction] = key
+  const past = sql`${value} ${sign(direction)} ${at}`
+  return rest.length === 0 ? past : sql`(${past} OR (${value} = ${at} AND ${beyondOf(rest, further)}))`
+}
