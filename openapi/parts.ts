@@ -81,7 +81,8 @@ export const RESPONSE_HEADERS = {
     example: '"scale";q=400;w=2',
   },
   ratelimit: {
-    description: '`r` requests are left now; all are available again in `t` seconds.',
+    description:
+      '`r` requests are left now; all are available again in `t` seconds. A response that cost more than one permit has already taken all of them.',
     example: '"scale";r=399;t=1',
   },
   'x-ratelimit-limit': { description: 'The burst: the number of requests that may be sent at once.', example: '400' },

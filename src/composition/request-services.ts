@@ -21,7 +21,7 @@ import { readExportPage } from '../storage/customers/export-pages.ts'
 import { listCustomers } from '../storage/customers/list-pages.ts'
 import { readAliases, readAliasesOfEach, readByExternalId, readCustomer } from '../storage/customers/reads.ts'
 import { readRelated } from '../storage/customers/related.ts'
-import { type Database, openDatabase } from '../storage/database.ts'
+import { countingRows, type Database, openDatabase } from '../storage/database.ts'
 import { kvCache } from '../storage/kv-cache.ts'
 import { storageFailure } from '../storage/unavailable.ts'
 
@@ -35,6 +35,7 @@ export class RequestServices implements IsolatePorts {
   readonly #execution: Pick<ExecutionContext, 'waitUntil'>
   readonly #scope: Scope
   readonly #requestId: string
+  #rowsRead = 0
 
   constructor(bindings: Bindings, execution: Pick<ExecutionContext, 'waitUntil'>, scope: Scope, requestId: string) {
     this.#bindings = bindings
@@ -70,6 +71,12 @@ export class RequestServices implements IsolatePorts {
     return this.#timed('gate', () =>
       callGate('import', versioned(request), this.#version(), async (message) => this.#gate().importChunk(message)),
     )
+  }
+
+  takeRowsRead(): number {
+    const rows = this.#rowsRead
+    this.#rowsRead = 0
+    return rows
   }
 
   readCustomer(id: string, from: ReadFrom) {
@@ -136,7 +143,10 @@ export class RequestServices implements IsolatePorts {
   async #read<T>(from: ReadFrom, read: (db: Database) => Promise<T>) {
     const start = from === 'primary' ? 'first-primary' : from === 'anywhere' ? 'first-unconstrained' : from.bookmark
     const session = this.#bindings.db.withSession(start)
-    const value = await this.#timed('d1', () => read(openDatabase(session)))
+    const counted = countingRows(session, (rows) => {
+      this.#rowsRead += rows
+    })
+    const value = await this.#timed('d1', () => read(openDatabase(counted)))
     return { value, bookmark: session.getBookmark() }
   }
 

@@ -61,6 +61,7 @@ import {
 } from '../registry/operations.ts'
 import type { Written } from '../registry/ports.ts'
 import type { Precondition } from '../registry/precondition.ts'
+import { utf8 } from '../shared/bytes.ts'
 import { isId } from '../shared/ids.ts'
 import { describeError, log } from '../shared/log.ts'
 import { isExternalId } from '../validation/external-id.ts'
@@ -166,7 +167,9 @@ export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
       const list = { path: 'rpc list', scope: `${tenantId} ${mode}`, query: input }
       const cursor = await pageCursor(signingSecrets, list, input.cursor)
       const page = await listCustomers(registry, toListQuery(input, cursor.position), { total: false })
-      return { customers: page.customers.map(toRpc), nextCursor: await cursor.next(lastIdOf(page)) }
+      const listed = { customers: page.customers.map(toRpc), nextCursor: await cursor.next(lastIdOf(page)) }
+      registry.admission.charge({ bytes: utf8(JSON.stringify(listed)).length })
+      return listed
     })
   }
 

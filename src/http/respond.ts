@@ -8,7 +8,9 @@ import { HTTPException } from 'hono/http-exception'
 import type { StatusCode } from 'hono/utils/http-status'
 import type { Failure } from '../registry/errors.ts'
 import { isStorageUsedUp, RegistryError } from '../registry/errors.ts'
+import { PERMIT_BUYS } from '../registry/permits.ts'
 import type { ReadSource } from '../registry/ports.ts'
+import { utf8 } from '../shared/bytes.ts'
 import { describeError, log } from '../shared/log.ts'
 import type { Api, HttpContext } from './api.ts'
 import { ACCEPTED_CODINGS } from './content-coding.ts'
@@ -56,6 +58,10 @@ export function respond<Body extends string | object | null, Status extends Stat
   headers: ResponseHeaders = {},
 ): TypedJson<Body, Status> {
   const registry: RequestRegistry | undefined = c.get('registry')
+  const isReady = typeof body !== 'object' || body === null || body instanceof ReadableStream
+  const content = (isReady ? body : JSON.stringify(body)) as string | ReadableStream | null
+  // Before the limits are stated.
+  if (typeof content === 'string') registry?.admission.charge({ bytes: bytesOf(content) })
   const facts = registry?.facts
   const state = facts?.limits()
   const limits = state && limitValues(state)
@@ -80,8 +86,12 @@ export function respond<Body extends string | object | null, Status extends Stat
     ...BROWSER_HEADERS,
     ...headers,
   }
-  const isReady = typeof body !== 'object' || body === null || body instanceof ReadableStream
-  return new Response(isReady ? body : JSON.stringify(body), { status, headers: all }) as TypedJson<Body, Status>
+  return new Response(content, { status, headers: all }) as TypedJson<Body, Status>
+}
+
+/** Returns the size of a text in UTF-8. A text that is too short to cost a permit is not measured exactly. */
+function bytesOf(text: string): number {
+  return 3 * text.length < PERMIT_BUYS.bytes ? text.length : utf8(text).length
 }
 
 /** Returns the value of the `preference-applied` header (RFC 7240); null if the caller prefers nothing that was done. */

@@ -11,6 +11,7 @@ import type { CountedResponse } from '../observability/request-counts.ts'
 import type { OnboardingDeps } from '../onboarding/operations.ts'
 import type { Scope } from '../registry/customer.ts'
 import type { Failure } from '../registry/errors.ts'
+import type { Work } from '../registry/permits.ts'
 import type { ReadSource, Registry } from '../registry/ports.ts'
 import type { Clock } from '../shared/clock.ts'
 import type { AuditLog, Author, OperatorSearch, TenantDeps } from '../tenants/ports.ts'
@@ -47,6 +48,8 @@ export interface RequestAdmission {
   readmit(scope: KeyScope): Promise<void>
   /** Returns whether the caller has the scope. For a route that shows less to a caller without it. */
   has(scope: KeyScope): Promise<boolean>
+  /** Takes the permits that more work of the request costs, see `registry/permits.ts`. Never refuses the request. */
+  charge(work: Partial<Work>): void
 }
 
 /** The facts of a request that its response states in headers. */

@@ -5,6 +5,7 @@
  */
 import type { CustomerChanges, ParentReference } from './customer.ts'
 import type { Failure } from './errors.ts'
+import { PERMIT_BUYS } from './permits.ts'
 import type { OnboardingChoice } from './ports.ts'
 
 export type ImportedFields = Omit<CustomerChanges, 'externalId' | 'parent' | 'profile' | 'metadata'> & {
@@ -121,7 +122,7 @@ export const BULK_BOUNDS = {
   /** Pages that a response reads before it breaks off. It needs that many only if customers grow while it is sent. */
   exportPagesMax: 400,
   /** Bytes of an export that cost one more permit. */
-  exportBytesPerPermit: 256 * 1024,
+  exportBytesPerPermit: PERMIT_BUYS.bytes,
 } as const
 
 /**

@@ -15,6 +15,22 @@ export function openDatabase(d1: D1Database | D1DatabaseSession): Database {
   return drizzle(d1 as D1Database)
 }
 
+/**
+ * Returns the session with a count of the rows that its batches read, as D1 bills them. A statement outside of a batch is
+ * not counted: its rows come without their price.
+ */
+export function countingRows(session: D1DatabaseSession, onRows: (rows: number) => void): D1DatabaseSession {
+  return {
+    prepare: (query) => session.prepare(query),
+    getBookmark: () => session.getBookmark(),
+    async batch<T>(statements: D1PreparedStatement[]) {
+      const results = await session.batch<T>(statements)
+      onRows(results.reduce((rows, { meta }) => rows + meta.rows_read, 0))
+      return results
+    },
+  }
+}
+
 /** Returns the session's bookmark. A session whose statements all failed may have none yet; an empty read gets one. */
 export async function bookmarkOf(session: D1DatabaseSession): Promise<string> {
   if (session.getBookmark() === null) await session.prepare('SELECT 1').run()

@@ -12,8 +12,10 @@ import type { LeaseReply, LeaseRequest, Verdict } from '../protocol/leases.ts'
 import {
   type Admission,
   admit,
+  charge,
   isRequesting,
   knownRefusal,
+  payOwed,
   refusalInForce,
   restMs,
   shouldRenew,
@@ -27,6 +29,8 @@ export interface LeaseHolder {
   state: LeaseState
   /** The requests that wait, each with the end of its wait. A cancelled one stays until then and counts as waiting. */
   waiters: Set<Waiter>
+  /** Until when a request of this isolate calls the gate for what is owed; 0 if none does. */
+  payingUntilMs: number
 }
 
 interface Waiter {
@@ -64,6 +68,8 @@ const REST_MIN_MS = 40
 /** A gate that has not replied after this time counts as unreachable. */
 const LEASE_PATIENCE_MS = 2_000
 const WAIT_PATIENCE_MS = 3_000
+/** The runtime ends work 30 s after the response. */
+const PAY_PATIENCE_MS = 25_000
 
 const leaseHolders = new LRUCache<string, LeaseHolder>({ max: LEASE_HOLDERS_MAX })
 
@@ -71,7 +77,7 @@ const leaseHolders = new LRUCache<string, LeaseHolder>({ max: LEASE_HOLDERS_MAX 
 export function leaseHolderFor(gateName: string): LeaseHolder {
   const known = leaseHolders.get(gateName)
   if (known) return known
-  const leaseHolder: LeaseHolder = { state: new LeaseState(crypto.randomUUID()), waiters: new Set() }
+  const leaseHolder: LeaseHolder = { state: new LeaseState(crypto.randomUUID()), waiters: new Set(), payingUntilMs: 0 }
   leaseHolders.set(gateName, leaseHolder)
   return leaseHolder
 }
@@ -128,6 +134,35 @@ export function learnRefusal(leaseHolder: LeaseHolder, credential: string | null
   if (isRequesting(state, nowMs) || nowMs < state.backoffUntilMs) return
   if (credential !== null) wantVerdict(state, credential)
   ports.waitUntil(requestLease(leaseHolder, ports))
+}
+
+/**
+ * Takes the permits that a request has cost beyond the one that admitted it, after its work. What the lease lacks is owed,
+ * and requested from the gate in the background; until it is paid, the requests that follow wait or are refused.
+ */
+export function chargeAt(leaseHolder: LeaseHolder, permits: number, ports: AdmissionPorts): void {
+  const nowMs = ports.clock()
+  charge(leaseHolder.state, nowMs, permits)
+  if (leaseHolder.state.owed === 0 || nowMs < leaseHolder.payingUntilMs) return
+  leaseHolder.payingUntilMs = nowMs + PAY_PATIENCE_MS
+  ports.waitUntil(payAt(leaseHolder, ports))
+}
+
+/**
+ * Calls the gate until nothing is owed any more. Ends without that when the tenant gets no permits, or when the runtime
+ * would not let it go on: then the next request that costs more, or that needs a lease, goes on.
+ */
+async function payAt(leaseHolder: LeaseHolder, ports: AdmissionPorts): Promise<void> {
+  const { state } = leaseHolder
+  while (ports.clock() < leaseHolder.payingUntilMs) {
+    const nowMs = ports.clock()
+    if (payOwed(state, nowMs) || state.refusal !== null || state.policy?.status === 'suspended') break
+    const restMs = state.backoffUntilMs - nowMs
+    if (restMs > 0) await ports.sleep(Math.max(restMs, REST_MIN_MS))
+    else if (isRequesting(state, nowMs)) await ports.sleep(LEASE_POLL_MS)
+    else await requestLease(leaseHolder, ports)
+  }
+  leaseHolder.payingUntilMs = 0
 }
 
 /** Calls the gate until the lease can decide. `isCounted` is true if the request counts as demand already. */

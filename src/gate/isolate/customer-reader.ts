@@ -7,8 +7,15 @@ import { RegistryError } from '../../registry/errors.ts'
 import type { CustomerReader, Snapshot } from '../../registry/ports.ts'
 import type { ExportPage, ExportQuery, ListPage, ListQuery, Related, Relation } from '../../registry/query.ts'
 import { bucketOf, LIST_TAG } from '../core/freshness.ts'
-import type { ReaderPorts } from './deps.ts'
-import { type ConsistencyToken, canServe, type ReadPorts, readFresh, type Stamped } from './fresh-read.ts'
+import type { Read, ReaderPorts } from './deps.ts'
+import {
+  type ConsistencyToken,
+  canServe,
+  type ReadFrom,
+  type ReadPorts,
+  readFresh,
+  type Stamped,
+} from './fresh-read.ts'
 import { customerIdsInMemory, customersInMemory, snapshotOf } from './memory.ts'
 import { checkedToken } from './refusals.ts'
 import type { RequestAdmission } from './request-admission.ts'
@@ -84,34 +91,44 @@ export class IsolateReader implements CustomerReader {
   }
 
   async list(query: ListQuery, options: { total: boolean }): Promise<ListPage> {
-    const page = await this.#read(LIST_BUCKETS, { d1: (from) => this.#ports.readList(query, options, from) })
+    const found = await this.#readPaid((from) => this.#ports.readList(query, options, from))
     this.#facts.source = 'd1'
-    return page.value as ListPage
+    return found
   }
 
   async exportPage(query: ExportQuery): Promise<ExportPage> {
-    const page = await this.#read(LIST_BUCKETS, { d1: (from) => this.#ports.readExportPage(query, from) })
+    const found = await this.#readPaid((from) => this.#ports.readExportPage(query, from))
     this.#facts.source = 'd1'
-    return page.value as ExportPage
+    return found
   }
 
   async related(relation: Relation, ids: readonly string[]): Promise<Related> {
-    const related = await this.#read(LIST_BUCKETS, { d1: (from) => this.#ports.readRelated(relation, ids, from) })
-    return related.value as Related
+    const found = await this.#readPaid((from) => this.#ports.readRelated(relation, ids, from))
+    this.#facts.source = 'd1'
+    return found
   }
 
-  async aliasesOf(id: string): Promise<string[]> {
-    const aliases = await this.#read(LIST_BUCKETS, { d1: (from) => this.#ports.readAliases(id, from) })
-    return aliases.value ?? []
+  aliasesOf(id: string): Promise<string[]> {
+    return this.#readPaid((from) => this.#ports.readAliases(id, from))
   }
 
-  async aliasesOfEach(ids: readonly string[]): Promise<Map<string, string[]>> {
-    const aliases = await this.#read(LIST_BUCKETS, { d1: (from) => this.#ports.readAliasesOfEach(ids, from) })
-    return aliases.value ?? new Map()
+  aliasesOfEach(ids: readonly string[]): Promise<Map<string, string[]>> {
+    return this.#readPaid((from) => this.#ports.readAliasesOfEach(ids, from))
   }
 
   readmit(): Promise<void> {
     return this.#admission.readmit(READ_SCOPE)
+  }
+
+  /** Reads from D1 and charges the request for the rows, also if it is refused after they were read. */
+  async #readPaid<T>(d1: (from: ReadFrom) => Promise<Read<T>>): Promise<T> {
+    try {
+      const read = await this.#read(LIST_BUCKETS, { d1 })
+      // These reads have a result even if it is empty.
+      return read.value as T
+    } finally {
+      this.#admission.charge({ rows: this.#ports.takeRowsRead() })
+    }
   }
 
   async #readCustomer(id: string): Promise<Snapshot | null> {

@@ -30,6 +30,8 @@ interface SharedPorts {
 }
 
 export interface ReaderPorts extends SharedPorts {
+  /** Returns the rows that the reads of lists, exports and related customers took since the last call. */
+  takeRowsRead(): number
   /** These read D1. Each resolves with the bookmark of the state that it read, and rejects when D1 is unavailable. */
   readCustomer(id: string, from: ReadFrom): Promise<Read<Customer>>
   readByExternalId(externalId: string, from: ReadFrom): Promise<Read<Customer>>

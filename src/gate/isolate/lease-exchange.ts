@@ -17,6 +17,7 @@ import {
 import { type Lease, type LeaseReply, type LeaseRequest, PROTOCOL_VERSION, type Verdict } from '../protocol/leases.ts'
 import { readReply, versionToUse, writeRequest } from '../protocol/versions.ts'
 import { isOfClockBefore, keepSince, lookAtClock, noteRequest, sinceOf } from './clock.ts'
+import { payOwed } from './lease.ts'
 import { isHot, type LeaseState, usable } from './lease-state.ts'
 
 /**
@@ -47,8 +48,9 @@ export function nextRequest(state: LeaseState, nowMs: number, waiting: number): 
     v: PROTOCOL_VERSION,
     sentAtMs: nowMs,
     since: sinceOf(state, nowMs),
-    want: waiting + ahead(state, nowMs),
-    waiting,
+    want: waiting + state.owed + ahead(state, nowMs),
+    // Permits that are owed are spent as soon as they come, like those of requests that wait.
+    waiting: waiting + state.owed,
     counted,
     reports: state.grants.map(({ epoch, ordinal, spent, unspent }) => ({ epoch, ordinal, spent, unspent })),
     tally: {
@@ -98,6 +100,7 @@ export function absorb(state: LeaseState, message: LeaseReply, sentAtMs: number,
   // to the report on its permits, and they would be spent once more.
   if (!newest) return
   keepGrant(state, reply, sentAtMs)
+  payOwed(state, nowMs)
 
   const versionChanged = state.policy?.version !== reply.policy.version
   if (versionChanged) state.verdicts.clear()

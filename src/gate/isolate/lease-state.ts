@@ -61,6 +61,11 @@ export class LeaseState {
   unreachable = false
   remaining = 0
   fullAtMs = 0
+  /**
+   * Permits that requests have cost beyond the one that admitted them, and that are not paid yet. No request is admitted
+   * before they are.
+   */
+  owed = 0
   /** Oldest first. */
   grants: HeldGrant[] = []
   verdicts = new Map<string, HeldVerdict>()
@@ -97,9 +102,13 @@ export class LeaseState {
   }
 }
 
-/** Returns, for the RateLimit headers, the permits that are left here and, by its last reply, at the gate. */
+/**
+ * Returns, for the RateLimit headers, the permits that are left here and, by its last reply, at the gate, less those that
+ * are owed.
+ */
 export function remaining(state: LeaseState, nowMs: number): number {
-  return Math.min(state.policy?.burst ?? 0, state.remaining + usable(state, nowMs))
+  const left = state.remaining + usable(state, nowMs) - state.owed
+  return Math.max(0, Math.min(state.policy?.burst ?? 0, left))
 }
 
 /** Returns, for the RateLimit headers, the time until the whole burst is available again. */

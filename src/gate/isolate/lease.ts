@@ -55,7 +55,7 @@ export function admit(
     state.verdict = null
   }
   if (refusal !== null) return refuse(state, refusal, 0)
-  for (let at = 0; at < state.grants.length; at++) {
+  for (let at = payOwed(state, nowMs) ? 0 : state.grants.length; at < state.grants.length; at++) {
     const grant = state.grants[at] as HeldGrant
     if (grant.left === 0 || nowMs >= grant.expiresAtMs) continue
     grant.left--
@@ -120,6 +120,31 @@ export function wantVerdict({ unknown }: LeaseState, credential: string): void {
   if (unknown.includes(credential)) return
   unknown.push(credential)
   if (unknown.length > VERDICTS_MAX) unknown.shift()
+}
+
+/**
+ * Takes the permits that a request has cost beyond the one that admitted it. Those that are not at hand are owed: the
+ * requests that follow wait for them.
+ */
+export function charge(state: LeaseState, nowMs: number, permits: number): void {
+  lookAtClock(state, nowMs)
+  state.owed += permits
+  state.counted += permits
+  payOwed(state, nowMs)
+}
+
+/** Spends the permits at hand on those that are owed. Returns true when none is owed any more. */
+export function payOwed(state: LeaseState, nowMs: number): boolean {
+  for (let at = 0; at < state.grants.length && state.owed > 0; at++) {
+    const grant = state.grants[at] as HeldGrant
+    if (nowMs >= grant.expiresAtMs) continue
+    const permits = Math.min(grant.left, state.owed)
+    grant.left -= permits
+    grant.spent += permits
+    state.admitted += permits
+    state.owed -= permits
+  }
+  return state.owed === 0
 }
 
 /**

@@ -5,12 +5,14 @@
  * the lease in force says so.
  */
 import { type Failure, RegistryError } from '../../registry/errors.ts'
+import { furtherPermits, type Work } from '../../registry/permits.ts'
 import type { KeyScope } from '../../tenants/tenant.ts'
 import type { View } from '../core/freshness.ts'
 import {
   type AdmissionPorts,
   type Admitted,
   admitAt,
+  chargeAt,
   isLikelyRefused,
   type LeaseHolder,
   learnRefusal,
@@ -31,6 +33,9 @@ export class RequestAdmission {
   #scopes: readonly string[] = []
   #isJudged = false
   #isLeftToGate = false
+  /** The work of this request so far, and the permits that it has cost beyond those that admitted it. */
+  readonly #work: Work = { rows: 0, bytes: 0 }
+  #charged = 0
 
   constructor(caller: Caller, leaseHolder: LeaseHolder, ports: AdmissionPorts) {
     this.#caller = caller
@@ -120,6 +125,20 @@ export class RequestAdmission {
   }
 
   /**
+   * Adds to the work of this request, and takes the permits that all of its work costs, as far as it has not yet. A caller
+   * that was not admitted is charged nothing: it would spend the tenant's permits.
+   */
+  charge({ rows = 0, bytes = 0 }: Partial<Work>): void {
+    if (!this.#admitted || this.#admitted instanceof Promise || this.#admitted.admission !== 'admitted') return
+    this.#work.rows += rows
+    this.#work.bytes += bytes
+    const permits = furtherPermits(this.#work) - this.#charged
+    if (permits === 0) return
+    this.#charged += permits
+    chargeAt(this.#leaseHolder, permits, this.#ports)
+  }
+
+  /**
    * Returns the view of the lease; null while the call to the gate is under way. Throws `RegistryError` when the caller
    * is refused or lacks the scope.
    */
@@ -148,8 +167,13 @@ export class RequestAdmission {
     const { bound, credential } = this.#caller
     this.#scopes = scopes
     const refused = bound ? refusedBound(bound.scopes, scopes) : null
-    this.#admitted = refused ?? admitAt(this.#leaseHolder, credential, bound ? [] : scopes, this.#ports)
-    return this.#admitted
+    const admitted = refused ?? admitAt(this.#leaseHolder, credential, bound ? [] : scopes, this.#ports)
+    this.#admitted = admitted
+    if (!(admitted instanceof Promise)) return admitted
+    return admitted.then((late) => {
+      this.#admitted = late
+      return late
+    })
   }
 
   #requireScope(admitted: Admitted, scope: KeyScope): void {

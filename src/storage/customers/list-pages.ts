@@ -102,14 +102,13 @@ function foundOnWalk(plan: ListPlan, way: Way, range: SQL | undefined, order = p
   const { source, within, lookedAtMax } = way
   const walk = (columns: SQL) => sql`
     SELECT ${columns} FROM ${source} WHERE ${within} ${range ? sql`AND ${range}` : sql``}
-    ORDER BY ${orderOf(order.map((key) => [keyOf(key), key.direction]))} LIMIT ${lookedAtMax}`
+    ORDER BY ${orderOf(order.map((key) => [keyOf(key), key.direction]))}`
+  const columns = sql`${keysOf(plan)}, ${BYTES} AS bytes, ${matchOf(plan)} AS ok`
   // The second part is read only if the first does not fill the page.
   return sql`
-    SELECT *, 0 AS is_bound FROM (${walk(sql`${keysOf(plan)}, ${BYTES} AS bytes, ${matchOf(plan)} AS ok`)}) WHERE ok
+    SELECT *, 0 AS is_bound FROM (${walk(columns)} LIMIT ${lookedAtMax}) WHERE ok
     UNION ALL
-    SELECT * FROM (
-      SELECT *, 0 AS bytes, 0 AS ok, 1 AS is_bound FROM (${walk(keysOf(plan))}) LIMIT 1 OFFSET ${lookedAtMax - 1}
-    )`
+    SELECT * FROM (${walk(sql`${keysOf(plan)}, 0 AS bytes, 0 AS ok, 1 AS is_bound`)} LIMIT 1 OFFSET ${lookedAtMax - 1})`
 }
 
 /** Selects the same of a set, in order. If the set is too large, the first row is one that `is_bound` marks. */

@@ -43,11 +43,13 @@ export async function resolveExternalId(db: Database, scope: Scope, externalId: 
 
 /** Returns former external ids that still find the customer, in byte order. */
 export async function readAliases(db: Database, scope: Scope, customerId: string): Promise<string[]> {
-  const rows = await db
-    .select({ externalId: customerAliases.externalId })
-    .from(customerAliases)
-    .where(and(inScope(customerAliases, scope), eq(customerAliases.customerId, customerId)))
-    .orderBy(customerAliases.externalId)
+  const [rows] = await db.batch([
+    db
+      .select({ externalId: customerAliases.externalId })
+      .from(customerAliases)
+      .where(and(inScope(customerAliases, scope), eq(customerAliases.customerId, customerId)))
+      .orderBy(customerAliases.externalId),
+  ])
   return rows.map((row) => row.externalId)
 }
 
@@ -58,11 +60,13 @@ export async function readAliasesOfEach(
   customerIds: readonly string[],
 ): Promise<Map<string, string[]>> {
   const wanted = sql`(SELECT value FROM json_each(${JSON.stringify(customerIds)}))`
-  const rows = await db
-    .select({ customerId: customerAliases.customerId, externalId: customerAliases.externalId })
-    .from(customerAliases)
-    .where(and(inScope(customerAliases, scope), inArray(customerAliases.customerId, wanted)))
-    .orderBy(customerAliases.externalId)
+  const [rows] = await db.batch([
+    db
+      .select({ customerId: customerAliases.customerId, externalId: customerAliases.externalId })
+      .from(customerAliases)
+      .where(and(inScope(customerAliases, scope), inArray(customerAliases.customerId, wanted)))
+      .orderBy(customerAliases.externalId),
+  ])
   const aliases = new Map<string, string[]>()
   for (const { customerId, externalId } of rows) {
     const known = aliases.get(customerId)

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { admit, isRequesting, restMs, shouldRenew } from '../../../src/gate/isolate/lease.ts'
+import { admit, charge, isRequesting, restMs, shouldRenew } from '../../../src/gate/isolate/lease.ts'
 import { absorb, absorbFailure, nextRequest } from '../../../src/gate/isolate/lease-exchange.ts'
 import { LeaseState, remaining, resetMs } from '../../../src/gate/isolate/lease-state.ts'
 import {
@@ -140,6 +140,28 @@ describe('edge lease', () => {
     const refused = { grant: null, saturated: true, fraction: 0.5 }
     expect(admit(hotHolding(refused), T + 110, null)).toBe('rate_limited')
     expect(admit(holding(refused), T + 110, null)).toBe('needs_lease')
+  })
+
+  it('takes the further permits of a request from those at hand, and owes the rest', () => {
+    const state = holding()
+    charge(state, T + 30, 4)
+    expect([state.owed, state.admitted, remaining(state, T + 30)]).toEqual([0, 4, remaining(holding(), T + 30) - 4])
+    charge(state, T + 30, 8)
+    expect([state.owed, state.admitted]).toEqual([2, 10])
+    expect(admit(state, T + 30, null), 'nothing is admitted before it is paid').toBe('needs_lease')
+    const request = nextRequest(state, T + 40, 1)
+    expect([request.want, request.waiting, request.counted]).toEqual([3, 3, 13])
+    expect(request.reports.map(({ spent, unspent }) => [spent, unspent])).toEqual([[10, 0]])
+    absorb(state, leaseOf({ ordinal: 2, grant: { permits: 2, ttlMs: 950 } }), T + 40, T + 60, 0)
+    expect([state.owed, state.admitted], 'the reply pays it').toEqual([0, 12])
+    expect(admit(state, T + 60, null), 'with the permits that came for it').toBe('needs_lease')
+  })
+
+  it('pays nothing with permits that have expired', () => {
+    const state = holding()
+    charge(state, T + 900, 3)
+    expect([state.owed, state.admitted]).toEqual([3, 0])
+    expect(remaining(state, T + 900)).toBe(Math.max(0, remaining(holding(), T + 900) - 3))
   })
 
   it('refuses until it may ask again', () => {

@@ -21,13 +21,14 @@ export async function manyPermits(
   fromSeed: number,
   admissionsMin: number,
   runsMin = 0,
+  isCostly = false,
 ): Promise<Sum<PermitsRun>> {
   const total: PermitsRun = { admissions: 0, calls: 0, restarts: 0, changes: 0, violations: [] }
   return addUp(
     total,
     'permits',
     fromSeed,
-    (seed) => runPermits(core, seed),
+    (seed) => runPermits(core, seed, isCostly),
     (runs) => total.admissions >= admissionsMin && runs >= runsMin,
   )
 }

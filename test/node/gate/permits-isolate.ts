@@ -29,6 +29,7 @@ export class ModelIsolate {
   readonly #network: Network
   readonly #serve: (request: LeaseRequest) => LeaseReply | undefined
   readonly #startMs: number
+  readonly #endMs: number
   readonly #offsetMs: number
   readonly #drift: number
   readonly #lagMs: number
@@ -38,6 +39,11 @@ export class ModelIsolate {
   /** Reads its clock as late as it can be. */
   #late = false
   #waiting: { credential: string | null; untilMs: number }[] = []
+  /** Each so many admissions, a request turns out to cost so many permits more; null: none does. */
+  readonly #costly: { each: number; permits: number } | null
+  #admissions = 0
+  /** The permits of this isolate that the observer has seen. */
+  #observed = 0
 
   constructor(
     core: Core,
@@ -48,7 +54,9 @@ export class ModelIsolate {
     faults: FaultSchedule,
     offMs: number,
     serve: (request: LeaseRequest) => LeaseReply | undefined,
+    costly: { each: number; permits: number } | null,
   ) {
+    this.#costly = costly
     this.core = core
     this.#dice = dice
     this.#agenda = agenda
@@ -57,6 +65,7 @@ export class ModelIsolate {
     this.#serve = serve
     this.state = new core.LeaseState(`tally-${dice()}`)
     this.#startMs = agenda.nowMs
+    this.#endMs = agenda.nowMs + faults.runMs
     this.#offsetMs = agenda.nowMs + offMs + dice.whole(-ISOLATES_APART_MS, ISOLATES_APART_MS)
     this.#drift = (2 * dice() - 1) * DRIFT_MAX
     this.#lagMs = dice.chance(0.5) ? LAG_MAX_MS : dice.whole(0, LAG_MAX_MS)
@@ -92,18 +101,40 @@ export class ModelIsolate {
     const { state } = this
     const credential = this.#dice.oneOf(['hash-a', 'hash-b', 'hash-c', null])
     const decision = this.core.admit(state, this.clock(), credential)
-    if (decision === 'admitted') this.#observer.admitted(state.policy?.version ?? 0, credential, 'from the lease held')
+    this.#observe(decision === 'admitted' ? credential : undefined, 'from the lease held')
     if (decision === 'needs_lease' && this.#waiting.length < WAITING_MAX) {
       this.#waiting.push({ credential, untilMs: this.#agenda.nowMs + WAIT_MAX_MS })
     }
     this.#askIfNeeded()
   }
 
+  /**
+   * Shows the observer each permit that was spent since: by what was owed, and by the request of `credential`, undefined
+   * if there is none. Then that request may turn out to cost more.
+   */
+  #observe(credential: string | null | undefined, where: string): void {
+    const version = this.state.policy?.version ?? 0
+    const owed = this.state.admitted - this.#observed - (credential === undefined ? 0 : 1)
+    this.#observed = this.state.admitted
+    for (let permit = 0; permit < owed; permit++) this.#observer.admitted(version, null, `for work, ${where}`)
+    if (credential === undefined) return
+    this.#observer.admitted(version, credential, where)
+    if (!this.#costly || ++this.#admissions % this.#costly.each !== 0) return
+    this.core.charge(this.state, this.clock(), this.#costly.permits)
+    this.#observe(undefined, 'at once')
+  }
+
   #askIfNeeded(): void {
     if (!this.alive) return
     const nowMs = this.clock()
     if (this.core.isRequesting(this.state, nowMs)) return
-    if (this.#waiting.length > 0 || this.core.shouldRenew(this.state, nowMs)) this.ask()
+    if (this.#waiting.length > 0 || this.#pays(nowMs) || this.core.shouldRenew(this.state, nowMs)) this.ask()
+  }
+
+  /** True if the isolate calls the gate for what it owes: not for ever, nor where the tenant gets no permits. */
+  #pays(nowMs: number): boolean {
+    const { owed, backoffUntilMs, refusal } = this.state
+    return owed > 0 && nowMs >= backoffUntilMs && refusal === null && this.#agenda.nowMs < this.#endMs
   }
 
   /** The gate crashed, with only `stored` of this isolate left. */
@@ -146,13 +177,13 @@ export class ModelIsolate {
     if (!this.alive) return
     if (reply.kind === 'lease') this.#underWay = Math.max(0, this.#underWay - (reply.grant?.permits ?? 0))
     this.core.absorb(this.state, reply, sentAtMs, this.clock(), this.#dice())
+    this.#observe(undefined, 'in a reply')
     const waiting = this.#waiting
     this.#waiting = []
     for (const waiter of waiting) {
       const decision = this.core.admit(this.state, this.clock(), waiter.credential, true)
       if (decision === 'needs_lease') this.#waiting.push(waiter)
-      if (decision === 'admitted')
-        this.#observer.admitted(this.state.policy?.version ?? 0, waiter.credential, 'after an ask')
+      this.#observe(decision === 'admitted' ? waiter.credential : undefined, 'after an ask')
     }
     this.#askIfNeeded()
   }

@@ -43,10 +43,11 @@ const ADMIN_TIMER_LATE_MAX_MS = 30
 
 /**
  * One run of the model. `seed` decides everything. With several cores each isolate has one of them and each start of
- * the gate another: a deployment that rolls forward and back.
+ * the gate another: a deployment that rolls forward and back. With `isCostly` some requests take further permits after
+ * their work.
  */
-export function runPermits(core: Core | readonly Core[], seed: number): PermitsRun {
-  return new PermitsSimulation([core].flat(), seed).run()
+export function runPermits(core: Core | readonly Core[], seed: number, isCostly = false): PermitsRun {
+  return new PermitsSimulation([core].flat(), seed, isCostly).run()
 }
 
 class PermitsSimulation {
@@ -61,6 +62,7 @@ class PermitsSimulation {
   readonly #counts = { calls: 0, restarts: 0, changes: 0 }
   readonly #startMs = Date.UTC(2026, 5, 1)
   readonly #annualLimit: number | null
+  readonly #costly: { each: number; permits: number } | null
   #policy: Policy
   #gate: InstanceType<Core['GateCore']>
   #isolates: ModelIsolate[] = []
@@ -69,7 +71,9 @@ class PermitsSimulation {
   #lostWrites = 0
   #over = false
 
-  constructor(cores: readonly Core[], seed: number) {
+  constructor(cores: readonly Core[], seed: number, isCostly: boolean) {
+    // Often a few permits, or seldom more than the burst of most tenants.
+    this.#costly = !isCostly ? null : seed % 2 === 0 ? { each: 3, permits: 2 } : { each: 40, permits: 300 }
     this.#cores = cores
     this.#dice = seeded(seed)
     this.#agenda.nowMs = this.#startMs
@@ -240,6 +244,7 @@ class PermitsSimulation {
       this.#faults,
       offMs,
       (request) => this.#serve(request, offMs),
+      this.#costly,
     )
     this.#isolates.push(isolate)
     const meanMs = this.#faults.isolates / this.#faults.loadPerMs
@@ -361,6 +366,8 @@ class PermitsSimulation {
   /** Lets every isolate that lives report once more, then compares. */
   #settleAccounts(): void {
     this.#agenda.nowMs += 2_000
+    // Nobody reports permits that would pay for it now.
+    for (const isolate of this.#isolates) isolate.state.owed = 0
     // One round more for isolates that do not know yet which version the gate gateVersion.
     for (let round = 0; round < 3; round++) {
       for (const isolate of this.#isolates) {

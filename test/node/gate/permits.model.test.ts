@@ -12,3 +12,10 @@ it('admits a million requests under faults, never one beyond burst + rate × T, 
   expect(total.changes).toBeGreaterThan(1_000)
   expect(total.calls).toBeLessThan(total.admissions / 2)
 })
+
+it('takes the further permits of costly requests from the same budget, and counts each of them', async () => {
+  const { total, violations } = await manyPermits(core, 1, 50_000, 40, true)
+  expect(violations).toEqual([])
+  expect(total.restarts).toBeGreaterThan(10)
+  expect(total.changes).toBeGreaterThan(10)
+})
