@@ -41,6 +41,7 @@ const NO_FUNCTIONS = new Set([
   'SET',
   'UNIQUE',
   'SELECT',
+  'FROM',
 ])
 
 function functionCalls(tokens: string[]): { name: string; count: number }[] {

@@ -5,19 +5,19 @@
 
 /** `test/workers/storage/costs.test.ts`. */
 export const CHANGE_ROWS = {
-  create: 9,
-  'create with e-mail, parent, integration': 12,
+  create: 13,
+  'create with e-mail, parent, integration': 16,
   'create, external id taken, answered with its customer': 0,
-  'update of a name': 6,
+  'update of a name': 8,
   'update that changes nothing': 0,
-  'update of the case and the accents of a name': 5,
-  'update of metadata': 5,
-  'update of the status': 7,
-  'update of the e-mail address': 7,
-  'update of the external id': 9,
-  'update of the parent': 6,
-  archive: 8,
-  restore: 9,
+  'update of the case and the accents of a name': 7,
+  'update of metadata': 6,
+  'update of the status': 8,
+  'update of the e-mail address': 9,
+  'update of the external id': 11,
+  'update of the parent': 7,
+  archive: 9,
+  restore: 10,
 } as const
 
 /** `test/workers/events/costs.test.ts`: the rows of a change for each endpoint that wants it, and the rows of attempts. */

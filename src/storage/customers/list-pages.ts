@@ -14,7 +14,7 @@ import { inScope } from '../scoped.ts'
 import { rowsStatement } from '../statement-texts.ts'
 import { keyOf, type ListPlan, planList, refuseOffset, refuseOrder, type Way } from './list-query.ts'
 import { anchorStatement, requireAnchor } from './reads.ts'
-import { searchCustomers } from './search-pages.ts'
+import { searchCustomers } from './search.ts'
 
 /** The approximate size of a customer without its documents. */
 const FIXED_BYTES = 512

@@ -10,6 +10,7 @@ import type { Scope } from '../../../src/registry/customer.ts'
 import type { Command } from '../../../src/registry/ports.ts'
 import { writeStore } from '../../../src/storage/customers/writes.ts'
 import { events, idempotencyRecords } from '../../../src/storage/schema/tables.ts'
+import { CHANGE_ROWS } from '../../shared/rows-written.ts'
 import {
   archive,
   create,
@@ -191,11 +192,11 @@ it('costs three rows for a key, and no call of D1 unless the request was refused
     'refused without a key': await cost(prepared(creation({ externalId: 'taken' }))),
     update: await cost(prepared(update(made.id, { name: 'N' }))),
   }).toEqual({
-    plain: [1, 9],
-    keyed: [1, 12],
+    plain: [1, CHANGE_ROWS.create],
+    keyed: [1, CHANGE_ROWS.create + 3],
     replayed: [1, 0],
     refused: [2, 3],
     'refused without a key': [1, 0],
-    update: [1, 6],
+    update: [1, CHANGE_ROWS['update of a name']],
   })
 })

@@ -287,8 +287,12 @@ describe('the schema that the migrations make', () => {
     expect(await schema('index')).toMatchInlineSnapshot(`
       "CREATE INDEX customer_aliases_customer ON customer_aliases(tenant_id,mode,customer_id)
       CREATE INDEX customers_email ON customers(coalesce(email_ascii,email)COLLATE NOCASE,tenant_id,mode)WHERE email IS NOT NULL
+      CREATE INDEX customers_email_order ON customers(tenant_id,mode,coalesce(email_ascii,email,'')COLLATE NOCASE)
       CREATE UNIQUE INDEX customers_external_id ON customers(external_id,tenant_id,mode)WHERE archived_at IS NULL
+      CREATE INDEX customers_external_id_order ON customers(tenant_id,mode,external_id)
+      CREATE INDEX customers_name_order ON customers(tenant_id,mode,coalesce(name,''))
       CREATE INDEX customers_parent ON customers(tenant_id,mode,parent_id)WHERE parent_id IS NOT NULL
+      CREATE INDEX customers_updated_order ON customers(tenant_id,mode,updated_at)
       CREATE INDEX events_customer ON events(tenant_id,mode,customer_id,id)
       CREATE INDEX idempotency_records_customer ON idempotency_records(tenant_id,mode,customer_id)WHERE customer_id IS NOT NULL
       CREATE INDEX idempotency_records_expiry ON idempotency_records(expires_at)
