@@ -116,10 +116,12 @@ it('has every row to the byte, and its import file makes the same database again
   const child = await send('POST', '/v1/customers', { external_id: 'child' })
   const parent = await send('POST', '/v1/customers', { external_id: 'parent' })
   await send('PUT', `/v1/customers/${child.body.id}`, { parent_customer_id: parent.body.id })
-  // Its events are longer than a statement of D1 may be.
-  const devices = Array.from({ length: 500 }, (_, at) => `${at}${'𝕏'.repeat(60)}`)
-  const large = await send('PATCH', `/customers/${parent.body.id}`, { devices })
-  expect(large.status).toBe(202)
+  // Its second event, with the devices before and after, is longer than a statement of D1 may be.
+  for (const kind of ['a', 'b']) {
+    const devices = Array.from({ length: 250 }, (_, at) => `${kind}${at}${'𝕏'.repeat(60)}`)
+    const large = await send('PATCH', `/customers/${parent.body.id}`, { devices })
+    expect(large.status).toBe(202)
+  }
 
   const file = path.join(folder, 'exact.sqlite')
   const { rows } = await copyDatabase(sourceOf(), file, { folder })
