@@ -80,12 +80,12 @@ BEGIN
     )
   );
   INSERT INTO storage_use (tenant_id, mode, bytes)
-  SELECT NEW.tenant_id, NEW.mode, 400 + octet_length(concat_ws(
+  SELECT NEW.tenant_id, NEW.mode, 900 + octet_length(concat_ws(
     '', NEW.external_id, NEW.name, NEW.email, NEW.email_ascii, NEW.contact, NEW.address_line1,
     NEW.address_line2, NEW.address_city, NEW.address_state, NEW.address_postal_code,
     NEW.address_country, NEW.timezone, NEW.metadata, NEW.integrations, NEW.profile, NEW.folded
   ))
-    + 400 + octet_length(concat_ws('', e.before, e.after, e.detail, e.reason)) + 1000 * e.deliveries
+    + 500 + octet_length(concat_ws('', e.before, e.after, e.detail, e.reason)) + 1000 * e.deliveries
   FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.id = NEW.change_id
   ON CONFLICT (tenant_id, mode) DO UPDATE SET bytes = bytes + excluded.bytes;
   SELECT RAISE(ABORT, 'storage_used_up') FROM storage_use u CROSS JOIN tenants t ON t.id = u.tenant_id
@@ -215,17 +215,17 @@ BEGIN
     ) AS type
   ) t;
   INSERT INTO storage_use (tenant_id, mode, bytes)
-  SELECT NEW.tenant_id, NEW.mode, 400 + octet_length(concat_ws(
+  SELECT NEW.tenant_id, NEW.mode, 900 + octet_length(concat_ws(
     '', NEW.external_id, NEW.name, NEW.email, NEW.email_ascii, NEW.contact, NEW.address_line1,
     NEW.address_line2, NEW.address_city, NEW.address_state, NEW.address_postal_code,
     NEW.address_country, NEW.timezone, NEW.metadata, NEW.integrations, NEW.profile, NEW.folded
   ))
-    - (400 + octet_length(concat_ws(
+    - (900 + octet_length(concat_ws(
     '', OLD.external_id, OLD.name, OLD.email, OLD.email_ascii, OLD.contact, OLD.address_line1,
     OLD.address_line2, OLD.address_city, OLD.address_state, OLD.address_postal_code,
     OLD.address_country, OLD.timezone, OLD.metadata, OLD.integrations, OLD.profile, OLD.folded
   )))
-    + 400 + octet_length(concat_ws('', e.before, e.after, e.detail, e.reason)) + 1000 * e.deliveries
+    + 500 + octet_length(concat_ws('', e.before, e.after, e.detail, e.reason)) + 1000 * e.deliveries
   FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.id = NEW.change_id
   ON CONFLICT (tenant_id, mode) DO UPDATE SET bytes = bytes + excluded.bytes;
   SELECT RAISE(ABORT, 'storage_used_up') FROM storage_use u CROSS JOIN tenants t ON t.id = u.tenant_id
@@ -239,12 +239,12 @@ CREATE TRIGGER events_counted AFTER INSERT ON events
 WHEN NEW.type NOT IN ('customer.created', 'customer.updated', 'customer.archived', 'customer.restored', 'customer.erased')
 BEGIN
   INSERT INTO storage_use (tenant_id, mode, bytes)
-  VALUES (NEW.tenant_id, NEW.mode, 400 + octet_length(concat_ws('', NEW.before, NEW.after, NEW.detail, NEW.reason)) + 1000 * NEW.deliveries)
+  VALUES (NEW.tenant_id, NEW.mode, 500 + octet_length(concat_ws('', NEW.before, NEW.after, NEW.detail, NEW.reason)) + 1000 * NEW.deliveries)
   ON CONFLICT (tenant_id, mode) DO UPDATE SET bytes = bytes + excluded.bytes;
 END;
 --> statement-breakpoint
 CREATE TRIGGER events_deleted AFTER DELETE ON events
 BEGIN
-  UPDATE storage_use SET bytes = bytes - (400 + octet_length(concat_ws('', OLD.before, OLD.after, OLD.detail, OLD.reason)) + 1000 * OLD.deliveries)
+  UPDATE storage_use SET bytes = bytes - (500 + octet_length(concat_ws('', OLD.before, OLD.after, OLD.detail, OLD.reason)) + 1000 * OLD.deliveries)
   WHERE tenant_id = OLD.tenant_id AND mode = OLD.mode;
 END;

@@ -20,13 +20,13 @@ WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL
 BEGIN
   -- The bytes of the customer and its events before, and below those after.
   UPDATE storage_use SET bytes = bytes - (
-      400 + octet_length(concat_ws(
+      900 + octet_length(concat_ws(
         '', OLD.external_id, OLD.name, OLD.email, OLD.email_ascii, OLD.contact, OLD.address_line1,
         OLD.address_line2, OLD.address_city, OLD.address_state, OLD.address_postal_code,
         OLD.address_country, OLD.timezone, OLD.metadata, OLD.integrations, OLD.profile, OLD.folded
       ))
     ) - coalesce((
-      SELECT sum(400 + octet_length(concat_ws('', e.before, e.after, e.detail, e.reason)) + 1000 * e.deliveries)
+      SELECT sum(500 + octet_length(concat_ws('', e.before, e.after, e.detail, e.reason)) + 1000 * e.deliveries)
       FROM events e INDEXED BY events_customer
       WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.customer_id = NEW.id
     ), 0)
@@ -144,13 +144,13 @@ BEGIN
   INSERT INTO storage_use (tenant_id, mode, bytes)
   VALUES (
     NEW.tenant_id, NEW.mode,
-    400 + octet_length(concat_ws(
+    900 + octet_length(concat_ws(
       '', NEW.external_id, NEW.name, NEW.email, NEW.email_ascii, NEW.contact, NEW.address_line1,
       NEW.address_line2, NEW.address_city, NEW.address_state, NEW.address_postal_code,
       NEW.address_country, NEW.timezone, NEW.metadata, NEW.integrations, NEW.profile, NEW.folded
     ))
     + coalesce((
-      SELECT sum(400 + octet_length(concat_ws('', e.before, e.after, e.detail, e.reason)) + 1000 * e.deliveries)
+      SELECT sum(500 + octet_length(concat_ws('', e.before, e.after, e.detail, e.reason)) + 1000 * e.deliveries)
       FROM events e INDEXED BY events_customer
       WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.customer_id = NEW.id
     ), 0)

@@ -100,7 +100,7 @@ describe('the events of a customer that is created and then changed', () => {
           expect(storedDocument(facts, documentAfter(facts, stored.after))).toEqual(withoutEmpty(stored.after))
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 200 },
     )
   })
 
