@@ -2,7 +2,9 @@ import { env } from 'cloudflare:workers'
 import { encodeTime } from 'ulid'
 import { describe, expect, it } from 'vitest'
 import { sweepOldRecords } from '../../../src/storage/events/retention.ts'
+import { refreshStatistics } from '../../../src/storage/statistics.ts'
 import { admin, call, newCustomer, newTenant, type TestTenant } from '../support/roster.ts'
+import { metered } from './support.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -102,4 +104,12 @@ describe('the sweep of old records', () => {
     await sweepOldRecords(env.DB, NOW_MS + 731 * DAY_MS)
     expect((await audited())?.n).toBe(0)
   })
+})
+
+it('refreshes the statistics of the tables once an hour, which D1 allows', async () => {
+  const { d1, costs } = metered(env.DB)
+  await refreshStatistics(d1, NOW_MS + 120_000)
+  expect(costs).toEqual([])
+  await refreshStatistics(d1, NOW_MS)
+  expect(costs.map(({ sql }) => sql)).toEqual(['PRAGMA optimize'])
 })
