@@ -144,6 +144,20 @@ describe('a search', () => {
   })
 })
 
+it('has nothing of an import that was refused in the middle of a statement', async () => {
+  const scope = await insertTenant()
+  const { id } = await create(scope, { name: 'Before' })
+  const lines = [lineOf({ name: 'Refused' }), { ...lineOf({ name: 'Refused' }), fields: { parent: { id: 'nobody' } } }]
+  const change = { ...lineOf({ name: 'Refused' }), externalId: `x_${id}`, customerId: id }
+  const refused = await importStore(env.DB).commitSegments(scope, [[change], lines], stamp())
+  expect(refused).toMatchObject({ ok: false, failure: { reason: 'parent_not_found' } })
+  expect(await search(scope, 'refused')).toMatchObject({ customers: [], total: 0 })
+  expect(await idsOf(search(scope, 'before'))).toEqual([id])
+  await env.DB.prepare(`INSERT INTO customer_search (customer_search) VALUES ('integrity-check')`).run()
+  expect(await create(scope, { name: 'After' })).toBeDefined()
+  expect(await idsOf(search(scope, 'cust_'))).toHaveLength(2)
+})
+
 it('leaves no former word of a renamed, archived or erased customer in the index', async () => {
   const scope = await insertTenant()
   const secrets = Array.from({ length: 4 }, () => ulid().toLowerCase().slice(10))
