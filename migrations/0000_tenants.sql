@@ -56,7 +56,7 @@ CREATE TABLE api_keys (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 -- Changes of tenants and keys. Changes of customers are in the table of events. GET /admin/audit reads both.
--- It has no index besides its key: there are few rows, and their ids sort by time.
+-- Ids sort by time.
 CREATE TABLE admin_audit (
   id text PRIMARY KEY NOT NULL,
   type text NOT NULL,
@@ -69,6 +69,27 @@ CREATE TABLE admin_audit (
   after text,
   created_at integer NOT NULL
 ) WITHOUT ROWID;
+--> statement-breakpoint
+-- Finds what operators did to one tenant.
+CREATE INDEX admin_audit_tenant ON admin_audit (tenant_id, id);
+--> statement-breakpoint
+-- Where a sweep goes on that handles some tenants in each run.
+CREATE TABLE sweeps (
+  name text PRIMARY KEY NOT NULL,
+  position text NOT NULL
+) WITHOUT ROWID;
+--> statement-breakpoint
+-- A gate stores the keys of its tenant and mode in one row, which has an end. A key that replaces another has more room, so that
+-- keys can be rotated when there is room for no further one.
+CREATE TRIGGER api_keys_max BEFORE INSERT ON api_keys
+WHEN (
+  SELECT count(*) FROM api_keys
+  WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND revoked_at IS NULL
+    AND (expires_at IS NULL OR expires_at > NEW.created_at)
+) >= iif(NEW.rotated_from IS NULL, 1000, 2000)
+BEGIN
+  SELECT RAISE(ABORT, 'too_many_keys');
+END;
 --> statement-breakpoint
 -- One row. The data epoch says which history of the database this is: the time at which the database was made, or last set back
 -- or restored. It is raised then and at no other time, by npm run restored, see docs/operations/restore.md.

@@ -20,8 +20,9 @@ CREATE TABLE events (
   PRIMARY KEY (tenant_id, mode, id)
 );
 --> statement-breakpoint
--- Finds the events of one customer, to show or erase them, in the order of their ids.
-CREATE INDEX events_customer ON events (tenant_id, mode, customer_id, id);
+-- Finds the events of one customer, to show or erase them, in the order of their ids. The customer comes first, so that the audit
+-- finds a customer without its tenant.
+CREATE INDEX events_customer ON events (customer_id, tenant_id, mode, id);
 --> statement-breakpoint
 -- The column after has the customer without what is null, initial, or in other columns of the event, and before has only what
 -- differed. src/storage/event-documents.ts reads both.

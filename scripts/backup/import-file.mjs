@@ -64,7 +64,9 @@ function writeRows(copy, table, write) {
     waiting = []
     bytes = 0
   }
-  for (const row of copy.prepare(`SELECT * FROM ${quoted(table)}`).iterate()) {
+  // Events of all tenants are read in the order of their rowids, which has to be that of their times again.
+  const order = table === 'events' ? 'ORDER BY id' : ''
+  for (const row of copy.prepare(`SELECT * FROM ${quoted(table)} ${order}`).iterate()) {
     const { values, rest } = fitting(row, names)
     const text = `(${values.join(', ')})`
     const size = Buffer.byteLength(text) + 2

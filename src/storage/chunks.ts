@@ -19,13 +19,14 @@ export function isHourly(nowMs: number): boolean {
   return nowMs % HOUR_MS < 2 * RUN_MS
 }
 
-/** Repeats a statement that deletes at most `CHUNK_ROWS_MAX` rows until it finds fewer. */
+/** Repeats a statement that deletes at most `CHUNK_ROWS_MAX` rows until it finds fewer. Returns how often it ran. */
 export async function inChunks(
   deleteSome: () => PromiseLike<{ meta: { changes: number } }>,
   chunksMax = CHUNKS_MAX,
-): Promise<void> {
-  for (let chunk = 0; chunk < chunksMax; chunk++) {
+): Promise<number> {
+  for (let chunk = 1; chunk <= chunksMax; chunk++) {
     const { meta } = await deleteSome()
-    if (meta.changes < CHUNK_ROWS_MAX) return
+    if (meta.changes < CHUNK_ROWS_MAX) return chunk
   }
+  return chunksMax
 }

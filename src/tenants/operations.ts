@@ -16,7 +16,7 @@ import { log } from '../shared/log.ts'
 import { bringInForce, replayInForce } from './in-force.ts'
 import { mintKey } from './key-format.ts'
 import type { Page, PageRequest, StoredTenant, TenantChanges, TenantDeps, TenantQuery } from './ports.ts'
-import { ContractEndsBeforeStart } from './ports.ts'
+import { ContractEndsBeforeStart, KEYS_MAX, TooManyKeys } from './ports.ts'
 import type { ApiKey, KeyScope, Tenant } from './tenant.ts'
 import { DEFAULT_TIER, limitsFor, TIER_LIMITS } from './tiers.ts'
 
@@ -161,7 +161,8 @@ export function createKey(
     const nowMs = deps.clock()
     refusePast(fields.expiresAtMs, nowMs)
     const made = await newKey(deps, { ...fields, tenantId, createdAtMs: nowMs, rotatedFrom: null })
-    const tenant = await deps.store.insertKey(made.key, await keep(made))
+    const response = await keep(made)
+    const tenant = await boundingKeys(() => deps.store.insertKey(made.key, response))
     await bringInForce(deps, found(tenant))
     return made
   })
@@ -211,7 +212,8 @@ export function rotateKey(
     })
     const oldExpiresAtMs = options.overlapMs > 0 ? nowMs + options.overlapMs : null
     const replacement = { old, new: made.key, oldExpiresAtMs, nowMs }
-    const { tenant, key, replacedBy } = await deps.store.replaceKey(replacement, await keep(made))
+    const response = await keep(made)
+    const { tenant, key, replacedBy } = await boundingKeys(() => deps.store.replaceKey(replacement, response))
     if (replacedBy && replacedBy.id !== made.key.id) throw replacedBefore(replacedBy.id)
     // The key's end changed between the read and the change: a retry reads it as it is now.
     if (!replacedBy && key && key.expiresAtMs !== old.expiresAtMs) throw unavailable()
@@ -262,6 +264,16 @@ async function keepingContractOrder<T>(change: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (!(error instanceof ContractEndsBeforeStart)) throw error
     throw invalidField('contract_end', 'is before contract_start', 'send an end that is not before the start')
+  }
+}
+
+async function boundingKeys<T>(change: () => Promise<T>): Promise<T> {
+  try {
+    return await change()
+  } catch (error) {
+    if (!(error instanceof TooManyKeys)) throw error
+    const fix = 'revoke keys that are not used any more, and share one among the servers of a service'
+    throw ruledOut('mode', `has ${KEYS_MAX.toLocaleString('en')} keys in use, which is the most`, fix)
   }
 }
 

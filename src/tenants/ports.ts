@@ -125,6 +125,12 @@ export interface KeyChange {
   replacedBy: ApiKey | null
 }
 
+/** The tenant has as many keys of a mode as it may. A change that throws this has changed nothing. */
+export class TooManyKeys extends Error {}
+
+/** The most keys of a tenant and mode that are in use at once, apart from those that replace others. */
+export const KEYS_MAX = 1_000
+
 /** The author of a change, the request and the reason, for the audit. */
 export interface Author {
   actor: string
@@ -171,9 +177,15 @@ export interface AuditEntry extends Author {
   createdAtMs: number
 }
 
+/** A page of the audit. A short or empty one may have more behind it: a page looks at a bounded number of rows. */
+export interface AuditPage extends Page<AuditEntry> {
+  /** The `afterId` of the next page; null behind the last entry. */
+  position: string | null
+}
+
 /** The changes made through all APIs, newest first. */
 export interface AuditLog {
-  read(query: AuditQuery, page: PageRequest): Promise<Page<AuditEntry>>
+  read(query: AuditQuery, page: PageRequest): Promise<AuditPage>
 }
 
 /** A customer that an operator found, with its tenant. */

@@ -139,8 +139,9 @@ export async function toAdminPage<Item extends { id: string }, Shown>(
   limit: number,
   cursor: PageCursor,
   show: (item: Item) => Shown,
+  position = items.at(-1)?.id ?? null,
 ) {
-  const next = await cursor.next(hasMore ? (items.at(-1)?.id ?? null) : null)
+  const next = await cursor.next(hasMore ? position : null)
   return { items: items.map(show), pagination: { limit, next_cursor: next, has_more: hasMore } }
 }
 

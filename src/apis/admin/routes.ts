@@ -149,7 +149,7 @@ export function admin(services: Services) {
           endMs: wanted.end_time,
         }
         const page = await services.audit(c.env).read(query, { limit, afterId: cursor.position })
-        return respond(c, 200, await toAdminPage(page, limit, cursor, toAdminAuditEntry))
+        return respond(c, 200, await toAdminPage(page, limit, cursor, toAdminAuditEntry, page.position))
       }),
     )
     .get(

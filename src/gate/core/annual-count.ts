@@ -12,6 +12,7 @@ import {
   COUNTED_DAYS_MAX,
   HORIZON_AHEAD_MS,
   POLICY_TTL_MS,
+  TALLIES_MAX,
   TALLY_MEMORY_MS,
   USAGE_DAYS,
 } from '../protocol/constants.ts'
@@ -164,6 +165,7 @@ export class AnnualCount {
   /** Returns the row to store now. The caller stores it before it responds to anything later. */
   save(countedSeq: number, nowMs: number): AnnualRow {
     this.#forgetSilent(nowMs - TALLY_MEMORY_MS)
+    this.#forgetBeyond(TALLIES_MAX)
     const tallies: AnnualRow['tallies'] = {}
     for (const [id, received] of this.#tallies) {
       received.savedAdmitted = received.admitted
@@ -203,6 +205,20 @@ export class AnnualCount {
     for (const [id, received] of this.#tallies) {
       if (received.heardAtMs >= beforeMs) break
       this.#add(Math.min(received.awaited, received.owed), 0, received.heardAtMs)
+      this.#owed -= received.owed
+      this.#tallies.delete(id)
+    }
+  }
+
+  /**
+   * Drops the isolates that have been silent for longest, so that the row has an end however many there are. One of them may
+   * still live: its permits count as spent, and when it is heard again, what it has counted since the last reply that
+   * reached it may count once more. So the count is never too low, and the limit never passed.
+   */
+  #forgetBeyond(most: number): void {
+    for (const [id, received] of this.#tallies) {
+      if (this.#tallies.size <= most) return
+      this.#add(received.owed, 0, received.heardAtMs)
       this.#owed -= received.owed
       this.#tallies.delete(id)
     }

@@ -80,6 +80,8 @@ export const HELD_GRANTS_MAX = 16
 
 /** The gate drops an isolate's running totals after this time without a message. */
 export const TALLY_MEMORY_MS = 3_600_000
+/** Isolates whose totals a gate stores, some 220 bytes each: a row of a Durable Object has at most 2 MB. */
+export const TALLIES_MAX = 4_000
 /**
  * After this time without a message an isolate takes its totals as counted. Well below TALLY_MEMORY_MS, so that none
  * counts twice.

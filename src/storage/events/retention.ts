@@ -2,11 +2,11 @@
  * How long records are kept, and the sweep that deletes them afterwards. Customers, keys and tenants stay until
  * somebody deletes them; records of past events expire. Tables with an index by expiry have a sweep of their own.
  */
-import { and, inArray, lt, or, type SQL, sql } from 'drizzle-orm'
+import { and, eq, gt, inArray, lt, or, type SQL, sql } from 'drizzle-orm'
 import { DAY_MS } from '../../shared/durations.ts'
 import { CHUNK_ROWS_MAX, inChunks, isHourly } from '../chunks.ts'
-import { openDatabase } from '../database.ts'
-import { adminAudit, apiKeys } from '../schema/tenant-tables.ts'
+import { type Database, openDatabase } from '../database.ts'
+import { adminAudit, apiKeys, sweeps, tenants } from '../schema/tenant-tables.ts'
 import { firstEventIdAt } from './event-ids.ts'
 
 const EVENT_TTL_MS = 90 * DAY_MS
@@ -15,38 +15,83 @@ const ADMIN_AUDIT_TTL_MS = 2 * 365 * DAY_MS
 /** Lifetime of a key after it is revoked or has expired. The audit has records of it for longer. */
 const DEAD_KEY_TTL_MS = 90 * DAY_MS
 
-/**
- * Statements of one run. One hundredth of what these delete in 90 days would fill a database of 10 GB, so no log
- * outgrows the sweep.
- */
-const STATEMENTS_MAX = 200
+/** Statements of one run. With 500 events each, no log grows faster than the sweep deletes. */
+const STATEMENTS_MAX = 100
+/** Tenants of one run, and of one statement, which looks at all of its tenants each time. */
+const TENANTS_MAX = 250
+const TENANTS_PER_STATEMENT = 25
+/** The name of its row in `sweeps`. */
+const NAME = 'old records'
+/** The position of a round that has begun with no tenant done: it sorts before the id of any. */
+const BEGUN = '0'
 
 /**
- * Deletes old records. Call it each minute; it works once an hour, because finding old events takes a query for each
- * tenant.
+ * Deletes old records. Call it each minute. Each hour it begins to go through all tenants, because finding old events takes
+ * a query for each; a run goes on where the one before stopped, and a run with nothing to go on with reads no row.
  */
 export async function sweepOldRecords(d1: D1Database, nowMs: number): Promise<void> {
-  if (!isHourly(nowMs)) return
   const db = openDatabase(d1)
-  await inChunks(() => db.run(oldEvents(nowMs)), STATEMENTS_MAX)
-  await inChunks(() => {
+  const [sweep] = await db.select().from(sweeps).where(eq(sweeps.name, NAME))
+  const began = sweep?.position ?? ''
+  if (began === '') {
+    if (!isHourly(nowMs)) return
+    await deleteOldAudit(db, nowMs)
+  }
+  const position = await sweepTenants(db, began, nowMs)
+  if (position === began) return
+  const row = { name: NAME, position }
+  await db.insert(sweeps).values(row).onConflictDoUpdate({ target: sweeps.name, set: row })
+}
+
+/** Returns the last tenant that is done; `''` after the last one of all. */
+async function sweepTenants(db: Database, afterId: string, nowMs: number): Promise<string> {
+  const rows = await db
+    .select({ id: tenants.id })
+    .from(tenants)
+    .where(gt(tenants.id, afterId))
+    .orderBy(tenants.id)
+    .limit(TENANTS_MAX)
+  const ids = rows.map(({ id }) => id)
+  let position = afterId === '' ? BEGUN : afterId
+  let statements = STATEMENTS_MAX
+  for (let from = 0; from < ids.length; from += TENANTS_PER_STATEMENT) {
+    const some = ids.slice(from, from + TENANTS_PER_STATEMENT)
+    statements -= await inChunks(() => db.run(oldEvents(some, nowMs)), statements)
+    // More may be left of these tenants.
+    if (statements <= 0) return position
+    await deleteDeadKeys(db, some, nowMs)
+    position = some.at(-1) ?? position
+  }
+  return ids.length < TENANTS_MAX ? '' : position
+}
+
+function deleteDeadKeys(db: Database, tenantIds: readonly string[], nowMs: number) {
+  const diedBeforeMs = nowMs - DEAD_KEY_TTL_MS
+  const isDead = or(lt(apiKeys.revokedAtMs, diedBeforeMs), lt(apiKeys.expiresAtMs, diedBeforeMs))
+  return db.delete(apiKeys).where(and(inArray(apiKeys.tenantId, listed(tenantIds)), isDead))
+}
+
+function deleteOldAudit(db: Database, nowMs: number): Promise<number> {
+  return inChunks(() => {
     const old = lt(adminAudit.id, firstEventIdAt(nowMs - ADMIN_AUDIT_TTL_MS))
     const chunk = db.select({ id: adminAudit.id }).from(adminAudit).where(old).limit(CHUNK_ROWS_MAX)
     return db.delete(adminAudit).where(and(old, inArray(adminAudit.id, chunk)))
   })
-  const diedBeforeMs = nowMs - DEAD_KEY_TTL_MS
-  await db.delete(apiKeys).where(or(lt(apiKeys.revokedAtMs, diedBeforeMs), lt(apiKeys.expiresAtMs, diedBeforeMs)))
+}
+
+function listed(tenantIds: readonly string[]): SQL {
+  return sql`(SELECT value FROM json_each(${JSON.stringify(tenantIds)}))`
 }
 
 /**
  * Searches by the key of each tenant and mode. The event of an erasure stays: it is the receipt and holds no personal
  * data.
  */
-function oldEvents(nowMs: number): SQL {
+function oldEvents(tenantIds: readonly string[], nowMs: number): SQL {
   return sql`DELETE FROM events WHERE (tenant_id, mode, id) IN (
     SELECT e.tenant_id, e.mode, e.id
-    FROM tenants t CROSS JOIN json_each('["live","test"]') m
-      CROSS JOIN events e ON e.tenant_id = t.id AND e.mode = m.value AND e.id < ${firstEventIdAt(nowMs - EVENT_TTL_MS)}
+    FROM json_each(${JSON.stringify(tenantIds)}) t CROSS JOIN json_each('["live","test"]') m
+      CROSS JOIN events e ON e.tenant_id = t.value AND e.mode = m.value AND e.id < ${firstEventIdAt(nowMs - EVENT_TTL_MS)}
     WHERE e.type <> 'customer.erased' LIMIT ${CHUNK_ROWS_MAX}
   )`
 }

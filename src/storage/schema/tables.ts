@@ -182,7 +182,7 @@ export const events = sqliteTable(
   },
   (table) => [
     primaryKey({ columns: [table.tenantId, table.mode, table.id] }),
-    index('events_customer').on(table.tenantId, table.mode, table.customerId, table.id),
+    index('events_customer').on(table.customerId, table.tenantId, table.mode, table.id),
   ],
 )
 

@@ -102,19 +102,29 @@ export const apiKeys = sqliteTable(
   ],
 )
 
-/** Operators' changes to tenants and keys. Changes of customers are in `events`. Never holds a key or its hash. */
-export const adminAudit = sqliteTable('admin_audit', {
-  /** In the format of event ids, so that both sort together. */
-  id: text().primaryKey(),
-  type: text({
-    enum: ['tenant.created', 'tenant.updated', 'tenant.deleted', 'key.created', 'key.revoked', 'key.rotated'],
-  }).notNull(),
-  tenantId: text('tenant_id').notNull(),
-  keyId: text('key_id'),
-  actor: text().notNull(),
-  requestId: text('request_id'),
-  reason: text(),
-  before: documentWithDigits(),
-  after: documentWithDigits(),
-  createdAtMs: integer('created_at').notNull(),
+/** Where a sweep goes on that handles some tenants in each run. */
+export const sweeps = sqliteTable('sweeps', {
+  name: text().primaryKey(),
+  position: text().notNull(),
 })
+
+/** Operators' changes to tenants and keys. Changes of customers are in `events`. Never holds a key or its hash. */
+export const adminAudit = sqliteTable(
+  'admin_audit',
+  {
+    /** In the format of event ids, so that both sort together. */
+    id: text().primaryKey(),
+    type: text({
+      enum: ['tenant.created', 'tenant.updated', 'tenant.deleted', 'key.created', 'key.revoked', 'key.rotated'],
+    }).notNull(),
+    tenantId: text('tenant_id').notNull(),
+    keyId: text('key_id'),
+    actor: text().notNull(),
+    requestId: text('request_id'),
+    reason: text(),
+    before: documentWithDigits(),
+    after: documentWithDigits(),
+    createdAtMs: integer('created_at').notNull(),
+  },
+  (table) => [index('admin_audit_tenant').on(table.tenantId, table.id)],
+)

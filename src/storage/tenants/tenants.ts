@@ -11,7 +11,7 @@ import type { Mode } from '../../registry/customer.ts'
 import { requireMet } from '../../registry/errors.ts'
 import { newId } from '../../shared/ids.ts'
 import type { Author, KeyReplacement, TenantStore } from '../../tenants/ports.ts'
-import { ContractEndsBeforeStart } from '../../tenants/ports.ts'
+import { ContractEndsBeforeStart, TooManyKeys } from '../../tenants/ports.ts'
 import type { ApiKey, Tenant } from '../../tenants/tenant.ts'
 import { classifyD1Error } from '../d1-errors.ts'
 import { D1_NOW, type Database, openDatabase } from '../database.ts'
@@ -312,6 +312,7 @@ async function attempt<T>(batch: () => Promise<T>): Promise<T> {
     return await batch()
   } catch (error) {
     if (refusedBy(error) === 'tenants_contract') throw new ContractEndsBeforeStart()
+    if (refusedBy(error) === 'too_many_keys') throw new TooManyKeys()
     return orUnavailable(() => Promise.reject(error), {})
   }
 }

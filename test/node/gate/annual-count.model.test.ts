@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { AnnualCount } from '../../../src/gate/core/annual-count.ts'
-import { TALLY_MEMORY_MS, USAGE_DAYS } from '../../../src/gate/protocol/constants.ts'
+import { TALLIES_MAX, TALLY_MEMORY_MS, USAGE_DAYS } from '../../../src/gate/protocol/constants.ts'
 import type { Tally } from '../../../src/gate/protocol/leases.ts'
 
 const NOW = Date.UTC(2026, 5, 1, 12)
@@ -34,6 +34,26 @@ const step = fc.record({
 })
 
 describe('annual count', () => {
+  it('stores a bounded row however many isolates there are, and never counts too little', () => {
+    const annual = counting()
+    const isolates = TALLIES_MAX + 3_000
+    let held = 0
+    for (let at = 0; at < isolates; at++) {
+      const id = `0190a0a0-0000-4000-8000-${String(at).padStart(12, '0')}`
+      annual.receive(tallyOf(id, 10), NOW + at)
+      annual.granted(id, { epoch: 1, ordinal: at + 1 }, 5, 0)
+      if (at >= isolates - TALLIES_MAX) held += 5
+    }
+    const row = annual.save(0, NOW + isolates)
+    expect(Object.keys(row.tallies)).toHaveLength(TALLIES_MAX)
+    expect(JSON.stringify(row).length).toBeLessThan(1_500_000)
+    // The permits of those that were dropped count as spent.
+    expect([row.count, annual.usage().outstanding]).toEqual([10 * isolates + 5 * (isolates - TALLIES_MAX), held])
+    // One that was dropped is heard again: nothing that it counts is lost.
+    annual.receive(tallyOf('0190a0a0-0000-4000-8000-000000000000', 17, { savedAdmitted: 10 }), NOW + isolates)
+    expect(annual.usage().count).toBe(row.count + 7)
+  })
+
   it('is exact once the newest total of every isolate has arrived, whatever was lost, repeated or forgotten before', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60, size: 'max' }), (steps) => {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { sweepOldRecords } from '../../../src/storage/events/retention.ts'
 import { refreshStatistics } from '../../../src/storage/statistics.ts'
 import { admin, call, newCustomer, newTenant, type TestTenant } from '../support/roster.ts'
-import { metered } from './support.ts'
+import { metered, spent } from './support.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -52,6 +52,54 @@ describe('the sweep of old records', () => {
     expect(await typesOf(tenant, id)).toHaveLength(1)
     await sweepOldRecords(env.DB, NOW_MS + 119_999)
     expect(await typesOf(tenant, id)).toHaveLength(0)
+  })
+
+  it('goes through some tenants in each run, goes on where it stopped, and costs rows by tenant once an hour', async () => {
+    const tenants = 700
+    await env.DB.prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+       INSERT INTO tenants (id, company_name, contact_email, tier, status, requests_per_second, burst, annual_commitment,
+         annual_validation_limit, storage_bytes, metadata, created_at, updated_at, version, policy_version, policy_applied_version)
+       SELECT printf('00000000-0000-7000-8000-%012x', i), 'Idle', 'a@b.example', 'starter', 'active', 10, 20, 0, 1, 1, '{}', 0, 0, 1, 1, 1
+       FROM n`,
+    )
+      .bind(tenants)
+      .run()
+    const last = await newTenant()
+    const { id } = await newCustomer(last.live.key)
+    await age(last, id, 100 * DAY_MS)
+    const runs: number[] = []
+    for (let minute = 0; minute < 60; minute++) {
+      const { d1, costs } = metered(env.DB)
+      await sweepOldRecords(d1, NOW_MS + minute * 60_000)
+      runs.push(spent(costs).rowsRead)
+    }
+    expect(await typesOf(last, id)).toEqual([])
+    // Two runs may begin in an hour. Each tenant is read, and its keys; there are no events of most.
+    expect(Math.max(...runs)).toBeLessThan(2_500)
+    expect(runs.slice(10).every((rows) => rows <= 1)).toBe(true)
+    expect(runs.reduce((sum, rows) => sum + rows, 0)).toBeLessThan(2 * 8 * (tenants + 20))
+    await env.DB.prepare("DELETE FROM tenants WHERE company_name = 'Idle'").run()
+  })
+
+  it('looks at the tenants of its run alone while it deletes what many have', async () => {
+    const tenant = await newTenant()
+    const { id } = await newCustomer(tenant.live.key)
+    await env.DB.prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
+       INSERT INTO events (tenant_id, mode, id, type, customer_id, version, actor, after, created_at)
+       SELECT e.tenant_id, e.mode, e.id || n.i, e.type, e.customer_id, e.version, e.actor, '{}', e.created_at
+       FROM n CROSS JOIN events e WHERE e.tenant_id = ?1`,
+    )
+      .bind(tenant.tenantId)
+      .run()
+    await age(tenant, id, 100 * DAY_MS)
+    await sweepOldRecords(env.DB, NOW_MS)
+    const left = (await typesOf(tenant, id)).length
+    expect([left > 0, left < 60_000]).toEqual([true, true])
+    // A later minute of the same hour goes on, although it would begin nothing.
+    await sweepOldRecords(env.DB, NOW_MS + 30 * 60_000)
+    expect(await typesOf(tenant, id)).toEqual([])
   })
 
   it('deletes more in one run than one statement may', async () => {

@@ -215,6 +215,9 @@ describe('the schema that the migrations make', () => {
         mode text NOT NULL,
         bytes integer NOT NULL,
         PRIMARY KEY(tenant_id,mode))WITHOUT ROWID
+      CREATE TABLE sweeps(
+        name text PRIMARY KEY NOT NULL,
+        position text NOT NULL)WITHOUT ROWID
       CREATE TABLE tenants(
         id text PRIMARY KEY NOT NULL,
         company_name text NOT NULL,
@@ -285,7 +288,8 @@ describe('the schema that the migrations make', () => {
 
   it('has these indexes and no other: each is a paid row for every write that changes it', async () => {
     expect(await schema('index')).toMatchInlineSnapshot(`
-      "CREATE INDEX customer_aliases_customer ON customer_aliases(tenant_id,mode,customer_id)
+      "CREATE INDEX admin_audit_tenant ON admin_audit(tenant_id,id)
+      CREATE INDEX customer_aliases_customer ON customer_aliases(tenant_id,mode,customer_id)
       CREATE INDEX customers_email ON customers(coalesce(email_ascii,email)COLLATE NOCASE,tenant_id,mode)WHERE email IS NOT NULL
       CREATE INDEX customers_email_order ON customers(tenant_id,mode,coalesce(email_ascii,email,'')COLLATE NOCASE)
       CREATE UNIQUE INDEX customers_external_id ON customers(external_id,tenant_id,mode)WHERE archived_at IS NULL
@@ -293,7 +297,7 @@ describe('the schema that the migrations make', () => {
       CREATE INDEX customers_name_order ON customers(tenant_id,mode,coalesce(name,''))
       CREATE INDEX customers_parent ON customers(tenant_id,mode,parent_id)WHERE parent_id IS NOT NULL
       CREATE INDEX customers_updated_order ON customers(tenant_id,mode,updated_at)
-      CREATE INDEX events_customer ON events(tenant_id,mode,customer_id,id)
+      CREATE INDEX events_customer ON events(customer_id,tenant_id,mode,id)
       CREATE INDEX idempotency_records_customer ON idempotency_records(tenant_id,mode,customer_id)WHERE customer_id IS NOT NULL
       CREATE INDEX idempotency_records_expiry ON idempotency_records(expires_at)
       CREATE INDEX onboarding_runs_due ON onboarding_runs(status,due_at)
@@ -311,7 +315,10 @@ describe('the schema that the migrations make', () => {
 
   it('has these triggers', async () => {
     expect(await schema('trigger')).toMatchInlineSnapshot(`
-      "CREATE TRIGGER customers_changed AFTER UPDATE ON customers WHEN NEW.erased_at IS NULL BEGIN
+      "CREATE TRIGGER api_keys_max BEFORE INSERT ON api_keys WHEN(SELECT count(*)FROM api_keys WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND revoked_at IS NULL AND(expires_at IS NULL OR expires_at > NEW.created_at))>= iif(NEW.rotated_from IS NULL,1000,2000)BEGIN
+        SELECT RAISE(ABORT,'too_many_keys');
+        END
+      CREATE TRIGGER customers_changed AFTER UPDATE ON customers WHEN NEW.erased_at IS NULL BEGIN
         DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND external_id = NEW.external_id AND(NEW.external_id <> OLD.external_id OR(NEW.archived_at IS NULL AND OLD.archived_at IS NOT NULL));
         INSERT INTO customer_aliases(tenant_id,mode,external_id,customer_id)SELECT NEW.tenant_id,NEW.mode,OLD.external_id,NEW.id WHERE NEW.external_id <> OLD.external_id AND OLD.archived_at IS NULL ON CONFLICT(tenant_id,mode,external_id)DO UPDATE SET customer_id = excluded.customer_id;
         DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL;

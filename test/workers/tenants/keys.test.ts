@@ -3,8 +3,9 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { readKey } from '../../../src/tenants/key-format.ts'
 import { createKey, listKeys, revokeKey, rotateKey } from '../../../src/tenants/operations.ts'
-import type { TenantDeps } from '../../../src/tenants/ports.ts'
+import { KEYS_MAX, type TenantDeps } from '../../../src/tenants/ports.ts'
 import { SCOPES } from '../../../src/tenants/tenant.ts'
+import { admin, newTenant } from '../support/roster.ts'
 import { failureOf, hand, make, SIGNING_SECRET } from './support.ts'
 
 const fields = { name: 'billing', mode: 'test' as const, scopes: [...SCOPES.slice(0, 2)], expiresAtMs: null }
@@ -139,5 +140,29 @@ describe('a revoked key', () => {
     my.nowMs += 1_000
     await revokeKey(my.deps, mine.id, key.id)
     expect(await keysOf(my.deps, mine.id)).toEqual([{ ...key, revokedAtMs: my.nowMs - 1_000 }])
+  })
+})
+
+describe('the keys of a tenant and mode', () => {
+  it('are at most a thousand in use, with a clear refusal, and can still be rotated', async () => {
+    const { tenantId, live } = await newTenant()
+    await env.DB.prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?2)
+       INSERT INTO api_keys (tenant_id, id, mode, name, secret_hash, scopes, created_at)
+       SELECT ?1, printf('key_%026d', i), 'live', '', printf('h%d', i), '[]', 0 FROM n`,
+    )
+      .bind(tenantId, KEYS_MAX - 1)
+      .run()
+    const refused = await admin('POST', `/${tenantId}/keys`, { mode: 'live' })
+    expect([refused.status, refused.body.code]).toEqual([400, 'validation_error'])
+    expect(refused.body.details.errors[0]).toMatchObject({
+      field: 'mode',
+      message: 'has 1,000 keys in use, which is the most',
+    })
+    expect((await admin('POST', `/${tenantId}/keys`, { mode: 'test' })).status).toBe(201)
+    expect((await admin('POST', `/${tenantId}/keys/${live.keyId}/rotate`, { overlap_seconds: 60 })).status).toBe(201)
+    await admin('DELETE', `/${tenantId}/keys/key_${String(1).padStart(26, '0')}`)
+    await admin('DELETE', `/${tenantId}/keys/key_${String(2).padStart(26, '0')}`)
+    expect((await admin('POST', `/${tenantId}/keys`, { mode: 'live' })).status).toBe(201)
   })
 })

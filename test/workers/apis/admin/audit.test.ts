@@ -1,8 +1,10 @@
 /** The audit: every change through any API with its actor, time, request, reason and content. */
 import { env } from 'cloudflare:workers'
+import { decodeTime } from 'ulid'
 import { describe, expect, it } from 'vitest'
 import { auditLog } from '../../../../src/storage/tenants/audit-reads.ts'
-import { insertMany, metered, nthId, spent } from '../../storage/support.ts'
+import type { AuditQuery, PageRequest } from '../../../../src/tenants/ports.ts'
+import { insertMany, metered, spent } from '../../storage/support.ts'
 import { ADMIN_KEY, admin, call, newCustomer, newTenant, type TestTenant } from '../../support/roster.ts'
 
 interface Entry {
@@ -21,6 +23,27 @@ async function entriesOf(tenant: { tenantId: string }, query: Record<string, str
   const { status, body } = await audit({ tenant_id: tenant.tenantId, limit: 100, ...query })
   expect(status).toBe(200)
   return body.items.toReversed()
+}
+
+const DAY_MS = 86_400_000
+
+/** Reads a page, with the rows that it took. */
+async function read(query: AuditQuery, page: PageRequest) {
+  const { d1, costs } = metered(env.DB)
+  const result = await auditLog(d1).read(query, page)
+  return { page: result, rowsRead: spent(costs).rowsRead }
+}
+
+/** Adds tenants that have nothing but the record of their creation. */
+async function manyTenants(count: number): Promise<void> {
+  const rows = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})`
+  await env.DB.batch([
+    env.DB.prepare(`${rows} INSERT INTO tenants (id, company_name, contact_email, tier, status, requests_per_second, burst,
+        annual_commitment, annual_validation_limit, storage_bytes, metadata, created_at, updated_at, version, policy_version, policy_applied_version)
+      SELECT printf('00000000-0000-7000-8000-%012x', i), 'Idle', 'a@b.example', 'starter', 'active', 10, 20, 0, 1, 1, '{}', 0, 0, 1, 1, 1 FROM n`),
+    env.DB.prepare(`${rows} INSERT INTO admin_audit (id, type, tenant_id, actor, created_at)
+      SELECT printf('evt_0%025x', i), 'tenant.created', printf('00000000-0000-7000-8000-%012x', i), 'admin', 0 FROM n`),
+  ])
 }
 
 function asOperator(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
@@ -159,7 +182,13 @@ describe('the list', () => {
       expect(body.pagination.has_more).toBe(cursor !== null)
       if (!cursor) break
     }
-    expect(ids).toEqual(ids.toSorted().toReversed())
+    // Newest first by commit. An id is made at most 11 s before its change is committed, so ids are in that order but for those.
+    const times = ids.map((id) => decodeTime(id.slice(4)))
+    let earliest = Number.POSITIVE_INFINITY
+    for (const time of times) {
+      expect(time).toBeLessThanOrEqual(earliest + 11_000)
+      earliest = Math.min(earliest, time)
+    }
     expect(new Set(ids).size).toBe(ids.length)
     // Each tenant has its own creation, its two keys, and three changes four times over.
     expect(seen).toHaveLength(2 * (3 + 3 * 4))
@@ -188,21 +217,85 @@ describe('the list', () => {
     expect(await entriesOf(us, { end_time: '1999-01-01' })).toEqual([])
   })
 
-  it('reads one row for each tenant and mode plus a few pages, however many events exist', async () => {
+  it('reads a page of what it shows, however many tenants, events and records of operators there are', async () => {
     const tenant = await newTenant()
-    await insertMany({ tenantId: tenant.tenantId, mode: 'live' }, 20_000)
-    const { results } = await env.DB.prepare('SELECT id FROM tenants').all()
-    const { d1, costs } = metered(env.DB)
-    const limit = 50
-    const queries = [{}, { tenantId: tenant.tenantId }, { customerId: nthId(7) }, { endMs: Date.UTC(2001, 0, 1) }]
+    const scope = { tenantId: tenant.tenantId, mode: 'live' } as const
+    await insertMany(scope, 20_000)
+    await manyTenants(3_000)
+    const newest = await newCustomer(tenant.live.key, { external_id: 'newest' })
+    const queries = [
+      {},
+      { tenantId: tenant.tenantId },
+      { tenantId: tenant.tenantId, type: 'tenant.created' },
+      { customerId: newest.id },
+      { customerId: newest.id, tenantId: tenant.tenantId },
+      { endMs: Date.UTC(2001, 0, 1) },
+      { startMs: Date.now() + DAY_MS },
+    ]
     for (const query of queries) {
-      costs.length = 0
-      const { items } = await auditLog(d1).read(query, { limit, afterId: null })
-      expect(items.length).toBeGreaterThan(0)
-      const { rowsRead } = spent(costs)
-      // The query reads the ids of a page, then its documents; the operators' record has no index and is read whole.
-      expect([query, rowsRead < 12 * results.length + 10 * limit]).toEqual([query, true])
+      const { rowsRead } = await read(query, { limit: 50, afterId: null })
+      // The ids of a page, their tenants, and its documents.
+      expect([query, rowsRead < 500]).toEqual([query, true])
     }
+    // The filter looks at records of operators alone, and at 5,000 of them at most.
+    const ofAll = await read({ type: 'tenant.created' }, { limit: 50, afterId: null })
+    expect([ofAll.page.items.length, ofAll.rowsRead < 5_500]).toEqual([50, true])
+  })
+
+  it('looks at a bounded number of rows for a filter that finds nothing, and goes on by cursor to the end', async () => {
+    const tenant = await newTenant()
+    await insertMany({ tenantId: tenant.tenantId, mode: 'live' }, 12_000)
+    const made = await newCustomer(tenant.live.key, { external_id: 'newest' })
+    for (const query of [{ actor: 'nobody' }, { actor: 'nobody', tenantId: tenant.tenantId }]) {
+      let pages = 0
+      for (let afterId: string | null = null, more = true; more; pages++) {
+        const { page, rowsRead } = await read(query, { limit: 50, afterId })
+        expect(rowsRead).toBeLessThan(4 * 5_000)
+        expect(page.items).toEqual([])
+        afterId = page.position
+        more = page.hasMore
+      }
+      expect(pages).toBeGreaterThanOrEqual(3)
+    }
+    // A match behind many rows that do not match is found by a later page.
+    await env.DB.prepare(
+      "UPDATE events SET actor = 'somebody' WHERE rowid = (SELECT min(rowid) FROM events WHERE tenant_id = ?1)",
+    )
+      .bind(tenant.tenantId)
+      .run()
+    const found: unknown[] = []
+    for (let cursor = ''; ; ) {
+      const { body } = await audit({ actor: 'somebody', ...(cursor && { cursor }) })
+      found.push(...body.items)
+      cursor = body.pagination.next_cursor
+      if (!cursor) break
+    }
+    expect(found).toMatchObject([{ actor: 'somebody', tenant_id: tenant.tenantId }])
+    expect(made.id).not.toBe((found[0] as Entry).customer_id)
+  })
+
+  it('ends a page early whose documents are long', async () => {
+    const tenant = await newTenant()
+    await newCustomer(tenant.live.key)
+    await env.DB.prepare(
+      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30)
+       INSERT INTO events (tenant_id, mode, id, type, customer_id, version, actor, after, created_at)
+       SELECT e.tenant_id, e.mode, substr(e.id, 1, 27) || printf('%03d', n.i), e.type, e.customer_id, e.version, e.actor,
+         json_set(e.after, '$.name', printf('%.*c', 60000, 'x')), e.created_at
+       FROM n CROSS JOIN events e WHERE e.tenant_id = ?1`,
+    )
+      .bind(tenant.tenantId)
+      .run()
+    const sizes: number[] = []
+    for (let cursor = ''; ; ) {
+      const { body, text } = await audit({ tenant_id: tenant.tenantId, limit: 100, ...(cursor && { cursor }) })
+      expect(text.length).toBeLessThan(1.2 * 1024 * 1024)
+      sizes.push(body.items.length)
+      cursor = body.pagination.next_cursor
+      if (!cursor) break
+    }
+    expect(sizes.length).toBeGreaterThan(1)
+    expect(sizes.reduce((sum, one) => sum + one, 0)).toBe(34)
   })
 
   it('refuses an unknown filter and names the field', async () => {
@@ -219,6 +312,44 @@ describe('the list', () => {
     ] as const) {
       const { status, body } = await audit({ [name]: value })
       expect([name, status, body.details?.errors[0].field]).toEqual([name, 400, name])
+    }
+  })
+
+  it('finds a range of time among the events of all tenants, and reads little outside of it', async () => {
+    const tenants = [await newTenant(), await newTenant()]
+    for (const { live } of tenants) await newCustomer(live.key, { external_id: 'in the past' })
+    const HOUR_MS = 3_600_000
+    // One event an hour, of each tenant in turn, behind all others.
+    const beganMs = Date.UTC(2100, 0, 1)
+    const digits = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+    const shifts = [45, 40, 35, 30, 25, 20, 15, 10, 5, 0]
+    const time = shifts.map((shift) => `substr('${digits}', ((ms >> ${shift}) & 31) + 1, 1)`).join(' || ')
+    await env.DB.prepare(
+      `WITH RECURSIVE n(i, ms) AS (SELECT 0, ?3 UNION ALL SELECT i + 1, ms + ${HOUR_MS} FROM n WHERE i < 5000)
+       INSERT INTO events (tenant_id, mode, id, type, customer_id, version, actor, after, created_at)
+       SELECT iif(i % 2 = 0, ?1, ?2), 'live', 'evt_' || ${time} || printf('%016d', i), 'customer.updated', 'cust_1', i, 'key_1', '{}', ms
+       FROM (SELECT i, CAST(ms AS INTEGER) AS ms FROM n) ORDER BY i`,
+    )
+      .bind(tenants[0]?.tenantId, tenants[1]?.tenantId, beganMs)
+      .run()
+    for (const [from, to] of [
+      [0, 10],
+      [2_000, 2_010],
+      [4_991, 5_001],
+      [4_000, 4_100],
+    ] as const) {
+      const range = { startMs: beganMs + from * HOUR_MS, endMs: beganMs + to * HOUR_MS }
+      const found: number[] = []
+      let rows = 0
+      for (let afterId: string | null = null, more = true; more; ) {
+        const { page, rowsRead } = await read(range, { limit: 30, afterId })
+        rows += rowsRead
+        found.push(...page.items.map(({ createdAtMs }) => (createdAtMs - beganMs) / HOUR_MS))
+        afterId = page.position
+        more = page.hasMore
+      }
+      expect(found).toEqual(Array.from({ length: to - from }, (_, at) => to - 1 - at))
+      expect([from, rows < 600 + 10 * (to - from)]).toEqual([from, true])
     }
   })
 

@@ -1,0 +1,61 @@
+/** Reads the entries of a page of the audit, with their documents, by their keys. */
+import { inArray, sql } from 'drizzle-orm'
+import type { Mode } from '../../registry/customer.ts'
+import type { AuditEntry } from '../../tenants/ports.ts'
+import type { Database } from '../database.ts'
+import { documentAfter, documentBefore } from '../event-documents.ts'
+import type { StoredDocument } from '../schema/tables.ts'
+import { adminAudit } from '../schema/tenant-tables.ts'
+
+/** Column names as text, like the statement that selects them. */
+const EVENT = {
+  id: sql<string>`e.id`,
+  type: sql<AuditEntry['type']>`e.type`,
+  tenantId: sql<string>`e.tenant_id`,
+  mode: sql<Mode>`e.mode`,
+  customerId: sql<string | null>`nullif(e.customer_id, '')`,
+  actor: sql<string>`e.actor`,
+  requestId: sql<string | null>`e.request_id`,
+  reason: sql<string | null>`e.reason`,
+  version: sql<number>`e.version`,
+  before: sql<StoredDocument | null>`e.before`.mapWith(JSON.parse),
+  after: sql<StoredDocument | null>`nullif(e.after, '{}')`.mapWith(JSON.parse),
+  createdAtMs: sql<number>`e.created_at`,
+}
+
+type AuditedEvent = Omit<AuditEntry, 'keyId' | 'before' | 'after'> & {
+  version: number
+  before: StoredDocument | null
+  after: StoredDocument | null
+}
+
+export async function eventEntries(db: Database, rowids: readonly number[]): Promise<AuditEntry[]> {
+  if (rowids.length === 0) return []
+  const events = await db
+    .select(EVENT)
+    .from(sql`json_each(${JSON.stringify(rowids)}) wanted CROSS JOIN events e ON e.rowid = wanted.value`)
+  return events.map(entryOfEvent)
+}
+
+export async function operatorEntries(db: Database, ids: readonly string[]): Promise<AuditEntry[]> {
+  if (ids.length === 0) return []
+  const wanted = sql`(SELECT value FROM json_each(${JSON.stringify(ids)}))`
+  const rows = await db.select().from(adminAudit).where(inArray(adminAudit.id, wanted))
+  return rows.map(entryOfOperator)
+}
+
+function entryOfEvent({ version, before, after, ...event }: AuditedEvent): AuditEntry {
+  if (after === null) return { ...event, keyId: null, before: null, after: null }
+  const columns = { ...event, customerId: event.customerId ?? '', version }
+  return {
+    ...event,
+    keyId: null,
+    before: documentBefore(columns, { before, after }) as AuditEntry['before'],
+    after: documentAfter(columns, after) as unknown as AuditEntry['after'],
+  }
+}
+
+function entryOfOperator(row: typeof adminAudit.$inferSelect): AuditEntry {
+  const mode = row.after?.mode
+  return { ...row, mode: mode === 'live' || mode === 'test' ? mode : null, customerId: null }
+}
