@@ -109,6 +109,7 @@ async function inWorkerd(
             SIGNING_SECRETS: 'test-signing-secret-0123456789abcdef',
             ALLOW_LOCAL_WEBHOOKS: 'true',
             DEPLOYED: 'false',
+            ALLOWED_HOSTS: '',
             MODEL_RUNS: process.env.MODEL_RUNS ?? '',
             MODEL_SEED: process.env.MODEL_SEED ?? '',
             TEST_MIGRATIONS: await readD1Migrations(path.join(import.meta.dirname, 'migrations')),

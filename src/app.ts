@@ -15,14 +15,14 @@ import { v1Events } from './apis/v1/events/routes.ts'
 import { notSupportedAt } from './apis/v1/not-supported.ts'
 import { v1Onboarding } from './apis/v1/onboarding/routes.ts'
 import { v1Webhooks } from './apis/v1/webhooks/routes.ts'
-import type { Api, HttpEnv } from './http/api.ts'
+import type { Api, HttpContext, HttpEnv } from './http/api.ts'
 import { authenticate } from './http/authenticate.ts'
 import { authenticateAdmin } from './http/authenticate-admin.ts'
 import { withCors } from './http/cors.ts'
 import { responseCounter } from './http/count-responses.ts'
 import { preferencesIn, prefers } from './http/prefer.ts'
 import { requestIdOf } from './http/request-id.ts'
-import { errorHandler } from './http/respond.ts'
+import { errorHandler, respond } from './http/respond.ts'
 import type { Services } from './http/services.ts'
 import { serverTiming } from './observability/io-times.ts'
 import { RegistryError } from './registry/errors.ts'
@@ -37,7 +37,8 @@ export function createApp(services: Services) {
   app.use(function requestContext(c, next) {
     c.set('nowMs', services.clock())
     c.set('requestId', requestIdOf(c.req.raw.headers.get('x-request-id')))
-    const { corsOrigins, analytics, signingSecrets } = services.bindings(c.env)
+    const { allowedHosts, corsOrigins, analytics, signingSecrets } = services.bindings(c.env)
+    if (allowedHosts && !allowedHosts.has(new URL(c.req.url).hostname)) return respondMisdirected(c, allowedHosts)
     c.set('signingSecrets', signingSecrets)
     if (analytics) c.set('countResponse', countResponse)
     const prefer = c.req.raw.headers.get('prefer')
@@ -69,6 +70,11 @@ export function createApp(services: Services) {
   })
   app.onError((error, c) => errorHandler(apiAt(c.req.path))(error, c))
   return served
+}
+
+/** Responds to a request for another host than those of this Worker, with any key. */
+async function respondMisdirected(c: HttpContext, hosts: ReadonlySet<string>): Promise<Response> {
+  return respond(c, 421, { message: `Roster is served here as ${[...hosts].join(', ')} alone (ALLOWED_HOSTS)` })
 }
 
 /** Returns the API in whose format Roster responds to failures at a path. */

@@ -45,6 +45,11 @@ export interface Bindings {
   signingSecrets: string[]
   /** Comma-separated origins whose pages may read responses. Null for none. */
   corsOrigins: string | null
+  /**
+   * The names of the host that requests may be for. Null for any. On a developer's machine it keeps out web pages whose name
+   * resolves to that machine.
+   */
+  allowedHosts: ReadonlySet<string> | null
   /** Allows webhooks to the local machine, for development. Never true in a deployment. */
   allowLocalWebhooks: boolean
   /** The dataset that requests are counted in. Null if they are not counted. */
@@ -66,6 +71,7 @@ interface RawEnv {
   SIGNING_SECRETS: string | undefined
   CORS_ORIGINS: string | undefined
   ALLOW_LOCAL_WEBHOOKS: string | undefined
+  ALLOWED_HOSTS: string | undefined
   DEPLOYED: string | undefined
   ANALYTICS: AnalyticsEngineDataset | undefined
   GATE_LOCATION_HINT: string | undefined
@@ -116,6 +122,7 @@ export function readEnv(given: Cloudflare.Env): Bindings {
     adminKeys,
     signingSecrets,
     corsOrigins: env.CORS_ORIGINS || null,
+    allowedHosts: env.ALLOWED_HOSTS ? new Set(env.ALLOWED_HOSTS.split(',').map((host) => host.trim())) : null,
     allowLocalWebhooks,
     analytics: env.ANALYTICS ?? null,
   }

@@ -5,7 +5,7 @@ import example from '../../.dev.vars.example?raw'
 import { createApp } from '../../src/app.ts'
 import { services } from '../../src/composition/services.ts'
 import { readEnv } from '../../src/env.ts'
-import { newCustomer, newTenant, ORIGIN } from './support/roster.ts'
+import { ADMIN_KEY, newCustomer, newTenant, ORIGIN } from './support/roster.ts'
 
 const bindings = (given: object) => ({ ...env, ALLOW_LOCAL_WEBHOOKS: 'false', ...given }) as Cloudflare.Env
 
@@ -50,6 +50,21 @@ describe('a key of ADMIN_KEYS', () => {
     const ADMIN_KEYS = 'alice:local-admin-key-for-development'
     expect(() => readEnv(bindings({ ADMIN_KEYS, DEPLOYED: 'true' }))).toThrow(/its value from \.dev\.vars\.example/)
   })
+})
+
+it('refuses requests for another host than those of ALLOWED_HOSTS, with any key, and without the setting none', async () => {
+  const send = async (host: string, ALLOWED_HOSTS: string) => {
+    const headers = { 'x-api-key': ADMIN_KEY }
+    const context = { waitUntil() {}, passThroughOnException() {}, props: {} } as unknown as ExecutionContext
+    const given = bindings({ ALLOWED_HOSTS })
+    return (await createApp(services).request(`http://${host}/admin/customers?limit=1`, { headers }, given, context))
+      .status
+  }
+  const allowed = example.match(/^ALLOWED_HOSTS=(.+)$/m)?.[1] ?? ''
+  for (const host of ['localhost:8787', '127.0.0.1:8787', '[::1]:8787']) expect(await send(host, allowed)).toBe(200)
+  for (const host of ['evil.example', 'localhost.evil.example:8787', '127.0.0.2'])
+    expect(await send(host, allowed)).toBe(421)
+  expect(await send('roster.example', '')).toBe(200)
 })
 
 it('serves without Analytics Engine, and counts nothing', async () => {

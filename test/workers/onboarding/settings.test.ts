@@ -330,6 +330,37 @@ it('returns 503 with retry-after while D1 or the engine is unreachable', async (
   await waitForRun(live.key, id, 'completed')
 })
 
+it('looks each host up once, however many URLs name it, and refuses more than twenty hosts without a look-up', async () => {
+  const { live } = await newTenant()
+  const records = {
+    Status: 0,
+    Answer: [
+      { type: 1, data: '93.184.215.14' },
+      { type: 28, data: '2606:2800:21f:cb07::1' },
+    ],
+  }
+  const lookUps = vi.spyOn(globalThis, 'fetch').mockImplementation(async () => Response.json(records))
+  const stepsOf = (urls: string[]) => ({
+    workflows: Object.fromEntries(
+      Array.from({ length: Math.ceil(urls.length / 10) }, (_, at) => [
+        `w${at}`,
+        { steps: urls.slice(10 * at, 10 * at + 10).map((url) => ({ type: 'webhook', url })) },
+      ]),
+    ),
+  })
+  const oneHost = Array.from(
+    { length: 30 },
+    (_, at) => `https://one.${live.keyId.toLowerCase().replaceAll('_', '')}.example.com/${at}`,
+  )
+  expect((await put(live.key, stepsOf(oneHost))).status).toBe(200)
+  expect(lookUps).toHaveBeenCalledTimes(2)
+  const hosts = Array.from({ length: 21 }, (_, at) => `https://h${at}.example.com/`)
+  const refused = await put(live.key, stepsOf(hosts))
+  expect([refused.status, refused.body.details?.errors[0].field]).toEqual([400, 'workflows'])
+  expect(refused.body.details.errors[0].message).toBe('has steps that call 21 hosts')
+  expect(lookUps).toHaveBeenCalledTimes(2)
+})
+
 it('returns 503 for a host that cannot be resolved now, and logs a line without its name', async () => {
   const { tenantId, live } = await newTenant()
   vi.spyOn(globalThis, 'fetch').mockRejectedValue(new Error('no resolver'))
