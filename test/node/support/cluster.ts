@@ -46,12 +46,18 @@ export async function startCluster(options: {
   others?: LegacyWorkerOptions[]
   /** Tail Workers that receive the logs of all Workers of Roster. */
   tails?: string[]
+  /** True to print no logs of the Workers. */
+  quiet?: boolean
 }): Promise<Cluster> {
   const script = await bundle('src/index.ts')
   const isolateNames = Array.from({ length: options.edges }, (_, at) => `edge-${at + 1}`)
   const rosters = [HOME, ...isolateNames].map((name) => ({ ...worker(name, script), tails: options.tails ?? [] }))
   const workers = [...rosters, ...(options.others ?? [])]
-  const miniflareOptions = convertV4MiniflareOptions({ unsafeInspectDurableObjects: true, workers })
+  const miniflareOptions = convertV4MiniflareOptions({
+    unsafeInspectDurableObjects: true,
+    workers,
+    ...(options.quiet && { handleStructuredLogs: () => undefined }),
+  })
   const miniflare = new Miniflare(miniflareOptions)
   await miniflare.ready
   await migrate(miniflare)
