@@ -128,7 +128,8 @@ BEGIN
 END;
 --> statement-breakpoint
 -- The same for a customer that gets another parent or is restored. It may have children, so it must also not be below one of
--- them, and the chain is counted in both directions.
+-- them, and the chain is counted in both directions. The way down looks at 1,000 customers, archived ones too, and refuses a
+-- customer that has more: the chains below it would not be known.
 CREATE TRIGGER customers_parent_update BEFORE UPDATE OF parent_id, archived_at ON customers
 WHEN NEW.parent_id IS NOT NULL AND NEW.archived_at IS NULL
   AND (NEW.parent_id IS NOT OLD.parent_id OR OLD.archived_at IS NOT NULL)
@@ -146,6 +147,16 @@ BEGIN
         WHERE up.level <= 10
       ) SELECT id FROM up WHERE id IS NOT NULL
     );
+  SELECT RAISE(ABORT, 'too_many_descendants') WHERE (
+      WITH RECURSIVE down(id, level, archived) AS (
+        SELECT NEW.id, 0, NULL
+        UNION ALL
+        SELECT c.id, down.level + 1, c.archived_at FROM down CROSS JOIN customers c INDEXED BY customers_parent
+          ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.parent_id = down.id
+        WHERE down.archived IS NULL AND down.level <= 10
+        LIMIT 1002
+      ) SELECT count(*) FROM down
+    ) > 1001;
   SELECT RAISE(ABORT, 'parent_too_deep') WHERE (
       WITH RECURSIVE up(id, level) AS (
         SELECT NEW.parent_id, 1
@@ -155,13 +166,14 @@ BEGIN
         WHERE up.level <= 10
       ) SELECT max(level) FROM up WHERE id IS NOT NULL
     ) + 1 + (
-      WITH RECURSIVE down(id, level) AS (
-        SELECT NEW.id, 0
+      WITH RECURSIVE down(id, level, archived) AS (
+        SELECT NEW.id, 0, NULL
         UNION ALL
-        SELECT c.id, down.level + 1 FROM down CROSS JOIN customers c INDEXED BY customers_parent
+        SELECT c.id, down.level + 1, c.archived_at FROM down CROSS JOIN customers c INDEXED BY customers_parent
           ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.parent_id = down.id
-        WHERE c.archived_at IS NULL AND down.level <= 10
-      ) SELECT max(level) FROM down
+        WHERE down.archived IS NULL AND down.level <= 10
+        LIMIT 1002
+      ) SELECT max(level) FROM down WHERE archived IS NULL
     ) > 10;
 END;
 --> statement-breakpoint

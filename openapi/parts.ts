@@ -201,6 +201,7 @@ export const SAMPLE_FAILURES: { [Reason in FailureReason]: Extract<Failure, { re
   parent_not_found: { reason: 'parent_not_found' },
   parent_cycle: { reason: 'parent_cycle' },
   parent_too_deep: { reason: 'parent_too_deep', levelsMax: 10 },
+  too_many_descendants: { reason: 'too_many_descendants', descendantsMax: 1_000 },
   has_children: { reason: 'has_children' },
   metadata_too_many_keys: { reason: 'metadata_too_many_keys', keysMax: 50 },
   customer_too_large: { reason: 'customer_too_large', bytesMax: 65_536 },

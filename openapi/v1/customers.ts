@@ -105,7 +105,7 @@ const writtenResponse = (description: string, changed: object = {}): ResponseDoc
 })
 const PARENT_FAILURES = ['parent_not_found', 'parent_cycle', 'parent_too_deep', 'archived'] as const
 const WRITE_FAILURES = ['external_id_taken', 'integration_taken', ...PARENT_FAILURES, 'customer_too_large'] as const
-const CHANGE_FAILURES = [...WRITE_FAILURES, 'not_found', 'metadata_too_many_keys'] as const
+const CHANGE_FAILURES = [...WRITE_FAILURES, 'too_many_descendants', 'not_found', 'metadata_too_many_keys'] as const
 
 export const v1Doc: ApiDoc = {
   tag: 'Customers (v1)',

@@ -74,6 +74,7 @@ const STATUS_AND_CODE: { [Reason in FailureReason]: readonly [status: number, co
   parent_not_found: [400, 'validation_error'],
   parent_cycle: [400, 'validation_error'],
   parent_too_deep: [400, 'validation_error'],
+  too_many_descendants: [400, 'validation_error'],
   has_children: [400, 'invalid_operation'],
   metadata_too_many_keys: [400, 'validation_error'],
   customer_too_large: [400, 'validation_error'],

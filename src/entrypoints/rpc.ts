@@ -311,6 +311,7 @@ async function named(input: FieldsInput, write: Promise<Written>): Promise<Writt
       case 'parent_not_found':
       case 'parent_cycle':
       case 'parent_too_deep':
+      case 'too_many_descendants':
         throw new RegistryError({ ...failure, field: parentFieldOf(input) })
       default:
         throw error

@@ -82,6 +82,8 @@ export const LIMITS = {
   metadataValueLengthMax: 500,
   integrationsMax: 50,
   parentLevelsMax: 10,
+  /** Customers below one that gets another parent, at all levels. The database has to look at each of them. */
+  descendantsMax: 1_000,
   /** Bytes of all fields of a customer together, as they are stored. */
   customerBytesMax: 65_536,
 } as const

@@ -82,6 +82,7 @@ export type CustomerFailure =
   | { reason: 'parent_not_found'; field?: string; isKept?: boolean }
   | { reason: 'parent_cycle'; field?: string; isKept?: boolean }
   | { reason: 'parent_too_deep'; levelsMax: number; field?: string; isKept?: boolean }
+  | { reason: 'too_many_descendants'; descendantsMax: number; field?: string; isKept?: boolean }
   | { reason: 'has_children' }
   | { reason: 'metadata_too_many_keys'; keysMax: number }
   | { reason: 'customer_too_large'; bytesMax: number }

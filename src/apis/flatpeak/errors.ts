@@ -127,6 +127,7 @@ const DESCRIPTIONS: FailureTable<FlatpeakFailure, ErrorDescription> = {
     conflict(409, reason, 'The first request with this idempotency-key is still under way'),
   parent_not_found: () => invalid('parent', 'The parent customer does not exist'),
   parent_cycle: () => invalid('parent', 'A customer cannot be below itself'),
+  too_many_descendants: ({ descendantsMax }) => invalid('parent', `More than ${descendantsMax} customers would move`),
   parent_too_deep: ({ levelsMax }) => invalid('parent', `Customers nest at most ${levelsMax} levels`),
   metadata_too_many_keys: ({ keysMax }) => invalid('metadata', `A customer has at most ${keysMax} metadata keys`),
   customer_too_large: ({ reason, bytesMax }) =>

@@ -31,6 +31,7 @@ export type CustomerFailure = { message: string } & (
   | { reason: 'version_conflict'; currentVersion: number }
   | { reason: 'parent_not_found' | 'parent_cycle'; field: string }
   | { reason: 'parent_too_deep'; field: string; levelsMax: number }
+  | { reason: 'too_many_descendants'; field: string; descendantsMax: number }
   | { reason: 'has_children' }
   | { reason: 'metadata_too_many_keys'; keysMax: number }
   | { reason: 'customer_too_large'; bytesMax: number }
@@ -98,6 +99,12 @@ const DESCRIPTIONS: FailureTable<MetFailure, CustomerFailure> = {
     field,
     levelsMax,
     message: `${field} would nest customers more than ${levelsMax} levels deep: name another, or send null`,
+  }),
+  too_many_descendants: ({ reason, field = PARENT_FIELD, descendantsMax }) => ({
+    reason,
+    field,
+    descendantsMax,
+    message: `${field} would move more than ${descendantsMax} customers below this one: move some of them first`,
   }),
   has_children: (failure) => ({
     ...failure,

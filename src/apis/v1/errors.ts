@@ -102,6 +102,11 @@ const TEXTS: FailureTable<V1Failure, ErrorText> = {
     const fix = 'name a customer that is neither this one nor below it'
     return about(reason, { field, message: 'would put the customer below itself', fix })
   },
+  too_many_descendants: ({ reason, descendantsMax, field = PARENT_FIELD, isKept }) => {
+    const message = `would move more than ${descendantsMax} customers below this one`
+    const fix = isKept ? KEPT_PARENT_FIX : 'give another parent to the customers below it first, some at a time'
+    return about(reason, { field, message, fix })
+  },
   parent_too_deep: ({ reason, levelsMax, field = PARENT_FIELD, isKept }) => {
     const message = `would nest customers more than ${levelsMax} levels deep`
     return about(reason, { field, message, fix: isKept ? KEPT_PARENT_FIX : 'name a parent that is further up' })

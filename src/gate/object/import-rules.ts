@@ -41,6 +41,7 @@ export class ImportRules {
   readonly #parents = new Map<string, string | null>()
   readonly #children = new Map<string, Set<string>>()
   readonly #levelsBelow = new Map<string, number>()
+  readonly #customersBelow = new Map<string, number>()
   readonly #holders = new Map<string, string>()
   readonly #held = new Map<string, Set<string>>()
   /** Customers by the external ids that find them, present and former ones. */
@@ -48,9 +49,10 @@ export class ImportRules {
   readonly #workflows: ReadonlySet<string>
 
   constructor(facts: ImportFacts) {
-    for (const { id, parentId, levelsBelow } of facts.tree) {
+    for (const { id, parentId, levelsBelow, customersBelow } of facts.tree) {
       this.#place(id, parentId)
       this.#levelsBelow.set(id, levelsBelow)
+      this.#customersBelow.set(id, customersBelow)
     }
     for (const { customerId, currentParentId } of facts.lines) {
       if (customerId !== null && !this.#parents.has(customerId)) this.#parents.set(customerId, currentParentId)
@@ -101,6 +103,9 @@ export class ImportRules {
     if (parentId === '') return { reason: 'parent_not_found' }
     const chain = this.#chainOf(parentId)
     if (chain.includes(customerId)) return { reason: 'parent_cycle' }
+    if (!creates && this.#countBelow(customerId) > LIMITS.descendantsMax) {
+      return { reason: 'too_many_descendants', descendantsMax: LIMITS.descendantsMax }
+    }
     const levels = chain.length + 1 + (creates ? 0 : this.#heightOf(customerId))
     if (levels <= LIMITS.parentLevelsMax) return null
     return { reason: 'parent_too_deep', levelsMax: LIMITS.parentLevelsMax }
@@ -135,6 +140,13 @@ export class ImportRules {
     let height = this.#levelsBelow.get(customerId) ?? 0
     for (const child of this.#children.get(customerId) ?? []) height = Math.max(height, 1 + this.#heightOf(child))
     return height
+  }
+
+  /** Returns the number of customers below the customer, at all levels. */
+  #countBelow(customerId: string): number {
+    let count = this.#customersBelow.get(customerId) ?? 0
+    for (const child of this.#children.get(customerId) ?? []) count += 1 + this.#countBelow(child)
+    return count
   }
 
   #place(customerId: string, parentId: string | null): void {

@@ -68,6 +68,8 @@ export interface TreeFacts {
    * it moves.
    */
   levelsBelow: number
+  /** Customers below it, down to those that are in the tree themselves. */
+  customersBelow: number
 }
 
 /** A line that is ready to be sent: its customer is determined. */

@@ -36,6 +36,12 @@ const LINES = `WITH ${FOUND}
   ORDER BY f.line`
 
 /**
+ * Customers below those that the lines of a chunk move, which are looked at together. Lines that move more are sent, and the
+ * database judges each by itself.
+ */
+const DESCENDANTS_LOOKED_AT_MAX = 10 * LIMITS.descendantsMax
+
+/**
  * `placed`: lines that give a customer another place, or a new customer its first one. `up`: those customers, their
  * parents and all ancestors. `down`: the customers below those that get a new parent; their level counts from the
  * nearest customer of `up` above them.
@@ -60,9 +66,11 @@ const TREE = `WITH RECURSIVE ${FOUND},
     FROM down d CROSS JOIN customers c INDEXED BY customers_parent
       ON c.tenant_id = ?2 AND c.mode = ?3 AND c.parent_id = d.id
     WHERE c.archived_at IS NULL AND d.level <= ${LIMITS.parentLevelsMax}
+    LIMIT ${DESCENDANTS_LOOKED_AT_MAX}
   ),
-  below AS MATERIALIZED (SELECT root, max(level) AS levels FROM down GROUP BY root)
-  SELECT c.id AS id, c.parent_id AS parentId, coalesce(below.levels, 0) AS levelsBelow
+  below AS MATERIALIZED (SELECT root, max(level) AS levels, count(*) - 1 AS customers FROM down GROUP BY root)
+  SELECT c.id AS id, c.parent_id AS parentId, coalesce(below.levels, 0) AS levelsBelow,
+    coalesce(below.customers, 0) AS customersBelow
   FROM up CROSS JOIN customers c ON c.tenant_id = ?2 AND c.mode = ?3 AND c.id = up.id
     LEFT JOIN below ON below.root = c.id`
 

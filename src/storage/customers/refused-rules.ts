@@ -17,6 +17,8 @@ export function failureOfRule(rule: string): CustomerFailure | ServiceFailure | 
       return { reason: 'parent_cycle' }
     case 'parent_too_deep':
       return { reason: rule, levelsMax: LIMITS.parentLevelsMax }
+    case 'too_many_descendants':
+      return { reason: rule, descendantsMax: LIMITS.descendantsMax }
     case 'metadata_too_many_keys':
       return { reason: rule, keysMax: LIMITS.metadataKeysMax }
     case 'storage_used_up':

@@ -127,7 +127,12 @@ function factsOf(registry: NaiveRegistry, lines: readonly ImportLine[]): ImportF
   const below = (id: string) => registry.height(id, (child) => !up.has(child))
   return {
     lines: found.map(({ named: _named, parentId, ...line }) => ({ ...line, parentId: parentId || null, bytes: 0 })),
-    tree: [...up].map((id) => ({ id, parentId: registry.nodes.get(id)?.parentId ?? null, levelsBelow: below(id) })),
+    tree: [...up].map((id) => ({
+      id,
+      parentId: registry.nodes.get(id)?.parentId ?? null,
+      levelsBelow: below(id),
+      customersBelow: 0,
+    })),
     holders: [...registry.nodes].flatMap(([customerId, node]) =>
       node.integrations.map((entityId) => ({ provider: 'stripe', entityId, customerId })),
     ),

@@ -140,7 +140,14 @@ it('knows all rules of customers, apart from those that no line can meet', async
   const rules = new Set(
     results.flatMap(({ sql }) => [...sql.matchAll(/RAISE\(ABORT, '(\w+)'\)/g)].map(([, rule]) => rule)),
   )
-  const met = ['customer_too_large', 'parent_cycle', 'parent_not_found', 'parent_too_deep', 'unknown_workflow']
+  const met = [
+    'customer_too_large',
+    'parent_cycle',
+    'parent_not_found',
+    'parent_too_deep',
+    'too_many_descendants',
+    'unknown_workflow',
+  ]
   // A tenant without room for one line has none for the next: it stops the import.
   rules.delete('storage_used_up')
   // A line archives no customer, and its metadata, which replaces the whole, is counted when it is read.

@@ -99,6 +99,7 @@ const NEXT_STEPS: Record<string, RegExp> = {
   external_id_taken: /send an external_id that no other customer has/,
   integration_taken: /send a list without the entity/,
   parent_not_found: /send another parent_customer_id or null with the restore/,
+  too_many_descendants: /send another parent_customer_id or null with the restore/,
   parent_too_deep: /send another parent_customer_id or null with the restore/,
 }
 

@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Customer, Scope } from '../../../src/registry/customer.ts'
+import { type Customer, LIMITS, type Scope } from '../../../src/registry/customer.ts'
 import { readCustomer } from '../../../src/storage/customers/reads.ts'
+import { importLines } from '../import/support.ts'
+import { newTenant } from '../support/roster.ts'
 import {
   archive,
   commit,
@@ -11,7 +13,9 @@ import {
   customerOf,
   db,
   failureOf,
+  insertMany,
   insertTenant,
+  nthId,
   restore,
   update,
 } from './support.ts'
@@ -144,3 +148,37 @@ async function chainOf(scope: Scope, length: number): Promise<Customer[]> {
 function idAt(chain: readonly Customer[], at: number): string {
   return chain[at]?.id ?? ''
 }
+
+describe('a customer with many others below it', () => {
+  const tooMany = { reason: 'too_many_descendants', descendantsMax: LIMITS.descendantsMax }
+
+  it('gets another parent while they are a thousand at most, archived ones too', async () => {
+    const scope = await insertTenant()
+    await insertMany(scope, LIMITS.descendantsMax + 1, true)
+    const parent = await create(scope, {})
+    const other = await create(scope, {})
+    const move = (to: Customer | null) => commit(scope, update(nthId(1), { parent: to && { id: to.id } }))
+    expect(customerOf(await move(parent)).parentId).toBe(parent.id)
+    // One more, two levels below, and then archived: the database looks at it all the same.
+    const last = await create(scope, { parent: { id: nthId(2) } })
+    expect(await failureOf(move(other))).toEqual(tooMany)
+    await archive(scope, last.id)
+    expect(await failureOf(move(other))).toEqual(tooMany)
+    // Nothing below moves where the customer only loses its parent.
+    expect(customerOf(await move(null)).parentId).toBeNull()
+    await committed(scope, update(nthId(3), { parent: null }))
+    expect(customerOf(await move(other)).parentId).toBe(other.id)
+  })
+
+  it('is refused in an import too, with its line', async () => {
+    const { live, tenantId } = await newTenant()
+    await insertMany({ tenantId, mode: 'live' }, LIMITS.descendantsMax + 2, true)
+    const { results } = await importLines(live.key, [
+      { external_id: 'above' },
+      { external_id: 'ext_1', parent_customer_external_id: 'above' },
+      { external_id: 'ext_2', parent_customer_external_id: 'above' },
+    ])
+    expect(results.map(({ result }) => result)).toEqual(['created', 'error', 'updated'])
+    expect(results[1]?.errors[0]).toMatchObject({ field: 'parent_customer_external_id' })
+  })
+})

@@ -179,19 +179,22 @@ export function nthId(n: number): string {
   return `cust_${String(n).padStart(26, '0')}`
 }
 
-/** Inserts customers 1 … count fast: straight into the table, the triggers do the rest. */
-export async function insertMany(scope: Scope, count: number): Promise<void> {
+/**
+ * Inserts customers 1 … count fast: straight into the table, the triggers do the rest. With `isFamily` the first is the parent
+ * of all others.
+ */
+export async function insertMany(scope: Scope, count: number, isFamily = false): Promise<void> {
   const chunk = 10_000
   for (let from = 1; from <= count; from += chunk) {
     await env.DB.prepare(
       `WITH RECURSIVE numbers(n) AS (SELECT CAST(?1 AS INTEGER) UNION ALL SELECT n + 1 FROM numbers WHERE n < ?2)
        INSERT INTO customers (tenant_id, mode, id, external_id, name, email, timezone, metadata, integrations, profile, status,
-         version, created_at, updated_at, created_by, updated_by, change_id)
+         version, created_at, updated_at, created_by, updated_by, change_id, parent_id)
        SELECT ?3, ?4, printf('cust_%026d', n), 'ext_' || n, 'Name ' || n, 'User' || n || '@example.com', 'UTC',
          json_object('plan', 'p' || (n % 7)), '[]', '{}', iif(n % 10 = 0, 'draft', 'published'),
-         1, 0, 0, 'key_1', 'key_1', printf('evt_%026d', n) FROM numbers`,
+         1, 0, 0, 'key_1', 'key_1', printf('evt_%026d', n), iif(n > 1, ?5, NULL) FROM numbers`,
     )
-      .bind(from, Math.min(from + chunk - 1, count), scope.tenantId, scope.mode)
+      .bind(from, Math.min(from + chunk - 1, count), scope.tenantId, scope.mode, isFamily ? nthId(1) : null)
       .run()
   }
 }

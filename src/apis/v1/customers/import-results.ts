@@ -29,7 +29,8 @@ export function faulty(line: number, errors: LineResult['errors'], externalId: s
 
 /** Returns the problems with the texts that v1 has for the same failure of a single request. */
 export function problemsOfFailure(failure: Failure, input: ImportInput | null): InputProblem[] {
-  const about = input && failure.reason.startsWith('parent_') ? { ...failure, field: parentFieldOf(input) } : failure
+  const isOfParent = failure.reason.startsWith('parent_') || failure.reason === 'too_many_descendants'
+  const about = input && isOfParent ? { ...failure, field: parentFieldOf(input) } : failure
   const { body } = v1Api.toErrorResponse(about as Failure, { requestId: '', nowMs: 0, liveMode: true })
   const { message, details } = body as { message: string; details: { errors?: InputProblem[] } }
   return details.errors ?? [{ field: '', message, fix: 'send the line again' }]

@@ -211,6 +211,7 @@ async function named(input: CustomerInput, write: Promise<Written>, { restores =
       case 'parent_not_found':
       case 'parent_cycle':
       case 'parent_too_deep':
+      case 'too_many_descendants':
         throw new RegistryError({
           ...failure,
           field: parentFieldOf(input),

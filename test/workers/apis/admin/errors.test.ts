@@ -77,7 +77,14 @@ describe('the admin API', () => {
       'not_archived',
     ]
     others.push('external_id_taken', 'integration_taken', 'targets_disagree', 'parent_not_found')
-    others.push('parent_cycle', 'parent_too_deep', 'has_children', 'metadata_too_many_keys', 'customer_too_large')
+    others.push(
+      'parent_cycle',
+      'parent_too_deep',
+      'too_many_descendants',
+      'has_children',
+      'metadata_too_many_keys',
+      'customer_too_large',
+    )
     const fault = adminApi.toErrorResponse({ reason: 'internal' }, context)
     for (const reason of others) {
       expect(adminApi.toErrorResponse({ reason } as Failure, context), reason).toEqual(fault)

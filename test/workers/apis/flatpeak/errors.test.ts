@@ -46,6 +46,10 @@ const TABLE: { [Reason in Failure['reason']]: [Extract<Failure, { reason: Reason
   parent_not_found: [{ reason: 'parent_not_found' }, '400 invalid_request invalid_parameter'],
   parent_cycle: [{ reason: 'parent_cycle' }, '400 invalid_request invalid_parameter'],
   parent_too_deep: [{ reason: 'parent_too_deep', levelsMax: 10 }, '400 invalid_request invalid_parameter'],
+  too_many_descendants: [
+    { reason: 'too_many_descendants', descendantsMax: 1_000 },
+    '400 invalid_request invalid_parameter',
+  ],
   has_children: [{ reason: 'has_children' }, '409 conflict has_children'],
   customer_too_large: [{ reason: 'customer_too_large', bytesMax: 65_536 }, '400 invalid_request customer_too_large'],
   metadata_too_many_keys: [{ reason: 'metadata_too_many_keys', keysMax: 50 }, '400 invalid_request invalid_parameter'],

@@ -43,6 +43,10 @@ const TABLE: { [Reason in Failure['reason']]: [Extract<Failure, { reason: Reason
     { reason: 'parent_too_deep', levelsMax: 10 },
     { field: 'parentId', levelsMax: 10 },
   ],
+  too_many_descendants: [
+    { reason: 'too_many_descendants', descendantsMax: 1_000 },
+    { field: 'parentId', descendantsMax: 1_000 },
+  ],
   has_children: [{ reason: 'has_children' }, {}],
   customer_too_large: [{ reason: 'customer_too_large', bytesMax: 65_536 }, { bytesMax: 65_536 }],
   metadata_too_many_keys: [{ reason: 'metadata_too_many_keys', keysMax: 50 }, { keysMax: 50 }],
