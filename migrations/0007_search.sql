@@ -26,9 +26,10 @@ CREATE TABLE customer_numbers (
   PRIMARY KEY (id, tenant_id, mode)
 ) WITHOUT ROWID;
 --> statement-breakpoint
+-- With detail=none, removing the words of a young customer would take as long as there are customers with the same words.
 -- Words of 1 to 8 letters are found without a walk over all words that have them in front: the 6 characters before a word count too.
 CREATE VIRTUAL TABLE customer_search USING fts5 (
-  tokens, id UNINDEXED, detail=none, columnsize=0, prefix='7 8 9 10 11 12 13 14',
+  tokens, id UNINDEXED, detail=column, columnsize=0, prefix='7 8 9 10 11 12 13 14',
   tokenize="ascii tokenchars '!#$%&()*+,-./:;<=>?@[]^_{|}~'"
 );
 --> statement-breakpoint
@@ -105,10 +106,10 @@ BEGIN
   );
 END;
 --> statement-breakpoint
--- The number of an erased customer may be the number of another one in the index.
+-- The number of a customer that is not in the index any more may be the number of another one there.
 CREATE TRIGGER customers_search_delete AFTER DELETE ON customers
 BEGIN
-  DELETE FROM customer_search WHERE OLD.erased_at IS NULL AND rowid = (
+  DELETE FROM customer_search WHERE id = OLD.id AND rowid = (
     SELECT number FROM customer_numbers WHERE id = OLD.id AND tenant_id = OLD.tenant_id AND mode = OLD.mode
   );
   DELETE FROM customer_numbers WHERE id = OLD.id AND tenant_id = OLD.tenant_id AND mode = OLD.mode;

@@ -81,7 +81,7 @@ describe('the schema that the migrations make', () => {
         mode text NOT NULL,
         number integer NOT NULL,
         PRIMARY KEY(id,tenant_id,mode))WITHOUT ROWID
-      CREATE VIRTUAL TABLE customer_search USING fts5(tokens,id UNINDEXED,detail=none,columnsize=0,prefix='7 8 9 10 11 12 13 14',tokenize=ascii tokenchars '!#$%&()*+,-./:;<=>?@[]^_{|}~')
+      CREATE VIRTUAL TABLE customer_search USING fts5(tokens,id UNINDEXED,detail=column,columnsize=0,prefix='7 8 9 10 11 12 13 14',tokenize=ascii tokenchars '!#$%&()*+,-./:;<=>?@[]^_{|}~')
       CREATE TABLE 'customer_search_config'(
         k PRIMARY KEY,
         v)WITHOUT ROWID
@@ -372,7 +372,7 @@ describe('the schema that the migrations make', () => {
         SELECT RAISE(ABORT,'parent_too_deep')WHERE(WITH RECURSIVE up(id,level)AS(SELECT NEW.parent_id,1 UNION ALL SELECT c.parent_id,up.level + 1 FROM up CROSS JOIN customers c ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.id = up.id WHERE up.level <= 10)SELECT max(level)FROM up WHERE id IS NOT NULL)+ 1 +(WITH RECURSIVE down(id,level,archived)AS(SELECT NEW.id,0,NULL UNION ALL SELECT c.id,down.level + 1,c.archived_at FROM down CROSS JOIN customers c INDEXED BY customers_parent ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.parent_id = down.id WHERE down.archived IS NULL AND down.level <= 10 LIMIT 1002)SELECT max(level)FROM down WHERE archived IS NULL)> 10;
         END
       CREATE TRIGGER customers_search_delete AFTER DELETE ON customers BEGIN
-        DELETE FROM customer_search WHERE OLD.erased_at IS NULL AND rowid =(SELECT number FROM customer_numbers WHERE id = OLD.id AND tenant_id = OLD.tenant_id AND mode = OLD.mode);
+        DELETE FROM customer_search WHERE id = OLD.id AND rowid =(SELECT number FROM customer_numbers WHERE id = OLD.id AND tenant_id = OLD.tenant_id AND mode = OLD.mode);
         DELETE FROM customer_numbers WHERE id = OLD.id AND tenant_id = OLD.tenant_id AND mode = OLD.mode;
         END
       CREATE TRIGGER customers_search_erase AFTER UPDATE OF erased_at ON customers WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL BEGIN
