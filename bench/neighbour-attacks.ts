@@ -16,7 +16,13 @@ export interface Attacker {
   revoked: string
 }
 
-export type Attack = (attacker: Attacker, n: number) => Promise<Response>
+type Send = (attacker: Attacker, n: number) => Promise<Response>
+
+export interface Attack {
+  send: Send
+  /** The tenant that sends it: `plain` if left out, or the one whose endpoints never answer. */
+  by?: 'plain' | 'deliveries'
+}
 
 const METADATA_PAIRS = Object.fromEntries(Array.from({ length: 49 }, (_, at) => [`k${at}`, 'v']))
 const LINES = 500
@@ -26,11 +32,11 @@ function lines(of: (at: number) => object): string {
   return Array.from({ length: LINES }, (_, at) => JSON.stringify(of(at))).join('\n')
 }
 
-function search(body: object): Attack {
+function search(body: object): Send {
   return ({ send }) => send('POST', '/v1/customers/search', body)
 }
 
-function get(path: string): Attack {
+function get(path: string): Send {
   return ({ send }) => send('GET', path)
 }
 
@@ -43,7 +49,7 @@ const contains = (field: string, value: string) => ({
 })
 const at = <Item>(items: readonly Item[], n: number): Item => items[n % items.length] as Item
 
-export const ATTACKS: Readonly<Record<string, Attack>> = {
+const PLAIN: Readonly<Record<string, Send>> = {
   'search by 50 metadata pairs that none has': search({ limit: 1, metadata: { ...METADATA_PAIRS, none: 'x' } }),
   'search by one metadata pair that none has': search({ limit: 1, metadata: { none: 'x' } }),
   'search by 30 texts that a name contains': search({
@@ -108,12 +114,6 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
     const { id } = (await made.json()) as { id?: string }
     return send('POST', `/v1/customers/${id}/erase`)
   },
-  'redelivery of everything': ({ send, endpoints }, n) =>
-    send('POST', `/v1/webhooks/endpoints/${at(endpoints, n)}/redeliver`, { since: '2020-01-01T00:00:00Z' }),
-  'retries to endpoints that never answer': ({ send, endpoints }, n) =>
-    send('POST', `/v1/webhooks/endpoints/${at(endpoints, n)}/retry`),
-  'deliveries of an endpoint': ({ send, endpoints }, n) =>
-    send('GET', `/v1/webhooks/endpoints/${at(endpoints, n)}/deliveries?status=failed`),
   'reads with a revoked key': ({ send, ids, revoked }) =>
     send('GET', `/v1/customers/${ids[0]}`, undefined, { authorization: `Bearer ${revoked}` }),
   'writes of 200 KB with a revoked key': ({ send, revoked }, n) =>
@@ -126,4 +126,24 @@ export const ATTACKS: Readonly<Record<string, Attack>> = {
   'JSON as deep as a body may be': ({ upload }) =>
     upload('/v1/customers', `${'['.repeat(100_000)}${']'.repeat(100_000)}`, 'application/json'),
   'requests for no route': get('/v1/nowhere'),
+}
+
+/** Sent last: what they leave under way goes on for long. */
+const DELIVERIES: Readonly<Record<string, Send>> = {
+  'redelivery of everything': ({ send, endpoints }, n) =>
+    send('POST', `/v1/webhooks/endpoints/${at(endpoints, n)}/redeliver`, { since: '2020-01-01T00:00:00Z' }),
+  'retries to endpoints that never answer': ({ send, endpoints }, n) =>
+    send('POST', `/v1/webhooks/endpoints/${at(endpoints, n)}/retry`),
+  'deliveries of an endpoint': ({ send, endpoints }, n) =>
+    send('GET', `/v1/webhooks/endpoints/${at(endpoints, n)}/deliveries?status=failed`),
+  'changes with five endpoints that never answer': ({ upload }, n) =>
+    upload(
+      '/v1/customers/import',
+      lines((line) => ({ external_id: `user_${line % 200}`, name: `Name ${n} ${line}` })),
+    ),
+}
+
+export const ATTACKS: Readonly<Record<string, Attack>> = {
+  ...Object.fromEntries(Object.entries(PLAIN).map(([name, send]) => [name, { send }])),
+  ...Object.fromEntries(Object.entries(DELIVERIES).map(([name, send]) => [name, { send, by: 'deliveries' as const }])),
 }
