@@ -6,6 +6,8 @@ import { z } from 'zod'
 import { AUDIT_TYPES } from '../src/tenants/ports.ts'
 import { SCOPES } from '../src/tenants/tenant.ts'
 import { TIERS } from '../src/tenants/tiers.ts'
+import { shownSettings } from './v1/onboarding-responses.ts'
+import { shownEndpoint } from './v1/webhooks-responses.ts'
 import { customerIdOut, isoTime, tenantIdOut } from './values.ts'
 
 const keyId = z.string().meta({ pattern: '^key_[0-9A-HJKMNP-TV-Z]{26}$' })
@@ -92,6 +94,14 @@ export const adminUsage = z
     test: z.object(modeUsage),
   })
   .meta({ id: 'TenantUsage' })
+
+export const adminEndpoint = z.object({ ...shownEndpoint, mode }).meta({ id: 'TenantWebhookEndpoint' })
+
+export const adminEndpointList = z.object({ items: z.array(adminEndpoint) }).meta({ id: 'TenantWebhookEndpointList' })
+
+export const adminOnboarding = z
+  .object({ live: z.object(shownSettings), test: z.object(shownSettings) })
+  .meta({ id: 'TenantOnboarding' })
 
 const auditDocument = z.looseObject({}).nullable()
 

@@ -7,8 +7,11 @@ import { adminApi } from '../src/apis/admin/errors.ts'
 import {
   adminAuditList,
   adminDeletion,
+  adminEndpoint,
+  adminEndpointList,
   adminFound,
   adminKeyList,
+  adminOnboarding,
   adminTenant,
   adminTenantList,
   adminUsage,
@@ -16,7 +19,7 @@ import {
 } from './admin-responses.ts'
 import type { ApiDoc } from './build.ts'
 import { documented } from './documented.ts'
-import { CURSOR_PARAMETER, CUSTOMER_ID, KEY_ID, TENANT_ID, TIME } from './fields/shared.ts'
+import { CURSOR_PARAMETER, CUSTOMER_ID, ENDPOINT_ID, KEY_ID, TENANT_ID, TIME } from './fields/shared.ts'
 import { envelopedError } from './values.ts'
 
 const TENANT = {
@@ -39,6 +42,20 @@ const TENANT = {
   metadata: {},
   created_at: TIME,
   updated_at: TIME,
+}
+const ENDPOINT = {
+  id: ENDPOINT_ID,
+  url: 'https://hooks.example.com/roster',
+  description: 'Billing',
+  event_types: ['customer.created'],
+  enabled: true,
+  status: 'ok',
+  disabled_reason: null,
+  failing_since: null,
+  created_at: TIME,
+  updated_at: TIME,
+  created_by: KEY_ID,
+  mode: 'live',
 }
 const ENTERPRISE = { annual_commitment: 1_500_000, annual_validation_limit: 120_000_000 }
 const SUSPENDED = {
@@ -117,6 +134,7 @@ function auditedTenant({
 const ofTenant = {
   customer_id: { format: 'uuid', description: 'The id of the tenant.', examples: [TENANT_ID] },
 }
+const ofEndpoint = { ...ofTenant, endpoint_id: { description: 'The id of the endpoint.', examples: [ENDPOINT_ID] } }
 const ofKey = { ...ofTenant, key_id: { description: 'The id of the key.', examples: [KEY_ID] } }
 
 const PAGE_QUERY = {
@@ -251,6 +269,66 @@ export const adminDoc: ApiDoc = {
       path: ofKey,
       body: { id: 'KeyRotate', example: { overlap_seconds: 3600 } },
       answers: { 201: { description: 'The new key, in clear this once.', schema: newAdminKey, example: NEW_KEY } },
+      failures: ['not_found'],
+    },
+    listEndpoints: {
+      operationId: 'listTenantWebhookEndpoints',
+      summary: 'List the webhook endpoints of a tenant',
+      description:
+        'Those of both modes, newest first in each, also while the tenant is suspended. Never shows a secret.',
+      path: ofTenant,
+      answers: { 200: { description: 'All endpoints.', schema: adminEndpointList, example: { items: [ENDPOINT] } } },
+      failures: ['not_found'],
+    },
+    getEndpoint: {
+      operationId: 'getTenantWebhookEndpoint',
+      etag: true,
+      summary: 'Get a webhook endpoint of a tenant',
+      description: 'Says also which key created it, and whether its deliveries fail. Never shows a secret.',
+      path: ofEndpoint,
+      answers: { 200: { description: 'The endpoint.', schema: adminEndpoint, example: ENDPOINT } },
+      failures: ['not_found'],
+    },
+    switchEndpoint: {
+      operationId: 'switchTenantWebhookEndpoint',
+      etag: true,
+      summary: 'Disable or enable a webhook endpoint of a tenant',
+      description:
+        'For when a key has leaked: an endpoint that was made with it goes on receiving events after the key is revoked.',
+      path: ofEndpoint,
+      body: { id: 'TenantWebhookEndpointUpdate', example: { enabled: false } },
+      answers: {
+        200: {
+          description: 'The changed endpoint.',
+          schema: adminEndpoint,
+          example: { ...ENDPOINT, enabled: false, status: 'disabled' },
+        },
+      },
+      failures: ['not_found'],
+    },
+    deleteEndpoint: {
+      operationId: 'deleteTenantWebhookEndpoint',
+      summary: 'Delete a webhook endpoint of a tenant',
+      description: 'Its pending deliveries are not sent.',
+      path: ofEndpoint,
+      answers: { 204: { description: 'Deleted.' } },
+      failures: ['not_found'],
+    },
+    getOnboarding: {
+      operationId: 'getTenantOnboarding',
+      summary: 'Get the onboarding workflows of a tenant',
+      description: 'Those of both modes, also while the tenant is suspended. Never shows a secret.',
+      path: ofTenant,
+      answers: {
+        200: {
+          description: 'The current settings.',
+          schema: adminOnboarding,
+          example: {
+            live: { workflows: {}, updated_at: TIME, updated_by: KEY_ID },
+            test: { workflows: {}, updated_at: null, updated_by: null },
+          },
+        },
+      },
       failures: ['not_found'],
     },
     listAudit: {

@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process'
 import { createInterface } from 'node:readline/promises'
 import { plainText } from '../src/shared/shown-text.ts'
+import { configurationCommands, ENDPOINT_COLUMNS } from './tenant-configuration.mjs'
 import { count, day, facts, table } from './terminal.mjs'
 
 /** Roster refused the request, or the operator has to fix something. */
@@ -211,10 +212,21 @@ export const COMMANDS = {
   },
   'key revoke': {
     args: ['<tenant>', '<key>'],
-    help: 'refuse a key; in force everywhere when it returns',
-    run: async (api, [tenant, key]) => api('DELETE', await keyPath(api, tenant, key)),
-    show: (_, [, key]) => `${plainText(key)} is revoked.`,
+    help: 'refuse a key, in force everywhere when it returns, and list the webhook endpoints it made',
+    run: async (api, [tenant, key]) => {
+      const path = await pathOf(api, tenant)
+      await api('DELETE', `${path}/keys/${encodeURIComponent(key)}`)
+      const { items } = await api('GET', `${path}/webhooks/endpoints`)
+      return { key_id: key, endpoints: items.filter(({ created_by: by }) => by === key) }
+    },
+    show: ({ key_id: key, endpoints }) => {
+      const revoked = `${plainText(key)} is revoked.`
+      if (endpoints.length === 0) return revoked
+      const list = table(endpoints, ENDPOINT_COLUMNS)
+      return `${revoked} Events are still sent to the endpoints that were made with it. To stop one: npm run tenant -- endpoint disable\n\n${list}`
+    },
   },
+  ...configurationCommands(pathOf),
 }
 
 /** Returns the body of a request about a tenant, from the given options. */

@@ -1,5 +1,6 @@
 /** The fields of the admin API: tenants, keys, usage and the audit log. */
 import { type FieldDocs, field, group, type SchemaDoc } from './field.ts'
+import { shownSettings as settings } from './onboarding.ts'
 import {
   ACTOR,
   CUSTOMER_ID,
@@ -13,6 +14,7 @@ import {
   TIME,
   updatedAt,
 } from './shared.ts'
+import { shown as endpoint } from './webhooks.ts'
 
 const limits = {
   requests_per_second: field('The requests per second that a live key may send in the long run.', 200),
@@ -136,6 +138,22 @@ export const adminSchemas: Record<string, SchemaDoc> = {
       ),
       ...createdAt,
     },
+  },
+  TenantWebhookEndpoint: {
+    description: 'A webhook endpoint of a tenant, without its secrets.',
+    fields: { ...endpoint, mode: field('The mode that the endpoint belongs to.', 'live') },
+  },
+  TenantWebhookEndpointList: {
+    description: 'The webhook endpoints of a tenant.',
+    fields: { items: field('The endpoints of both modes, newest first in each.') },
+  },
+  TenantWebhookEndpointUpdate: {
+    description: 'The change.',
+    fields: { enabled: field('False stops the deliveries, true starts them again.', false) },
+  },
+  TenantOnboarding: {
+    description: 'The onboarding workflows of a tenant, without their secrets.',
+    fields: { live: group('Those of live mode.', settings), test: group('Those of test mode.', settings) },
   },
   AuditEntry: {
     description: 'One change, with its actor.',

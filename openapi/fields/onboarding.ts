@@ -26,15 +26,19 @@ const times: FieldDocs = {
 
 export const SIGNING_SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
 
+export const shownSettings: FieldDocs = {
+  ...steps,
+  updated_at: field('The time of the last change. Null if there have never been settings.', TIME),
+  updated_by: field('The id of the key that changed them last.', KEY_ID),
+}
+
 export const onboardingSchemas: Record<string, SchemaDoc> = {
   OnboardingSettingsWanted: { description: 'The workflows. They replace all workflows.', fields: steps },
   OnboardingSettings: {
     description: 'The current workflows.',
     fields: {
-      ...steps,
+      ...shownSettings,
       secret: field('Only in the response to the first settings: the secret that signs, in clear.', SIGNING_SECRET),
-      updated_at: field('The time of the last change. Null if there have never been settings.', TIME),
-      updated_by: field('The id of the key that changed them last.', KEY_ID),
     },
   },
   OnboardingSecret: {

@@ -23,7 +23,7 @@ const sent: FieldDocs = {
   enabled: field('False stops the deliveries. True starts them again and resets the failures.', true),
 }
 
-const shown: FieldDocs = {
+export const shown: FieldDocs = {
   ...sent,
   id: field('The id of the endpoint.', ENDPOINT_ID),
   status: field('`ok`, `failing` while every attempt fails, or `disabled`.', 'ok'),

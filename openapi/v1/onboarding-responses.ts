@@ -14,13 +14,14 @@ const step = z.discriminatedUnion('type', [
   z.object({ type: z.literal('wait_for'), name, signal: z.string(), timeout_seconds: z.int() }),
 ])
 
+export const shownSettings = {
+  workflows: z.record(z.string(), z.object({ steps: z.array(step) })),
+  updated_at: isoTime.nullable(),
+  updated_by: z.string().nullable(),
+}
+
 export const v1OnboardingSettings = z
-  .object({
-    workflows: z.record(z.string(), z.object({ steps: z.array(step) })),
-    secret: z.string().optional(),
-    updated_at: isoTime.nullable(),
-    updated_by: z.string().nullable(),
-  })
+  .object({ ...shownSettings, secret: z.string().optional() })
   .meta({ id: 'OnboardingSettings' })
 
 export const newOnboardingSecret = z.object({ secret: z.string() }).meta({ id: 'OnboardingSecret' })

@@ -9,7 +9,7 @@ import { customerIdOut, isoTime } from '../values.ts'
 const endpointIdOut = z.string().meta({ pattern: '^whe_[0-9A-HJKMNP-TV-Z]{26}$' })
 const eventIdOut = z.string().meta({ pattern: '^evt_[0-9A-HJKMNP-TV-Z]{26}$' })
 
-const shown = {
+export const shownEndpoint = {
   id: endpointIdOut,
   url: z.string(),
   description: z.string(),
@@ -23,11 +23,11 @@ const shown = {
   created_by: z.string(),
 }
 
-export const webhookEndpoint = z.object(shown).meta({ id: 'WebhookEndpoint' })
+export const webhookEndpoint = z.object(shownEndpoint).meta({ id: 'WebhookEndpoint' })
 
 export const webhookEndpointList = z.object({ items: z.array(webhookEndpoint) }).meta({ id: 'WebhookEndpointList' })
 
-export const newWebhookSecret = z.object({ ...shown, secret: z.string() }).meta({ id: 'NewWebhookSecret' })
+export const newWebhookSecret = z.object({ ...shownEndpoint, secret: z.string() }).meta({ id: 'NewWebhookSecret' })
 
 const attempted = {
   status_code: z.int().nullable(),

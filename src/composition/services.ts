@@ -38,7 +38,7 @@ import { policyFor } from '../tenants/tenant.ts'
 import { onboardingDeps, performer, sweepOnboarding } from './onboarding.ts'
 import { enqueueDeliveries } from './outbox.ts'
 import { RequestServices } from './request-services.ts'
-import { endpointDeps, sweepWebhooks } from './webhooks.ts'
+import { endpointDeps, resumeDeliveries, sweepWebhooks } from './webhooks.ts'
 
 /** The services that the queue, the schedule and the workflow need in addition to those of requests. */
 interface BackgroundServices {
@@ -99,6 +99,7 @@ export const services: Services & BackgroundServices = {
         reload: (tenantId, mode) => bindings.gateAt(gateNameOf({ tenantId, mode })).reload(systemClock()),
         usage: (tenantId, mode) => bindings.gateAt(gateNameOf({ tenantId, mode })).usage(),
       },
+      resumeDeliveries: (tenantId) => resumeDeliveries(env, tenantId),
       clock: systemClock,
       newId,
       newTenantId,

@@ -15,10 +15,11 @@ import { RECEIVER_TIMEOUT_MS } from '../events/slots.ts'
 import type { Scope } from '../registry/customer.ts'
 import { systemClock } from '../shared/clock.ts'
 import { newId } from '../shared/ids.ts'
-import { log } from '../shared/log.ts'
-import { overdueDeliveries, webhookOutbox } from '../storage/webhooks/claims.ts'
+import { describeError, log } from '../shared/log.ts'
+import { overdueDeliveries, resumedDeliveries, webhookOutbox } from '../storage/webhooks/claims.ts'
 import { sweepDeliveries } from '../storage/webhooks/deliveries.ts'
 import { endpointStore } from '../storage/webhooks/endpoints.ts'
+import type { Author } from '../tenants/ports.ts'
 import { enqueueDeliveries, logNotEnqueued } from './outbox.ts'
 
 /** Seconds added to a delay, because clocks differ: a message that arrives a moment early would find nothing due. */
@@ -35,13 +36,14 @@ export function postDeps(env: Cloudflare.Env): PostDeps {
   return { fetch: outbound, clock: systemClock, resolve, allowLocal, timeoutMs: RECEIVER_TIMEOUT_MS }
 }
 
-export function endpointDeps(env: Cloudflare.Env, scope: Scope): EndpointDeps {
+/** With `author`, the changes are those of an operator, and in the audit. */
+export function endpointDeps(env: Cloudflare.Env, scope: Scope, author: Author | null = null): EndpointDeps {
   const { db } = readEnv(env)
   return {
     ...postDeps(env),
     scope,
     newId,
-    store: endpointStore(db, scope),
+    store: endpointStore(db, scope, author),
     enqueueDeliveries: (endpointId, customerIds) => enqueueDeliveries(env, scope, customerIds, endpointId),
   }
 }
@@ -72,6 +74,19 @@ export async function deliver(message: OutboxMessage & { kind: 'deliver' }, env:
     }
   } catch (error) {
     logNotEnqueued(error, chain)
+  }
+}
+
+/**
+ * Lets the deliveries of a tenant that is active again go on, which waited while it was suspended. Never rejects: the
+ * sweep finds those whose message is not sent.
+ */
+export async function resumeDeliveries(env: Cloudflare.Env, tenantId: string): Promise<void> {
+  const { db, outbox } = readEnv(env)
+  try {
+    await sendAll(outbox, await resumedDeliveries(db, tenantId, systemClock()))
+  } catch (error) {
+    log('error', { event: 'not_enqueued', error: describeError(error), tenantId })
   }
 }
 

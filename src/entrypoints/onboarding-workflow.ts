@@ -6,7 +6,7 @@
 import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep, type WorkflowStepConfig } from 'cloudflare:workers'
 import { NonRetryableError } from 'cloudflare:workflows'
 import { services } from '../composition/services.ts'
-import { type Performer, type PlannedStep, StepFailed, type StepOutcome } from '../onboarding/perform.ts'
+import { type Performer, type PlannedStep, StepFailed, type StepOutcome, StillHeld } from '../onboarding/perform.ts'
 import type { OnboardingParams } from '../onboarding/ports.ts'
 import { describeError, log } from '../shared/log.ts'
 
@@ -18,6 +18,15 @@ const ACTS: WorkflowStepConfig = {
 /** For steps that only read and write D1. Their writes must not be lost, so the engine repeats them for a week. */
 const RECORDS: WorkflowStepConfig = {
   retries: { limit: 10_000, delay: '1 minute', backoff: 'constant' },
+  timeout: '1 minute',
+}
+
+/**
+ * For the end of a suspension: the engine asks every ten minutes, for more than two months. Asking again is an attempt
+ * of one step, so a long suspension uses up no steps of the workflow.
+ */
+const HELD: WorkflowStepConfig = {
+  retries: { limit: 10_000, delay: '10 minutes', backoff: 'constant' },
   timeout: '1 minute',
 }
 
@@ -56,7 +65,12 @@ class EngineRun {
     const name = `${at + 1} ${planned.type}`
     const performer = this.#performer
     if (planned.type === 'set_metadata' || planned.type === 'webhook') {
-      return this.do<StepOutcome>(name, ACTS, () => performer.act(at))
+      let went = await this.do<StepOutcome>(name, ACTS, () => performer.act(at))
+      for (let held = 1; went === 'held'; held++) {
+        await this.do(`${name}: held ${held}`, HELD, () => performer.awaitResumption())
+        went = await this.do<StepOutcome>(`${name}: resumed ${held}`, ACTS, () => performer.act(at))
+      }
+      return went
     }
     const went = await this.do<StepOutcome>(`${name}: begin`, RECORDS, () => performer.beginWait(at))
     if (went !== 'wait') return went
@@ -71,7 +85,7 @@ class EngineRun {
         return await work()
       } catch (error) {
         if (error instanceof StepFailed && error.final) throw new NonRetryableError('failed')
-        if (!(error instanceof StepFailed)) {
+        if (!(error instanceof StepFailed || error instanceof StillHeld)) {
           log('error', { event: 'onboarding_step_failed', step: name, error: describeError(error), ...this.#params })
         }
         throw new Error('failed for now')

@@ -98,11 +98,11 @@ export async function updateEndpoint(
 
 /** Deletes an endpoint. Its pending deliveries are given up. Throws `version_conflict` as `updateEndpoint` does. */
 export async function deleteEndpoint(
-  { store }: EndpointDeps,
+  { store, clock }: EndpointDeps,
   id: string,
   precondition: Precondition | null = null,
 ): Promise<void> {
-  if (!(await store.remove(id, precondition))) throw notFound('endpoint')
+  if (!(await store.remove(id, clock(), precondition))) throw notFound('endpoint')
 }
 
 /** Adds a new secret, the first in the endpoint that is returned. Waiting deliveries are attempted with it now. */

@@ -133,7 +133,7 @@ export interface EndpointStore extends ResponseStore {
     response: ResponseToStore | null,
   ): Promise<boolean>
   /** Returns false if there was no such endpoint. Throws as `update` does. */
-  remove(id: string, precondition?: Precondition | null): Promise<boolean>
+  remove(id: string, nowMs: number, precondition?: Precondition | null): Promise<boolean>
   deliveries(id: string, query: DeliveryQuery): Promise<DeliveryPage>
   /** Sends at most `eventsMax` events again. Returns null if there is no such event for this endpoint. */
   redeliver(endpoint: Endpoint, which: Redelivery, eventsMax: number, nowMs: number): Promise<Redelivered | null>

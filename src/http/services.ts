@@ -98,8 +98,8 @@ export interface Services {
   search(env: Cloudflare.Env): OperatorSearch
   /** The events of a tenant and mode. */
   events(env: Cloudflare.Env, scope: Scope): EventLog
-  /** The webhook endpoints of a tenant and mode. */
-  webhooks(env: Cloudflare.Env, scope: Scope): EndpointDeps
+  /** The webhook endpoints of a tenant and mode. With `author`, an operator, the changes are in the audit. */
+  webhooks(env: Cloudflare.Env, scope: Scope, author?: Author): EndpointDeps
   onboarding(env: Cloudflare.Env, scope: Scope): OnboardingDeps
   /** Counts a request and its response if a dataset is bound. `at` is the environment that the request runs in. */
   count(at: RunsAt, counted: CountedResponse): void

@@ -23,6 +23,14 @@ export class StepFailed extends Error {
   }
 }
 
+/** Thrown while a tenant is suspended. It is no failure: the engine asks again later. */
+export class StillHeld extends Error {
+  constructor() {
+    super('the tenant is suspended')
+    this.name = 'StillHeld'
+  }
+}
+
 /** The part of a step that the engine needs: how long to wait, and for which signal. */
 export type PlannedStep =
   | { type: 'set_metadata' }
@@ -30,8 +38,11 @@ export type PlannedStep =
   | { type: 'wait'; seconds: number }
   | { type: 'wait_for'; signal: string; timeoutSeconds: number }
 
-/** `ended`: there is no run any more, because its customer was erased or the run was ended. */
-export type StepOutcome = 'done' | 'wait' | 'ended'
+/**
+ * `ended`: there is no run any more, because its customer was erased or the run was ended. `held`: the tenant is
+ * suspended, so nothing was attempted.
+ */
+export type StepOutcome = 'done' | 'wait' | 'ended' | 'held'
 
 export class Performer {
   readonly #customerId: string
@@ -50,9 +61,10 @@ export class Performer {
 
   /**
    * Performs a step that changes or calls something. Any error justifies another attempt, except a final
-   * `StepFailed`.
+   * `StepFailed`. Does nothing and returns `held` while the tenant is suspended.
    */
   async act(at: number): Promise<StepOutcome> {
+    if (await this.#deps.runs.isHeld()) return 'held'
     const run = await this.#begin(at)
     if (!run) return 'ended'
     if (progressOf(run, at).status === 'completed') return 'done'
@@ -62,6 +74,11 @@ export class Performer {
       if (!found.made) await this.#attempt(run, at, found.customer)
       return this.#complete(at)
     })
+  }
+
+  /** Throws `StillHeld` as long as the tenant is suspended. */
+  async awaitResumption(): Promise<void> {
+    if (await this.#deps.runs.isHeld()) throw new StillHeld()
   }
 
   /** Begins a waiting step. Returns `done` if what it waits for has happened already. */

@@ -53,6 +53,8 @@ export interface Found {
 
 export interface RunStore {
   read(customerId: string): Promise<Run | null>
+  /** Returns whether the tenant is suspended. Reads the primary. */
+  isHeld(): Promise<boolean>
   /**
    * Applies `next` to the current run, also under concurrent changes, and returns the result. Returns null if there
    * is no such run.

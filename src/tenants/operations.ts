@@ -88,6 +88,7 @@ export async function updateTenant(
   // The store changed nothing in this case.
   if (changes.limits && tenant.tier !== 'custom') throw limitsNeedCustom(tenant.tier)
   await bringInForce(deps, tenant)
+  if (changes.status === 'active') await deps.resumeDeliveries(tenantId)
   return tenant
 }
 

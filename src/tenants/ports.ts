@@ -138,16 +138,20 @@ export interface Author {
   reason: string | null
 }
 
-/** The kinds of change, as the audit names them. */
-export const AUDIT_TYPES = [
+/** The kinds of change that operators make, as the audit names them. */
+export const OPERATOR_CHANGES = [
   'tenant.created',
   'tenant.updated',
   'tenant.deleted',
   'key.created',
   'key.revoked',
   'key.rotated',
-  ...EVENT_TYPES,
+  'webhook.endpoint.updated',
+  'webhook.endpoint.deleted',
 ] as const
+
+/** All kinds of change in the audit. */
+export const AUDIT_TYPES = [...OPERATOR_CHANGES, ...EVENT_TYPES] as const
 
 /** Selects changes. Absent fields select all. */
 export interface AuditQuery {
@@ -226,6 +230,8 @@ interface GateControl {
 export interface TenantDeps {
   store: TenantStore
   gates: GateControl
+  /** Lets deliveries go on that waited while the tenant was suspended. Never rejects. */
+  resumeDeliveries(tenantId: string): Promise<void>
   /** The Worker sleeps, never the gate. */
   sleep(durationMs: number): Promise<void>
   clock: Clock

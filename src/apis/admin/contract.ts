@@ -1,10 +1,12 @@
 /**
- * Contracts of the admin API's routes: tenants, their keys, the audit, and the search over all tenants.
+ * Contracts of the admin API's routes: tenants, their keys, what they have configured, the audit, and the search over all
+ * tenants.
  */
 import * as z from 'zod'
 import { contract } from '../../http/contract.ts'
 import {
   auditQuery,
+  endpointSwitch,
   keyCreate,
   keyListQuery,
   keyRotate,
@@ -19,6 +21,8 @@ const TENANTS = '/admin/customers'
 const TENANT = '/admin/customers/:customer_id'
 const KEYS = '/admin/customers/:customer_id/keys'
 const KEY = '/admin/customers/:customer_id/keys/:key_id'
+const ENDPOINTS = '/admin/customers/:customer_id/webhooks/endpoints'
+const ENDPOINT = '/admin/customers/:customer_id/webhooks/endpoints/:endpoint_id'
 
 export const adminContracts = {
   createTenant: contract({
@@ -49,6 +53,17 @@ export const adminContracts = {
     body: { schema: keyRotate, optional: true },
     idempotent: true,
   }),
+  listEndpoints: contract({ ...OPERATOR, method: 'get', path: ENDPOINTS }),
+  getEndpoint: contract({ ...OPERATOR, method: 'get', path: ENDPOINT }),
+  switchEndpoint: contract({
+    ...OPERATOR,
+    method: 'patch',
+    path: ENDPOINT,
+    versioned: true,
+    body: { schema: endpointSwitch },
+  }),
+  deleteEndpoint: contract({ ...OPERATOR, method: 'delete', path: ENDPOINT, versioned: true }),
+  getOnboarding: contract({ ...OPERATOR, method: 'get', path: `${TENANT}/settings/customer_onboarding` }),
   listAudit: contract({ ...OPERATOR, method: 'get', path: '/admin/audit', query: z.strictObject(auditQuery) }),
   search: contract({ ...OPERATOR, method: 'get', path: '/admin/search', query: z.strictObject(searchQuery) }),
 }

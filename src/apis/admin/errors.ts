@@ -14,6 +14,7 @@ import type {
   RequestFailure,
   ServiceFailure,
   TenantFailure,
+  WebhookFailure,
 } from '../../registry/errors.ts'
 import { type ErrorText, errorResponse, invalid } from '../error-body.ts'
 import { NO_SUCH_ROUTE } from '../error-texts.ts'
@@ -29,7 +30,15 @@ type AdminFailure =
   | IdempotencyFailure
   | Extract<CallerFailure, { reason: 'rate_limited' }>
   | TenantFailure
+  | Extract<WebhookFailure, { reason: 'not_found' | 'version_conflict' }>
   | ServiceFailure
+
+const NOT_FOUND = {
+  tenant: 'There is no tenant with this customer_id: GET /admin/customers lists them',
+  key: 'The tenant has no such key: GET /admin/customers/{customer_id}/keys lists its keys',
+  endpoint:
+    'The tenant has no such endpoint: GET /admin/customers/{customer_id}/webhooks/endpoints lists its endpoints',
+}
 
 const TEXTS: FailureTable<AdminFailure, ErrorText> = {
   invalid_input: ({ problems }) => invalid(problems),
@@ -49,17 +58,14 @@ const TEXTS: FailureTable<AdminFailure, ErrorText> = {
   }),
   // This API calls a tenant a customer, and an operator may have sent the id of a tenant's customer.
   not_found: ({ resource }) => ({
-    message:
-      resource === 'key'
-        ? 'The tenant has no such key: GET /admin/customers/{customer_id}/keys lists its keys'
-        : 'There is no tenant with this customer_id: GET /admin/customers lists them',
+    message: NOT_FOUND[resource === 'key' || resource === 'endpoint' ? resource : 'tenant'],
   }),
   tenant_not_suspended: ({ reason, companyName }) => ({
     message: `${companyName} is not suspended: send PUT with {"status": "suspended"} first. Only a suspended customer can be deleted`,
     details: { reason },
   }),
   version_conflict: (failure) => ({
-    message: conflictText(failure, 'customer'),
+    message: conflictText(failure, failure.resource === 'endpoint' ? 'endpoint' : 'customer'),
     details: { current_version: failure.currentVersion },
   }),
   idempotency_mismatch: () => ({

@@ -9,7 +9,10 @@ import { operatorIdempotentRequest } from '../../http/idempotency.ts'
 import { requestOptionsOf } from '../../http/request-options.ts'
 import { respond, respondNotModified } from '../../http/respond.ts'
 import type { Services } from '../../http/services.ts'
+import { readSettings } from '../../onboarding/operations.ts'
+import type { Mode } from '../../registry/customer.ts'
 import { notFound } from '../../registry/errors.ts'
+import { isId } from '../../shared/ids.ts'
 import { log } from '../../shared/log.ts'
 import {
   createKey,
@@ -26,6 +29,15 @@ import {
 import type { Author } from '../../tenants/ports.ts'
 import type { Tenant } from '../../tenants/tenant.ts'
 import { checkedReason } from '../../validation/reason.ts'
+import {
+  type DepsOf,
+  endpointOf,
+  endpointsOf,
+  removeEndpoint,
+  switchEndpoint,
+  toAdminEndpoint,
+  toAdminOnboarding,
+} from './configured.ts'
 import { adminContracts } from './contract.ts'
 import {
   toAdminAuditEntry,
@@ -47,7 +59,16 @@ export function admin(services: Services) {
   const { deleteTenant: remove } = adminContracts
   const { createKey: makeKey, listKeys: keys, revokeKey: revoke, rotateKey: rotate, listAudit, search } = adminContracts
 
+  const { listEndpoints: endpoints, getEndpoint, switchEndpoint: switched, deleteEndpoint: removeOne } = adminContracts
+  const { getOnboarding } = adminContracts
+
   const deps = (c: HttpContext) => services.tenants(c.env, authorOf(c))
+
+  /** Returns the ports of the tenant in the path. Throws `RegistryError` with `not_found` if there is none. */
+  async function configuredOf(c: HttpContext): Promise<DepsOf> {
+    const { id } = await getTenant(deps(c), tenantId(c))
+    return (mode) => services.webhooks(c.env, { tenantId: id, mode }, authorOf(c))
+  }
 
   return new Hono<HttpEnv>()
     .post(
@@ -138,6 +159,49 @@ export function admin(services: Services) {
       }),
     )
     .get(
+      endpoints.path,
+      endpoints.handle(async (c) => {
+        const all = await endpointsOf(await configuredOf(c))
+        return respond(c, 200, { items: all.map(toAdminEndpoint) })
+      }),
+    )
+    .get(
+      getEndpoint.path,
+      getEndpoint.handle(async (c) => {
+        const found = await endpointOf(await configuredOf(c), endpointId(c))
+        const etag = etagOf(found.endpoint.version)
+        if (isNotModified(c.req.raw.headers, etag, 'endpoint')) return respondNotModified(c, etag)
+        return respond(c, 200, toAdminEndpoint(found), { etag })
+      }),
+    )
+    .patch(
+      switched.path,
+      switched.handle(async (c, { body, precondition }) => {
+        const id = endpointId(c)
+        const changed = await switchEndpoint(await configuredOf(c), id, body.enabled, c.get('nowMs'), precondition)
+        logChange(c, 'webhook_endpoint_updated', tenantId(c), { endpointId: id, mode: changed.mode })
+        return respond(c, 200, toAdminEndpoint(changed), { etag: etagOf(changed.endpoint.version) })
+      }),
+    )
+    .delete(
+      removeOne.path,
+      removeOne.handle(async (c, { precondition }) => {
+        const id = endpointId(c)
+        const { mode } = await removeEndpoint(await configuredOf(c), id, precondition)
+        logChange(c, 'webhook_endpoint_deleted', tenantId(c), { endpointId: id, mode })
+        return respond(c, 204, null)
+      }),
+    )
+    .get(
+      getOnboarding.path,
+      getOnboarding.handle(async (c) => {
+        const { id } = await getTenant(deps(c), tenantId(c))
+        const settingsOf = (mode: Mode) => readSettings(services.onboarding(c.env, { tenantId: id, mode }))
+        const [live, test] = await Promise.all([settingsOf('live'), settingsOf('test')])
+        return respond(c, 200, toAdminOnboarding(live, test))
+      }),
+    )
+    .get(
       listAudit.path,
       listAudit.handle(async (c, { query: { limit, ...wanted }, page: cursor }) => {
         const query = {
@@ -176,6 +240,12 @@ function tenantId(c: HttpContext): string {
 function keyId(c: HttpContext): string {
   const id = c.req.param('key_id') ?? ''
   if (!isKeyId(id)) throw notFound('key')
+  return id
+}
+
+function endpointId(c: HttpContext): string {
+  const id = c.req.param('endpoint_id') ?? ''
+  if (!isId('webhookEndpoint', id)) throw notFound('endpoint')
   return id
 }
 

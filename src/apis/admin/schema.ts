@@ -137,6 +137,9 @@ export const keyRotate = z.object({
   expires_at: expiresAt,
 })
 
+/** The part of an endpoint that an operator changes: the rest is the tenant's. */
+export const endpointSwitch = z.object({ enabled: z.boolean() })
+
 const page = {
   limit: pageLimit(LIST_LIMIT_MAX, LIST_LIMIT_DEFAULT),
   cursor: cursor.optional(),

@@ -17,6 +17,7 @@ import { storedDocument } from '../event-documents.ts'
 import { CLOCKS_DIFFER_MS, firstEventIdAt, mayStillBeLogged } from '../events/event-ids.ts'
 import { EVENTS_OF_CUSTOMER } from '../events/of-customer.ts'
 import { customers, events } from '../schema/tables.ts'
+import { tenants } from '../schema/tenant-tables.ts'
 import { onboardingRuns } from '../schema/webhook-tables.ts'
 import { inScope } from '../scoped.ts'
 import { orUnavailableIn } from '../unavailable.ts'
@@ -47,6 +48,13 @@ export function runStore(d1: D1Database, scope: Scope): RunStore {
       orUnavailable(async () => {
         const [row] = await selectRun(database(), scope, customerId)
         return row ? runOf(row) : null
+      }),
+
+    isHeld: () =>
+      orUnavailable(async () => {
+        const isSuspended = and(eq(tenants.id, scope.tenantId), eq(tenants.status, 'suspended'))
+        const rows = await database().select({ id: tenants.id }).from(tenants).where(isSuspended)
+        return rows.length > 0
       }),
 
     change: (customerId, next) =>

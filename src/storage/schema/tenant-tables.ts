@@ -4,6 +4,7 @@
  */
 import { sql } from 'drizzle-orm'
 import { check, customType, index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { OPERATOR_CHANGES } from '../../tenants/ports.ts'
 import { storedJson } from '../../validation/json.ts'
 
 /** JSON with the metadata of a tenant in it, whose numbers keep their digits. Only SQL writes it. */
@@ -108,14 +109,14 @@ export const sweeps = sqliteTable('sweeps', {
   position: text().notNull(),
 })
 
-/** Operators' changes to tenants and keys. Changes of customers are in `events`. Never holds a key or its hash. */
+/** Operators' changes to tenants, keys and webhook endpoints. Changes of customers are in `events`. Never holds a key or its hash. */
 export const adminAudit = sqliteTable(
   'admin_audit',
   {
     /** In the format of event ids, so that both sort together. */
     id: text().primaryKey(),
     type: text({
-      enum: ['tenant.created', 'tenant.updated', 'tenant.deleted', 'key.created', 'key.revoked', 'key.rotated'],
+      enum: OPERATOR_CHANGES,
     }).notNull(),
     tenantId: text('tenant_id').notNull(),
     keyId: text('key_id'),

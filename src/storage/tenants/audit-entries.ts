@@ -56,6 +56,6 @@ function entryOfEvent({ version, before, after, ...event }: AuditedEvent): Audit
 }
 
 function entryOfOperator(row: typeof adminAudit.$inferSelect): AuditEntry {
-  const mode = row.after?.mode
+  const mode = (row.after ?? row.before)?.mode
   return { ...row, mode: mode === 'live' || mode === 'test' ? mode : null, customerId: null }
 }

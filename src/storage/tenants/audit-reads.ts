@@ -8,7 +8,13 @@
  */
 import { type SQL, sql } from 'drizzle-orm'
 import type { Mode } from '../../registry/customer.ts'
-import type { AuditLog, AuditPage, AuditQuery, PageRequest } from '../../tenants/ports.ts'
+import {
+  type AuditLog,
+  type AuditPage,
+  type AuditQuery,
+  OPERATOR_CHANGES,
+  type PageRequest,
+} from '../../tenants/ports.ts'
 import { type Database, openDatabase } from '../database.ts'
 import { CLOCKS_DIFFER_MS, firstEventIdAt } from '../events/event-ids.ts'
 import { orUnavailable } from '../unavailable.ts'
@@ -78,7 +84,7 @@ function lookedOf({ at, id, looked, matches }: LookedRow, most: number): Looked 
 }
 
 async function streamsOf(db: Database, query: AuditQuery): Promise<Stream[]> {
-  const ofOperators = query.type === undefined || /^(?:tenant|key)\./.test(query.type)
+  const ofOperators = query.type === undefined || OPERATOR_CHANGES.some((type) => type === query.type)
   const ofEvents = query.type === undefined || !ofOperators
   return [
     ...(ofEvents ? await eventStreams(db, query) : []),

@@ -1,5 +1,5 @@
 /**
- * Records what operators do to tenants and keys: statements for the batch of the change, so that either both are
+ * Records what operators do to tenants, keys and webhook endpoints: statements for the batch of the change, so that either both are
  * committed or neither. The state before is read before the change and the state after behind it, both in SQL and in
  * the same transaction. Never holds a key or its hash. Customers have `events`; audit-reads.ts reads both.
  */
@@ -8,6 +8,7 @@ import type { NewId } from '../../shared/ids.ts'
 import type { Author } from '../../tenants/ports.ts'
 import type { Database } from '../database.ts'
 import { adminAudit, apiKeys, tenants } from '../schema/tenant-tables.ts'
+import { webhookEndpoints } from '../schema/webhook-tables.ts'
 
 type AuditType = (typeof adminAudit.$inferSelect)['type']
 
@@ -40,7 +41,19 @@ const KEY = sql`json_object(
   'created_at', ${apiKeys.createdAtMs}
 )`
 
-const SUBJECTS = { tenant: { table: tenants, document: TENANT }, key: { table: apiKeys, document: KEY } }
+const ENDPOINT = sql`json_object(
+  'id', ${webhookEndpoints.id}, 'mode', ${webhookEndpoints.mode}, 'url', ${webhookEndpoints.url},
+  'description', ${webhookEndpoints.description}, 'event_types', json(${webhookEndpoints.eventTypes}),
+  'enabled', json(iif(${webhookEndpoints.enabled}, 'true', 'false')), 'created_at', ${webhookEndpoints.createdAtMs},
+  'created_by', ${webhookEndpoints.createdBy}
+)`
+
+const SUBJECTS = {
+  tenant: { table: tenants, document: TENANT, tenantId: tenants.id, keyId: null },
+  key: { table: apiKeys, document: KEY, tenantId: apiKeys.tenantId, keyId: apiKeys.id },
+  endpoint: { table: webhookEndpoints, document: ENDPOINT, tenantId: webhookEndpoints.tenantId, keyId: null },
+}
+type Subject = keyof typeof SUBJECTS
 
 /**
  * Statements for one change. `begin` goes before it, with the change's own condition, and `end` after it. `created`
@@ -50,19 +63,19 @@ export function auditOf(db: Database, author: Author, newId: NewId) {
   const insert = (
     id: string,
     type: AuditType,
-    subject: 'tenant' | 'key',
+    subject: Subject,
     nowMs: number,
     documents: { before: SQL; after: SQL },
     where: SQL | undefined,
   ) => {
-    const { table } = SUBJECTS[subject]
+    const { table, tenantId, keyId } = SUBJECTS[subject]
     return db.insert(adminAudit).select(
       db
         .select({
           id: sql<string>`${id}`.as('id'),
           type: sql<AuditType>`${type}`.as('type'),
-          tenantId: sql<string>`${subject === 'key' ? apiKeys.tenantId : tenants.id}`.as('tenant_id'),
-          keyId: sql<string | null>`${subject === 'key' ? apiKeys.id : null}`.as('key_id'),
+          tenantId: sql<string>`${tenantId}`.as('tenant_id'),
+          keyId: sql<string | null>`${keyId}`.as('key_id'),
           actor: sql<string>`${author.actor}`.as('actor'),
           requestId: sql<string | null>`${author.requestId}`.as('request_id'),
           reason: sql<string | null>`${author.reason}`.as('reason'),
@@ -89,7 +102,13 @@ export function auditOf(db: Database, author: Author, newId: NewId) {
       return insert(newId('event', nowMs), 'tenant.deleted', 'tenant', nowMs, documents, where)
     },
 
-    changed(type: AuditType, subject: 'tenant' | 'key', nowMs: number) {
+    /** Statement to run before the endpoints that `where` selects are deleted. */
+    endpointDeleted(nowMs: number, where: SQL | undefined) {
+      const documents = { before: ENDPOINT, after: sql`NULL` }
+      return insert(newId('event', nowMs), 'webhook.endpoint.deleted', 'endpoint', nowMs, documents, where)
+    },
+
+    changed(type: AuditType, subject: Subject, nowMs: number) {
       const id = newId('event', nowMs)
       const { table, document } = SUBJECTS[subject]
       return {

@@ -109,6 +109,25 @@ export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
   }
 }
 
+/**
+ * Makes the delivery of each endpoint of the tenant due that has waited longest for its turn, and returns a message for
+ * each. The others follow these.
+ */
+export async function resumedDeliveries(d1: D1Database, tenantId: string, nowMs: number): Promise<OutboxMessage[]> {
+  const waiting = sql`
+    SELECT (
+      SELECT d.id FROM webhook_deliveries d WHERE d.tenant_id = e.tenant_id AND d.mode = e.mode AND d.slot = 'waits'
+        AND d.endpoint_id = e.id ORDER BY d.next_attempt_at LIMIT 1
+    ) FROM webhook_endpoints e WHERE e.tenant_id = ${tenantId}`
+  const { mode, endpointId, customerId } = webhookDeliveries
+  const rows = await openDatabase(d1)
+    .update(webhookDeliveries)
+    .set({ slot: null, nextAttemptAtMs: nowMs })
+    .where(sql`${webhookDeliveries.id} IN (${waiting})`)
+    .returning({ mode, endpointId, customerId })
+  return rows.map((row) => deliverMessage({ tenantId, mode: row.mode }, row.endpointId, row.customerId))
+}
+
 /** Returns one message for each chain that is due and seems to be idle. */
 export async function overdueDeliveries(d1: D1Database, nowMs: number): Promise<OutboxMessage[]> {
   const db = openDatabase(d1)

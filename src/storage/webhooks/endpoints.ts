@@ -8,6 +8,8 @@ import type { Secret } from '../../events/signature.ts'
 import type { ResponseToStore } from '../../idempotency/idempotency.ts'
 import type { Scope } from '../../registry/customer.ts'
 import { requireMet } from '../../registry/errors.ts'
+import { newId } from '../../shared/ids.ts'
+import type { Author } from '../../tenants/ports.ts'
 import { classifyD1Error } from '../d1-errors.ts'
 import { openDatabase } from '../database.ts'
 import { differsFrom } from '../differs.ts'
@@ -15,13 +17,16 @@ import { responseStore, storeResponseStatements } from '../idempotency/records.t
 import { meets } from '../precondition.ts'
 import { webhookEndpoints } from '../schema/webhook-tables.ts'
 import { inScope } from '../scoped.ts'
+import { auditOf } from '../tenants/audit-writes.ts'
 import { orUnavailableIn } from '../unavailable.ts'
 import { hasWaiting, listDeliveries, redeliver } from './deliveries.ts'
 import { hurry } from './hurry.ts'
 
-export function endpointStore(d1: D1Database, scope: Scope): EndpointStore {
+/** With `author`, an operator who changes the endpoints of a tenant, updates and deletions are in the audit. */
+export function endpointStore(d1: D1Database, scope: Scope, author: Author | null = null): EndpointStore {
   const orUnavailable = orUnavailableIn(scope)
   const db = openDatabase(d1)
+  const audit = author && auditOf(db, author, newId)
   const isOwn = inScope(webhookEndpoints, scope)
   const isEndpoint = (id: string) => and(isOwn, eq(webhookEndpoints.id, id))
   const storing = (response: ResponseToStore | null, made?: SQL) =>
@@ -54,14 +59,20 @@ export function endpointStore(d1: D1Database, scope: Scope): EndpointStore {
     update: (id, changes, nowMs, precondition = null) =>
       orUnavailable(async () => {
         const columns = columnsOf(changes)
-        const [[before], , [after]] = await db.batch([
-          db.select().from(webhookEndpoints).where(isEndpoint(id)),
-          db
-            .update(webhookEndpoints)
-            .set({ ...columns, updatedAtMs: nowMs, version: NEXT_VERSION })
-            .where(and(isEndpoint(id), meets(webhookEndpoints, precondition), differsFrom(webhookEndpoints, columns))),
-          db.select().from(webhookEndpoints).where(isEndpoint(id)),
-        ])
+        const isChanged = and(
+          isEndpoint(id),
+          meets(webhookEndpoints, precondition),
+          differsFrom(webhookEndpoints, columns),
+        )
+        const audited = audit?.changed('webhook.endpoint.updated', 'endpoint', nowMs)
+        const select = () => db.select().from(webhookEndpoints).where(isEndpoint(id))
+        const update = db
+          .update(webhookEndpoints)
+          .set({ ...columns, updatedAtMs: nowMs, version: NEXT_VERSION })
+          .where(isChanged)
+        const change = audited ? [audited.begin(isChanged), update, audited.end(isEndpoint(id))] : [update]
+        const answers: unknown[] = await db.batch([select(), ...change, select()])
+        const [[before], [after]] = [answers[0], answers.at(-1)] as [EndpointRow[], EndpointRow[]]
         if (before) requireMet(precondition, before, 'endpoint')
         return after ? endpointOf(after) : null
       }),
@@ -82,11 +93,13 @@ export function endpointStore(d1: D1Database, scope: Scope): EndpointStore {
         return rows.length > 0
       }),
 
-    remove: (id, precondition = null) =>
+    remove: (id, nowMs, precondition = null) =>
       orUnavailable(async () => {
+        const isDeleted = and(isEndpoint(id), meets(webhookEndpoints, precondition))
         const [[before]] = await db.batch([
           db.select().from(webhookEndpoints).where(isEndpoint(id)),
-          db.delete(webhookEndpoints).where(and(isEndpoint(id), meets(webhookEndpoints, precondition))),
+          ...(audit ? [audit.endpointDeleted(nowMs, isDeleted)] : []),
+          db.delete(webhookEndpoints).where(isDeleted),
         ])
         if (before) requireMet(precondition, before, 'endpoint')
         return before !== undefined
@@ -115,6 +128,8 @@ function columnsOf({ url, description, eventTypes, enabled }: EndpointChanges) {
   }
 }
 
-function endpointOf({ tenantId, mode, ...row }: typeof webhookEndpoints.$inferSelect): Endpoint {
+type EndpointRow = typeof webhookEndpoints.$inferSelect
+
+function endpointOf({ tenantId, mode, ...row }: EndpointRow): Endpoint {
   return { ...row, eventTypes: row.eventTypes as Endpoint['eventTypes'] }
 }

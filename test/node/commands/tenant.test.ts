@@ -131,6 +131,26 @@ it('makes, lists, rotates and revokes keys, and suspends and reactivates their t
   expect(audit).toMatch(/tenant\.updated .* admin +unpaid\n/)
 })
 
+it('lists, disables and deletes webhook endpoints, also those that a revoked key made', async () => {
+  await json(['create', 'Hooli'])
+  const made = await json(['key', 'create', 'Hooli'])
+  const sent = await fetch(new URL('/v1/webhooks/endpoints', url), {
+    method: 'POST',
+    headers: { ...bearer(made.key), 'content-type': 'application/json' },
+    body: JSON.stringify({ url: 'http://127.0.0.1:9/hook' }),
+  })
+  const { id } = (await sent.json()) as { id: string }
+  const row = (status: string) => new RegExp(`${id} +live +${status} +\\d{4}-\\d\\d-\\d\\d +${made.key_id} +http://127`)
+  expect((await tenant(['endpoint', 'list', 'Hooli'])).stdout).toMatch(row('ok'))
+  expect((await tenant(['key', 'revoke', 'Hooli', made.key_id])).stdout).toMatch(row('ok'))
+  expect((await tenant(['endpoint', 'disable', 'Hooli', id])).stdout).toBe(`${id} is disabled.\n`)
+  expect((await tenant(['endpoint', 'list', 'Hooli'])).stdout).toMatch(row('disabled'))
+  expect((await tenant(['endpoint', 'enable', 'Hooli', id])).stdout).toBe(`${id} is enabled.\n`)
+  expect((await tenant(['endpoint', 'delete', 'Hooli', id])).stdout).toBe(`${id} is deleted.\n`)
+  expect((await tenant(['endpoint', 'list', 'Hooli'])).stdout).not.toContain(id)
+  expect((await tenant(['onboarding', 'Hooli'])).code).toBe(0)
+})
+
 it('takes the admin key of .dev.vars for a local Roster, and for no other', async () => {
   writeFileSync(path.join(folder, '.dev.vars'), `ADMIN_KEYS=${CLUSTER_ADMIN_KEY}\n`)
   expect((await tenant(['list'], {})).code).toBe(0)

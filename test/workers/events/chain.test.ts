@@ -322,7 +322,7 @@ describe('an endpoint', () => {
     'is sent nothing when %s, and its due deliveries are given up',
     async (how) => {
       const id = await customerWith(3)
-      if (how === 'deleted') await storeOf(scope).remove(endpoint.id)
+      if (how === 'deleted') await storeOf(scope).remove(endpoint.id, nowMs)
       else await storeOf(scope).update(endpoint.id, { enabled: false }, nowMs)
       expect(await drain(id)).toEqual({ againAtMs: null, disabled: false, broughtBack: [] })
       expect(sent).toEqual([])

@@ -49,6 +49,7 @@ export function hand(): Hand {
       clock: () => mine.nowMs,
       newId,
       newTenantId,
+      resumeDeliveries: async () => {},
       signingSecrets: [SIGNING_SECRET],
     },
   }

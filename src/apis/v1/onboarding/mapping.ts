@@ -1,7 +1,6 @@
 /**
  * Maps the v1 requests of onboarding to the input of the operations, and their results to v1 responses. Pure.
  */
-import type { StoredSettings } from '../../../onboarding/ports.ts'
 import { progressOf, type Run } from '../../../onboarding/run.ts'
 import { type OnboardingSettings, type Step, stepName } from '../../../onboarding/steps.ts'
 import { isoTime, timeOrNull } from '../../../shared/clock.ts'
@@ -23,27 +22,6 @@ function toStep(input: StepInput): Step {
       return { type: input.type, name, seconds: input.seconds }
     case 'wait_for':
       return { type: input.type, name, signal: input.signal, timeoutSeconds: input.timeout_seconds }
-  }
-}
-
-export function toV1Settings({ settings, updatedAtMs, updatedBy }: StoredSettings) {
-  const workflows = Object.entries(settings.workflows).map(
-    ([name, { steps }]) => [name, { steps: steps.map(toV1Step) }] as const,
-  )
-  return { workflows: Object.fromEntries(workflows), updated_at: timeOrNull(updatedAtMs), updated_by: updatedBy }
-}
-
-function toV1Step(step: Step) {
-  const { name } = step
-  switch (step.type) {
-    case 'set_metadata':
-      return { type: step.type, name, metadata: step.metadata }
-    case 'webhook':
-      return { type: step.type, name, url: step.url }
-    case 'wait':
-      return { type: step.type, name, seconds: step.seconds }
-    case 'wait_for':
-      return { type: step.type, name, signal: step.signal, timeout_seconds: step.timeoutSeconds }
   }
 }
 

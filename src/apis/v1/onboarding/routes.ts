@@ -19,10 +19,11 @@ import {
   signalRun,
 } from '../../../onboarding/operations.ts'
 import type { Run } from '../../../onboarding/run.ts'
+import { toShownSettings } from '../../../onboarding/settings-format.ts'
 import { notFound } from '../../../registry/errors.ts'
 import { isId } from '../../../shared/ids.ts'
 import { onboardingContracts } from './contract.ts'
-import { toSettings, toV1Run, toV1RunReference, toV1Settings } from './mapping.ts'
+import { toSettings, toV1Run, toV1RunReference } from './mapping.ts'
 
 export function v1Onboarding(services: Services) {
   const { getSettings, replaceSettings: replace, rotateSecret: rotate, getRun, signal, retry } = onboardingContracts
@@ -42,7 +43,7 @@ export function v1Onboarding(services: Services) {
         const settings = await readSettings(depsOf(c))
         const etag = etagOf(settings.version)
         if (isNotModified(c.req.raw.headers, etag, 'setting')) return respondNotModified(c, etag)
-        return respond(c, 200, toV1Settings(settings), { etag })
+        return respond(c, 200, toShownSettings(settings), { etag })
       }),
     )
     .put(
@@ -51,7 +52,7 @@ export function v1Onboarding(services: Services) {
         const settings = await replaceSettings(depsOf(c), toSettings(body), { precondition, actor })
         logChange(c, 'onboarding_settings_replaced', { actor, version: settings.version })
         const secret = settings.secret === null ? {} : { secret: settings.secret }
-        return respond(c, 200, { ...toV1Settings(settings), ...secret }, { etag: etagOf(settings.version) })
+        return respond(c, 200, { ...toShownSettings(settings), ...secret }, { etag: etagOf(settings.version) })
       }),
     )
     .post(

@@ -3,6 +3,7 @@
  */
 import { isDelivered } from '../../../events/attempts.ts'
 import type { Posted } from '../../../events/deliver.ts'
+import { toShownEndpoint } from '../../../events/endpoint-format.ts'
 import type { NewEndpoint } from '../../../events/endpoints.ts'
 import type {
   Delivery,
@@ -41,33 +42,11 @@ export function toWaiting({ delivery_id: deliveryId }: DeliveryRetryInput): Wait
   return deliveryId === undefined ? { kind: 'all' } : { kind: 'delivery', deliveryId }
 }
 
-function statusOf({ enabled, failingSinceMs }: Endpoint): 'ok' | 'failing' | 'disabled' {
-  if (!enabled) return 'disabled'
-  return failingSinceMs === null ? 'ok' : 'failing'
-}
-
-export function toV1Endpoint(endpoint: Endpoint) {
-  const { id, url, description, eventTypes, enabled, disabledReason, failingSinceMs } = endpoint
-  return {
-    id,
-    url,
-    description,
-    event_types: eventTypes,
-    enabled,
-    status: statusOf(endpoint),
-    disabled_reason: disabledReason,
-    failing_since: timeOrNull(failingSinceMs),
-    created_at: isoTime(endpoint.createdAtMs),
-    updated_at: isoTime(endpoint.updatedAtMs),
-    created_by: endpoint.createdBy,
-  }
-}
-
 /** Returns the endpoint with the secret that signs from now on. No other endpoint response has one. */
 export function toV1NewSecret(endpoint: Endpoint) {
   const [signing] = endpoint.secrets
   // Each endpoint has a secret from its creation on.
-  return { ...toV1Endpoint(endpoint), secret: signing?.secret as string }
+  return { ...toShownEndpoint(endpoint), secret: signing?.secret as string }
 }
 
 /** Returns the result of sending a sample. The causes in `error` may grow, so they are text. */

@@ -2,6 +2,7 @@
  * Routes of `/v1/webhooks/endpoints`: the URLs that receive a tenant's events, and the deliveries to them.
  */
 import { Hono } from 'hono'
+import { toShownEndpoint } from '../../../events/endpoint-format.ts'
 import {
   type By,
   createEndpoint,
@@ -30,7 +31,6 @@ import {
   toNewEndpoint,
   toRedelivery,
   toV1Deliveries,
-  toV1Endpoint,
   toV1NewSecret,
   toV1Test,
   toWaiting,
@@ -64,7 +64,7 @@ export function v1Webhooks(services: Services) {
       list.path,
       list.handle(async (c) => {
         const endpoints = await listEndpoints(depsOf(c))
-        return respond(c, 200, { items: endpoints.map(toV1Endpoint) })
+        return respond(c, 200, { items: endpoints.map(toShownEndpoint) })
       }),
     )
     .get(
@@ -73,7 +73,7 @@ export function v1Webhooks(services: Services) {
         const endpoint = await getEndpoint(depsOf(c), endpointId(c))
         const etag = etagOf(endpoint.version)
         if (isNotModified(c.req.raw.headers, etag, 'endpoint')) return respondNotModified(c, etag)
-        return respond(c, 200, toV1Endpoint(endpoint), { etag })
+        return respond(c, 200, toShownEndpoint(endpoint), { etag })
       }),
     )
     .patch(
@@ -82,7 +82,7 @@ export function v1Webhooks(services: Services) {
         const changes = toChanges(body)
         const endpoint = await updateEndpoint(depsOf(c), endpointId(c), changes, c.get('nowMs'), precondition)
         logChange(c, 'webhook_endpoint_updated', { endpointId: endpoint.id, actor })
-        return respond(c, 200, toV1Endpoint(endpoint), { etag: etagOf(endpoint.version) })
+        return respond(c, 200, toShownEndpoint(endpoint), { etag: etagOf(endpoint.version) })
       }),
     )
     .delete(
