@@ -23,7 +23,7 @@ if (existsSync(MEMORY)) {
 const ALONE = [
   'apis/admin/{audit,guard,idempotency}',
   'apis/storage-budget',
-  'events/{chain,costs,no-event-lost}',
+  'events/{chain,costs,no-event-lost,sealed}',
   'failures/*',
   'http/unauthenticated',
   'import/{costs,export-pieces,interrupted,refused,timers}',

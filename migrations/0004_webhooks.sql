@@ -12,6 +12,7 @@ CREATE TABLE webhook_endpoints (
   enabled integer NOT NULL,
   disabled_reason text,
   secrets text NOT NULL,
+  sealed_by text NOT NULL,
   failing_since integer,
   created_at integer NOT NULL,
   updated_at integer NOT NULL,
@@ -19,6 +20,9 @@ CREATE TABLE webhook_endpoints (
   version integer NOT NULL,
   PRIMARY KEY (tenant_id, mode, id)
 ) WITHOUT ROWID;
+--> statement-breakpoint
+-- Finds the endpoints whose secrets are sealed by an older key. Written only when an endpoint is made or sealed anew.
+CREATE INDEX webhook_endpoints_sealed ON webhook_endpoints (sealed_by);
 --> statement-breakpoint
 -- This table has a rowid: its ids rise in the order of commits, and the events of a customer are sent in that order.
 CREATE TABLE webhook_deliveries (

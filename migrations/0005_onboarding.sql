@@ -5,11 +5,15 @@ CREATE TABLE settings (
   name text NOT NULL,
   value text NOT NULL,
   secrets text NOT NULL,
+  sealed_by text NOT NULL,
   version integer NOT NULL,
   updated_at integer NOT NULL,
   updated_by text NOT NULL,
   PRIMARY KEY (tenant_id, mode, name)
 ) WITHOUT ROWID;
+--> statement-breakpoint
+-- Finds the settings whose secrets are sealed by an older key.
+CREATE INDEX settings_sealed ON settings (sealed_by);
 --> statement-breakpoint
 CREATE TABLE onboarding_runs (
   tenant_id text NOT NULL,

@@ -45,7 +45,7 @@ const attempted: FieldDocs = {
     200,
   ),
   error: field(
-    'Null if your server has responded, whatever the status. Otherwise the reason: `timeout`, `connection_failed` (no connection to your server), `refused_by_cloudflare` (the Cloudflare zone in front of your server refused the request: a firewall rule, a challenge, a rate limit; let requests with the user agent `Roster-Webhooks/1` through), `redirect_not_followed`, `host_not_found`, `lookup_failed`, `destination_refused`, `endpoint_disabled`, `endpoint_deleted`, `event_unreadable`, `attempts_interrupted`.',
+    'Null if your server has responded, whatever the status. Otherwise the reason: `timeout`, `connection_failed` (no connection to your server), `refused_by_cloudflare` (the Cloudflare zone in front of your server refused the request: a firewall rule, a challenge, a rate limit; let requests with the user agent `Roster-Webhooks/1` through), `redirect_not_followed`, `host_not_found`, `lookup_failed`, `destination_refused`, `endpoint_disabled`, `endpoint_deleted`, `event_unreadable`, `secret_unreadable`, `attempts_interrupted`.',
     null,
   ),
   duration_ms: field('The milliseconds until the result was known.', 84),

@@ -17,13 +17,13 @@ import { newId } from '../shared/ids.ts'
 import { runQueue, runStore, sweepEndedRuns } from '../storage/onboarding/runs.ts'
 import { onboardingSettings } from '../storage/onboarding/settings.ts'
 import { enqueueDeliveries } from './outbox.ts'
-import { postDeps } from './webhooks.ts'
+import { postDeps, vaultOf } from './webhooks.ts'
 
 export function onboardingDeps(env: Cloudflare.Env, scope: Scope): OnboardingDeps {
   const { db, onboarding } = readEnv(env)
   return {
     scope,
-    settings: onboardingSettings(db, scope),
+    settings: onboardingSettings(db, scope, vaultOf(env)),
     runs: runStore(db, scope),
     engine: workflowEngine(onboarding),
     clock: systemClock,
@@ -42,7 +42,7 @@ export function performer(
 ): Performer {
   return new Performer(customerId, {
     ...endDeps(env, scope),
-    settings: onboardingSettings(readEnv(env).db, scope),
+    settings: onboardingSettings(readEnv(env).db, scope, vaultOf(env)),
     registry: registryFor,
     post: postDeps(env),
     format: stepFormat,

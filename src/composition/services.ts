@@ -34,11 +34,12 @@ import { sweepDeletedTenants } from '../storage/tenants/deletions.ts'
 import { operatorSearch } from '../storage/tenants/search.ts'
 import { loadTenantForGate, tenantStore } from '../storage/tenants/tenants.ts'
 import { storageFailure } from '../storage/unavailable.ts'
+import { resealSecrets } from '../storage/webhooks/reseal.ts'
 import { policyFor } from '../tenants/tenant.ts'
 import { onboardingDeps, performer, sweepOnboarding } from './onboarding.ts'
 import { enqueueDeliveries } from './outbox.ts'
 import { RequestServices } from './request-services.ts'
-import { endpointDeps, resumeDeliveries, sweepWebhooks } from './webhooks.ts'
+import { endpointDeps, resumeDeliveries, sweepWebhooks, vaultOf } from './webhooks.ts'
 
 /** The services that the queue, the schedule and the workflow need in addition to those of requests. */
 interface BackgroundServices {
@@ -124,6 +125,7 @@ export const services: Services & BackgroundServices = {
       logDatabaseSize(db, nowMs),
       refreshStatistics(db, nowMs),
       sweepWebhooks(env, nowMs),
+      resealSecrets(db, vaultOf(env)),
       sweepOnboarding(env, nowMs),
       deleteRestOfTenants(env),
     ])

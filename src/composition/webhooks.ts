@@ -3,13 +3,14 @@
  * sweep.
  */
 import { readEnv } from '../env.ts'
-import { type PostDeps, postSigned } from '../events/deliver.ts'
+import { NOT_SIGNED, type PostDeps, postSigned } from '../events/deliver.ts'
 import { SAMPLE_BOUNDS } from '../events/endpoints.ts'
 import type { OutboxMessage } from '../events/messages.ts'
 import { type Chain, drainChain } from '../events/outbox.ts'
 import { bodyOf } from '../events/payload.ts'
 import type { EndpointDeps } from '../events/ports.ts'
 import { resolveOverHttps } from '../events/resolve.ts'
+import { type SecretVault, secretVault } from '../events/secret-vault.ts'
 import { sendAll } from '../events/send.ts'
 import { RECEIVER_TIMEOUT_MS } from '../events/slots.ts'
 import type { Scope } from '../registry/customer.ts'
@@ -36,6 +37,11 @@ export function postDeps(env: Cloudflare.Env): PostDeps {
   return { fetch: outbound, clock: systemClock, resolve, allowLocal, timeoutMs: RECEIVER_TIMEOUT_MS }
 }
 
+/** Returns what seals and opens the secrets of webhooks and onboarding. */
+export function vaultOf(env: Cloudflare.Env): SecretVault {
+  return secretVault(readEnv(env).signingSecrets)
+}
+
 /** With `author`, the changes are those of an operator, and in the audit. */
 export function endpointDeps(env: Cloudflare.Env, scope: Scope, author: Author | null = null): EndpointDeps {
   const { db } = readEnv(env)
@@ -43,7 +49,7 @@ export function endpointDeps(env: Cloudflare.Env, scope: Scope, author: Author |
     ...postDeps(env),
     scope,
     newId,
-    store: endpointStore(db, scope, author),
+    store: endpointStore(db, scope, vaultOf(env), author),
     enqueueDeliveries: (endpointId, customerIds) => enqueueDeliveries(env, scope, customerIds, endpointId),
   }
 }
@@ -54,11 +60,19 @@ export async function deliver(message: OutboxMessage & { kind: 'deliver' }, env:
   const { tenantId, mode, endpointId, customerId } = message
   const chain: Chain = { tenantId, mode, endpointId, customerId }
   const post = postDeps(env)
+  const vault = vaultOf(env)
   const { againAtMs, disabled, broughtBack } = await drainChain(chain, {
     outbox: webhookOutbox(db, newId),
     clock: systemClock,
-    send: (event, { url, secrets }, timeoutMs) =>
-      postSigned({ url, secrets, id: event.id, body: bodyOf(event), response: SAMPLE_BOUNDS }, { ...post, timeoutMs }),
+    async send(event, { url, sealedSecrets }, timeoutMs) {
+      const body = bodyOf(event)
+      const secrets = await vault.open(sealedSecrets)
+      if (!secrets) {
+        log('error', { event: 'secret_unreadable', ...chain })
+        return NOT_SIGNED
+      }
+      return postSigned({ url, secrets, id: event.id, body, response: SAMPLE_BOUNDS }, { ...post, timeoutMs })
+    },
     onParked: (_chain, { eventId }, error) =>
       // Logs the name of the error alone: a message of JSON.parse quotes the text, which is personal data of a
       // customer.

@@ -39,6 +39,7 @@ export type PostError =
   | 'lookup_failed'
   | 'timeout'
   | 'redirect_not_followed'
+  | 'secret_unreadable'
 
 export interface Posted {
   /**
@@ -62,6 +63,12 @@ type Result = Omit<Posted, 'durationMs'>
 const USER_AGENT = 'Roster-Webhooks/1'
 /** Statuses that send the client elsewhere. 300 and 304 do not. */
 const REDIRECTS = new Set([301, 302, 303, 307, 308])
+
+/** Returns the result of an attempt that could not be signed. */
+export const NOT_SIGNED: Posted = {
+  ...{ statusCode: null, error: 'secret_unreadable', answer: null },
+  ...{ isCut: false, durationMs: 0, retryAfterMs: null },
+}
 
 export async function postSigned(post: Post, deps: PostDeps): Promise<Posted> {
   const startMs = deps.clock()

@@ -137,6 +137,7 @@ export function testEndpoint(
 ): Promise<Posted & { eventId: string }> {
   return withIdempotency(deps, idempotentRequest, async (keep) => {
     const { url, secrets } = found(await deps.store.get(id))
+    if (secrets.length === 0) throw unavailable()
     const eventId = deps.newId('event', nowMs)
     const body = bodyOf(sampleEvent(type, deps.scope, eventId, nowMs))
     const posted = await postSigned({ url, secrets, id: eventId, body, response: SAMPLE_BOUNDS }, deps)

@@ -9,7 +9,6 @@ import type { Scope } from '../registry/customer.ts'
 import { DELIVERY_ATTEMPTS_MAX, type Outcome, outcomeOf } from './attempts.ts'
 import type { Posted } from './deliver.ts'
 import type { LoggedEvent } from './event.ts'
-import type { Secret } from './signature.ts'
 import { timeoutMsOf } from './slots.ts'
 
 export interface Chain extends Scope {
@@ -26,7 +25,7 @@ export interface Claimed {
   attempt: number
   /** How often the delivery has been claimed, including this time. */
   claims: number
-  endpoint: { url: string; secrets: readonly Secret[]; failingSinceMs: number | null }
+  endpoint: { url: string; sealedSecrets: string; failingSinceMs: number | null }
   /** Throws when the event cannot be read. */
   readEvent(): LoggedEvent
 }

@@ -23,7 +23,10 @@ export interface Endpoint {
   disabledReason: 'gone' | 'failing' | null
   /** Start of an uninterrupted series of failed attempts; null when the last attempt succeeded. */
   failingSinceMs: number | null
-  /** The first signs until it is rotated out, the others until they expire. Never shown, never logged. */
+  /**
+   * The first signs until it is rotated out, the others until they expire. Never shown, never logged. Empty if they
+   * cannot be opened: the signing secret that sealed them has been removed.
+   */
   secrets: Secret[]
   createdAtMs: number
   updatedAtMs: number

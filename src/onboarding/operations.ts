@@ -34,6 +34,7 @@ const NOTHING_SET: StoredSettings = {
   settings: { workflows: {} },
   version: 0,
   secrets: [],
+  sealedSecrets: '',
   updatedAtMs: null,
   updatedBy: null,
 }
@@ -68,7 +69,7 @@ export function rotateSecret(
       const kept = await settings.read()
       if (!kept) throw notFound('setting')
       const { secret, secrets } = rotate(kept.secrets)
-      return (await settings.replaceSecrets(kept.secrets, secrets, await keep({ secret }))) ? { secret } : null
+      return (await settings.replaceSecrets(kept, secrets, await keep({ secret }))) ? { secret } : null
     }),
   )
 }

@@ -142,10 +142,12 @@ export class Performer {
     if (step?.type === 'set_metadata') return { changes: { metadata: { merge: step.metadata } } }
     if (step?.type !== 'webhook') return { changes: null }
     const kept = await settings.read()
+    // A call that is not signed would be taken for another's.
+    if (!kept?.secrets.length) throw new StepFailed('the signing secret cannot be read', false)
     const posted = await postSigned(
       {
         url: step.url,
-        secrets: kept?.secrets ?? [],
+        secrets: kept.secrets,
         id: webhookIdOf(this.#customerId, at),
         body: format.body(run, at, customer),
         response: STEP_RESPONSE_BOUNDS,

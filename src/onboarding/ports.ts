@@ -23,7 +23,10 @@ export interface StoredSettings {
   /** Rises with every change; 0 before the first. */
   version: number
   /** The first signs until it is rotated out, the others until they expire. Never shown, never logged. */
+  /** Empty if they cannot be opened: the signing secret that sealed them has been removed. */
   secrets: Secret[]
+  /** The secrets as they are stored. */
+  sealedSecrets: string
   updatedAtMs: number | null
   updatedBy: string | null
 }
@@ -41,7 +44,7 @@ export interface SettingsStore extends ResponseStore {
     by: { precondition: Precondition | null; secret: string; actor: string; nowMs: number },
   ): Promise<StoredSettings>
   /** Replaces the secrets only if they are still those that the caller has read. */
-  replaceSecrets(seen: readonly Secret[], secrets: Secret[], response: ResponseToStore | null): Promise<boolean>
+  replaceSecrets(seen: StoredSettings, secrets: Secret[], response: ResponseToStore | null): Promise<boolean>
 }
 
 /** The state that a step finds before it changes anything, all as of one moment. */

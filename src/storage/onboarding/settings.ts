@@ -3,8 +3,8 @@
  * `value` column.
  */
 import { and, eq, type SQL, sql } from 'drizzle-orm'
-import type { Secret } from '../../events/signature.ts'
-import type { SettingsStore, StoredSettings } from '../../onboarding/ports.ts'
+import type { SecretVault } from '../../events/secret-vault.ts'
+import type { SettingsStore } from '../../onboarding/ports.ts'
 import type { OnboardingSettings } from '../../onboarding/steps.ts'
 import type { Scope } from '../../registry/customer.ts'
 import { RegistryError, versionConflict } from '../../registry/errors.ts'
@@ -18,7 +18,11 @@ import { orUnavailableIn } from '../unavailable.ts'
 
 const ONBOARDING = 'customer_onboarding'
 
-export function onboardingSettings(d1: D1Database, scope: Scope): SettingsStore {
+export function onboardingSettings(d1: D1Database, scope: Scope, vault: SecretVault): SettingsStore {
+  const storedSettingsOf = async ({ value, version, secrets, updatedAtMs, updatedBy }: SettingsRow) => ({
+    ...{ settings: value as unknown as OnboardingSettings, version, updatedAtMs, updatedBy, sealedSecrets: secrets },
+    secrets: (await vault.open(secrets)) ?? [],
+  })
   const orUnavailable = orUnavailableIn(scope)
   const isOnboarding = and(inScope(settings, scope), eq(settings.name, ONBOARDING))
   const database = () => openDatabase(d1.withSession('first-primary'))
@@ -36,8 +40,8 @@ export function onboardingSettings(d1: D1Database, scope: Scope): SettingsStore 
         const mayBeFirst = unmetBySettings(precondition, undefined)
           ? sql`EXISTS (SELECT 1 FROM settings WHERE ${isOnboarding})`
           : sql`1`
-        const secrets = JSON.stringify([{ secret, expiresAtMs: null }])
-        const first = sql`${scope.tenantId}, ${scope.mode}, ${ONBOARDING}, ${text}, ${secrets}, 1, ${nowMs}, ${actor}`
+        const { secrets, sealedBy } = await vault.seal([{ secret, expiresAtMs: null }])
+        const first = sql`${scope.tenantId}, ${scope.mode}, ${ONBOARDING}, ${text}, ${secrets}, ${sealedBy}, 1, ${nowMs}, ${actor}`
         const [[before], [changed]] = await db.batch([
           db.select().from(settings).where(isOnboarding),
           db
@@ -64,15 +68,11 @@ export function onboardingSettings(d1: D1Database, scope: Scope): SettingsStore 
     replaceSecrets: (seen, secrets, response) =>
       orUnavailable(async () => {
         const db = database()
-        const have = (those: readonly Secret[]) =>
-          and(isOnboarding, sql`${settings.secrets} = ${JSON.stringify(those)}`)
-        const replaced = sql`EXISTS ${db.select({ found: sql`1` }).from(settings).where(have(secrets))}`
+        const sealed = await vault.seal(secrets)
+        const have = (text: string) => and(isOnboarding, eq(settings.secrets, text))
+        const replaced = sql`EXISTS ${db.select({ found: sql`1` }).from(settings).where(have(sealed.secrets))}`
         const [rows] = await db.batch([
-          db
-            .update(settings)
-            .set({ secrets: [...secrets] })
-            .where(have(seen))
-            .returning({ name: settings.name }),
+          db.update(settings).set(sealed).where(have(seen.sealedSecrets)).returning({ name: settings.name }),
           ...(response ? storeResponseStatements(db, scope, response, replaced) : []),
         ])
         return rows.length > 0
@@ -92,8 +92,4 @@ function unmetBySettings(precondition: Precondition | null, row: SettingsRow | u
   if (row || !precondition) return unmetBy(precondition, row ?? null)
   const { exists, ...versions } = precondition
   return exists ? 'missing' : unmetBy(versions, { version: 0, updatedAtMs: 0 })
-}
-
-function storedSettingsOf({ value, version, secrets, updatedAtMs, updatedBy }: SettingsRow): StoredSettings {
-  return { settings: value as unknown as OnboardingSettings, version, secrets, updatedAtMs, updatedBy }
 }

@@ -24,8 +24,10 @@ export const webhookEndpoints = sqliteTable(
     enabled: integer({ mode: 'boolean' }).notNull(),
     /** Why Roster disabled the endpoint by itself. */
     disabledReason: text('disabled_reason', { enum: ['gone', 'failing'] }),
-    /** The signing secret comes first; a rotated one signs too until it expires. */
-    secrets: text({ mode: 'json' }).$type<{ secret: string; expiresAtMs: number | null }[]>().notNull(),
+    /** The signing secret comes first; a rotated one signs too until it expires. Sealed, see events/secret-vault.ts. */
+    secrets: text().notNull(),
+    /** The name of the key that sealed them. */
+    sealedBy: text('sealed_by').notNull(),
     /** Start of an uninterrupted series of failed attempts; null when the last attempt succeeded. */
     failingSinceMs: integer('failing_since'),
     createdAtMs: integer('created_at').notNull(),
@@ -34,7 +36,10 @@ export const webhookEndpoints = sqliteTable(
     /** Rises with every change of what the API shows, also with those that Roster makes itself. The etag. */
     version: integer().notNull(),
   },
-  (table) => [primaryKey({ columns: [table.tenantId, table.mode, table.id] })],
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.mode, table.id] }),
+    index('webhook_endpoints_sealed').on(table.sealedBy),
+  ],
 )
 
 /**
@@ -113,13 +118,17 @@ export const settings = sqliteTable(
     ...scope,
     name: text({ enum: ['customer_onboarding'] }).notNull(),
     value: text({ mode: 'json' }).$type<Record<string, unknown>>().notNull(),
-    /** Sign the requests that the setting causes, as an endpoint's secrets do. */
-    secrets: text({ mode: 'json' }).$type<{ secret: string; expiresAtMs: number | null }[]>().notNull(),
+    /** Sign the requests that the setting causes, as an endpoint's secrets do. Sealed like these. */
+    secrets: text().notNull(),
+    sealedBy: text('sealed_by').notNull(),
     version: integer().notNull(),
     updatedAtMs: integer('updated_at').notNull(),
     updatedBy: text('updated_by').notNull(),
   },
-  (table) => [primaryKey({ columns: [table.tenantId, table.mode, table.name] })],
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.mode, table.name] }),
+    index('settings_sealed').on(table.sealedBy),
+  ],
 )
 
 /** The onboarding of one customer. A trigger writes it with the customer, if its tenant has such a workflow. */

@@ -90,7 +90,7 @@ export function headOf(chain: Chain, isClaimed: boolean, looked: Looked | undefi
   if (!looked) return { kind: 'none' }
   const { id, eventId, claims, attempts, url, enabled, secrets, failingSinceMs } = looked
   if (isClaimed && url !== null && secrets !== null) {
-    const endpoint = { url, secrets, failingSinceMs }
+    const endpoint = { url, sealedSecrets: secrets, failingSinceMs }
     return {
       kind: 'claimed',
       delivery: { id, eventId, attempt: attempts + 1, claims, endpoint, readEvent: () => eventOf(chain, looked) },

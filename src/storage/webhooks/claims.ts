@@ -287,8 +287,8 @@ function noteOnEndpoint(db: Database, chain: Chain, delivery: Claimed, { next, d
 }
 
 /** Selects the endpoint if it is enabled and no longer has the URL and the secrets of the attempt. */
-function changedSince(db: Database, chain: Chain, { endpoint: { url, secrets } }: Claimed) {
-  const isOther = sql`(${webhookEndpoints.url} <> ${url} OR ${webhookEndpoints.secrets} <> ${JSON.stringify(secrets)})`
+function changedSince(db: Database, chain: Chain, { endpoint: { url, sealedSecrets } }: Claimed) {
+  const isOther = sql`(${webhookEndpoints.url} <> ${url} OR ${webhookEndpoints.secrets} <> ${sealedSecrets})`
   return db
     .select({ found: sql`1` })
     .from(webhookEndpoints)

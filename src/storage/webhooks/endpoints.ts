@@ -4,7 +4,7 @@
  */
 import { and, desc, eq, type SQL, sql } from 'drizzle-orm'
 import type { Endpoint, EndpointChanges, EndpointStore } from '../../events/ports.ts'
-import type { Secret } from '../../events/signature.ts'
+import type { SecretVault } from '../../events/secret-vault.ts'
 import type { ResponseToStore } from '../../idempotency/idempotency.ts'
 import type { Scope } from '../../registry/customer.ts'
 import { requireMet } from '../../registry/errors.ts'
@@ -23,7 +23,17 @@ import { hasWaiting, listDeliveries, redeliver } from './deliveries.ts'
 import { hurry } from './hurry.ts'
 
 /** With `author`, an operator who changes the endpoints of a tenant, updates and deletions are in the audit. */
-export function endpointStore(d1: D1Database, scope: Scope, author: Author | null = null): EndpointStore {
+export function endpointStore(
+  d1: D1Database,
+  scope: Scope,
+  vault: SecretVault,
+  author: Author | null = null,
+): EndpointStore {
+  const endpointOf = async ({ tenantId, mode, sealedBy, secrets, ...row }: EndpointRow): Promise<Endpoint> => ({
+    ...row,
+    eventTypes: row.eventTypes as Endpoint['eventTypes'],
+    secrets: (await vault.open(secrets)) ?? [],
+  })
   const orUnavailable = orUnavailableIn(scope)
   const db = openDatabase(d1)
   const audit = author && auditOf(db, author, newId)
@@ -34,8 +44,12 @@ export function endpointStore(d1: D1Database, scope: Scope, author: Author | nul
   return {
     insert: (endpoint, response) =>
       orUnavailable(async () => {
+        const sealed = await vault.seal(endpoint.secrets)
         try {
-          await db.batch([db.insert(webhookEndpoints).values({ ...scope, ...endpoint }), ...storing(response)])
+          await db.batch([
+            db.insert(webhookEndpoints).values({ ...scope, ...endpoint, ...sealed }),
+            ...storing(response),
+          ])
           return true
         } catch (error) {
           const problem = classifyD1Error(error)
@@ -47,7 +61,7 @@ export function endpointStore(d1: D1Database, scope: Scope, author: Author | nul
     list: () =>
       orUnavailable(async () => {
         const rows = await db.select().from(webhookEndpoints).where(isOwn).orderBy(desc(webhookEndpoints.id))
-        return rows.map(endpointOf)
+        return Promise.all(rows.map(endpointOf))
       }),
 
     get: (id) =>
@@ -79,14 +93,15 @@ export function endpointStore(d1: D1Database, scope: Scope, author: Author | nul
 
     replaceSecrets: (id, seen, secrets, nowMs, response) =>
       orUnavailable(async () => {
-        const have = (those: readonly Secret[]) =>
-          and(isEndpoint(id), sql`${webhookEndpoints.secrets} = ${JSON.stringify(those)}`)
-        const replaced = db.select({ found: sql`1` }).from(webhookEndpoints).where(have(secrets))
+        const sealed = await vault.seal(secrets)
+        // Each sealing is another text, so this one is there only if this statement wrote it.
+        const isReplaced = and(isEndpoint(id), eq(webhookEndpoints.secrets, sealed.secrets))
+        const replaced = db.select({ found: sql`1` }).from(webhookEndpoints).where(isReplaced)
         const [rows] = await db.batch([
           db
             .update(webhookEndpoints)
-            .set({ secrets, updatedAtMs: nowMs, version: NEXT_VERSION })
-            .where(and(have(seen.secrets), eq(webhookEndpoints.version, seen.version)))
+            .set({ ...sealed, updatedAtMs: nowMs, version: NEXT_VERSION })
+            .where(and(isEndpoint(id), eq(webhookEndpoints.version, seen.version)))
             .returning({ id: webhookEndpoints.id }),
           ...storing(response, sql`EXISTS ${replaced}`),
         ])
@@ -129,7 +144,3 @@ function columnsOf({ url, description, eventTypes, enabled }: EndpointChanges) {
 }
 
 type EndpointRow = typeof webhookEndpoints.$inferSelect
-
-function endpointOf({ tenantId, mode, ...row }: EndpointRow): Endpoint {
-  return { ...row, eventTypes: row.eventTypes as Endpoint['eventTypes'] }
-}

@@ -222,7 +222,7 @@ export class QueueModel {
       eventId: '',
       attempt: Math.min(delivery.attempts + 1, DELIVERY_ATTEMPTS_MAX),
       claims: delivery.claims,
-      endpoint: { url: '', secrets: [], failingSinceMs },
+      endpoint: { url: '', sealedSecrets: '', failingSinceMs },
       readEvent: () => ({}) as LoggedEvent,
     }
   }

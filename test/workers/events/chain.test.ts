@@ -19,7 +19,7 @@ import { webhookEndpoints } from '../../../src/storage/schema/webhook-tables.ts'
 import { overdueDeliveries, webhookOutbox } from '../../../src/storage/webhooks/claims.ts'
 import { committed, create, db, insertTenant, only, update } from '../storage/support.ts'
 import { ADMIN_KEY, call } from '../support/roster.ts'
-import { answered, attemptsAt, chainOf, deliveriesTo, newEndpoint, storeOf } from './support.ts'
+import { answered, attemptsAt, chainOf, deliveriesTo, newEndpoint, storeOf, vault } from './support.ts'
 
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
@@ -431,7 +431,7 @@ describe('while the queue is away', () => {
 
 it('hands a secret only to the signer, and keeps it out of all events', async () => {
   const [row] = await db.select().from(webhookEndpoints).where(eq(webhookEndpoints.id, endpoint.id))
-  const secret = row?.secrets[0]?.secret ?? ''
+  const secret = (await vault.open(row?.secrets ?? ''))?.[0]?.secret ?? ''
   await drain(await customerWith(1), () => answered(500))
   const { results } = await env.DB.prepare('SELECT * FROM events').all()
   expect(secret).toMatch(/^whsec_/)

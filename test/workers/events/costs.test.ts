@@ -11,7 +11,7 @@ import { overdueDeliveries, webhookOutbox } from '../../../src/storage/webhooks/
 import { endpointStore } from '../../../src/storage/webhooks/endpoints.ts'
 import { CHANGE_ROWS, WEBHOOK_ROWS } from '../../shared/rows-written.ts'
 import { create, insertTenant, metered, prepared, spent, update } from '../storage/support.ts'
-import { answered, chainOf, deliveriesTo, newEndpoint, storeOf } from './support.ts'
+import { answered, chainOf, deliveriesTo, newEndpoint, storeOf, vault } from './support.ts'
 
 /** Rows of other tenants, among which ours must be found by key alone. */
 const OTHERS = 20_000
@@ -91,7 +91,7 @@ describe('webhooks cost', () => {
   it('reads a page of deliveries, and redelivers, by key alone', async () => {
     for (let at = 0; at < 20; at++) await create(scope)
     expect(await deliveriesTo(endpoint)).toHaveLength(20)
-    const metre = endpointStore(d1, scope)
+    const metre = endpointStore(d1, scope, vault)
     const page = await priced(() => metre.deliveries(endpoint.id, { limit: 10, after: null }))
     expect(page.rowsRead).toBeLessThanOrEqual(10 * 12)
     const shown = await storeOf(scope).get(endpoint.id)
@@ -100,7 +100,7 @@ describe('webhooks cost', () => {
   })
 
   it('hurries by key alone: it reads the deliveries that wait, and no other', async () => {
-    const metre = endpointStore(d1, scope)
+    const metre = endpointStore(d1, scope, vault)
     const { id } = await create(scope)
     for (let at = 0; at < 20; at++) await create(scope)
     await drainOne(id, 500)()

@@ -4,12 +4,16 @@ import { eq } from 'drizzle-orm'
 import type { Posted } from '../../../src/events/deliver.ts'
 import type { Chain } from '../../../src/events/outbox.ts'
 import type { Endpoint, EndpointStore } from '../../../src/events/ports.ts'
+import { secretVault } from '../../../src/events/secret-vault.ts'
 import { newSecret } from '../../../src/events/signature.ts'
 import type { Scope } from '../../../src/registry/customer.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import { webhookAttempts, webhookDeliveries } from '../../../src/storage/schema/webhook-tables.ts'
 import { endpointStore } from '../../../src/storage/webhooks/endpoints.ts'
 import { db } from '../storage/support.ts'
+
+/** The vault of the signing secret that vitest.config.ts sets. */
+export const vault = secretVault(['test-signing-secret-0123456789abcdef'])
 
 export async function newEndpoint(scope: Scope, fields: Partial<Endpoint> = {}): Promise<Endpoint> {
   const nowMs = Date.now()
@@ -33,7 +37,7 @@ export async function newEndpoint(scope: Scope, fields: Partial<Endpoint> = {}):
 }
 
 export function storeOf(scope: Scope): EndpointStore {
-  return endpointStore(env.DB, scope)
+  return endpointStore(env.DB, scope, vault)
 }
 
 export function chainOf({ tenantId, mode }: Scope, { id }: Endpoint, customerId: string): Chain {

@@ -12,6 +12,9 @@ import { creation, insertTenant, metered, prepared, spent } from '../storage/sup
 const OTHERS = 2_000
 
 const { d1, costs } = metered(env.DB)
+
+import { vault } from '../events/support.ts'
+
 let scope: Scope
 
 beforeAll(async () => {
@@ -28,7 +31,7 @@ beforeAll(async () => {
 
 async function set(steps: object[]): Promise<void> {
   const settings = { workflows: { default: { steps: steps as never } } }
-  await onboardingSettings(env.DB, scope).replace(settings, {
+  await onboardingSettings(env.DB, scope, vault).replace(settings, {
     precondition: null,
     secret: 's',
     actor: 'key_1',

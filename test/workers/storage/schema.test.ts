@@ -206,6 +206,7 @@ describe('the schema that the migrations make', () => {
         name text NOT NULL,
         value text NOT NULL,
         secrets text NOT NULL,
+        sealed_by text NOT NULL,
         version integer NOT NULL,
         updated_at integer NOT NULL,
         updated_by text NOT NULL,
@@ -277,6 +278,7 @@ describe('the schema that the migrations make', () => {
         enabled integer NOT NULL,
         disabled_reason text,
         secrets text NOT NULL,
+        sealed_by text NOT NULL,
         failing_since integer,
         created_at integer NOT NULL,
         updated_at integer NOT NULL,
@@ -302,6 +304,7 @@ describe('the schema that the migrations make', () => {
       CREATE INDEX idempotency_records_expiry ON idempotency_records(expires_at)
       CREATE INDEX onboarding_runs_due ON onboarding_runs(status,due_at)
       CREATE UNIQUE INDEX search_scopes_number ON search_scopes(number)
+      CREATE INDEX settings_sealed ON settings(sealed_by)
       CREATE INDEX tenants_contact_email ON tenants(contact_email COLLATE NOCASE)
       CREATE INDEX tenants_deleted ON tenants(id)WHERE deleted_at IS NOT NULL
       CREATE INDEX tenants_policy_unapplied ON tenants(id)WHERE policy_applied_version < policy_version
@@ -309,7 +312,8 @@ describe('the schema that the migrations make', () => {
       CREATE INDEX webhook_deliveries_due ON webhook_deliveries(next_attempt_at)WHERE status = 'pending'
       CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries(endpoint_id,event_id)
       CREATE INDEX webhook_deliveries_retry ON webhook_deliveries(endpoint_id,next_attempt_at)WHERE awaits_retry = 1
-      CREATE INDEX webhook_deliveries_slot ON webhook_deliveries(tenant_id,mode,slot,endpoint_id,next_attempt_at)WHERE slot IS NOT NULL"
+      CREATE INDEX webhook_deliveries_slot ON webhook_deliveries(tenant_id,mode,slot,endpoint_id,next_attempt_at)WHERE slot IS NOT NULL
+      CREATE INDEX webhook_endpoints_sealed ON webhook_endpoints(sealed_by)"
     `)
   })
 

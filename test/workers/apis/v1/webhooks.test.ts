@@ -6,6 +6,7 @@ import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 import { readEnv } from '../../../../src/env.ts'
+import { vault } from '../../events/support.ts'
 import { call, newKey, newTenant } from '../../support/roster.ts'
 import { loggedIn } from '../../tenants/support.ts'
 
@@ -366,7 +367,7 @@ describe('an idempotency-key', () => {
     const row = await env.DB.prepare('SELECT secrets FROM webhook_endpoints WHERE id = ?')
       .bind(id)
       .first<string>('secrets')
-    expect(JSON.parse(row ?? '')).toHaveLength(2)
+    expect(await vault.open(row ?? '')).toHaveLength(2)
   })
 
   it('is refused with another request, and separate for each tenant and mode', async () => {
