@@ -53,7 +53,7 @@ const attempted: FieldDocs = {
 }
 
 const delivery: FieldDocs = {
-  id: field('The id of the delivery.', 'whd_4711'),
+  id: field('The id of the delivery.', 'whd_01JD3VQ4X8N2M7R5T9W6YBZKCE01JD3VQ4X9'),
   event_id: field('The id of the event.', EVENT_ID),
   event_type: field('The type of the event. Null after the event has been deleted from the log.', 'customer.updated'),
   customer_id: field('The customer of the event, if it has one.', CUSTOMER_ID),
@@ -103,7 +103,12 @@ export const webhookSchemas: Record<string, SchemaDoc> = {
   WebhookDeliveryList: { description: 'A page of deliveries.', fields: page('The deliveries of this page.') },
   WebhookRetryRequest: {
     description: 'The deliveries to attempt now. Without a body, all that wait.',
-    fields: { delivery_id: field('A delivery. Those of its customer are attempted, in order.', 'whd_4711') },
+    fields: {
+      delivery_id: field(
+        'A delivery. Those of its customer are attempted, in order.',
+        'whd_01JD3VQ4X8N2M7R5T9W6YBZKCE01JD3VQ4X9',
+      ),
+    },
   },
   WebhookRetry: {
     description: 'The number of deliveries that are attempted.',

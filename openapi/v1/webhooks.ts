@@ -38,7 +38,7 @@ const WITH_SECRET = { ...SHOWN, secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwM
 const EVENT_ID = 'evt_01JD3VQ4X8N2M7R5T9W6YBZKCE'
 const ATTEMPT = { status_code: 200, error: null, duration_ms: 84, answer: 'ok' }
 const DELIVERY = {
-  id: 'whd_4711',
+  id: 'whd_01JD3VQ4X8N2M7R5T9W6YBZKCE01JD3VQ4X9',
   event_id: EVENT_ID,
   event_type: 'customer.updated',
   customer_id: 'cust_01JD3VQ4X8N2M7R5T9W6YBZKCE',

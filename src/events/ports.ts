@@ -9,6 +9,7 @@ import type { Precondition } from '../registry/precondition.ts'
 import type { NewId } from '../shared/ids.ts'
 import type { EventType } from './catalogue.ts'
 import type { PostDeps } from './deliver.ts'
+import type { DeliveryName } from './delivery-id.ts'
 import type { Attempted } from './outbox.ts'
 import type { Secret } from './signature.ts'
 
@@ -90,7 +91,7 @@ export type Redelivery =
  * Selects deliveries that wait for their next attempt: all of an endpoint, or the one that a customer's events wait
  * for, which an event or a delivery names.
  */
-export type Waiting = { kind: 'all' } | { kind: 'event'; eventId: string } | { kind: 'delivery'; deliveryId: number }
+export type Waiting = { kind: 'all' } | { kind: 'event'; eventId: string } | ({ kind: 'delivery' } & DeliveryName)
 
 export interface Hurried {
   /** Customers whose next delivery is due now. */

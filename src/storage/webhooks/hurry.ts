@@ -37,13 +37,16 @@ export async function hurry(
         // In the words of the partial index, or SQLite would not use it.
         sql`awaits_retry = 1`,
         gt(webhookDeliveries.nextAttemptAtMs, nowMs),
-        customerOf(db, scope, which),
+        customerOf(db, scope, endpointId, which),
         sql`EXISTS ${enabled}`,
       ),
     )
     .orderBy(asc(webhookDeliveries.nextAttemptAtMs))
     .limit(HURRIED_MAX)
-  const named = which.kind === 'delivery' ? eq(webhookDeliveries.id, which.deliveryId) : sql`0`
+  const named =
+    which.kind === 'delivery'
+      ? and(eq(webhookDeliveries.eventId, which.eventId), eq(webhookDeliveries.createdAtMs, which.createdAtMs))
+      : sql`0`
   const [[pending], hurried] = await db.batch([
     db
       .select({ id: webhookDeliveries.id })
@@ -60,7 +63,7 @@ export async function hurry(
 }
 
 /** Limits the deliveries to the customer of the event or the delivery. */
-function customerOf(db: Database, scope: Scope, which: Waiting): SQL | undefined {
+function customerOf(db: Database, scope: Scope, endpointId: string, which: Waiting): SQL | undefined {
   if (which.kind === 'all') return undefined
   const customer =
     which.kind === 'event'
@@ -71,6 +74,8 @@ function customerOf(db: Database, scope: Scope, which: Waiting): SQL | undefined
       : db
           .select({ id: sql`named.customer_id` })
           .from(sql`webhook_deliveries named`)
-          .where(sql`named.id = ${which.deliveryId}`)
+          .where(
+            sql`named.endpoint_id = ${endpointId} AND named.event_id = ${which.eventId} AND named.created_at = ${which.createdAtMs}`,
+          )
   return and(IS_PENDING, sql`${webhookDeliveries.customerId} = ${customer}`)
 }

@@ -324,16 +324,27 @@ describe('a delivery that waits for its next attempt', () => {
     expect(await hurry({ kind: 'event', eventId: second?.eventId ?? '' }, nowMs)).toEqual({
       ...{ customerIds: [one], hasMore: false },
     })
-    expect(await hurry({ kind: 'delivery', deliveryId: second?.id ?? 0 }, nowMs - 1)).toMatchObject({
+    expect(
+      await hurry(
+        { kind: 'delivery', eventId: second?.eventId ?? '', createdAtMs: second?.createdAtMs ?? 0 },
+        nowMs - 1,
+      ),
+    ).toMatchObject({
       customerIds: [one],
     })
     const elsewhere = await newEndpoint(scope)
     expect(await storeOf(scope).hurry(elsewhere.id, { kind: 'all' }, nowMs)).toMatchObject({ customerIds: [] })
     expect(
-      await storeOf(scope).hurry(elsewhere.id, { kind: 'delivery', deliveryId: second?.id ?? 0 }, nowMs),
+      await storeOf(scope).hurry(
+        elsewhere.id,
+        { kind: 'delivery', eventId: second?.eventId ?? '', createdAtMs: second?.createdAtMs ?? 0 },
+        nowMs,
+      ),
     ).toBeNull()
     await attempt(one, nowMs, 200)
-    expect(await hurry({ kind: 'delivery', deliveryId: second?.id ?? 0 }, nowMs)).toBeNull()
+    expect(
+      await hurry({ kind: 'delivery', eventId: second?.eventId ?? '', createdAtMs: second?.createdAtMs ?? 0 }, nowMs),
+    ).toBeNull()
   })
 
   it('is not sent twice while it is being attempted, and not given up while its endpoint is disabled', async () => {

@@ -134,7 +134,7 @@ function send(one: Operation, state: State, { query, headers = {}, type }: Sent)
 function reachable(example: Json, { delivery_id: deliveryId = '' }: State['values']): Json {
   if (typeof example === 'string') return example
   const text = JSON.stringify(example).replaceAll(/https:\/\/\w+\.example\.com/g, 'http://127.0.0.1:9')
-  return JSON.parse(text.replaceAll('whd_4711', deliveryId))
+  return JSON.parse(text.replaceAll('whd_01JD3VQ4X8N2M7R5T9W6YBZKCE01JD3VQ4X9', deliveryId))
 }
 
 /** Returns the query string that sends the example of a parameter. Ids in it become those of the state. */

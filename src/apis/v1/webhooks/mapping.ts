@@ -3,6 +3,7 @@
  */
 import { isDelivered } from '../../../events/attempts.ts'
 import type { Posted } from '../../../events/deliver.ts'
+import { deliveryIdOf } from '../../../events/delivery-id.ts'
 import { toShownEndpoint } from '../../../events/endpoint-format.ts'
 import type { NewEndpoint } from '../../../events/endpoints.ts'
 import type {
@@ -38,8 +39,8 @@ export function toRedelivery({ event_id: eventId, since }: RedeliveryInput, afte
   return since === undefined ? { kind: 'failed', afterId } : { kind: 'since', sinceMs: since, afterId }
 }
 
-export function toWaiting({ delivery_id: deliveryId }: DeliveryRetryInput): Waiting {
-  return deliveryId === undefined ? { kind: 'all' } : { kind: 'delivery', deliveryId }
+export function toWaiting({ delivery_id: delivery }: DeliveryRetryInput): Waiting {
+  return delivery === undefined ? { kind: 'all' } : { kind: 'delivery', ...delivery }
 }
 
 /** Returns the endpoint with the secret that signs from now on. No other endpoint response has one. */
@@ -72,7 +73,7 @@ export async function toV1Deliveries({ deliveries, next }: DeliveryPage, { limit
 
 function toV1Delivery(delivery: Delivery) {
   return {
-    id: `whd_${delivery.id}`,
+    id: deliveryIdOf(delivery),
     event_id: delivery.eventId,
     event_type: delivery.eventType,
     customer_id: delivery.customerId,

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod'
 import { EVENT_TYPES, type EventType } from '../../../events/catalogue.ts'
+import { type DeliveryName, readDeliveryId } from '../../../events/delivery-id.ts'
 import type { DeliveryPlace } from '../../../events/ports.ts'
 import { idPattern, isId } from '../../../shared/ids.ts'
 import { cursor, issue, pageLimit, text, time } from '../../../validation/fields.ts'
@@ -13,8 +14,6 @@ const LIMIT_MAX = 100
 const LIMIT_DEFAULT = 50
 
 const PLACE = new RegExp(`^(${idPattern('event')})\\.(\\d{1,15})$`)
-
-const DELIVERY_ID = /^whd_(\d{1,15})$/
 
 const eventType = z.enum(EVENT_TYPES)
 
@@ -53,10 +52,12 @@ const eventId = z.string().check((context) => {
   context.issues.push(issue(context.value, 'is not the id of an event', fix))
 })
 
-const deliveryId = z.string().transform((value, context) => {
-  const [, id] = DELIVERY_ID.exec(value) ?? []
-  if (id === undefined) context.issues.push(issue(value, 'is not the id of a delivery', 'send an id such as whd_4711'))
-  return Number(id)
+const deliveryId = z.string().transform((value, context): DeliveryName => {
+  const named = readDeliveryId(value)
+  if (named) return named
+  const fix = 'send an id of GET …/deliveries, such as whd_01JD3VQ4X8N2M7R5T9W6YBZKCE01JD3VQ4X9'
+  context.issues.push(issue(value, 'is not the id of a delivery', fix))
+  return { eventId: '', createdAtMs: 0 }
 })
 
 /** Without a delivery, all deliveries of the endpoint that wait for their next attempt. */
