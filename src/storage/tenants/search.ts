@@ -2,7 +2,7 @@
  * Finds customers of all tenants, and tenants, by an exact id, external id or e-mail address. Each look-up is by an index
  * that begins with the value, and ends after one page, however many customers share an address. Reads the primary.
  */
-import { and, eq, isNull, or, type SQL, sql } from 'drizzle-orm'
+import { getTableColumns, isNull, type SQL, sql } from 'drizzle-orm'
 import type { FoundCustomer, OperatorSearch } from '../../tenants/ports.ts'
 import { asciiEmail } from '../../validation/email.ts'
 import { openDatabase } from '../database.ts'
@@ -33,10 +33,16 @@ export function operatorSearch(d1: D1Database): OperatorSearch {
             among(sql`customers INDEXED BY customers_email
               WHERE email IS NOT NULL AND coalesce(email_ascii, email) COLLATE NOCASE = ${address}`),
           ),
+          // Without the hint, and for a condition with OR, SQLite may look at all tenants.
           db
-            .select()
+            .select(getTableColumns(tenants))
             .from(tenants)
-            .where(and(or(eq(tenants.id, text.toLowerCase()), isContact(text)), isNull(tenants.deletedAtMs)))
+            .where(sql`${tenants.id} IN (
+              SELECT ${text.toLowerCase()} UNION ALL SELECT * FROM (
+                SELECT id FROM tenants INDEXED BY tenants_contact_email
+                WHERE contact_email COLLATE NOCASE = ${text} LIMIT ${ROWS}
+              )
+            ) AND ${isNull(tenants.deletedAtMs)}`)
             .limit(FOUND_MAX + 1),
         ])
         const lookUps = [byId, byExternalId, byEmail]
@@ -52,10 +58,6 @@ export function operatorSearch(d1: D1Database): OperatorSearch {
         }
       }, {}),
   }
-}
-
-function isContact(text: string): SQL {
-  return sql`${tenants.contactEmail} COLLATE NOCASE = ${text}`
 }
 
 /** Column names as text, like the statement that selects them. */

@@ -151,7 +151,7 @@ it('has nothing of an import that was refused in the middle of a statement', asy
   const change = { ...lineOf({ name: 'Refused' }), externalId: `x_${id}`, customerId: id }
   const refused = await importStore(env.DB).commitSegments(scope, [[change], lines], stamp())
   expect(refused).toMatchObject({ ok: false, failure: { reason: 'parent_not_found' } })
-  expect(await search(scope, 'refused')).toMatchObject({ customers: [], total: 0 })
+  expect(await search(scope, 'refused')).toMatchObject({ customers: [], total: { count: 0 } })
   expect(await idsOf(search(scope, 'before'))).toEqual([id])
   await env.DB.prepare(`INSERT INTO customer_search (customer_search) VALUES ('integrity-check')`).run()
   expect(await create(scope, { name: 'After' })).toBeDefined()
