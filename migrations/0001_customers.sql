@@ -93,7 +93,7 @@ CREATE TABLE customer_counts (
 ) WITHOUT ROWID;
 --> statement-breakpoint
 -- The bytes of the customers and events of a tenant and mode, about as D1 stores them: their texts, and for the other columns and
--- the indexes 1,200 bytes for a customer and 500 for an event. A tenant at the limit in tenants.storage_bytes changes nothing but by
+-- the indexes 1,300 bytes for a customer and 500 for an event. A tenant at the limit in tenants.storage_bytes changes nothing but by
 -- archiving and erasing, so that it cannot fill the database of all.
 CREATE TABLE storage_use (
   tenant_id text NOT NULL,

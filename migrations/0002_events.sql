@@ -81,7 +81,7 @@ BEGIN
     )
   );
   INSERT INTO storage_use (tenant_id, mode, bytes)
-  SELECT NEW.tenant_id, NEW.mode, 1200 + octet_length(concat_ws(
+  SELECT NEW.tenant_id, NEW.mode, 1300 + octet_length(concat_ws(
     '', NEW.external_id, NEW.name, NEW.email, NEW.email_ascii, NEW.contact, NEW.address_line1,
     NEW.address_line2, NEW.address_city, NEW.address_state, NEW.address_postal_code,
     NEW.address_country, NEW.timezone, NEW.metadata, NEW.integrations, NEW.profile, NEW.folded
@@ -216,12 +216,12 @@ BEGIN
     ) AS type
   ) t;
   INSERT INTO storage_use (tenant_id, mode, bytes)
-  SELECT NEW.tenant_id, NEW.mode, 1200 + octet_length(concat_ws(
+  SELECT NEW.tenant_id, NEW.mode, 1300 + octet_length(concat_ws(
     '', NEW.external_id, NEW.name, NEW.email, NEW.email_ascii, NEW.contact, NEW.address_line1,
     NEW.address_line2, NEW.address_city, NEW.address_state, NEW.address_postal_code,
     NEW.address_country, NEW.timezone, NEW.metadata, NEW.integrations, NEW.profile, NEW.folded
   ))
-    - (1200 + octet_length(concat_ws(
+    - (1300 + octet_length(concat_ws(
     '', OLD.external_id, OLD.name, OLD.email, OLD.email_ascii, OLD.contact, OLD.address_line1,
     OLD.address_line2, OLD.address_city, OLD.address_state, OLD.address_postal_code,
     OLD.address_country, OLD.timezone, OLD.metadata, OLD.integrations, OLD.profile, OLD.folded

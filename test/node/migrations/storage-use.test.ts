@@ -8,7 +8,7 @@ import { change, insert, insertTenant, migrated, UNSET } from './migrated.ts'
 const database = migrated()
 
 const RECOUNT = `SELECT coalesce(sum(bytes), 0) AS bytes FROM (
-  SELECT 1200 + octet_length(external_id || coalesce(name, '') || coalesce(email, '') || timezone || metadata || integrations
+  SELECT 1300 + octet_length(external_id || coalesce(name, '') || coalesce(email, '') || timezone || metadata || integrations
     || profile || folded) AS bytes FROM customers WHERE tenant_id = ?1
   UNION ALL
   SELECT 500 + octet_length(coalesce(before, '') || after || coalesce(detail, '') || coalesce(reason, '')) + 1000 * deliveries
