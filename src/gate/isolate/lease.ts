@@ -55,7 +55,7 @@ export function admit(
     state.verdict = null
   }
   if (refusal !== null) return refuse(state, refusal, 0)
-  for (let at = payOwed(state, nowMs) ? 0 : state.grants.length; at < state.grants.length; at++) {
+  for (let at = 0; at < state.grants.length; at++) {
     const grant = state.grants[at] as HeldGrant
     if (grant.left === 0 || nowMs >= grant.expiresAtMs) continue
     grant.left--
@@ -133,7 +133,10 @@ export function charge(state: LeaseState, nowMs: number, permits: number): void 
   payOwed(state, nowMs)
 }
 
-/** Spends the permits at hand on those that are owed. Returns true when none is owed any more. */
+/**
+ * Spends the permits at hand on those that are owed. Returns true when none is owed any more. It is called whenever one of
+ * them comes, so while any is owed no permit is left for `admit`.
+ */
 export function payOwed(state: LeaseState, nowMs: number): boolean {
   for (let at = 0; at < state.grants.length && state.owed > 0; at++) {
     const grant = state.grants[at] as HeldGrant
