@@ -26,7 +26,11 @@ export const VERSION_TWO: readonly Edit[] = [
     find: 'const STEPS: Partial<Record<Kind, Partial<Record<Step, Translate>>>> = {}',
     replace: `const STEPS: any = ${STEPS}`,
   },
-  { file: 'lease-exchange.ts', find: '    waiting: waiting + state.owed,', replace: '    queued: waiting + state.owed,' },
+  {
+    file: 'lease-exchange.ts',
+    find: '    waiting: waiting + state.owed,',
+    replace: '    queued: waiting + state.owed,',
+  },
   {
     file: 'lease-exchange.ts',
     find: '{ permits, ttlMs } = lease.grant',
