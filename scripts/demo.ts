@@ -38,6 +38,8 @@ curl -X PUT "$ROSTER/v1/customers/external/user_1" -H "authorization: Bearer $KE
 
 curl -i "$ROSTER/v1/customers/external/user_1" -H "authorization: Bearer $KEY"
 
+curl "$ROSTER/v1/customers?q=acme+bill" -H "authorization: Bearer $KEY"
+
 curl "$ROSTER/customers?reference_id=user_1" -H "authorization: Bearer $KEY"
 
 curl "$ROSTER/admin/audit?tenant_id=$TENANT&limit=3" -H "x-api-key: $ADMIN"`

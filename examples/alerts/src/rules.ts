@@ -48,6 +48,12 @@ export const RULES: Readonly<Record<string, Rule>> = {
     'an event could not be sent at all and was given up',
     'fix the cause, then send it again with `redeliver`',
   ),
+  secret_unreadable: rule(
+    'error',
+    'first',
+    'a webhook was not sent: the signing secret that sealed its secret is not in `SIGNING_SECRETS`',
+    'put the old one back behind the new one, or rotate the secret of the endpoint',
+  ),
   sweep_missing: rule(
     'error',
     'first',

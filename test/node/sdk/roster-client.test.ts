@@ -75,8 +75,12 @@ describe('roster/client in another project', () => {
       const { customers } = roster.v1
 
       const made = await customers.$post({ json: { external_id: 'x' }, query: { if_exists: 'return' } })
-      if (made.ok) (await made.json()).address_city satisfies string
-      else (await made.json()).details.errors satisfies { field: string }[] | undefined
+      if (made.ok) {
+        // A key that may not read customers gets a part of the one it wrote.
+        const written = await made.json()
+        if ('address_city' in written) written.address_city satisfies string
+        else written.version satisfies number
+      } else (await made.json()).details.errors satisfies { field: string }[] | undefined
       const listed = await customers.$get({ query: { limit: '3', 'metadata[plan]': 'pro', expand: ['children'] } })
       if (listed.ok) (await listed.json()).items[0]?.children?.[0]?.name satisfies string | undefined
       const flatpeak = await roster.customers[':id'].$patch({ param: { id: 'x' }, json: { reference_id: 'y' } })
