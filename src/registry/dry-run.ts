@@ -66,8 +66,8 @@ export class DryRun {
       if (!outcome || outcome.result === 'error' || outcome.result === 'unchanged') continue
       const at = this.#lines.push({ line, creates: outcome.result === 'created' }) - 1
       const { parent } = line.fields
-      const under = parent ? parentNames(parent).map(below) : []
-      const names = [...namesOf(line), ...entitiesOf(line), customer(outcome.id), ...under]
+      const under = parent ? parentNames(parent).flatMap((name) => [name, ...this.#idOf(name)]) : []
+      const names = [...namesOf(line), ...entitiesOf(line), customer(outcome.id), ...under.map(below)]
       for (const name of names) {
         const positions = this.#at.get(name)
         if (positions) positions.push(at)
@@ -75,6 +75,12 @@ export class DryRun {
       }
       if (!line.archivedIds) this.#holders.set(external(line.externalId), outcome.id)
     }
+  }
+
+  /** Returns the id of the customer with this external id as a name: those above it are known by id alone. */
+  #idOf(name: string): string[] {
+    const id = this.#holders.get(name)
+    return id === undefined ? [] : [customer(id)]
   }
 
   #learn(lines: readonly ImportLine[], { customerIds, parentIds, tree, holders }: ImportContext): void {

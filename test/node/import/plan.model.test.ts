@@ -167,6 +167,17 @@ function doSegment(registry: NaiveRegistry, segment: readonly PlannedLine[], shu
   }
 }
 
+/** The first chunk puts a new customer below another, which it names by external id; the second moves the one above both. */
+const DEEP_BY_ANOTHER_NAME: [ImportLine[], { c: 'nobody'; b: 'a'; d: 'b' }, number[]] = [
+  [
+    { id: 'new_00', externalId: 'c', fields: { parent: { id: '_t7' } } },
+    { id: 'new_01', externalId: 'a', fields: { parent: { externalId: 'd' } } },
+    { id: 'new_02', externalId: 'b', fields: { parent: { externalId: 'c' } } },
+  ],
+  { c: 'nobody', b: 'a', d: 'b' },
+  [2],
+]
+
 describe('planImport', () => {
   it('refuses and executes the same as the lines one by one', () => {
     fc.assert(
@@ -232,7 +243,7 @@ describe('planImport', () => {
         }
         expect(found).toEqual(refused)
       }),
-      { numRuns: 3_000 },
+      { numRuns: 3_000, examples: [DEEP_BY_ANOTHER_NAME] },
     )
   })
 
