@@ -73,6 +73,17 @@ const asOperator =
   async (scenario) =>
   () =>
     call(method, `/admin/${typeof path === 'string' ? path : path(scenario)}`, { headers: operator(), body })
+const atEndpointAsOperator =
+  (method: string, body?: object): Case =>
+  async ({ tenantId, key }) => {
+    const made = await call('POST', '/v1/webhooks/endpoints', { key, body: { url: RECEIVER } })
+    const at = `/${tenantId}/webhooks/endpoints/${made.body.id}`
+    return async () => {
+      const answer = await admin(method, at, body)
+      await call('DELETE', `/v1/webhooks/endpoints/${made.body.id}`, { key })
+      return answer
+    }
+  }
 
 const STEPS = Array.from({ length: 20 }, () => ({ type: 'webhook', url: RECEIVER }))
 const WORKFLOWS = Object.fromEntries(Array.from({ length: 10 }, (_, at) => [`w${at}`, { steps: STEPS }]))
@@ -107,7 +118,7 @@ const CASES: Record<string, Case> = {
     external_id: 'renamed',
   }),
   'GET /v1/customers/{id}': requestTo('GET', ({ id }) => `/v1/customers/${id}?expand=${EXPAND}`),
-  // Below another and with all of its children.
+  // Below another and with as many children as it may move.
   'PUT /v1/customers/{id}': async ({ key, id }) => {
     const { id: above } = await newCustomer(key)
     return () => call('PUT', `/v1/customers/${id}`, { key, body: { parent_customer_id: above } })
@@ -194,6 +205,19 @@ const CASES: Record<string, Case> = {
     await admin('PUT', `/${tenantId}`, { company_name: 'Gone', status: 'suspended' })
     return () => call('DELETE', `/admin/customers/${tenantId}`, { headers: { ...operator(), 'x-confirm': 'Gone' } })
   },
+  'GET /admin/customers/{customer_id}/webhooks/endpoints': asOperator(
+    'GET',
+    ({ tenantId }) => `customers/${tenantId}/webhooks/endpoints`,
+  ),
+  'GET /admin/customers/{customer_id}/webhooks/endpoints/{endpoint_id}': atEndpointAsOperator('GET'),
+  'PATCH /admin/customers/{customer_id}/webhooks/endpoints/{endpoint_id}': atEndpointAsOperator('PATCH', {
+    enabled: false,
+  }),
+  'DELETE /admin/customers/{customer_id}/webhooks/endpoints/{endpoint_id}': atEndpointAsOperator('DELETE'),
+  'GET /admin/customers/{customer_id}/settings/customer_onboarding': asOperator(
+    'GET',
+    ({ tenantId }) => `customers/${tenantId}/settings/customer_onboarding`,
+  ),
   'GET /admin/audit': asOperator('GET', ({ tenantId }) => `audit?tenant_id=${tenantId}&limit=100`),
   'GET /admin/search': asOperator('GET', () => 'search?q=user_1'),
 }
@@ -202,19 +226,8 @@ const routed = inspectRoutes(createApp(services))
   .filter(({ isMiddleware }) => !isMiddleware)
   .map(({ method, path }) => `${method} ${templateOf(path)}`)
 
-let scenario: Scenario
 let d1: CountedD1
 
-beforeAll(async () => {
-  const { tenantId, live } = await newTenant()
-  const parents = Array.from({ length: 100 }, (_, at) => ({ external_id: `parent_${at}` }))
-  const children = Array.from({ length: 1_200 }, (_, at) => ({
-    external_id: `child_${at}`,
-    parent_customer_external_id: 'parent_0',
-  }))
-  const { results } = await importLines(live.key, [...parents, ...children])
-  scenario = { tenantId, key: live.key, id: results[0]?.id ?? '' }
-})
 beforeEach(() => {
   // The consequences of a change run in another invocation: d1-background.test.ts counts it.
   vi.spyOn(Object.getPrototypeOf(env.OUTBOX), 'sendBatch').mockResolvedValue(undefined)
@@ -243,6 +256,18 @@ describe('the counter', () => {
 })
 
 describe('the statements of one request', () => {
+  let scenario: Scenario
+  beforeAll(async () => {
+    const { tenantId, live } = await newTenant()
+    const parents = Array.from({ length: 100 }, (_, at) => ({ external_id: `parent_${at}` }))
+    const children = Array.from({ length: 1_000 }, (_, at) => ({
+      external_id: `child_${at}`,
+      parent_customer_external_id: 'parent_0',
+    }))
+    const { results } = await importLines(live.key, [...parents, ...children])
+    scenario = { tenantId, key: live.key, id: results[0]?.id ?? '' }
+  })
+
   it('are counted for every route', () => {
     expect(routed.toSorted()).toEqual(Object.keys(CASES).toSorted())
   })
