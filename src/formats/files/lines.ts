@@ -47,6 +47,7 @@ const LINE_FAULTS: Record<CsvFault['kind'], [message: string, fix: string]> = {
 /** A record may be as long as its JSON, and have quotes beside it. */
 const RECORD_LENGTH_FACTOR = 2
 const UTF8 = new TextEncoder()
+const LINE_FEED = 0x0a
 
 export class FileLines {
   /** The columns of a CSV file, once its header has been read. */
@@ -119,27 +120,39 @@ export class FileLines {
   }
 
   #readLines(text: string, isLast: boolean): FileLine[] {
-    const parts = (this.#rest + text).split('\n')
-    this.#rest = isLast ? '' : (parts.pop() ?? '')
-    const isTooLong = this.#rest.length > this.#options.lineBytesMax
-    // Keeps one unit more than a line may have, so that the line is found to be too long when it ends.
-    const dropped = isTooLong ? this.#rest.length - this.#options.lineBytesMax - 1 : 0
-    const lines = parts.flatMap((part, at): FileLine[] => {
-      const line = this.#line + at
+    const all = this.#rest + text
+    const lines: FileLine[] = []
+    let from = 0
+    while (from < all.length) {
+      // An upload may be of nothing but line breaks, and each as a line of its own would take a hundred times longer.
+      if (all.charCodeAt(from) === LINE_FEED) {
+        from++
+        this.#end++
+        this.#line++
+        continue
+      }
+      const found = all.indexOf('\n', from)
+      if (found === -1 && !isLast) break
+      const part = all.slice(from, found === -1 ? all.length : found)
+      from += part.length + 1
       this.#end += part.length + 1
+      const line = this.#line++
       const problem = this.#badByteBefore(this.#end)
-      if (/^[ \t\r]*$/.test(part)) return []
+      if (/^[ \t\r]*$/.test(part)) continue
       if (!this.#hasLine && /^[ \t]*\[/.test(part)) {
         throw fault('is one JSON array', "write each object on a line of its own, as jq -c '.[]' does")
       }
       this.#hasLine = true
-      return [
+      lines.push(
         this.#finished({ line, endLine: line, raw: part, text: part }, problem ? [problem] : [], problem !== null),
-      ]
-    })
-    this.#line += parts.length
+      )
+    }
+    const rest = all.slice(from)
+    const isTooLong = rest.length > this.#options.lineBytesMax
+    // Keeps one unit more than a line may have, so that the line is found to be too long when it ends.
+    const dropped = isTooLong ? rest.length - this.#options.lineBytesMax - 1 : 0
+    this.#rest = rest.slice(dropped)
     this.#end += dropped
-    if (isTooLong) this.#rest = this.#rest.slice(dropped)
     return lines
   }
 

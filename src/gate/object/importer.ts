@@ -31,7 +31,7 @@ import {
 import type { LimitState } from '../protocol/writes.ts'
 import type { GateDeps } from './deps.ts'
 import { contextOf, customerIdOf, outcomeOf, withoutTriedIds } from './import-outcomes.ts'
-import { type ImportPlan, planImport } from './import-plan.ts'
+import { type ImportPlan, planImport, transactionsOf } from './import-plan.ts'
 import type { IntentWatch } from './intent-watch.ts'
 import type { GateWriter } from './writer.ts'
 
@@ -73,6 +73,7 @@ export class GateImporter {
   readonly #intents: IntentWatch
   /** Transactions that D1 has not answered. */
   readonly #underWay = new Set<Promise<unknown>>()
+  #lastTurn: Promise<unknown> = Promise.resolve()
 
   constructor(scope: Scope, core: GateCore, deps: GateDeps, writer: GateWriter, intents: IntentWatch) {
     this.#scope = scope
@@ -171,15 +172,22 @@ export class GateImporter {
     const facts = await this.#deps.imports.lookUpLines(this.#scope, all)
     if (dryRun) run.context ??= contextOf(all, lines, facts)
     const plan = planImport(all, facts, this.#newChangeId)
-    const { segments } = plan
-    if (segments.length > 0 && !this.#affords(run, segments.length + TRANSACTION_STATEMENTS)) return
-    if (segments.length > 0) {
+    const isLeft = ({ id }: ImportLine) => !run.outcomes.has(id)
+    // A dry run takes back what it tries, so it is one transaction.
+    const transactions = dryRun ? [plan.segments].filter(({ length }) => length > 0) : transactionsOf(plan.segments)
+    const statements = transactions.flat().length + transactions.length * TRANSACTION_STATEMENTS
+    if (statements > 0 && !this.#affords(run, statements)) return
+    for (const segments of transactions) {
       const failure = dryRun ? await this.#tryOut(run, segments) : await this.#commit(run, segments)
       // No other line would find room either.
       if (failure?.reason === 'insufficient_storage') throw new RegistryError(failure)
-      if (failure) return this.#narrow(run, lines, segments, failure, round)
+      if (failure) return this.#narrow(run, lines.filter(isLeft), segments, failure, round)
+      const sent = segments.flat()
+      // Later lines may depend on these, and must not be done before them.
+      if (sent.some(({ id }) => run.outcomes.get(id) === AGAIN)) return
+      if (sent.some(isLeft)) break
     }
-    const left = lines.filter(({ id }) => !run.outcomes.has(id))
+    const left = lines.filter(isLeft)
     const judged = plan.refused.length + plan.unchanged.length
     // For the lines that are left, another writer was faster. The refusals may be due to its changes.
     if (left.length > judged) return this.#repeat(run, left, round + 1)
@@ -234,7 +242,7 @@ export class GateImporter {
 
   /** Returns null when the lines would be done; else the failure that a rule gives for one. */
   async #tryOut(run: Run, segments: PlannedLine[][]): Promise<Failure | null> {
-    const done = await this.#deps.imports.tryOut(this.#scope, segments, this.#stamp(run))
+    const done = await this.#inTurn(() => this.#deps.imports.tryOut(this.#scope, segments, this.#stamp(run)))
     if (!done.ok) return done.failure
     for (const line of segments.flat()) run.outcomes.set(line.id, outcomeOf(line, done.changed.has(line.changeId)))
     return null
@@ -246,26 +254,9 @@ export class GateImporter {
    */
   async #commit(run: Run, segments: PlannedLine[][]): Promise<Failure | null> {
     const planned = segments.flat()
-    const nowMs = this.#deps.clock()
-    // A chunk may take several transactions, and the tenant or the key may have been barred meanwhile.
-    const barred = this.#core.refusalOf(run.request.credential, WRITE_SCOPE, run.request, nowMs)
-    if (barred) throw new RegistryError(failureOf(barred, 0))
-    const stamp = this.#stamp(run)
-    const { seq } = this.#core.beginWrite(
-      {
-        tags: planned.map(customerIdOf),
-        changeId: planned[0]?.changeId ?? '',
-        deadlineMs: stamp.deadlineMs,
-        tickets: run.tickets.splice(0),
-      },
-      nowMs,
-    )
-    const transaction = this.#intents
-      .watch()
-      .then(() => this.#deps.imports.commitSegments(this.#scope, segments, stamp))
-    this.#underWay.add(transaction)
+    const { seq, deadlineMs, transaction } = await this.#inTurn(() => this.#begin(run, segments))
     try {
-      const done = await transaction.finally(() => this.#underWay.delete(transaction))
+      const done = await transaction
       // Late lines are looked up again, and planned with the time in this response.
       if (done.ok) this.#core.noteD1Time(done.d1Ms, this.#deps.clock())
       this.#intents.settle(seq, done.ok ? done.bookmark : null)
@@ -283,9 +274,45 @@ export class GateImporter {
         throw error
       }
       this.#deps.onStorageFailure(error, this.#scope)
-      await this.#learn(run, seq, planned, stamp.deadlineMs)
+      await this.#learn(run, seq, planned, deadlineMs)
     }
     return null
+  }
+
+  /** Begins a transaction. Resolves when it has ended, however it ends. */
+  async #begin(run: Run, segments: PlannedLine[][]) {
+    const planned = segments.flat()
+    const nowMs = this.#deps.clock()
+    // A chunk may take several transactions, and the tenant or the key may have been barred meanwhile.
+    const barred = this.#core.refusalOf(run.request.credential, WRITE_SCOPE, run.request, nowMs)
+    if (barred) throw new RegistryError(failureOf(barred, 0))
+    const stamp = this.#stamp(run)
+    const { deadlineMs } = stamp
+    const { seq } = this.#core.beginWrite(
+      {
+        tags: planned.map(customerIdOf),
+        changeId: planned[0]?.changeId ?? '',
+        deadlineMs,
+        tickets: run.tickets.splice(0),
+      },
+      nowMs,
+    )
+    const transaction = this.#intents
+      .watch()
+      .then(() => this.#deps.imports.commitSegments(this.#scope, segments, stamp))
+    this.#underWay.add(transaction)
+    await transaction.catch(() => undefined).finally(() => this.#underWay.delete(transaction))
+    return { seq, deadlineMs, transaction }
+  }
+
+  /**
+   * Runs one transaction of this gate after the other, so that other tenants never wait for more than one, however many
+   * chunks the tenant sends at once. The pause lets requests go first that arrived meanwhile.
+   */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#lastTurn.then(() => this.#deps.sleep(0)).then(work)
+    this.#lastTurn = turn.catch(() => undefined)
+    return turn
   }
 
   /**

@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { planImport } from '../../../src/gate/object/import-plan.ts'
+import { planImport, TRANSACTION_BOUNDS, transactionsOf } from '../../../src/gate/object/import-plan.ts'
 import type { ImportFacts, PlannedLine } from '../../../src/gate/protocol/imports.ts'
 import type { ImportContext, ImportedParent, ImportLine } from '../../../src/registry/bulk.ts'
 import { LIMITS, type ParentReference } from '../../../src/registry/customer.ts'
@@ -94,6 +94,8 @@ const lineOf = fc.record({
 const chunk = fc
   .array(lineOf, { maxLength: 20 })
   .map((lines): ImportLine[] => lines.map((line, at) => ({ ...line, id: `new_${String(at).padStart(2, '0')}` })))
+/** The most lines and statements of a transaction. */
+const bounds = fc.record({ lines: fc.integer({ min: 1, max: 12 }), statements: fc.integer({ min: 1, max: 5 }) })
 /** Chooses some of the loose customers and a parent for each. */
 const loose = fc.constantFrom('a', 'b', 'c', 'nobody', 't7')
 const before = fc.record({ c: fc.constant('nobody'), a: loose, b: loose, d: loose }, { requiredKeys: ['c'] })
@@ -181,23 +183,37 @@ const DEEP_BY_ANOTHER_NAME: [ImportLine[], { c: 'nobody'; b: 'a'; d: 'b' }, numb
 describe('planImport', () => {
   it('refuses and executes the same as the lines one by one', () => {
     fc.assert(
-      fc.property(chunk, before, fc.array(fc.nat(), { minLength: 20, maxLength: 20 }), (lines, below, shuffle) => {
-        const start = registryOf(below)
-        const single = start.clone()
-        const refused: Record<string, string> = {}
-        for (const line of lines) {
-          const named = line.fields.parent
-          const id = single.ids.get(line.externalId) ?? line.id
-          const rule = single.put(id, line, named ? single.resolve(named) : named)
-          if (rule) refused[line.id] = rule
-        }
-        const plan = planImport(lines, factsOf(start, lines), () => 'evt')
-        expect(Object.fromEntries(plan.refused.map(({ line, failure }) => [line.id, failure.reason]))).toEqual(refused)
-        expect(plan.segments.flat().length + plan.refused.length).toBe(lines.length)
-        const together = start.clone()
-        for (const segment of plan.segments) doSegment(together, segment, shuffle)
-        expect(together.shown).toEqual(single.shown)
-      }),
+      fc.property(
+        chunk,
+        before,
+        fc.array(fc.nat(), { minLength: 20, maxLength: 20 }),
+        bounds,
+        (lines, below, shuffle, most) => {
+          const start = registryOf(below)
+          const single = start.clone()
+          const refused: Record<string, string> = {}
+          for (const line of lines) {
+            const named = line.fields.parent
+            const id = single.ids.get(line.externalId) ?? line.id
+            const rule = single.put(id, line, named ? single.resolve(named) : named)
+            if (rule) refused[line.id] = rule
+          }
+          const plan = planImport(lines, factsOf(start, lines), () => 'evt')
+          expect(Object.fromEntries(plan.refused.map(({ line, failure }) => [line.id, failure.reason]))).toEqual(
+            refused,
+          )
+          expect(plan.segments.flat().length + plan.refused.length).toBe(lines.length)
+          const together = start.clone()
+          const transactions = transactionsOf(plan.segments, most)
+          for (const segment of transactions.flat()) doSegment(together, segment, shuffle)
+          expect(transactions.flat(2)).toEqual(plan.segments.flat())
+          for (const transaction of transactions) {
+            expect(transaction.length).toBeLessThanOrEqual(most.statements)
+            expect(transaction.flat().length).toBeLessThanOrEqual(most.lines)
+          }
+          expect(together.shown).toEqual(single.shown)
+        },
+      ),
       { numRuns: 5_000 },
     )
   })
@@ -292,5 +308,15 @@ describe('planImport', () => {
       () => 'evt',
     )
     expect(plan.segments.map((segment) => segment.length)).toEqual([50, 50])
+  })
+
+  it('parts a chunk into few transactions, unless its lines are for one customer', () => {
+    const lines = many(500, () => ({}))
+    const registry = there(0, () => ({ parentId: null, integrations: [] }))
+    const apart = transactionsOf(planImport(lines, factsOf(registry, lines), () => 'evt').segments)
+    expect(apart.map((statements) => statements.length)).toEqual([1, 1, 1, 1])
+    const same = lines.map((line) => ({ ...line, externalId: 'c_0' }))
+    const together = transactionsOf(planImport(same, factsOf(registry, same), () => 'evt').segments)
+    expect(together).toHaveLength(500 / TRANSACTION_BOUNDS.statements)
   })
 })
