@@ -43,7 +43,7 @@ it('holds a run in the middle, and completes it after the reactivation', async (
   })
   const { id } = await newCustomer(key)
   const asks = vi.spyOn(Performer.prototype, 'awaitResumption')
-  await vi.waitUntil(() => asks.mock.calls.length > 1, { timeout: 20_000, interval: 20 })
+  await vi.waitUntil(() => asks.mock.calls.length > 1, { timeout: 120_000, interval: 20 })
   expect(received).toHaveLength(1)
   await admin('PUT', `/${tenantId}`, { status: 'active' })
   const run = await waitForRun(key, id, 'completed')
