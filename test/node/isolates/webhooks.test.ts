@@ -342,6 +342,8 @@ describe('a consumer', () => {
     const underWay: ServerResponse[] = []
     receiver.answer = (response) => underWay.push(response)
     const since = new Date().toISOString()
+    // The clock of a Worker stands still between I/O, so it is a little behind the one here.
+    await pause(1_000)
     const customerIds: string[] = []
     for (let nth = 0; nth < 5; nth++) customerIds.push(await client.newCustomer(tenant, `killed_${nth}`))
     await client.rename(0, tenant, customerIds[0] ?? '', 'Acme')
