@@ -88,7 +88,7 @@ export interface ImportedChunk {
 }
 
 export const BULK_BOUNDS = {
-  /** Lines in a chunk. D1 commits as many in about 100 ms, so other writes of the tenant hardly wait. */
+  /** Lines in a chunk, which is one look-up and a few transactions. */
   chunkLinesMax: 500,
   /**
    * Bytes in a chunk, which is one bound value. It stays below D1's limit of 2 MB even if most characters are escaped.

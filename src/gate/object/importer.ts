@@ -1,7 +1,7 @@
 /**
- * Imports a chunk of lines at a gate: takes its permits, judges the lines, numbers those that no rule refuses, records
- * the intent, commits them in one transaction, settles. import-plan.ts decides which lines are refused and in which
- * order the others are done. The isolate that sent the chunk waits for permits.
+ * Imports a chunk of lines at a gate: takes its permits and judges the lines. Those that no rule refuses follow in short
+ * transactions, each of which is numbered, recorded as an intent, committed and settled. import-plan.ts decides which
+ * lines are refused and in which order the others are done. The isolate that sent the chunk waits for permits.
  *
  * If a transaction is refused all the same, it has met another writer, or a rule that import-rules.ts does not have.
  * The lines are then looked up once more, and halved until the refused line is found. Each of these tries costs permits
