@@ -6,7 +6,7 @@ import { DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS } from '../shared/durations.ts'
 import type { Posted } from './deliver.ts'
 
 /** Waits between one attempt and the next, as Standard Webhooks proposes: 3 days and 4 hours in all. */
-export const ATTEMPT_DELAYS_MS = [
+const ATTEMPT_DELAYS_MS = [
   0,
   5 * SECOND_MS,
   5 * MINUTE_MS,

@@ -8,7 +8,7 @@ import type { HttpContext } from './api.ts'
 import { decodedBody } from './content-coding.ts'
 import { isUtf8Of } from './media-type.ts'
 
-export const BODY_BYTES_MAX = 256 * 1024
+const BODY_BYTES_MAX = 256 * 1024
 
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json$/
 

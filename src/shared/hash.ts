@@ -4,7 +4,7 @@ const OFFSET = 0x811c9dc5
 const PRIME = 0x01000193
 
 /** FNV-1a, 32 bits, as a signed number. Returns the same in every isolate and gate. */
-export function fnv1a(text: string, seed: number = OFFSET): number {
+function fnv1a(text: string, seed: number = OFFSET): number {
   let state = seed
   for (let at = 0; at < text.length; at++) state = Math.imul(state ^ text.charCodeAt(at), PRIME)
   return state

@@ -11,7 +11,7 @@ import { isShallow, withDigits } from './json.ts'
 export const PROVIDER_LENGTH_MAX = 100
 export const ENTITY_ID_LENGTH_MAX = 255
 /** Limit of the other fields of an integration, as JSON. Fifty of them stay far below D1's 2 MB a row. */
-export const DETAILS_LENGTH_MAX = 2_000
+const DETAILS_LENGTH_MAX = 2_000
 export const DETAILS_DEPTH_MAX = 10
 
 /**

@@ -9,7 +9,7 @@ export const POLICY_TTL_MS = 1_000
  * Ceiling of a permit's life. Never above POLICY_TTL_MS, so that waiting for the leases to end also waits for the
  * permits.
  */
-export const PERMIT_TTL_MAX_MS = 1_000
+const PERMIT_TTL_MAX_MS = 1_000
 /** Permits requested by waiting requests only are spent at once. The rest of them should come back soon. */
 export const PERMIT_TTL_STRICT_MS = 300
 /** A tenant far below its limit gets permits that outlive most pauses. */
