@@ -16,31 +16,42 @@ if (existsSync(MEMORY)) {
 }
 
 /**
- * Files that have a runtime and a storage of their own, because they replace what others use, or look at more than a tenant
- * of their own: at all that is stored, swept, logged or asked of D1. The others share a runtime, which saves two thirds of
- * what it costs to start a file.
+ * Files that begin with an empty storage, because they look at all that is stored, swept or asked of D1. All that was stored is
+ * removed before each of them: a runtime of its own would cost a file five seconds of a core.
  */
-const ALONE = [
-  'apis/admin/{audit,guard,idempotency}',
+const EMPTIED = [
+  'apis/admin/{access,audit,guard,health,idempotency,operators}',
   'apis/storage-budget',
-  'events/{chain,costs,held,no-event-lost,sealed}',
-  'failures/*',
+  'events/{costs,held,sealed}',
+  'failures/{bindings,database-full}',
   'http/unauthenticated',
   'import/{costs,export-pieces,interrupted,refused,timers}',
   'limits/*',
-  'observability/*',
-  'onboarding/*',
   'storage/{commit,costs,retention,schema}',
   'tenants/{deletion,idempotency,usage}',
   'versions/*',
   'writes/idempotency',
 ].map((name) => `test/workers/${name}.test.ts`)
 
+/**
+ * Files that have a runtime of their own, because they leave something behind that is not stored: a clock that was set ahead,
+ * workflows and messages that go on, counts in memory.
+ */
+const ALONE = ['events/{chain,no-event-lost}', 'failures/set-back', 'observability/*', 'onboarding/*'].map(
+  (name) => `test/workers/${name}.test.ts`,
+)
+
 /** It lets requests race; alone, the races are those of its requests. */
 const LAST = ['test/workers/registry/whole-registry.test.ts']
 
-/** Files that start processes of their own. The others in Node are pure, and share what they load. */
+/** Files that start processes of their own, most of which wait. The others in Node are pure. */
 const PROCESSES = ['apis', 'commands', 'docs', 'isolates', 'sdk', 'size'].map((name) => `test/node/${name}/*.test.ts`)
+
+/** Files that open pages in a browser. They share one served Roster. */
+const IN_BROWSER = ['test/node/console/*.test.ts', 'test/node/docs/browser.test.ts']
+
+const MAIN_MODULE = './test/workers/support/main-module.ts'
+const MIGRATE = './test/workers/support/migrate.ts'
 
 /** Folders whose files run in a Worker. */
 const IN_WORKERS = ['openapi', 'src', 'test/shared', 'test/workers']
@@ -69,23 +80,30 @@ export default defineConfig(async () => ({
     projects: [
       await inWorkerd('workerd', {
         include: ['test/workers/**/*.test.ts'],
-        exclude: [...ALONE, ...LAST],
+        exclude: [...EMPTIED, ...ALONE, ...LAST],
         isolate: false,
+      }),
+      await inWorkerd('workerd emptied', {
+        include: EMPTIED,
+        isolate: false,
+        setupFiles: [MAIN_MODULE, './test/workers/support/empty.ts', MIGRATE],
       }),
       await inWorkerd('workerd alone', { include: ALONE }),
       await inWorkerd('workerd last', { include: LAST, sequence: { groupOrder: 1 } }),
-      inNode('commands', { include: PROCESSES }),
-      inNode('node', { include: ['test/node/**/*.test.ts'], exclude: PROCESSES, isolate: false }),
+      inNode('commands', { include: PROCESSES, exclude: IN_BROWSER }),
+      inNode('browser', { include: IN_BROWSER, globalSetup: './test/node/support/shared-served.ts' }),
+      inNode('node', { include: ['test/node/**/*.test.ts'], exclude: [...PROCESSES, ...IN_BROWSER] }),
     ],
   },
 }))
 
-/** Returns a project whose files run in Node. */
-function inNode(name: string, files: { include: string[]; exclude?: string[]; isolate?: boolean }) {
+/** Returns a project whose files run in Node, and share what they load. */
+function inNode(name: string, files: { include: string[]; exclude?: string[]; globalSetup?: string }) {
   return {
     test: {
       name,
       ...files,
+      isolate: false,
       environment: 'node' as const,
       // Dozens of tests start wrangler, whose 15 MB of code are then compiled only once.
       env: { NODE_COMPILE_CACHE: path.join(import.meta.dirname, 'node_modules/.cache/compiled') },
@@ -97,7 +115,13 @@ function inNode(name: string, files: { include: string[]; exclude?: string[]; is
 /** Returns a project whose files run in a Worker. */
 async function inWorkerd(
   name: string,
-  files: { include: string[]; exclude?: string[]; isolate?: boolean; sequence?: { groupOrder: number } },
+  files: {
+    include: string[]
+    exclude?: string[]
+    isolate?: boolean
+    setupFiles?: string[]
+    sequence?: { groupOrder: number }
+  },
 ) {
   return {
     plugins: [
@@ -120,7 +144,7 @@ async function inWorkerd(
     test: {
       name,
       deps: { optimizer: { ssr: { enabled: true, include: LIBRARIES } } },
-      setupFiles: ['./test/workers/support/migrate.ts'],
+      setupFiles: [MAIN_MODULE, MIGRATE],
       ...files,
       ...GENEROUS,
     },

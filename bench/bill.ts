@@ -46,6 +46,8 @@ export const COUNTS = {
   gateRowsOfWrite: GATE_ROWS.insert + GATE_ROWS.settle + GATE_ROWS.prune + 2,
   /** A gate with traffic saves its state a second before the horizon that it saved last. */
   gateStatesAMonth: (GATE_ROWS.state * MONTH_SECONDS) / (HORIZON_AHEAD_MS / 1_000 - 1),
+  /** At most one a minute for each key; a tenant is taken to use one key all the time. */
+  gateUsesAMonth: (GATE_ROWS.use * MONTH_SECONDS) / 60,
   /**
    * A gate loads its policy every five minutes of use, and writes a row by which it proves that it is the current one.
    */
@@ -106,7 +108,8 @@ const LINES: readonly Line[] = [
     what: `rows of gates, one in ${HORIZON_AHEAD_MS / 1_000 - 1} s and ${COUNTS.gateRowsOfWrite} a write`,
     unit: 'objectRowsWritten',
     amount: ({ tenants, writes }) =>
-      tenants * (COUNTS.gateStatesAMonth + COUNTS.gateLoadsAMonth) + writes * COUNTS.gateRowsOfWrite,
+      tenants * (COUNTS.gateStatesAMonth + COUNTS.gateUsesAMonth + COUNTS.gateLoadsAMonth) +
+      writes * COUNTS.gateRowsOfWrite,
   },
   {
     what: 'KV reads, every second read',

@@ -51,7 +51,7 @@ const WARM_UP_MS = 2_000
 
 /** The storage of an empty gate. It keeps nothing, because the figures need no restart. */
 function volatileStorage() {
-  const stored: StoredGate = { loaded: null, policy: null, keys: [], state: null, writes: [] }
+  const stored: StoredGate = { loaded: null, policy: null, keys: [], state: null, writes: [], keyUses: [] }
   return {
     load: () => stored,
     saveLoaded() {},
@@ -60,6 +60,8 @@ function volatileStorage() {
     insertWrite() {},
     settleWrite() {},
     pruneWrites() {},
+    saveKeyUse() {},
+    forgetKeyUse() {},
   }
 }
 

@@ -63,7 +63,7 @@ async function prepare(events: string[]): Promise<Attacker> {
     })
   const endpoints: string[] = []
   for (let at = 0; at < (events.length > 0 ? ENDPOINTS : 0); at++) {
-    const made = await send('POST', '/v1/webhooks/endpoints', { url: `http://127.0.0.1:9/${at}`, events })
+    const made = await send('POST', '/v1/webhooks/endpoints', { url: `http://127.0.0.1:9/${at}`, event_types: events })
     if (!made.ok) throw new Error(`the endpoint was not made: ${await made.text()}`)
     endpoints.push(((await made.json()) as { id: string }).id)
   }

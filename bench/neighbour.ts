@@ -1,31 +1,37 @@
 /**
  * `npm run bench:neighbour`: one tenant does its worst over a served Roster while another reads and writes. Prints the
- * neighbour's latency alone and beside each attack, with ratio and difference, all in one run. Without flags it writes them
- * to docs/figures.md, too.
+ * neighbour's latency alone and beside each attack, with ratio and difference, all in one run. It is alone for a while before
+ * each attack, so that both are measured on the same machine, however busy. Without flags it writes them to docs/figures.md,
+ * too.
  *
  *   --customers <n>   customers of the attacker
  *   --seconds <n>     seconds of each attack
- *   --only <text>     only the attacks whose name has this text
+ *   --only <texts>    only the attacks whose name has one of these texts, with commas between
+ *   --cpu             takes the CPU time of workerd for the time, for a machine that is busy with other things (Linux)
  */
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { type Cluster, startCluster } from '../test/node/support/cluster.ts'
 import type { AttackerOptions, Order, Statuses } from './neighbour-attacker.ts'
 import { ATTACKS } from './neighbour-attacks.ts'
 import { newTenant, sender } from './neighbour-tenants.ts'
+import { writeToPage } from './page.ts'
 
-const PAGE = 'docs/figures.md'
-const MARKS = ['<!-- neighbour: written by npm run bench:neighbour -->', '<!-- end of neighbour -->'] as const
 const FACTOR_MAX = 3
 const DIFFERENCE_MAX_MS = 50
-const HEADINGS = ['attack', 'answered', 'p50, p99 of the neighbour', 'p99 ÷ alone', 'p99 − alone']
+const HEADINGS = ['attack', 'answered', 'p50, p99 of the neighbour, of requests', 'p99 ÷ alone', 'p99 − alone']
+
+/** The time after an attack in which the rest of its work ends, and the time that the neighbour is alone before the next. */
+const CALM_MS = 250
+const ALONE_MS = 500
 
 interface Latency {
   p50: number
   p99: number
+  /** The requests that were measured. */
+  count: number
 }
 
 export interface Measured {
@@ -39,6 +45,7 @@ const { values } = parseArgs({
     customers: { type: 'string', default: '2000' },
     seconds: { type: 'string', default: '3' },
     only: { type: 'string', default: '' },
+    cpu: { type: 'boolean', default: false },
   },
 })
 const [customers, seconds] = [Number(values.customers), Number(values.seconds)]
@@ -48,10 +55,15 @@ if (!(customers >= 10 && seconds > 0)) {
 }
 
 const cluster = await startCluster({ edges: 1, quiet: true })
+const clock = values.cpu ? cpuClockOfWorkerd() : () => performance.now()
 try {
   const { alone, measured } = await measure(cluster)
   print(alone, measured)
-  if (process.argv.length === 2) writeToPage(alone, measured)
+  if (process.argv.length === 2) {
+    const facts = `Alone: ${textOf(alone)}; the attacker has ${customers.toLocaleString('en')} customers. ${verdictOf(alone, measured)}`
+    const rows = measured.map((one) => row(one, alone))
+    writeToPage('neighbour', 'npm run bench:neighbour', [HEADINGS, ...rows], facts)
+  }
 } finally {
   await cluster.dispose()
 }
@@ -62,26 +74,28 @@ async function measure({ edges }: Cluster): Promise<{ alone: Latency; measured: 
   const attacker = new Worker(new URL('./neighbour-attacker.ts', import.meta.url), { workerData: options })
   await once(attacker, 'message')
   const neighbour = await prepareNeighbour(origin)
-  await neighbour(500)
-  const alone = await neighbour(seconds * 1_000)
+  await neighbour(CALM_MS)
+  const alone: number[] = []
   const measured: Measured[] = []
-  for (const attack of Object.keys(ATTACKS)) {
-    if (!attack.includes(values.only)) continue
+  const only = values.only.split(',')
+  for (const [attack, { by }] of Object.entries(ATTACKS)) {
+    if (!only.some((text) => attack.includes(text))) continue
+    // Attacks with deliveries are the last: the work that they leave under way goes on for long.
+    if (by === undefined || alone.length === 0) alone.push(...(await neighbour(ALONE_MS)))
     const order: Order = { attack, durationMs: seconds * 1_000 }
     const ended = once(attacker, 'message')
     attacker.postMessage(order)
-    const latency = await neighbour(seconds * 1_000)
+    const latency = latencyOf(await neighbour(seconds * 1_000))
     const [statuses] = (await ended) as [Statuses]
     measured.push({ attack, statuses, latency })
-    // Work that the attack has left under way is not the next one's.
-    await neighbour(250)
+    await neighbour(CALM_MS)
   }
   await attacker.terminate()
-  return { alone, measured }
+  return { alone: latencyOf(alone), measured }
 }
 
-/** Returns a function that reads and writes in turn for so long, one request after the other, and returns the latencies. */
-async function prepareNeighbour(origin: string): Promise<(durationMs: number) => Promise<Latency>> {
+/** Returns a function that reads and writes in turn for so long, one request after the other, and returns how long each took. */
+async function prepareNeighbour(origin: string): Promise<(durationMs: number) => Promise<number[]>> {
   const { key } = await newTenant(origin, 'enterprise')
   const send = sender(origin, key)
   const { id } = (await (await send('POST', '/v1/customers', { external_id: 'neighbour' })).json()) as { id: string }
@@ -94,16 +108,29 @@ async function prepareNeighbour(origin: string): Promise<(durationMs: number) =>
     const untilMs = performance.now() + durationMs
     const tookMs: number[] = []
     for (let turn = 0; performance.now() < untilMs || tookMs.length < turns.length; turn++) {
-      const startedAtMs = performance.now()
+      const startedAtMs = clock()
       const answer = await (turns[turn % turns.length] as () => Promise<Response>)()
       await answer.arrayBuffer()
-      tookMs.push(performance.now() - startedAtMs)
+      tookMs.push(clock() - startedAtMs)
       if (!answer.ok) throw new Error(`the neighbour got ${answer.status}`)
     }
-    tookMs.sort((a, b) => a - b)
-    const quantile = (share: number) => tookMs[Math.min(tookMs.length - 1, Math.floor(share * tookMs.length))] as number
-    return { p50: quantile(0.5), p99: quantile(0.99) }
+    return tookMs
   }
+}
+
+/** Returns a clock that goes on only while the thread of workerd that does all the work has the CPU. */
+function cpuClockOfWorkerd(): () => number {
+  const threads = readdirSync('/proc/self/task')
+  const children = threads.flatMap((thread) => readFileSync(`/proc/self/task/${thread}/children`, 'utf8').split(' '))
+  const workerd = children.find((pid) => pid !== '' && readFileSync(`/proc/${pid}/comm`, 'utf8') === 'workerd\n')
+  if (workerd === undefined) throw new Error('workerd is no child of this process')
+  return () => Number(readFileSync(`/proc/${workerd}/schedstat`, 'utf8').split(' ')[0]) / 1e6
+}
+
+function latencyOf(tookMs: readonly number[]): Latency {
+  const sorted = tookMs.toSorted((a, b) => a - b)
+  const quantile = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] as number
+  return { p50: quantile(0.5), p99: quantile(0.99), count: sorted.length }
 }
 
 function row({ attack, statuses, latency }: Measured, alone: Latency): string[] {
@@ -112,14 +139,14 @@ function row({ attack, statuses, latency }: Measured, alone: Latency): string[] 
     Object.entries(statuses)
       .map(([status, times]) => `${times} × ${status}`)
       .join(', '),
-    `${latency.p50.toFixed(1)}, ${latency.p99.toFixed(1)} ms`,
+    `${latency.p50.toFixed(1)}, ${latency.p99.toFixed(1)} ms, ${latency.count}`,
     `${(latency.p99 / alone.p99).toFixed(1)} ×`,
     `${(latency.p99 - alone.p99).toFixed(0)} ms`,
   ]
 }
 
 function print(alone: Latency, measured: Measured[]): void {
-  console.log(`alone: p50 ${alone.p50.toFixed(1)} ms, p99 ${alone.p99.toFixed(1)} ms`)
+  console.log(`alone: ${textOf(alone)}`)
   const rows = [HEADINGS, ...measured.map((one) => row(one, alone))]
   const widths = HEADINGS.map((_, at) => Math.max(...rows.map((cells) => cells[at]?.length ?? 0)))
   for (const cells of rows)
@@ -129,23 +156,19 @@ function print(alone: Latency, measured: Measured[]): void {
         .join('  ')
         .trimEnd(),
     )
+  console.log(verdictOf(alone, measured))
+}
+
+function textOf({ p50, p99, count }: Latency): string {
+  return `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms of ${count} requests`
+}
+
+/** Says beside which attacks the neighbour misses the goal. */
+function verdictOf(alone: Latency, measured: readonly Measured[]): string {
   const bad = measured.filter(
     ({ latency }) => latency.p99 > FACTOR_MAX * alone.p99 && latency.p99 - alone.p99 > DIFFERENCE_MAX_MS,
   )
   const goal = `more than ${FACTOR_MAX} times and ${DIFFERENCE_MAX_MS} ms above alone`
-  console.log(bad.length === 0 ? `None is ${goal}.` : `${bad.length} of ${measured.length} are ${goal}:`)
-  for (const { attack } of bad) console.log(`  ${attack}`)
-}
-
-function writeToPage(alone: Latency, measured: Measured[]): void {
-  const page = readFileSync(PAGE, 'utf8')
-  const [begin, end] = MARKS
-  const [from, to] = [page.indexOf(begin), page.indexOf(end)]
-  if (from === -1 || to === -1) throw new Error(`${PAGE} has no place for figures between ${begin} and ${end}`)
-  const rows = [HEADINGS, HEADINGS.map(() => '---'), ...measured.map((one) => row(one, alone))]
-  const facts = `Alone: p50 ${alone.p50.toFixed(1)} ms, p99 ${alone.p99.toFixed(1)} ms; the attacker has ${customers.toLocaleString('en')} customers.`
-  const table = rows.map((cells) => `| ${cells.join(' | ')} |`).join('\n')
-  writeFileSync(PAGE, `${page.slice(0, from + begin.length)}\n\n${facts}\n\n${table}\n\n${page.slice(to)}`)
-  execFileSync('biome', ['format', '--write', PAGE])
-  console.log(`Written to ${PAGE}.`)
+  if (bad.length === 0) return `None is ${goal}.`
+  return `${bad.length} of ${measured.length} are ${goal}: ${bad.map(({ attack }) => attack).join('; ')}.`
 }

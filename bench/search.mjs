@@ -1,56 +1,113 @@
 /**
- * Measures searches among many customers: `npm run bench:search`, or with a number of customers after `--`. Prints the time
- * that SQLite takes for the statement of each, as a multiple of a read by id in the same run. It runs the statements of
- * Roster in a SQLite file of this process, because D1 tells its time in whole milliseconds. 1,000,000 customers take some
- * minutes and 3 GB; `test/workers/storage/costs.test.ts` has the rows.
+ * `npm run bench:search`: measures searches and changes among few and many customers, through a local D1. The times are
+ * multiples of a read by id in the same run, the rows are those that D1 counts; `test/workers/storage/costs.test.ts` holds
+ * these. Writes the figures to docs/figures.md; with numbers of customers after `--` it only prints them. 1,000,000
+ * customers take some minutes and 3 GB.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { sql } from 'drizzle-orm'
 import { planSearch } from '../src/storage/customers/search-query.ts'
 import { openDatabase } from '../src/storage/database.ts'
+import { filledD1 } from './local-d1.mjs'
+import { writeToPage } from './page.ts'
 
 const ROWS_PER_STATEMENT = 5_000
 const LIMIT = 20
-const ROUNDS = 15
+const TIMES = { rounds: 9, timesInARow: 10 }
 /** Other tenants in the same tables, with this many customers each. */
 const [OTHER_TENANTS, OTHER_CUSTOMERS] = [50, 500]
 
-const count = Number(process.argv[2] ?? 1_000_000)
 /** Builds statements, and runs none. */
 const db = openDatabase({})
-const folder = mkdtempSync(path.join(process.env.BENCH_FOLDER ?? tmpdir(), 'roster-search-'))
-const sqlite = new DatabaseSync(path.join(folder, 'bench.sqlite'))
-try {
-  measure()
-} finally {
-  sqlite.close()
-  rmSync(folder, { recursive: true, force: true })
+
+const COUNTS = [10_000, 1_000_000]
+
+const wanted = process.argv.slice(2).map(Number)
+const counts = wanted.length > 0 ? wanted : COUNTS
+const measured = []
+for (const count of counts) measured.push(await measure(count))
+const rows = rowsOf(measured)
+for (const cells of rows) console.log(cells.join(' | '))
+if (wanted.length === 0) writeToPage('search', 'npm run bench:search', rows)
+
+/** Returns the figures as rows, the headings first: for each number of customers the rows and the time of page and total. */
+function rowsOf(measured) {
+  const of = (what) => counts.map((count) => `${what} at ${count.toLocaleString('en')}`)
+  const headings = ['`q`, or a change', 'shown', ...of('rows'), ...of('page ÷ read by id'), ...of('total ÷ read by id')]
+  const [first] = measured
+  return [
+    headings,
+    ...first.map(({ name }, at) => {
+      const all = measured.map((figures) => figures[at])
+      const texts = (of) => all.map((figure) => of(figure) ?? '')
+      return [
+        name,
+        all[0].shown ?? '',
+        ...texts(({ rows }) => rows?.join(' + ')),
+        ...texts(({ page }) => `${page.toFixed(1)} ×`),
+        ...texts(({ total }) => total && `${total.toFixed(1)} ×`),
+      ]
+    }),
+  ]
 }
 
-function measure() {
-  sqlite.exec('PRAGMA synchronous = OFF; PRAGMA journal_mode = WAL; PRAGMA cache_size = -500000')
-  for (const name of readdirSync('migrations').sort()) {
-    if (name.endsWith('.sql')) sqlite.exec(readFileSync(path.join('migrations', name), 'utf8'))
-  }
+async function measure(count) {
   const startMs = Date.now()
-  for (let other = 0; other < OTHER_TENANTS; other++) fill(insertTenant(), OTHER_CUSTOMERS)
-  const scope = insertTenant()
-  fill(scope, count)
-  sqlite.exec('PRAGMA optimize')
-  console.log(`${count} customers in ${Math.round((Date.now() - startMs) / 1000)} s`)
+  let scope
+  const d1 = await filledD1((sqlite) => {
+    for (const name of readdirSync('migrations').sort()) {
+      if (name.endsWith('.sql')) sqlite.exec(readFileSync(path.join('migrations', name), 'utf8'))
+    }
+    for (let other = 0; other < OTHER_TENANTS; other++) fill(sqlite, insertTenant(sqlite), OTHER_CUSTOMERS)
+    scope = insertTenant(sqlite)
+    fill(sqlite, scope, count)
+    sqlite.exec('PRAGMA optimize')
+  })
+  console.log(`${count} customers, ready after ${Math.round((Date.now() - startMs) / 1000)} s`)
+  try {
+    return [...(await measureSearches(d1, scope, count)), await measureRename(d1, scope, count)]
+  } finally {
+    await d1.close()
+  }
+}
 
+/** Returns for each search the customers shown, the rows of page and total, and their times as multiples of a read by id. */
+async function measureSearches(d1, scope, count) {
   const middle = idOf(scope, Math.floor(count / 2))
   const byId = {
     sql: 'SELECT * FROM customers WHERE tenant_id = ? AND mode = ? AND id = ?',
-    values: [scope.tenantId, scope.mode, middle],
+    sets: [[scope.tenantId, scope.mode, middle]],
   }
-  const byIdMs = median(byId)
-  console.log(`read by id: ${byIdMs.toFixed(3)} ms\n`)
+  const kinds = kindsOf(middle, count)
+  const statements = kinds.flatMap(([, q, more]) => statementsOf(scope, { ...more, q }))
+  const [{ ms: byIdMs }, ...measured] = await d1.measure([byId, ...statements], TIMES)
+  return kinds.map(([name], at) => {
+    const [page, total] = measured.slice(2 * at, 2 * at + 2)
+    const shown = Math.min(LIMIT, page.shown)
+    return { name, shown, rows: [page.rowsRead, total.rowsRead], page: page.ms / byIdMs, total: total.ms / byIdMs }
+  })
+}
+
+/** Returns the time of a change of words as a multiple of one of none. */
+async function measureRename(d1, scope, count) {
+  const ids = Array.from({ length: TIMES.rounds * TIMES.timesInARow }, (_, at) =>
+    idOf(scope, Math.floor(((at + 0.5) * count) / (TIMES.rounds * TIMES.timesInARow))),
+  )
+  const update = (column, text) => ({
+    sql: `UPDATE customers SET ${column} = ?4, version = version + 1, change_id = ?5
+      WHERE tenant_id = ?1 AND mode = ?2 AND id = ?3`,
+    sets: ids.map((id, at) => [scope.tenantId, scope.mode, id, `${text} ${at}`, `evt_${column}_${id}`]),
+  })
+  const [plain, rename] = await d1.measure([update('contact', 'contact'), update('name', 'maria new')], TIMES)
+  return { name: 'a rename, ÷ an update without words', page: rename.ms / plain.ms }
+}
+
+/** Returns names, words, and what else the query has. */
+function kindsOf(middle, count) {
   const beyond = { kind: 'after', position: [middle] }
-  const kinds = [
+  const third = Math.floor(count / 3)
+  return [
     ['one letter', 'm'],
     ['a common word', 'maria'],
     ['a common word, a page in the middle', 'maria', { start: beyond }],
@@ -64,52 +121,26 @@ function measure() {
     ['a common domain', 'gmail.com'],
     ['a common domain, a page in the middle', 'gmail.com', { start: beyond }],
     ['a long beginning that a third has', 'external-number-'],
-    ['one whole external id', `external-number-${Math.floor(count / 3)}`],
+    ['a long beginning that some in a thousand have', `external-number-${String(third).slice(0, 3)}`],
+    ['one whole external id', `external-number-${third - (third % 3)}`],
     ['one whole id', middle],
   ]
-  console.log(['search', 'shown', 'ms of the page', 'times a read by id', 'ms of the total'].join(' | '))
-  for (const [name, q, more] of kinds) {
-    const query = {
-      filters: [],
-      includeArchived: false,
-      sort: [],
-      start: { kind: 'offset', offset: 0 },
-      limit: LIMIT,
-      ...more,
-      q,
-    }
-    const plan = planSearch(scope, query)
-    const page = textOf(
-      db
-        .select({ all: sql`customers.*` })
-        .from(plan.source)
-        .orderBy(...plan.order),
-    )
-    const total = textOf(db.select({ total: sql`total` }).from(sql`(${plan.total})`))
-    const shown = Math.min(LIMIT, sqlite.prepare(page.sql).all(...page.values).length)
-    const pageMs = median(page)
-    const figures = [pageMs.toFixed(2), (pageMs / byIdMs).toFixed(0), median(total).toFixed(2)]
-    console.log([name, shown, ...figures].join(' | '))
-  }
 }
 
-function textOf(statement) {
-  const { sql: text, params } = statement.toSQL()
-  return { sql: text, values: params }
-}
-
-/** Returns the median: a single run waits for other processes. */
-function median({ sql: text, values }) {
-  const statement = sqlite.prepare(text)
-  const times = Array.from({ length: ROUNDS }, () => {
-    const startMs = performance.now()
-    statement.all(...values)
-    return performance.now() - startMs
+/** Returns the statements of the page and of the total. */
+function statementsOf(scope, given) {
+  const start = { kind: 'offset', offset: 0 }
+  const plan = planSearch(scope, { filters: [], includeArchived: false, sort: [], start, limit: LIMIT, ...given })
+  return [
+    db.select({ all: sql`customers.*` }).from(plan.source),
+    db.select({ total: sql`total` }).from(sql`(${plan.total})`),
+  ].map((statement) => {
+    const { sql: text, params } = statement.toSQL()
+    return { sql: text, sets: [params] }
   })
-  return times.sort((a, b) => a - b)[Math.floor(ROUNDS / 2)]
 }
 
-function insertTenant() {
+function insertTenant(sqlite) {
   const tenantId = crypto.randomUUID()
   sqlite
     .prepare(
@@ -126,7 +157,7 @@ function idOf({ tenantId }, n) {
 }
 
 /** Inserts customers straight into the table: the triggers do the rest. Few names are common and many are rare. */
-function fill(scope, customers) {
+function fill(sqlite, scope, customers) {
   const firstNames = ['maria', 'james', 'mary', 'mohammed', 'anna', 'john', 'wei', 'fatima', 'peter', 'laura']
   const lastNames = ['smith', 'garcia', 'mueller', 'wang', 'khan', 'silva', 'jones', 'rossi', 'kim', 'novak']
   const domains = ['gmail.com', 'outlook.com', 'example.com']

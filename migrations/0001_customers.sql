@@ -26,6 +26,7 @@ CREATE TABLE customers (
   status text NOT NULL,
   archived_at integer,
   erased_at integer,
+  merged_into text,
   version integer NOT NULL,
   created_at integer NOT NULL,
   updated_at integer NOT NULL,
@@ -35,6 +36,7 @@ CREATE TABLE customers (
   change_request_id text,
   change_reason text,
   change_onboarding text,
+  change_detail text,
   folded text DEFAULT '{}' NOT NULL,
   PRIMARY KEY (tenant_id, mode, id),
   FOREIGN KEY (tenant_id) REFERENCES tenants (id) ON UPDATE no action ON DELETE no action,
@@ -62,11 +64,15 @@ CREATE INDEX customers_updated_order ON customers (tenant_id, mode, updated_at);
 --> statement-breakpoint
 CREATE INDEX customers_parent ON customers (tenant_id, mode, parent_id) WHERE parent_id IS NOT NULL;
 --> statement-breakpoint
+-- Finds the customers that were merged into another one.
+CREATE INDEX customers_merged ON customers (tenant_id, mode, merged_into) WHERE merged_into IS NOT NULL;
+--> statement-breakpoint
 CREATE TABLE customer_aliases (
   tenant_id text NOT NULL,
   mode text NOT NULL,
   external_id text NOT NULL,
   customer_id text NOT NULL,
+  merged_from text,
   PRIMARY KEY (tenant_id, mode, external_id)
 ) WITHOUT ROWID;
 --> statement-breakpoint
@@ -82,6 +88,21 @@ CREATE TABLE integration_mappings (
   customer_id text NOT NULL,
   PRIMARY KEY (tenant_id, mode, provider, entity_id)
 ) WITHOUT ROWID;
+--> statement-breakpoint
+-- A merge, and what it gave the other customer with what that one had before. An unmerge needs it, and deletes it.
+CREATE TABLE customer_merges (
+  tenant_id text NOT NULL,
+  mode text NOT NULL,
+  source_id text NOT NULL,
+  survivor_id text NOT NULL,
+  change_id text NOT NULL,
+  merged_at integer NOT NULL,
+  given text NOT NULL,
+  PRIMARY KEY (tenant_id, mode, source_id)
+) WITHOUT ROWID;
+--> statement-breakpoint
+-- The sweep deletes those that are too old to be taken back.
+CREATE INDEX customer_merges_age ON customer_merges (merged_at);
 --> statement-breakpoint
 -- A list shows its total without counting the customers.
 CREATE TABLE customer_counts (
@@ -177,9 +198,9 @@ BEGIN
     ) > 10;
 END;
 --> statement-breakpoint
--- A customer with children is not archived.
+-- A customer with children is not archived. A merge moves them afterwards, in the same transaction.
 CREATE TRIGGER customers_children BEFORE UPDATE OF archived_at ON customers
-WHEN NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL
+WHEN NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL AND NEW.merged_into IS NULL
 BEGIN
   SELECT RAISE(ABORT, 'has_children') WHERE EXISTS (
     SELECT 1 FROM customers c INDEXED BY customers_parent

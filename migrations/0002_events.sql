@@ -24,6 +24,21 @@ CREATE TABLE events (
 -- finds a customer without its tenant.
 CREATE INDEX events_customer ON events (customer_id, tenant_id, mode, id);
 --> statement-breakpoint
+-- Finds the change that made a version of a customer, and with a few steps the first change after a moment: what it found is what the
+-- customer was then. Ids do not do for that, because an import makes those of its changes before it commits them.
+CREATE INDEX events_customer_version ON events (customer_id, tenant_id, mode, version);
+--> statement-breakpoint
+-- Finds who had an external id at a moment: the first customer that gave it up afterwards. An archived customer has none to give up.
+CREATE INDEX events_left_external_id ON events (
+  coalesce(before ->> '$.external_id', after ->> '$.external_id'), tenant_id, mode, created_at
+) WHERE type = 'customer.archived' OR (
+  type = 'customer.updated' AND before ->> '$.external_id' IS NOT NULL AND after ->> '$.archived_at' IS NULL
+);
+--> statement-breakpoint
+-- Finds when a customer had been merged into another one and came back, for its erasure.
+CREATE INDEX events_stays ON events (customer_id, tenant_id, mode, version)
+WHERE type = 'customer.restored' AND detail ->> '$.survivor_id' IS NOT NULL;
+--> statement-breakpoint
 -- The column after has the customer without what is null, initial, or in other columns of the event, and before has only what
 -- differed. src/storage/event-documents.ts reads both.
 -- The column deliveries has the number of endpoints that get the event. A delivery counts 1,000 bytes, as long as the event is kept.
@@ -95,24 +110,28 @@ BEGIN
 END;
 --> statement-breakpoint
 -- An archived customer gives up its external id, its aliases and its mappings: restored with another external id, it has no alias.
--- An erasure is not for this trigger: customers_erased handles it.
+-- An erasure is not for this trigger: customers_erased handles it. Nor is the row of a customer that is merged into another one, or
+-- comes back from there: customers_merged and customers_unmerged handle it.
+-- Entities are given up by their owner only: an unmerge has given them to the other customer before.
+-- Nor is an erasure of another customer, which takes the detail of an earlier change out of this row.
 CREATE TRIGGER customers_changed AFTER UPDATE ON customers
-WHEN NEW.erased_at IS NULL
+WHEN NEW.erased_at IS NULL AND NEW.merged_into IS NULL AND OLD.merged_into IS NULL
+  AND NOT (NEW.change_id = OLD.change_id AND NEW.change_detail IS NULL AND OLD.change_detail IS NOT NULL)
 BEGIN
   DELETE FROM customer_aliases
   WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND external_id = NEW.external_id
-    AND (NEW.external_id <> OLD.external_id OR (NEW.archived_at IS NULL AND OLD.archived_at IS NOT NULL));
+    AND NEW.archived_at IS NULL AND (NEW.external_id <> OLD.external_id OR OLD.archived_at IS NOT NULL);
   INSERT INTO customer_aliases (tenant_id, mode, external_id, customer_id)
   SELECT NEW.tenant_id, NEW.mode, OLD.external_id, NEW.id
   WHERE NEW.external_id <> OLD.external_id AND OLD.archived_at IS NULL
-  ON CONFLICT (tenant_id, mode, external_id) DO UPDATE SET customer_id = excluded.customer_id;
+  ON CONFLICT (tenant_id, mode, external_id) DO UPDATE SET customer_id = excluded.customer_id, merged_from = NULL;
   DELETE FROM customer_aliases
   WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id
     AND NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL;
 
   DELETE FROM integration_mappings
   WHERE OLD.archived_at IS NULL AND (NEW.integrations <> OLD.integrations OR NEW.archived_at IS NOT NULL)
-    AND tenant_id = NEW.tenant_id AND mode = NEW.mode
+    AND tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id
     AND (provider, entity_id) IN (SELECT value ->> '$.provider', value ->> '$.id' FROM json_each(OLD.integrations));
   INSERT INTO integration_mappings (tenant_id, mode, provider, entity_id, customer_id)
   SELECT NEW.tenant_id, NEW.mode, value ->> '$.provider', value ->> '$.id', NEW.id FROM json_each(NEW.integrations)
@@ -128,7 +147,7 @@ BEGIN
   WHERE iif(OLD.archived_at IS NOT NULL, 'archived', OLD.status) <> iif(NEW.archived_at IS NOT NULL, 'archived', NEW.status)
   ON CONFLICT (tenant_id, mode, status) DO UPDATE SET count = count + 1;
 
-  INSERT INTO events (tenant_id, mode, id, type, customer_id, version, actor, request_id, reason, before, after, created_at, deliveries)
+  INSERT INTO events (tenant_id, mode, id, type, customer_id, version, actor, request_id, reason, before, after, detail, created_at, deliveries)
   SELECT
     NEW.tenant_id, NEW.mode, NEW.change_id, t.type, NEW.id, NEW.version, NEW.updated_by, NEW.change_request_id, NEW.change_reason,
     json_remove(
@@ -204,15 +223,20 @@ BEGIN
         '$.address', '$.x'
       )
     ),
+    iif(NEW.change_detail ->> '$.change_id' = NEW.change_id, NEW.change_detail -> '$.detail', NULL),
     NEW.updated_at,
     (
       SELECT count(*) FROM webhook_endpoints e WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.enabled = 1
         AND (e.event_types IS NULL OR t.type IN (SELECT value FROM json_each(e.event_types)))
     )
   FROM (
+    -- A merge and an unmerge say in change_detail what they are. Any other change leaves the column as an earlier one set it.
     SELECT iif(
-      NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL, 'customer.archived',
-      iif(NEW.archived_at IS NULL AND OLD.archived_at IS NOT NULL, 'customer.restored', 'customer.updated')
+      NEW.change_detail ->> '$.change_id' = NEW.change_id, NEW.change_detail ->> '$.type',
+      iif(
+        NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL, 'customer.archived',
+        iif(NEW.archived_at IS NULL AND OLD.archived_at IS NOT NULL, 'customer.restored', 'customer.updated')
+      )
     ) AS type
   ) t;
   INSERT INTO storage_use (tenant_id, mode, bytes)
@@ -235,9 +259,68 @@ BEGIN
     AND NOT (NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL);
 END;
 --> statement-breakpoint
+-- A customer that is merged into another one keeps its row, archived, and gives the other one its external ids. What else it gives
+-- is in the statements of the merge. One that was archived before has neither external ids nor mappings.
+CREATE TRIGGER customers_merged AFTER UPDATE OF merged_into ON customers
+WHEN NEW.merged_into IS NOT NULL AND OLD.merged_into IS NULL
+BEGIN
+  UPDATE customer_aliases SET customer_id = NEW.merged_into, merged_from = coalesce(merged_from, NEW.id) WHERE (tenant_id, mode, external_id) IN (
+    SELECT tenant_id, mode, external_id FROM customer_aliases INDEXED BY customer_aliases_customer
+    WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id
+  );
+  INSERT INTO customer_aliases (tenant_id, mode, external_id, customer_id, merged_from)
+  SELECT NEW.tenant_id, NEW.mode, NEW.external_id, NEW.merged_into, NEW.id WHERE OLD.archived_at IS NULL
+  ON CONFLICT (tenant_id, mode, external_id) DO UPDATE SET customer_id = excluded.customer_id, merged_from = excluded.merged_from;
+  DELETE FROM integration_mappings
+  WHERE OLD.archived_at IS NULL AND tenant_id = NEW.tenant_id AND mode = NEW.mode
+    AND (provider, entity_id) IN (SELECT value ->> '$.provider', value ->> '$.id' FROM json_each(OLD.integrations));
+  UPDATE customer_counts SET count = count - 1
+  WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND status = iif(OLD.archived_at IS NOT NULL, 'archived', OLD.status);
+END;
+--> statement-breakpoint
+-- A customer that comes back from the one it was merged into. Its row is again what it was before, and it takes back its external
+-- id, and its entities if the other customer still has them. What else goes back is in the statements of the unmerge.
+CREATE TRIGGER customers_unmerged AFTER UPDATE OF merged_into ON customers
+WHEN NEW.merged_into IS NULL AND OLD.merged_into IS NOT NULL
+BEGIN
+  DELETE FROM customer_aliases
+  WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND external_id = NEW.external_id AND NEW.archived_at IS NULL;
+  UPDATE integration_mappings SET customer_id = NEW.id
+  WHERE NEW.archived_at IS NULL AND tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = OLD.merged_into
+    AND (provider, entity_id) IN (SELECT value ->> '$.provider', value ->> '$.id' FROM json_each(NEW.integrations));
+  INSERT INTO integration_mappings (tenant_id, mode, provider, entity_id, customer_id)
+  SELECT NEW.tenant_id, NEW.mode, n.value ->> '$.provider', n.value ->> '$.id', NEW.id FROM json_each(NEW.integrations) n
+  WHERE NEW.archived_at IS NULL AND NOT EXISTS (
+    SELECT 1 FROM integration_mappings m WHERE m.tenant_id = NEW.tenant_id AND m.mode = NEW.mode
+      AND m.provider = n.value ->> '$.provider' AND m.entity_id = n.value ->> '$.id' AND m.customer_id = NEW.id
+  );
+  INSERT INTO customer_counts (tenant_id, mode, status, count)
+  VALUES (NEW.tenant_id, NEW.mode, iif(NEW.archived_at IS NOT NULL, 'archived', NEW.status), 1)
+  ON CONFLICT (tenant_id, mode, status) DO UPDATE SET count = count + 1;
+END;
+--> statement-breakpoint
+CREATE TRIGGER customer_merges_counted AFTER INSERT ON customer_merges
+BEGIN
+  UPDATE storage_use SET bytes = bytes + octet_length(NEW.given) WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
+END;
+--> statement-breakpoint
+CREATE TRIGGER customer_merges_changed AFTER UPDATE OF given ON customer_merges
+BEGIN
+  UPDATE storage_use SET bytes = bytes + octet_length(NEW.given) - octet_length(OLD.given)
+  WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
+END;
+--> statement-breakpoint
+CREATE TRIGGER customer_merges_deleted AFTER DELETE ON customer_merges
+BEGIN
+  UPDATE storage_use SET bytes = bytes - octet_length(OLD.given) WHERE tenant_id = OLD.tenant_id AND mode = OLD.mode;
+END;
+--> statement-breakpoint
 -- An event that is no change of a customer is counted here, without a check: Roster itself writes it.
 CREATE TRIGGER events_counted AFTER INSERT ON events
-WHEN NEW.type NOT IN ('customer.created', 'customer.updated', 'customer.archived', 'customer.restored', 'customer.erased')
+WHEN NEW.type NOT IN (
+  'customer.created', 'customer.updated', 'customer.archived', 'customer.restored', 'customer.merged', 'customer.unmerged',
+  'customer.erased'
+)
 BEGIN
   INSERT INTO storage_use (tenant_id, mode, bytes)
   VALUES (NEW.tenant_id, NEW.mode, 500 + octet_length(concat_ws('', NEW.before, NEW.after, NEW.detail, NEW.reason)) + 1000 * NEW.deliveries)

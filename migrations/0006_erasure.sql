@@ -14,9 +14,117 @@ CREATE TABLE erasures (
   PRIMARY KEY (tenant_id, mode, customer_id)
 ) WITHOUT ROWID;
 --> statement-breakpoint
+-- The rows that a customer is erased with: its own, and those of the customers that were merged into it.
+CREATE VIEW customer_remains AS
+SELECT tenant_id, mode, id AS owner_id, id FROM customers
+UNION ALL
+SELECT tenant_id, mode, merged_into AS owner_id, id FROM customers INDEXED BY customers_merged WHERE merged_into IS NOT NULL;
+--> statement-breakpoint
+-- The times for which a customer was merged into another one, its host. The events of the host from above the first version to the last
+-- have values of both. The events of unmerges tell them, and are kept as long as those, because they come after them.
+-- If an erasure has emptied the event of the merge, those before it that are not older are empty too.
+CREATE VIEW customer_stays AS
+SELECT
+  s.tenant_id, s.mode, s.customer_id, s.detail ->> '$.survivor_id' AS host_id,
+  coalesce((
+    SELECT m.version - 1 FROM events m INDEXED BY events_customer_version
+    WHERE m.customer_id = s.detail ->> '$.survivor_id' AND m.tenant_id = s.tenant_id AND m.mode = s.mode AND m.version < s.version
+      AND m.type = 'customer.merged' AND m.detail ->> '$.source_id' = s.customer_id
+    ORDER BY m.version DESC LIMIT 1
+  ), s.before ->> '$.version', s.version - 1) AS above_version,
+  s.version AS until_version,
+  round(unixepoch(s.detail ->> '$.merged_at', 'subsec') * 1000) AS since
+FROM events s INDEXED BY events_stays
+WHERE s.type = 'customer.restored' AND s.detail ->> '$.survivor_id' IS NOT NULL;
+--> statement-breakpoint
+-- An insertion into this view erases what a stay left with the host. Nobody knows which values were whose, so all events of the host
+-- from the merge to the unmerge lose what an erasure of the host would take from them.
+CREATE VIEW erased_stays AS SELECT *, 0 AS erased_at FROM customer_stays;
+--> statement-breakpoint
+CREATE TRIGGER customer_stays_erased INSTEAD OF INSERT ON erased_stays
+BEGIN
+  UPDATE storage_use SET bytes = bytes - coalesce((
+      SELECT sum(octet_length(concat_ws('', e.before, e.after, e.detail, e.reason))) FROM events e INDEXED BY events_customer_version
+      WHERE e.customer_id = NEW.host_id AND e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode
+        AND e.version > NEW.above_version AND e.version <= NEW.until_version AND e.created_at >= NEW.since
+    ), 0)
+  WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
+  UPDATE events SET before = NULL, reason = NULL, detail = NULL, after = json_remove(
+    json_object(
+      'external_id', customer_id, 'status', after ->> '$.status', 'archived_at', after ->> '$.archived_at',
+      'stamps', json(after -> '$.stamps')
+    ),
+    iif(after ->> '$.status' IS NULL, '$.status', '$.x'),
+    iif(after ->> '$.archived_at' IS NULL, '$.archived_at', '$.x')
+  )
+  WHERE rowid IN (
+    SELECT e.rowid FROM events e INDEXED BY events_customer_version
+    WHERE e.customer_id = NEW.host_id AND e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode
+      AND e.version > NEW.above_version AND e.version <= NEW.until_version AND e.created_at >= NEW.since
+  );
+  UPDATE storage_use SET bytes = bytes + coalesce((
+      SELECT sum(octet_length(concat_ws('', e.before, e.after, e.detail, e.reason))) FROM events e INDEXED BY events_customer_version
+      WHERE e.customer_id = NEW.host_id AND e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode
+        AND e.version > NEW.above_version AND e.version <= NEW.until_version AND e.created_at >= NEW.since
+    ), 0)
+  WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
+  -- A refusal may name the external id of the guest.
+  UPDATE idempotency_records SET fingerprint = '', customer_id = NULL, change_id = NULL, effect = NULL, failure = NULL
+  WHERE (tenant_id, mode, key) IN (
+    SELECT r.tenant_id, r.mode, r.key FROM idempotency_records r INDEXED BY idempotency_records_customer
+    WHERE r.tenant_id = NEW.tenant_id AND r.mode = NEW.mode AND r.customer_id = NEW.host_id
+      AND (r.failure IS NOT NULL OR r.change_id IN (
+        SELECT e.id FROM events e INDEXED BY events_customer_version
+        WHERE e.customer_id = NEW.host_id AND e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode
+          AND e.version > NEW.above_version AND e.version <= NEW.until_version AND e.created_at >= NEW.since
+      ))
+  );
+  UPDATE webhook_attempts SET answer = NULL WHERE delivery_id IN (
+    SELECT d.id FROM webhook_deliveries d INDEXED BY webhook_deliveries_chain
+    WHERE d.tenant_id = NEW.tenant_id AND d.mode = NEW.mode AND d.customer_id = NEW.host_id AND d.event_id IN (
+      SELECT e.id FROM events e INDEXED BY events_customer_version
+      WHERE e.customer_id = NEW.host_id AND e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode
+        AND e.version > NEW.above_version AND e.version <= NEW.until_version AND e.created_at >= NEW.since
+    )
+  );
+  UPDATE customers SET change_detail = NULL
+  WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.host_id AND change_detail IS NOT NULL;
+  -- KV may still have the host as it was then.
+  INSERT INTO erasures (tenant_id, mode, customer_id, due_at)
+  SELECT NEW.tenant_id, NEW.mode, NEW.host_id, NEW.erased_at + 60000 WHERE true
+  ON CONFLICT (tenant_id, mode, customer_id) DO NOTHING;
+END;
+--> statement-breakpoint
+-- Before the trigger below, which empties the events that the stays are known from. A host may have been a guest itself meanwhile.
+-- A host that is erased with the customer loses everything anyway.
+CREATE TRIGGER customers_erase_stays BEFORE UPDATE OF erased_at ON customers
+WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NULL
+BEGIN
+  INSERT INTO erased_stays (tenant_id, mode, customer_id, host_id, above_version, until_version, since, erased_at)
+  WITH RECURSIVE stays(host_id, above_version, until_version, since) AS (
+    SELECT s.host_id, s.above_version, s.until_version, s.since
+    FROM (
+      SELECT NEW.id AS id
+      UNION ALL
+      SELECT c.id FROM customers c INDEXED BY customers_merged
+      WHERE c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.merged_into = NEW.id
+    ) r CROSS JOIN customer_stays s
+      ON s.customer_id = r.id AND s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode
+    UNION
+    SELECT s.host_id, s.above_version, s.until_version, s.since
+    FROM stays g CROSS JOIN customer_stays s
+      ON s.customer_id = g.host_id AND s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode
+        AND s.until_version > g.above_version AND s.until_version <= g.until_version AND s.since >= g.since
+  )
+  SELECT NEW.tenant_id, NEW.mode, NEW.id, host_id, above_version, until_version, since, NEW.erased_at FROM stays
+  WHERE host_id NOT IN (
+    SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id
+  );
+END;
+--> statement-breakpoint
 -- The event of an erasure has no personal data. Its receipt has the number of rows that lose something, so they are counted first.
 CREATE TRIGGER customers_erased AFTER UPDATE OF erased_at ON customers
-WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL
+WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NULL
 BEGIN
   -- The bytes of the customer and its events before, and below those after.
   UPDATE storage_use SET bytes = bytes - (
@@ -28,7 +136,9 @@ BEGIN
     ) - coalesce((
       SELECT sum(500 + octet_length(concat_ws('', e.before, e.after, e.detail, e.reason)) + 1000 * e.deliveries)
       FROM events e INDEXED BY events_customer
-      WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.customer_id = NEW.id
+      WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.customer_id IN (
+        SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id
+      )
     ), 0)
   WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
   INSERT INTO events (tenant_id, mode, id, type, customer_id, version, actor, request_id, reason, before, after, created_at)
@@ -69,10 +179,15 @@ BEGIN
         )
       ),
       '$.erased_rows', json_object(
-        'customers', 1,
+        'customers', 1 + (
+          SELECT count(*) FROM customers INDEXED BY customers_merged
+          WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND merged_into = NEW.id
+        ),
         'events', (
           SELECT count(*) FROM events INDEXED BY events_customer
-          WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id
+          WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id IN (
+            SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id
+          )
         ),
         'aliases', (
           SELECT count(*) FROM customer_aliases INDEXED BY customer_aliases_customer
@@ -85,16 +200,22 @@ BEGIN
         ),
         'idempotency_records', (
           SELECT count(*) FROM idempotency_records INDEXED BY idempotency_records_customer
-          WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id
+          WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id IN (
+            SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id
+          )
         ),
         'webhook_attempts', (
           SELECT count(*) FROM webhook_deliveries d INDEXED BY webhook_deliveries_chain
             CROSS JOIN webhook_attempts a ON a.delivery_id = d.id
-          WHERE d.tenant_id = NEW.tenant_id AND d.mode = NEW.mode AND d.customer_id = NEW.id AND a.answer IS NOT NULL
+          WHERE d.tenant_id = NEW.tenant_id AND d.mode = NEW.mode AND d.customer_id IN (
+            SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id
+          ) AND a.answer IS NOT NULL
         ),
         'onboarding_runs', (
           SELECT count(*) FROM onboarding_runs
-          WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id
+          WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id IN (
+            SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id
+          )
         )
       )
     ),
@@ -111,7 +232,9 @@ BEGIN
   )
   WHERE rowid IN (
     SELECT rowid FROM events INDEXED BY events_customer
-    WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND id <> NEW.change_id
+    WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id IN (
+      SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id
+    ) AND id <> NEW.change_id
   );
   DELETE FROM customer_aliases
   WHERE (tenant_id, mode, external_id) IN (
@@ -126,21 +249,35 @@ BEGIN
   UPDATE idempotency_records SET fingerprint = '', customer_id = NULL, change_id = NULL, effect = NULL, failure = NULL
   WHERE (tenant_id, mode, key) IN (
     SELECT tenant_id, mode, key FROM idempotency_records INDEXED BY idempotency_records_customer
-    WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id
+    WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id IN (
+      SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id
+    )
   );
   -- The response of a receiver may repeat what was sent to it.
   UPDATE webhook_attempts SET answer = NULL WHERE delivery_id IN (
     SELECT id FROM webhook_deliveries INDEXED BY webhook_deliveries_chain
-    WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id
+    WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id IN (
+      SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id
+    )
   );
   -- A workflow that is under way finds its run gone, and stops.
   DELETE FROM onboarding_runs
-  WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id;
+  WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id IN (
+    SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id
+  );
   UPDATE customer_counts SET count = count - 1
   WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND status = iif(OLD.archived_at IS NOT NULL, 'archived', OLD.status);
   -- A minute later: by then KV shows every change everywhere, and every read that was under way is over.
   INSERT INTO erasures (tenant_id, mode, customer_id, due_at)
-  VALUES (NEW.tenant_id, NEW.mode, NEW.id, NEW.erased_at + 60000);
+  SELECT NEW.tenant_id, NEW.mode, NEW.id, NEW.erased_at + 60000
+  UNION ALL
+  SELECT tenant_id, mode, id, NEW.erased_at + 60000 FROM customers INDEXED BY customers_merged
+  WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND merged_into = NEW.id
+  ON CONFLICT (tenant_id, mode, customer_id) DO UPDATE SET due_at = excluded.due_at;
+  DELETE FROM customer_merges WHERE (tenant_id, mode, source_id) IN (
+    SELECT tenant_id, mode, id FROM customer_remains
+    WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id
+  );
   INSERT INTO storage_use (tenant_id, mode, bytes)
   VALUES (
     NEW.tenant_id, NEW.mode,
@@ -152,8 +289,26 @@ BEGIN
     + coalesce((
       SELECT sum(500 + octet_length(concat_ws('', e.before, e.after, e.detail, e.reason)) + 1000 * e.deliveries)
       FROM events e INDEXED BY events_customer
-      WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.customer_id = NEW.id
+      WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.customer_id IN (
+        SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id
+      )
     ), 0)
   )
   ON CONFLICT (tenant_id, mode) DO UPDATE SET bytes = bytes + excluded.bytes;
+END;
+--> statement-breakpoint
+-- The row of a customer that was merged into one that is erased. It is in no count, and has no names any more.
+CREATE TRIGGER customers_merged_erased AFTER UPDATE OF erased_at ON customers
+WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NOT NULL
+BEGIN
+  UPDATE storage_use SET bytes = bytes + octet_length(concat_ws(
+    '', NEW.external_id, NEW.name, NEW.email, NEW.email_ascii, NEW.contact, NEW.address_line1,
+    NEW.address_line2, NEW.address_city, NEW.address_state, NEW.address_postal_code,
+    NEW.address_country, NEW.timezone, NEW.metadata, NEW.integrations, NEW.profile, NEW.folded
+  )) - octet_length(concat_ws(
+    '', OLD.external_id, OLD.name, OLD.email, OLD.email_ascii, OLD.contact, OLD.address_line1,
+    OLD.address_line2, OLD.address_city, OLD.address_state, OLD.address_postal_code,
+    OLD.address_country, OLD.timezone, OLD.metadata, OLD.integrations, OLD.profile, OLD.folded
+  ))
+  WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
 END;

@@ -36,19 +36,23 @@ CREATE VIRTUAL TABLE customer_search USING fts5 (
 -- Words that are removed are overwritten at once. Otherwise they would stay in the index until its segments are merged.
 INSERT INTO customer_search (customer_search, rank) VALUES ('secure-delete', 1);
 --> statement-breakpoint
+-- The tokens in their order, each once for each customer that has it. A search reads the first few of them to know if a word is
+-- rare. It takes no room: it is another look at the index.
+CREATE VIRTUAL TABLE customer_search_words USING fts5vocab (customer_search, instance);
+--> statement-breakpoint
 -- The only place that says what the tokens of a customer are. Words that are not in folded are the fold, and a fold that is not
 -- there is the text in lower case.
 CREATE VIEW customer_tokens AS
 SELECT c.tenant_id AS tenant_id, c.mode AS mode, c.id AS id,
-  substr(replace(
+  iif(c.is_merged, '', substr(replace(
     iif(c.name_words = '', '', ' ' || c.name_words)
       || iif(c.email_words = '', '', ' ' || c.email_words)
       || iif(c.external_id_words = '', '', ' ' || c.external_id_words)
       || ' ' || lower(c.id),
     ' ', ' ' || printf('%05x', s.number) || c.letter
-  ), 2) AS tokens
+  ), 2)) AS tokens
 FROM (
-  SELECT tenant_id, mode, id,
+  SELECT tenant_id, mode, id, merged_into IS NOT NULL AS is_merged,
     coalesce(folded ->> '$.name_words', folded ->> '$.name', lower(name), '') AS name_words,
     coalesce(
       folded ->> '$.email_words',
@@ -81,11 +85,13 @@ BEGIN
   VALUES (NEW.id, NEW.tenant_id, NEW.mode, last_insert_rowid());
 END;
 --> statement-breakpoint
--- A text that differs in case or accents only has the same words, and then nothing is written.
-CREATE TRIGGER customers_search_update AFTER UPDATE OF name, email, external_id, folded, archived_at ON customers
+-- A text that differs in case or accents only has the same words, and then nothing is written. A customer that is merged into
+-- another one has no words, but keeps its row: its number must not become the number of another one.
+CREATE TRIGGER customers_search_update AFTER UPDATE OF name, email, external_id, folded, archived_at, merged_into ON customers
 WHEN NEW.erased_at IS NULL AND (
   OLD.name IS NOT NEW.name OR OLD.email IS NOT NEW.email OR OLD.external_id <> NEW.external_id
   OR OLD.folded <> NEW.folded OR (OLD.archived_at IS NULL) <> (NEW.archived_at IS NULL)
+  OR (OLD.merged_into IS NULL) <> (NEW.merged_into IS NULL)
 )
 BEGIN
   UPDATE customer_search SET tokens = (

@@ -6,11 +6,12 @@ import { z } from 'zod'
 import { AUDIT_TYPES } from '../src/tenants/ports.ts'
 import { SCOPES } from '../src/tenants/tenant.ts'
 import { TIERS } from '../src/tenants/tiers.ts'
+import { operatorId, sessionId } from './operator-responses.ts'
 import { shownSettings } from './v1/onboarding-responses.ts'
 import { shownEndpoint } from './v1/webhooks-responses.ts'
 import { customerIdOut, isoTime, tenantIdOut } from './values.ts'
 
-const keyId = z.string().meta({ pattern: '^key_[0-9A-HJKMNP-TV-Z]{26}$' })
+export const keyId = z.string().meta({ pattern: '^key_[0-9A-HJKMNP-TV-Z]{26}$' })
 const mode = z.enum(['live', 'test'])
 
 export const adminTenant = z
@@ -61,6 +62,7 @@ export const adminKey = z
     revoked_at: isoTime.nullable(),
     rotated_from: keyId.nullable(),
     created_at: isoTime,
+    last_used_at: isoTime.nullable(),
   })
   .meta({ id: 'Key' })
 
@@ -75,16 +77,19 @@ export const newAdminKey = z
     scopes: z.array(z.enum(SCOPES)),
     expires_at: isoTime.nullable(),
     created_at: isoTime,
+    last_used_at: isoTime.nullable(),
   })
   .meta({ id: 'NewKey' })
 
-const modeUsage = {
+export const modeUsage = {
   contract_year_start: z.string().meta({ format: 'date' }),
   stored_bytes: z.int(),
   storage_bytes: z.int(),
   admitted_this_year: z.int(),
   permits_outstanding: z.int(),
-  days: z.array(z.object({ date: z.string().meta({ format: 'date' }), admitted: z.int(), rate_limited: z.int() })),
+  days: z.array(
+    z.object({ date: z.string().meta({ format: 'date' }), admitted: z.int(), rate_limited: z.int(), errors: z.int() }),
+  ),
 }
 
 export const adminUsage = z
@@ -112,13 +117,17 @@ export const adminAuditList = z
         .object({
           id: z.string().meta({ pattern: '^evt_[0-9A-HJKMNP-TV-Z]{26}$' }),
           type: z.enum(AUDIT_TYPES),
-          tenant_id: tenantIdOut,
+          tenant_id: tenantIdOut.nullable(),
           mode: mode.nullable(),
           customer_id: customerIdOut.nullable(),
-          key_id: keyId.nullable(),
+          key_id: z.string().meta({ pattern: '^(?:key|opk)_[0-9A-HJKMNP-TV-Z]{26}$' }).nullable(),
+          operator_id: operatorId.nullable(),
           actor: z.string(),
+          role: z.string().nullable(),
+          session_id: sessionId.nullable(),
           request_id: z.string().nullable(),
           reason: z.string().nullable(),
+          changes: z.array(z.object({ field: z.string(), before: z.unknown(), after: z.unknown() })),
           before: auditDocument,
           after: auditDocument,
           created_at: isoTime,
@@ -128,6 +137,33 @@ export const adminAuditList = z
     pagination,
   })
   .meta({ id: 'AuditList' })
+
+const capped = { total: z.int(), total_is_capped: z.boolean() }
+
+export const adminHealth = z
+  .object({
+    databases: z.array(z.object({ name: z.string(), bytes: z.int(), bytes_max: z.int() })),
+    outbox: z.object({ pending: z.int(), pending_is_capped: z.boolean(), oldest_due_at: isoTime.nullable() }),
+    failing_endpoints: z.object({
+      ...capped,
+      items: z.array(
+        z.object({
+          tenant_id: tenantIdOut,
+          company_name: z.string(),
+          mode,
+          endpoint_id: z.string(),
+          url_host: z.string(),
+          failing_since: isoTime,
+        }),
+      ),
+    }),
+    errors_last_hour: z.object({
+      total: z.int(),
+      by_api: z.array(z.object({ api: z.string(), status: z.int(), count: z.int() })),
+    }),
+    unfinished: z.object({ changes: z.object(capped), deletions: z.object(capped) }),
+  })
+  .meta({ id: 'DeploymentHealth' })
 
 export const adminFound = z
   .object({
@@ -147,5 +183,6 @@ export const adminFound = z
     ),
     tenants: z.array(adminTenant),
     has_more: z.boolean(),
+    all_tenants_searched: z.boolean(),
   })
   .meta({ id: 'Found' })

@@ -1,15 +1,22 @@
 /**
- * The admin API in the OpenAPI document: the documentation of each of its contracts. The Worker does not import this
+ * The admin API in the OpenAPI document: the documentation of each of its contracts, except those of operators. The Worker does not import this
  * file.
  */
-import { adminContracts } from '../src/apis/admin/contract.ts'
+import { auditContracts } from '../src/apis/admin/audit/contract.ts'
+import { endpointContracts } from '../src/apis/admin/endpoints/contract.ts'
 import { adminApi } from '../src/apis/admin/errors.ts'
+import { healthContracts } from '../src/apis/admin/health/contract.ts'
+import { keyContracts } from '../src/apis/admin/keys/contract.ts'
+import { searchContracts } from '../src/apis/admin/search/contract.ts'
+import { tenantContracts } from '../src/apis/admin/tenants/contract.ts'
+import { changesOf } from '../src/tenants/audit-changes.ts'
 import {
   adminAuditList,
   adminDeletion,
   adminEndpoint,
   adminEndpointList,
   adminFound,
+  adminHealth,
   adminKeyList,
   adminOnboarding,
   adminTenant,
@@ -21,6 +28,15 @@ import type { ApiDoc } from './build.ts'
 import { documented } from './documented.ts'
 import { CURSOR_PARAMETER, CUSTOMER_ID, ENDPOINT_ID, KEY_ID, TENANT_ID, TIME } from './fields/shared.ts'
 import { envelopedError } from './values.ts'
+
+const CONTRACTS = {
+  ...tenantContracts,
+  ...keyContracts,
+  ...endpointContracts,
+  ...auditContracts,
+  ...searchContracts,
+  ...healthContracts,
+}
 
 const TENANT = {
   customer_id: TENANT_ID,
@@ -73,6 +89,7 @@ const NEW_KEY = {
   scopes: ['customers:read', 'customers:write'],
   expires_at: null,
   created_at: TIME,
+  last_used_at: null,
 }
 const KEY = {
   key_id: KEY_ID,
@@ -84,8 +101,9 @@ const KEY = {
   revoked_at: null,
   rotated_from: null,
   created_at: TIME,
+  last_used_at: '2026-01-20T15:04:00.000Z',
 }
-const DAYS = [{ date: '2026-01-20', admitted: 1200, rate_limited: 3 }]
+const DAYS = [{ date: '2026-01-20', admitted: 1200, rate_limited: 3, errors: 1 }]
 const MODE_USAGE = {
   contract_year_start: '2026-01-01',
   admitted_this_year: 1200,
@@ -102,12 +120,40 @@ const AUDITED = {
   mode: null,
   customer_id: null,
   key_id: null,
+  operator_id: null,
   actor: 'admin',
+  role: 'owner',
+  session_id: null,
   request_id: 'req_7f3a',
   reason: 'ticket 4711',
+  changes: changesOf(auditedTenant(TENANT), auditedTenant(SUSPENDED)),
   before: auditedTenant(TENANT),
   after: auditedTenant(SUSPENDED),
   created_at: TIME,
+}
+
+const HEALTH = {
+  databases: [{ name: 'DB', bytes: 1_340_000_000, bytes_max: 10_000_000_000 }],
+  outbox: { pending: 3, pending_is_capped: false, oldest_due_at: TIME },
+  failing_endpoints: {
+    total: 1,
+    total_is_capped: false,
+    items: [
+      {
+        tenant_id: TENANT_ID,
+        company_name: 'Acme Corporation',
+        mode: 'live',
+        endpoint_id: ENDPOINT_ID,
+        url_host: 'hooks.example.com',
+        failing_since: TIME,
+      },
+    ],
+  },
+  errors_last_hour: { total: 2, by_api: [{ api: 'v1', status: 503, count: 2 }] },
+  unfinished: {
+    changes: { total: 0, total_is_capped: false },
+    deletions: { total: 0, total_is_capped: false },
+  },
 }
 
 const FOUND_CUSTOMER = {
@@ -146,11 +192,11 @@ export const adminDoc: ApiDoc = {
   tag: 'Tenants (admin)',
   description: 'For the operator: tenants, which this API calls customers, with their tiers and their API keys.',
   api: adminApi,
-  credentials: ['adminKey'],
+  credentials: ['adminKey', 'session'],
   limited: false,
   failures: ['invalid_input', 'unauthorized', 'rate_limited', 'unavailable', 'insufficient_storage', 'internal'],
   error: envelopedError,
-  routes: documented(adminContracts, {
+  routes: documented(CONTRACTS, {
     listTenants: {
       operationId: 'listTenants',
       summary: 'List tenants',
@@ -335,17 +381,22 @@ export const adminDoc: ApiDoc = {
       operationId: 'listAudit',
       summary: 'List the audit log',
       description:
-        'The changes of tenants, keys and customers through every API, each with its actor, newest first. An entry never contains a key. The entries of an erased customer keep the time and the actor of each change, but no longer its content.',
+        'The changes of tenants, keys, customers and operators through every API, each with its actor, newest first. An entry never contains a key. The entries of an erased customer keep the time and the actor of each change, but no longer its content.',
       query: {
         ...PAGE_QUERY,
         tenant_id: { description: 'Only changes of this tenant, its keys and its customers.', examples: [TENANT_ID] },
         customer_id: { description: 'Only changes of this customer.', examples: [CUSTOMER_ID] },
         actor: {
           description:
-            'Only changes by this actor: the id of a key, `admin` (or `admin:` and the name of the admin key), or the name of a bound Worker.',
+            'Only changes by this actor: the id of a key or of an operator, `admin` (or `admin:` and the name of the admin key), or the name of a bound Worker.',
           examples: ['admin'],
         },
         type: { description: 'Only changes of this kind.', examples: ['tenant.updated'] },
+        request_id: {
+          description:
+            'Only changes by the request with this `x-request-id`. A page looks at 5,000 changes; a tenant or a time makes that enough.',
+          examples: ['req_7f3a'],
+        },
         start_time: { description: 'Done at this time or later.', examples: ['2026-01-01T00:00:00Z'] },
         end_time: { description: 'Done before this time.', examples: ['2027-01-01T00:00:00Z'] },
       },
@@ -353,19 +404,29 @@ export const adminDoc: ApiDoc = {
         200: { description: 'A page.', schema: adminAuditList, example: { items: [AUDITED], pagination: ONE_PAGE } },
       },
     },
+    getHealth: {
+      operationId: 'getDeploymentHealth',
+      summary: 'See the state of the deployment',
+      description:
+        'How full the databases are, how far behind webhooks are and which endpoints fail, how many requests Roster failed at in the last hour, and what the sweep of each minute has left to do. Counts end at 1,000, and at most 50 endpoints are listed, those first that have failed for longest.',
+      answers: { 200: { description: 'The state now.', schema: adminHealth, example: HEALTH } },
+    },
     search: {
       operationId: 'findAcrossTenants',
       summary: 'Find customers and tenants',
       description:
-        'The customers of all tenants and modes that have exactly this id, external id or e-mail address, and the tenants that have this id or contact address. At most 100 of each, the newest customer first. Addresses are compared without case. An archived customer is found by its id or address, because its external id may be another’s.',
+        'The customers of all tenants and modes that have exactly this id, external id or e-mail address, and the tenants that have this id or contact address. At most 100 of each, the newest customer first. Addresses are compared without case. An archived customer is found by its id or address, because its external id may be another’s. After them come at most 25 customers that have, for each word of `q`, a word that begins so, as in `q` of a list: they are looked for in the 100 oldest tenants, and `all_tenants_searched` is false if there are more. A word of more than 8 letters is looked for among the newest 400 customers that have its first 8.',
       query: {
-        q: { description: 'The id, external id or e-mail address.', examples: ['billing@acme.com'] },
+        q: {
+          description: 'The id, external id or e-mail address, or the beginnings of words of a name.',
+          examples: ['billing@acme.com', 'acme corp'],
+        },
       },
       answers: {
         200: {
           description: 'What was found.',
           schema: adminFound,
-          example: { customers: [FOUND_CUSTOMER], tenants: [], has_more: false },
+          example: { customers: [FOUND_CUSTOMER], tenants: [], has_more: false, all_tenants_searched: true },
         },
       },
     },

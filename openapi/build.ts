@@ -45,6 +45,8 @@ export interface RouteDoc {
   description?: string
   /** The scope that a key needs. */
   scope?: string | undefined
+  /** The role that an operator needs. */
+  role?: string | undefined
   path?: z.ZodObject
   query?: z.ZodObject
   /**
@@ -53,6 +55,10 @@ export interface RouteDoc {
   touches: 'read' | 'write' | null
   /** True if the response shows one version of a resource and has its etag. */
   etag?: boolean
+  /** True if the name in the request may be a former one, or that of a customer that was merged into the one in the response. */
+  elsewhere?: boolean
+  /** True if the request may be a dry run, whose response has neither an etag nor a token. */
+  dryRun?: boolean
   /** True if the request may be conditional on the etag: a read of it, or a change of a resource that has one. */
   conditional?: 'read' | 'change' | undefined
   /** The request headers in addition to those that every such route accepts. */
@@ -78,6 +84,8 @@ export interface ApiDoc {
   credentials: Credential[]
   /** True if the requests of a tenant are limited. The responses then have the rate limit headers. */
   limited: boolean
+  /** True if an operator may send a request as a tenant that it names. No limit counts it, so none is stated. */
+  actedAs?: true
   /** The failures that every route of the API may return. */
   failures: FailureReason[]
   error: z.ZodType | null
@@ -173,10 +181,10 @@ function operationOf(api: ApiDoc, doc: RouteDoc): ZodOpenApiOperationObject {
     operationId: doc.operationId,
     tags: [api.tag],
     summary: doc.summary,
-    ...(describe(doc) && { description: describe(doc) }),
+    ...(describe(api, doc) && { description: describe(api, doc) }),
     security: api.credentials.map((name) => ({ [name]: [] })),
     requestParams: { ...(doc.path && { path: doc.path }), ...(doc.query && { query: doc.query }) },
-    parameters: requestHeadersOf(doc).map((name) => ({ $ref: `#/components/parameters/${name}` })),
+    parameters: requestHeadersOf(api, doc).map((name) => ({ $ref: `#/components/parameters/${name}` })),
     ...(body && {
       requestBody: {
         required: !body.optional,
@@ -191,15 +199,31 @@ function operationOf(api: ApiDoc, doc: RouteDoc): ZodOpenApiOperationObject {
   }
 }
 
-function describe({ description, scope }: RouteDoc): string {
-  return [description, scope && `Needs the scope ${scope.includes('`') ? scope : `\`${scope}\``}.`]
+function describe(api: ApiDoc, doc: RouteDoc): string {
+  const { description, scope } = doc
+  const role = roleOf(api, doc)
+  return [
+    description,
+    role && (api.actedAs ? null : `Needs an operator with the role \`${role}\`.`),
+    scope && `Needs the scope ${scope.includes('`') ? scope : `\`${scope}\``}.`,
+    role && (api.actedAs ? `An operator who acts as a tenant needs the role \`${role}\`.` : null),
+  ]
     .filter(Boolean)
     .join('\n\n')
 }
 
-function requestHeadersOf({ touches, conditional, body, headers = [] }: RouteDoc): RequestHeader[] {
+/** Returns the role that an operator needs for the route; undefined if it is not for operators at all. */
+function roleOf({ limited, actedAs }: ApiDoc, { role }: RouteDoc): string | undefined {
+  return limited && !actedAs ? undefined : role
+}
+
+function requestHeadersOf(
+  { actedAs }: ApiDoc,
+  { touches, conditional, body, headers = [] }: RouteDoc,
+): RequestHeader[] {
   return [
     'x-request-id',
+    ...(actedAs ? (['roster-tenant', 'roster-mode'] as const) : []),
     ...(touches === 'read' ? (['consistency-token'] as const) : []),
     ...(conditional ? (['if-match', 'if-none-match'] as const) : []),
     ...(conditional === 'change' ? (['if-unmodified-since'] as const) : []),
@@ -210,11 +234,18 @@ function requestHeadersOf({ touches, conditional, body, headers = [] }: RouteDoc
 }
 
 function responseOf(api: ApiDoc, doc: RouteDoc, to: ResponseDoc): ZodOpenApiResponseObject {
-  const always: ResponseHeader[] = [...alwaysOf(api, doc), ...(doc.etag && to.schema ? (['etag'] as const) : [])]
+  const ofVersion: ResponseHeader[] = [
+    ...(doc.etag && to.schema ? (['etag'] as const) : []),
+    ...(doc.touches === 'write' ? (['consistency-token'] as const) : []),
+  ]
+  const always: ResponseHeader[] = [...alwaysOf(api, doc), ...(doc.dryRun ? [] : ofVersion)]
   if (to.schema) always.push('cache-control')
   return {
     description: to.description,
-    headers: headersOf([...always, ...(to.headers ?? [])], [...repliesOf(doc), ...(to.sometimes ?? [])]),
+    headers: headersOf(
+      [...always, ...(to.headers ?? [])],
+      [...unlessActedAs(api), ...repliesOf(doc), ...(doc.dryRun ? ofVersion : []), ...(to.sometimes ?? [])],
+    ),
     ...(to.schema && {
       content: Object.fromEntries(
         (to.mediaTypes ?? ['application/json']).map((type) => [type, { schema: to.schema, ...exampleOf(to, type) }]),
@@ -230,22 +261,32 @@ function exampleOf({ example, examples = {} }: Pick<ResponseDoc, 'example' | 'ex
 }
 
 function notModified(api: ApiDoc, doc: RouteDoc): ZodOpenApiResponseObject {
-  const headers = headersOf([...alwaysOf(api, doc), 'etag', 'cache-control'])
+  const headers = headersOf(
+    [...alwaysOf(api, doc), 'etag', 'cache-control'],
+    [...unlessActedAs(api), ...repliesOf(doc)],
+  )
   return { description: 'Your copy is still current.', headers }
 }
 
-/** Returns the headers that every successful response of the route has. */
+/** Returns the headers that every successful response of the route has, apart from those of a version. */
 function alwaysOf(api: ApiDoc, { touches }: RouteDoc): ResponseHeader[] {
   return [
     'x-request-id',
-    ...(api.limited ? LIMIT_HEADERS : []),
+    ...(api.limited && !api.actedAs ? LIMIT_HEADERS : []),
     ...(touches === 'read' ? (['cache-status'] as const) : []),
-    ...(touches === 'write' ? (['consistency-token'] as const) : []),
   ]
 }
 
-function repliesOf({ headers = [] }: RouteDoc): ResponseHeader[] {
-  return headers.includes('idempotency-key') ? ['idempotent-replayed'] : []
+/** Returns the headers that a response to a tenant has, and one to an operator who acts as the tenant has not. */
+function unlessActedAs({ limited, actedAs }: ApiDoc): ResponseHeader[] {
+  return limited && actedAs ? [...LIMIT_HEADERS] : []
+}
+
+function repliesOf({ headers = [], elsewhere }: RouteDoc): ResponseHeader[] {
+  return [
+    ...(headers.includes('idempotency-key') ? (['idempotent-replayed'] as const) : []),
+    ...(elsewhere ? (['content-location'] as const) : []),
+  ]
 }
 
 function bodyFailuresOf({ body }: RouteDoc): FailureReason[] {
@@ -272,7 +313,15 @@ function failuresOf(api: ApiDoc, doc: RouteDoc): Record<string, ZodOpenApiRespon
   if (!error || !words) return {}
   const keyed = doc.headers?.includes('idempotency-key') ? IDEMPOTENCY_FAILURES : []
   const conditional: FailureReason[] = doc.conditional ? ['version_conflict'] : []
-  const reasons = new Set([...api.failures, ...bodyFailuresOf(doc), ...keyed, ...conditional, ...(doc.failures ?? [])])
+  const reasons = new Set([
+    ...api.failures,
+    ...(api.actedAs ? (['operators_only', 'not_found'] as const) : []),
+    ...(roleOf(api, doc) === undefined ? [] : (['missing_role'] as const)),
+    ...bodyFailuresOf(doc),
+    ...keyed,
+    ...conditional,
+    ...(doc.failures ?? []),
+  ])
   const byStatus = new Map<number, { reason: FailureReason; body: object }[]>()
   for (const reason of reasons) {
     const { status, body } = words.toErrorResponse(SAMPLE_FAILURES[reason], WORDING)

@@ -14,6 +14,7 @@ const HOMES: Record<string, string> = {
   Events: 'openapi/v1/events.ts',
   Webhooks: 'openapi/v1/webhooks.ts',
   Onboarding: 'openapi/v1/onboarding.ts',
+  Tenant: 'openapi/v1/tenant.ts',
   'Customers (FlatPeak)': 'openapi/flatpeak.ts',
   'Login (FlatPeak)': 'openapi/flatpeak.ts',
   'Tenants (admin)': 'openapi/admin.ts',

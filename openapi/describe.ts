@@ -8,6 +8,7 @@ import { eventSchemas } from './fields/events.ts'
 import type { FieldDoc, FieldDocs, SchemaDoc } from './fields/field.ts'
 import { flatpeakSchemas } from './fields/flatpeak.ts'
 import { onboardingSchemas } from './fields/onboarding.ts'
+import { operatorSchemas } from './fields/operators.ts'
 import { sharedSchemas } from './fields/shared.ts'
 import { webhookSchemas } from './fields/webhooks.ts'
 import type { Json } from './json-schema.ts'
@@ -20,6 +21,7 @@ export const SCHEMAS: Record<string, SchemaDoc> = {
   ...onboardingSchemas,
   ...flatpeakSchemas,
   ...adminSchemas,
+  ...operatorSchemas,
   ...sharedSchemas,
 }
 

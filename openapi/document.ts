@@ -10,10 +10,12 @@ import { describeSchemas } from './describe.ts'
 import { documented } from './documented.ts'
 import { flatpeakDoc, loginDoc } from './flatpeak.ts'
 import { joinNull } from './nullable.ts'
+import { operatorsDoc } from './operators.ts'
 import { shareRepeatedResponses } from './share-repeated.ts'
 import { v1Doc } from './v1/customers.ts'
 import { eventRoutes } from './v1/events.ts'
 import { onboardingRoutes, sentStep } from './v1/onboarding.ts'
+import { tenantRoutes } from './v1/tenant.ts'
 import { sentWebhooks, webhookRoutes } from './v1/webhooks.ts'
 
 const DESCRIPTION = `A customer registry at the edge: exact limits, changes in force on return, fresh reads.
@@ -152,14 +154,23 @@ const onboardingDoc: ApiDoc = {
   routes: onboardingRoutes,
 }
 
+const tenantDoc: ApiDoc = {
+  ...v1Doc,
+  tag: 'Tenant',
+  description: 'The tenant that a key belongs to: its limits, its usage, and the names of its keys.',
+  routes: tenantRoutes,
+}
+
 export const APIS: ApiDoc[] = [
   v1Doc,
   eventsDoc,
   webhooksDoc,
   onboardingDoc,
+  tenantDoc,
   flatpeakDoc,
   loginDoc,
   adminDoc,
+  operatorsDoc,
   serviceDoc,
 ]
 

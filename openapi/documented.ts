@@ -42,6 +42,10 @@ interface Documentation {
   query?: Record<string, QueryParameterDoc> | z.ZodObject
   /** True if the response shows one version of a resource and has its etag. */
   etag?: boolean
+  /** True if the name in the request may be a former one, or that of a customer that was merged into the one in the response. */
+  elsewhere?: boolean
+  /** True if the request may be a dry run, whose response has neither an etag nor a token. */
+  dryRun?: boolean
   /** The request headers in addition to those that follow from the contract. */
   headers?: RequestHeader[]
   answers: Record<number, ResponseDoc>
@@ -85,6 +89,7 @@ function entryOf(contract: AnyContract, doc: AnyDocumentation): RouteDoc {
     // A streamed response begins before its writes, so their consistency tokens are in its lines and not in a header.
     touches: stream && contract.touches === 'write' ? null : contract.touches,
     scope: contract.scopes.map((scope) => `\`${scope}\``).join(' and ') || undefined,
+    role: contract.role ?? undefined,
     conditional: conditionalOf(contract, doc),
     headers: [
       ...headers,
@@ -106,9 +111,9 @@ function conditionalOf({ method, versioned }: AnyContract, { etag }: AnyDocument
   return method === 'get' && etag ? 'read' : undefined
 }
 
-/** Returns whether the audit log keeps why a caller made this request: it changes a customer, a tenant or a key. */
-function takesReason({ method, touches, scopes }: AnyContract): boolean {
-  return touches === 'write' || (method !== 'get' && scopes.length === 0)
+/** Returns whether the audit log keeps why a caller made this request: it changes something. */
+function takesReason({ method, role }: AnyContract): boolean {
+  return method !== 'get' && role !== 'viewer'
 }
 
 /**

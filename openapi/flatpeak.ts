@@ -102,6 +102,7 @@ export const flatpeakDoc: ApiDoc = {
     },
     get: {
       etag: true,
+      elsewhere: true,
       operationId: 'flatpeakGetCustomer',
       summary: 'Get a customer',
       description: 'A group of fields is absent if none of them is set.',
@@ -111,6 +112,7 @@ export const flatpeakDoc: ApiDoc = {
     },
     update: {
       etag: true,
+      elsewhere: true,
       operationId: 'flatpeakUpdateCustomer',
       summary: 'Change a customer',
       description: 'An absent field is kept; null clears a field or a whole group.',
@@ -133,7 +135,7 @@ export const flatpeakDoc: ApiDoc = {
       description: 'Archives the customer: the v1 API still shows it and can restore it.',
       path: byId,
       answers: { 202: { description: 'Deleted.', schema: flatpeakAccepted, example: { message: 'Accepted' } } },
-      failures: ['not_found', 'has_children'],
+      failures: ['not_found', 'merged', 'has_children'],
     },
   }),
 }

@@ -57,6 +57,17 @@ export const REQUEST_HEADERS = {
     example: '8e03978e-40d5-43dd-bc93-6894a57f9324',
     schema: { type: 'string', minLength: 1, maxLength: 255 },
   },
+  'roster-tenant': {
+    description:
+      'Only for operators: the `customer_id` of the tenant to act as. The request is not metered, and works while the tenant is suspended. The response is 403 for a key of a tenant.',
+    example: '0b6f7d0e-3f0c-4a52-9a63-6f1a5a1c2d3e',
+    schema: { type: 'string', format: 'uuid' },
+  },
+  'roster-mode': {
+    description: 'Required with `roster-tenant`: the mode to act in.',
+    example: 'live',
+    schema: { type: 'string', pattern: '^(live|test)$' },
+  },
   'x-confirm': {
     description:
       'The company name of the tenant, so that no other is deleted by mistake. In percent-encoding if it is not ASCII.',
@@ -65,7 +76,8 @@ export const REQUEST_HEADERS = {
     schema: { type: 'string' },
   },
   'x-reason': {
-    description: 'Why the change is made, for the audit log.',
+    description:
+      'Why the change is made, for the audit log. Required of an operator who makes it as a tenant, and else optional.',
     example: 'ticket 4711',
     schema: { type: 'string', maxLength: 500 },
   },
@@ -93,6 +105,11 @@ export const RESPONSE_HEADERS = {
     example: 'roster; hit; detail=memory',
   },
   etag: { description: 'The version of the resource in the response.', example: '"3"' },
+  'content-location': {
+    description:
+      'The path of the customer in the response, if the request named it by a former external id, or by an id of a customer that was merged into it.',
+    example: '/v1/customers/cust_01JD3VQ4X8N2M7R5T9W6YBZKCE',
+  },
   'consistency-token': {
     description: 'Send it with a read that must include this write. It is opaque.',
     example: CONSISTENCY_TOKEN,
@@ -113,6 +130,10 @@ export const RESPONSE_HEADERS = {
   link: {
     description: 'The URL of the next response (RFC 8288). Absent from the last response.',
     example: '</v1/customers/export?format=ndjson&after=cust_01JD3VQ4X8N2M7R5T9W6YBZKCE>; rel="next"',
+  },
+  'set-cookie': {
+    description: 'The session of the console, which scripts cannot read, or its end.',
+    example: '__Host-roster-session=os_01JD3VQ4X8…; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=43200',
   },
   'www-authenticate': { description: 'How to authenticate.', example: 'Bearer realm="roster"' },
   'x-content-type-options': { description: 'Tells the client not to guess another content type.', example: 'nosniff' },
@@ -148,7 +169,14 @@ export const SECURITY_SCHEMES = {
     scheme: 'basic',
     description: 'The account id as the user name, an API key as the password.',
   },
-  adminKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'An admin key of this deployment.' },
+  adminKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'A key of an operator, or an admin key.' },
+  session: {
+    type: 'apiKey',
+    in: 'cookie',
+    name: '__Host-roster-session',
+    description:
+      'The session of the console. It counts only with the header `roster-console: 1`, from the same origin.',
+  },
 } as const
 export type Credential = keyof typeof SECURITY_SCHEMES
 
@@ -186,12 +214,19 @@ export const SAMPLE_FAILURES: { [Reason in FailureReason]: Extract<Failure, { re
   },
   unauthorized: { reason: 'unauthorized' },
   missing_scope: { reason: 'missing_scope', scope: 'customers:write' },
+  missing_role: { reason: 'missing_role', role: 'support', needed: 'admin' },
+  operators_only: { reason: 'operators_only' },
   tenant_suspended: { reason: 'tenant_suspended' },
   rate_limited: { reason: 'rate_limited', retryAfterMs: 1_000 },
   annual_limit_reached: { reason: 'annual_limit_reached', retryAfterMs: 86_400_000 },
   not_found: { reason: 'not_found', resource: 'customer' },
   archived: { reason: 'archived', customerId: CUSTOMER_ID },
   not_archived: { reason: 'not_archived', customerId: CUSTOMER_ID },
+  history_expired: { reason: 'history_expired' },
+  revert_conflict: {
+    reason: 'revert_conflict',
+    conflicts: [{ field: 'externalId', reason: 'external_id_taken', customerId: CUSTOMER_ID }],
+  },
   external_id_taken: { reason: 'external_id_taken', externalId: 'user_12345', customerId: CUSTOMER_ID },
   integration_taken: { reason: 'integration_taken' },
   version_conflict: { reason: 'version_conflict', currentVersion: 4 },
@@ -206,7 +241,13 @@ export const SAMPLE_FAILURES: { [Reason in FailureReason]: Extract<Failure, { re
   metadata_too_many_keys: { reason: 'metadata_too_many_keys', keysMax: 50 },
   customer_too_large: { reason: 'customer_too_large', bytesMax: 65_536 },
   tenant_not_suspended: { reason: 'tenant_not_suspended', companyName: 'Acme Corporation' },
+  operator_email_taken: { reason: 'operator_email_taken' },
+  last_owner: { reason: 'last_owner' },
   unknown_workflow: { reason: 'unknown_workflow' },
+  merged: { reason: 'merged', customerId: CUSTOMER_ID, mergedInto: 'cust_01JD3W0A1B2C3D4E5F6G7H8J9K' },
+  merge_too_large: { reason: 'merge_too_large', what: 'children', max: 200 },
+  unmerge_expired: { reason: 'unmerge_expired', sourceId: CUSTOMER_ID },
+  unmerge_order: { reason: 'unmerge_order', sourceId: CUSTOMER_ID, firstId: 'cust_01JD3W0A1B2C3D4E5F6G7H8J9K' },
   too_many_endpoints: { reason: 'too_many_endpoints', endpointsMax: 20 },
   endpoint_disabled: { reason: 'endpoint_disabled' },
   deliveries_waiting: { reason: 'deliveries_waiting', waitingMax: 1_000 },

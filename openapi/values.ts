@@ -22,6 +22,8 @@ export const envelopedError = z
       'permission_denied',
       'not_found',
       'already_exists',
+      'merged',
+      'history_expired',
       'version_conflict',
       'idempotency_mismatch',
       'too_many_requests',

@@ -38,6 +38,14 @@ export class CloudflareApi {
     return (await this.#call('GET', '/accounts?per_page=50')).result
   }
 
+  /** Returns the address of the user whose token this is. Returns null for a token that belongs to an account, or may not say. */
+  async userEmail() {
+    return this.#call('GET', '/user').then(
+      ({ result }) => result?.email ?? null,
+      () => null,
+    )
+  }
+
   async subdomain() {
     return (await this.#orNull('GET', '/workers/subdomain'))?.subdomain ?? null
   }

@@ -55,3 +55,12 @@ export function urlProblem(text: string, what = '--url'): string | null {
     return `${what} ${shown(text)} has a path behind the host. ${such}`
   return null
 }
+
+/** A Roster on this machine. */
+export const DEFAULT_URL = 'http://127.0.0.1:8787'
+
+/** Returns the Roster that a command talks to, `--url`, else that of ROSTER_URL, else this machine's, and what is wrong with its URL. */
+export function rosterUrl(given: string | undefined, { ROSTER_URL: named }: NodeJS.ProcessEnv) {
+  const url = given ?? (named || DEFAULT_URL)
+  return { url, problem: urlProblem(url, given === undefined ? 'ROSTER_URL' : '--url') }
+}

@@ -112,6 +112,40 @@ export async function seedDemo(options: Options): Promise<Demo> {
   return { parentId: '', ...kept, adminKey, company: plainText(company), tier, notes }
 }
 
+/** The operator that the console of `npm start` is used as. */
+const OPERATOR = { name: 'Demo Owner', email: 'owner@demo.example', role: 'owner' }
+
+/**
+ * Makes the demo operator, or finds it. Returns a link that signs in to the console once; null if it has too many that were not
+ * used.
+ */
+export async function newSignInLink({ origin, adminKey }: Omit<Options, 'stateFolder'>): Promise<string | null> {
+  const operators = `${origin}/admin/operators`
+  const operatorId = (await operatorOf(operators, adminKey)) ?? (await made(operators, adminKey, OPERATOR)).operator_id
+  const headers = { 'x-api-key': adminKey }
+  const { ok, answer } = await send(`${operators}/${operatorId}/sign_in_links`, { method: 'POST', headers })
+  return ok ? String(answer.url) : null
+}
+
+/** Returns the id of the demo operator; null if there is none. */
+async function operatorOf(operators: string, adminKey: string): Promise<string | null> {
+  for (let cursor = ''; ; ) {
+    const url = `${operators}?limit=100${cursor && `&cursor=${encodeURIComponent(cursor)}`}`
+    const { ok, status, answer } = await send(url, { headers: { 'x-api-key': adminKey } })
+    if (!ok) throw notMade(url, status, answer)
+    const { items, pagination } = answer as unknown as OperatorPage
+    const found = items.find(({ email }) => email === OPERATOR.email)
+    if (found || pagination.next_cursor === null) return found?.operator_id ?? null
+    cursor = pagination.next_cursor
+  }
+}
+
+/** A page of operators, as far as it is used. */
+interface OperatorPage {
+  items: { operator_id: string; email: string }[]
+  pagination: { next_cursor: string | null }
+}
+
 /** Makes the demo customers, or finds them. Returns what Roster says if it refuses one. */
 async function seedCustomers(origin: string, kept: Kept): Promise<string | null> {
   for (const body of CUSTOMERS) {
@@ -135,11 +169,13 @@ export function demoVariables(origin: string, demo: Demo): Record<string, string
   }
 }
 
-/** Prints what to paste into another terminal. The last lines are those of README.md, "Try it". */
-export function printWelcome(origin: string, demo: Demo): void {
+/** Prints what to paste into another terminal. The last lines are those of README.md, "Try it". `link` signs in to the console. */
+export function printWelcome(origin: string, demo: Demo, link: string | null): void {
   const exports = Object.entries(demoVariables(origin, demo)).map(([name, value]) => `export ${name}=${value}`)
   console.log(`
 Roster is served on ${origin}. Stop it with Ctrl-C. API reference: ${origin}/docs
+
+The console${link === null ? `, which takes the admin key: ${origin}/console` : `. This link signs you in once, within an hour:\n\n  ${link}`}
 
 The demo tenant is ${demo.company} (tier ${demo.tier}): KEY is its live key, TEST_KEY its test key, ID one of its customers.
 ADMIN is the admin key. ${demo.notes.map((note) => `\n\n${note}\n\n`).join('')}Paste these lines into another terminal:

@@ -13,6 +13,7 @@ const WITHOUT_NAMES = new Set([
   'compatibility_date',
   'compatibility_flags',
   'durable_objects',
+  'keep_names',
   'kv_namespaces',
   'limits',
   'main',

@@ -1,12 +1,14 @@
 /**
- * Reads the file of `npm run import` with the reader that the import route has too. It is read twice: the first time finds
- * what is wrong with it as a whole, so that nothing of such a file is sent, and which lines name a parent that comes later.
+ * Reads the file of `npm run import` and of the console with the reader that the import route has too. It is read twice:
+ * the first time finds what is wrong with it as a whole, so that nothing of such a file is sent, and which lines name a
+ * parent that comes later. Runs in Node and in a browser: the bytes are handed in.
  */
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { ERROR_COLUMN, FileFault } from '../src/formats/files/columns.ts'
 import { CsvReader, csvRecord } from '../src/formats/files/csv.ts'
 import { type FileLine, FileLines, type FileOptions } from '../src/formats/files/lines.ts'
+import { valueAt } from '../src/formats/files/rows.ts'
+
+const VALUE_SHOWN_LENGTH = 60
 
 /** A line to send, and the lines before it that are not sent because they are faulty. */
 export interface OrderedLine extends FileLine {
@@ -16,9 +18,11 @@ export interface OrderedLine extends FileLine {
   read: number
 }
 
+/** The bytes of a file, from its beginning. */
+export type Pieces = AsyncIterable<Uint8Array>
+
 /** The result of the first reading. */
 export interface Survey {
-  sha256: string
   lines: number
   /** Whether a line names a parent of which the own line comes later. */
   isParentLater: boolean
@@ -32,9 +36,15 @@ interface Names {
   parent: string | null
 }
 
-/** Reads the whole file. Throws `FileFault` if it cannot be read, or has bytes that are not UTF-8. */
-export async function survey(file: string, options: FileOptions, onRead: (bytes: number) => void): Promise<Survey> {
-  const hash = createHash('sha256')
+/**
+ * Reads the whole file. `onPiece` gets each piece with the bytes read up to its end. Throws `FileFault` if the file cannot
+ * be read, or has bytes that are not UTF-8.
+ */
+export async function survey(
+  file: Pieces,
+  options: FileOptions,
+  onPiece: (piece: Uint8Array, bytes: number) => void,
+): Promise<Survey> {
   const reader = new FileLines(options)
   const firstLines = new Map<string, number>()
   const parents = new Map<string, number>()
@@ -49,15 +59,14 @@ export async function survey(file: string, options: FileOptions, onRead: (bytes:
     if (reader.notUtf8) throw fileFaultOf(reader.notUtf8)
   }
   let bytes = 0
-  for await (const piece of createReadStream(file)) {
-    hash.update(piece)
+  for await (const piece of file) {
     take(reader.push(piece))
     bytes += piece.length
-    onRead(bytes)
+    onPiece(piece, bytes)
   }
   take(reader.end())
   const isParentLater = [...parents].some(([parent, at]) => (firstLines.get(parent) ?? -1) > at)
-  return { sha256: hash.digest('hex'), lines, isParentLater, firstLines, reader }
+  return { lines, isParentLater, firstLines, reader }
 }
 
 function fileFaultOf({ line, problems }: FileLine): FileFault {
@@ -66,7 +75,7 @@ function fileFaultOf({ line, problems }: FileLine): FileFault {
 
 /** Yields the lines to send, parents before their children. Returns the faulty lines behind the last of them. */
 export async function* linesToSend(
-  file: string,
+  file: Pieces,
   options: FileOptions,
   { isParentLater, firstLines }: Survey,
 ): AsyncGenerator<OrderedLine, FileLine[]> {
@@ -86,11 +95,11 @@ export async function* linesToSend(
   return faulty
 }
 
-async function* readAgain(file: string, options: FileOptions) {
+async function* readAgain(file: Pieces, options: FileOptions) {
   const reader = new FileLines(options)
   let at = 0
   let read = 0
-  for await (const piece of createReadStream(file)) {
+  for await (const piece of file) {
     read += piece.length
     for (const line of reader.push(piece)) yield { line, at: at++, read }
   }
@@ -160,6 +169,19 @@ function namesIn(text: string | null): Names {
 
 function named(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null
+}
+
+/** Returns what is wrong with a line, with the column of the file and the value in it. */
+export function problemText(
+  { field, message, fix }: { field: string; message: string; fix: string },
+  { text }: Pick<FileLine, 'text'>,
+  reader: FileLines,
+): string {
+  const column = field === '' ? null : (reader.columnOf(field) ?? field)
+  const value = text === null || field === '' ? null : valueAt(text, field)
+  const cut = value !== null && value.length > VALUE_SHOWN_LENGTH ? `${value.slice(0, VALUE_SHOWN_LENGTH)}…` : value
+  const shown = cut === null ? '' : ` ${JSON.stringify(cut)}`
+  return `${column ?? 'it'}${shown} ${message}: ${fix}`
 }
 
 /**

@@ -22,6 +22,8 @@ export interface Progress {
   /** Lines with a result, in the order in which they are sent. */
   answered: number
   counts: Record<'created' | 'updated' | 'unchanged' | 'error', number>
+  /** The id of all its requests, by which it is undone, and a time before the first of them. A note of an older command has none. */
+  undo?: { importId: string; since: string }
 }
 
 /** Returns the tenant and the mode that a key is for. A key of another form stands for itself, as a hash. */
@@ -48,7 +50,7 @@ export class Note {
     } catch {
       throw new Error(`There is nothing to resume: ${this.path} is not there. Leave --resume out`)
     }
-    const { identity = {}, answered = 0, counts } = known
+    const { identity = {}, answered = 0, counts, undo } = known
     const names = Object.keys(this.#identity) as (keyof Identity)[]
     const differences = names
       .filter((name) => identity[name] !== this.#identity[name])
@@ -57,7 +59,7 @@ export class Note {
       const advice = 'Leave --resume out to import the whole file: sending lines again does no harm'
       throw new Error(`The import that stopped was another one: ${differences.join('; ')}. ${advice}`)
     }
-    return { answered, counts }
+    return { answered, counts, ...(undo && { undo }) }
   }
 
   write(progress: Progress): void {

@@ -1,7 +1,7 @@
 /**
  * Sends lines to `POST /v1/customers/import` in requests of a bounded size, and reports the result of each line. After a request that
- * broke off, the lines without a result are sent again; a line that was imported already is then unchanged. import.mjs reads the
- * file and shows the progress.
+ * broke off, the lines without a result are sent again; a line that was imported already is then unchanged. import.mjs and the
+ * console read the file and show the progress.
  */
 
 /** Cloudflare takes 100 MB a request on most plans, and answers 413 to more. */
@@ -29,10 +29,15 @@ export interface LineResult {
 
 export interface Upload<Line extends SentLine> {
   url: URL
-  key: string
+  /** The credential, and what else a request of this caller has. */
+  headers: Record<string, string>
   lines: AsyncIterator<Line>
   /** The most bytes of one request; a longer line is sent alone. */
   partBytesMax?: number
+  /** Gathers each request before it is sent: browsers stream an upload over HTTP/2 only, and some never. */
+  isGathered?: boolean
+  /** Ends the upload as `stopped`, between two results. */
+  signal?: AbortSignal
   /** Called for each line, in the order of the lines, once. */
   onResult(result: LineResult, line: Line): void
   /** Called when a request has been answered and another follows. */
@@ -49,9 +54,12 @@ type PartEnd = { kind: 'answered'; isLast: boolean } | { kind: 'stopped' | 'brok
  * Returns null if Roster takes an import from this key, else why not. Asking before the file is sent saves the upload of a
  * body that nobody would read.
  */
-export async function refusalOfImport({ url, key }: { url: URL; key: string }): Promise<UploadEnd | null> {
+export async function refusalOfImport({
+  url,
+  headers,
+}: Pick<Upload<SentLine>, 'url' | 'headers'>): Promise<UploadEnd | null> {
   try {
-    const answer = await fetch(url, { method: 'POST', headers: headersOf(key), body: '' })
+    const answer = await fetch(url, { method: 'POST', headers: { ...headers, ...NDJSON }, body: '' })
     if (!answer.ok) {
       const end = await refusalOf(answer, 0)
       // Trouble that may pass is left to the attempts of the upload.
@@ -64,17 +72,16 @@ export async function refusalOfImport({ url, key }: { url: URL; key: string }): 
   }
 }
 
-function headersOf(key: string) {
-  return { authorization: `Bearer ${key}`, 'content-type': 'application/x-ndjson' }
-}
+const NDJSON = { 'content-type': 'application/x-ndjson' }
 
 /** Sends all lines. Returns how it ended. Throws the error that `lines` throws. */
 export async function upload<Line extends SentLine>(options: Upload<Line>): Promise<UploadEnd> {
-  const { lines, onPart, wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms)) } = options
+  const { lines, onPart, signal, wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms)) } = options
   const pending = new PendingLines(lines)
   for (let attempt = 1; ; ) {
     const before = pending.answered
     const end = await sendPart(options, pending)
+    if (signal?.aborted) return { kind: 'stopped', message: 'You stopped it' }
     if (end.kind === 'stopped') return { kind: 'stopped', message: end.message }
     if (end.kind === 'answered') {
       if (end.isLast) return { kind: 'done' }
@@ -90,39 +97,55 @@ export async function upload<Line extends SentLine>(options: Upload<Line>): Prom
 }
 
 async function sendPart<Line extends SentLine>(
-  { url, key, partBytesMax = PART_BYTES_MAX, onResult }: Upload<Line>,
+  { url, headers, partBytesMax = PART_BYTES_MAX, isGathered = false, signal, onResult }: Upload<Line>,
   pending: PendingLines<Line>,
 ): Promise<PartEnd> {
   const encoder = new TextEncoder()
   const abort = new AbortController()
+  const ends = AbortSignal.any([abort.signal, ...(signal ? [signal] : [])])
   let bytes = 0
   let isLast = false
   let problem: unknown = null
-  const body = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        try {
-          const line = await pending.next()
-          // The request may have ended meanwhile; the line is then for the one after it.
-          if (abort.signal.aborted) return
-          const encoded = line && encoder.encode(`${line.text}\n`)
-          if (!encoded || (bytes > 0 && bytes + encoded.length > partBytesMax)) {
-            isLast = !encoded
-            return controller.close()
+  /** Takes the next line of this request. Returns null behind its last. */
+  async function next(): Promise<Uint8Array<ArrayBuffer> | null> {
+    const line = await pending.next()
+    // The request may have ended meanwhile; the line is then for the one after it.
+    if (abort.signal.aborted) return null
+    const encoded = line && encoder.encode(`${line.text}\n`)
+    if (!encoded || (bytes > 0 && bytes + encoded.length > partBytesMax)) {
+      isLast = !encoded
+      return null
+    }
+    pending.take()
+    bytes += encoded.length
+    return encoded
+  }
+  const streamed = () =>
+    new ReadableStream<Uint8Array>(
+      {
+        async pull(controller) {
+          try {
+            const encoded = await next()
+            if (abort.signal.aborted) return
+            if (encoded) controller.enqueue(encoded)
+            else controller.close()
+          } catch (error) {
+            problem = error
+            controller.error(error)
           }
-          pending.take()
-          bytes += encoded.length
-          controller.enqueue(encoded)
-        } catch (error) {
-          problem = error
-          controller.error(error)
-        }
+        },
       },
-    },
-    { highWaterMark: 64 },
-  )
+      { highWaterMark: 64 },
+    )
+  const body = isGathered ? await gathered(next) : streamed()
   try {
-    const init = { method: 'POST', headers: headersOf(key), body, duplex: 'half', signal: abort.signal } as RequestInit
+    const init = {
+      method: 'POST',
+      headers: { ...headers, ...NDJSON },
+      body,
+      duplex: 'half',
+      signal: ends,
+    } as RequestInit
     const answer = await fetch(url, init)
     if (!answer.ok) return await refusalOf(answer, partBytesMax)
     for await (const result of resultsOf(answer)) {
@@ -138,6 +161,12 @@ async function sendPart<Line extends SentLine>(
     // Ends an upload that is still running: nothing reads it any more.
     abort.abort()
   }
+}
+
+async function gathered(next: () => Promise<Uint8Array<ArrayBuffer> | null>): Promise<Blob> {
+  const parts: Uint8Array<ArrayBuffer>[] = []
+  for (let part = await next(); part; part = await next()) parts.push(part)
+  return new Blob(parts)
 }
 
 /** Lines in the order of the file: those without a result, and behind them those that were not sent yet. */
@@ -214,8 +243,12 @@ async function refusalOf(answer: Response, partBytesMax: number): Promise<PartEn
 
 async function* resultsOf(answer: Response): AsyncGenerator<LineResult> {
   let rest = ''
-  for await (const text of (answer.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream())) {
-    const parts = (rest + text).split('\n')
+  // By a reader: not every browser iterates over a stream.
+  const reader = (answer.body as ReadableStream<Uint8Array<ArrayBuffer>>)
+    .pipeThrough(new TextDecoderStream())
+    .getReader()
+  for (let piece = await reader.read(); !piece.done; piece = await reader.read()) {
+    const parts = (rest + piece.value).split('\n')
     rest = parts.pop() ?? ''
     for (const part of parts) yield JSON.parse(part)
   }

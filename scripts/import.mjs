@@ -3,22 +3,23 @@
  * holds the progress, so that `--resume` continues after an interruption, and another one the lines that failed. Exit code:
  * 0 all lines were imported, 1 some lines failed, 2 it could not run to the end, 130 interrupted.
  */
-import { appendFileSync, statSync, writeFileSync } from 'node:fs'
+import { createHash, randomUUID } from 'node:crypto'
+import { appendFileSync, createReadStream, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { columnMap, FileFault } from '../src/formats/files/columns.ts'
-import { valueAt } from '../src/formats/files/rows.ts'
 import { BULK_BOUNDS } from '../src/registry/bulk.ts'
+import { HOUR_MS } from '../src/shared/durations.ts'
 import { plainText } from '../src/shared/shown-text.ts'
-import { keyProblem, optionProblem, urlProblem } from './command-line.ts'
-import { linesToSend, rejectedHeader, rejectedLine, survey } from './import-file.ts'
+import { DEFAULT_URL, keyProblem, optionProblem, rosterUrl } from './command-line.ts'
+import { linesToSend, problemText, rejectedHeader, rejectedLine, survey } from './import-file.ts'
 import { Note, ownerOf } from './import-note.ts'
 import { refusalOfImport, upload } from './import-upload.ts'
 
 const USAGE = `npm run import -- <file.csv|file.ndjson> [options]
 
   --key <key>        an API key with the scope customers:write; else the variable ROSTER_KEY
-  --url <url>        where Roster is served; else http://127.0.0.1:8787
+  --url <url>        where Roster is served; else the variable ROSTER_URL, else ${DEFAULT_URL}
   --map <pairs>      "Company=name,Plan=metadata.plan,Notes=": which column is which field, none to leave it out
   --delimiter <c>    what separates the cells, if the header does not show it: , ; | tab
   --encoding <name>  such as windows-1252; else UTF-8, or UTF-16 if the file begins with its mark
@@ -32,7 +33,6 @@ import that file. docs/import-and-export.md has more.`
 const NOTE_EVERY_MS = 500
 const PROGRESS_EVERY_MS = 5_000
 const BAR_WIDTH = 30
-const VALUE_SHOWN_LENGTH = 60
 /** Below the bytes that a dry run remembers in one request. */
 const DRY_RUN_PART_BYTES = 20_000_000
 
@@ -45,6 +45,8 @@ let bytesAnswered = 0
 let notedAtMs = Date.now()
 let shownAtMs = Date.now()
 let parts = 0
+/** The id of all requests of this import, and a time before the first: the clock here may be ahead of that of Roster. */
+let undo = { importId: `imp_${randomUUID()}`, since: new Date(Date.now() - HOUR_MS).toISOString() }
 /** Whether the file of rejected lines is one of this import. One of an earlier import is kept until a line fails. */
 let rejectsBegun = false
 
@@ -82,9 +84,8 @@ function readOptions() {
   if (positionals.length !== 1) throw new UsageError(positionals.length === 0 ? 'Name a file.' : 'Name one file.')
   const key = values.key ?? process.env.ROSTER_KEY
   if (!key) throw new UsageError('There is no key: send --key, or set ROSTER_KEY.')
-  const problem =
-    keyProblem(key, values.key === undefined ? 'ROSTER_KEY' : '--key') ??
-    (values.url === undefined ? null : urlProblem(values.url))
+  const roster = rosterUrl(values.url, process.env)
+  const problem = keyProblem(key, values.key === undefined ? 'ROSTER_KEY' : '--key') ?? roster.problem
   if (problem) throw new UsageError(problem)
   const [file] = positionals
   const size = statSync(file, { throwIfNoEntry: false })?.size
@@ -98,7 +99,7 @@ function readOptions() {
     file,
     size,
     key,
-    url: urlOf(values.url ?? 'http://127.0.0.1:8787', values['dry-run']),
+    url: urlOf(roster.url, values['dry-run']),
     dryRun: values['dry-run'],
     resume: values.resume,
     reading: {
@@ -132,17 +133,20 @@ async function main() {
     return 0
   }
   const { file, reading, size, dryRun } = options
-  const found = await survey(file, reading, (bytes) =>
-    showProgress(() => `Reading ${megabytes(bytes)} of ${megabytes(size)} MB`),
-  )
-  const run = { ...options, found, note: noteOf(options, found), rejects: rejectsOf(file) }
+  const hash = createHash('sha256')
+  const found = await survey(createReadStream(file), reading, (piece, bytes) => {
+    hash.update(piece)
+    showProgress(() => `Reading ${megabytes(bytes)} of ${megabytes(size)} MB`)
+  })
+  const run = { ...options, found, note: noteOf(options, found, hash.digest('hex')), rejects: rejectsOf(file) }
   if (options.resume) {
-    ;({ answered, counts } = run.note.read())
+    ;({ answered, counts, undo = undo } = run.note.read())
     rejectsBegun = counts.error > 0 && statSync(run.rejects, { throwIfNoEntry: false }) !== undefined
   }
   if (found.reader.columns) sayColumns(found.reader.columns)
   if (found.isParentLater) console.error('Some lines name a parent of a later line: they are sent behind it.')
-  const refusal = await refusalOfImport(options)
+  const headers = { authorization: `Bearer ${options.key}`, 'x-request-id': undo.importId }
+  const refusal = await refusalOfImport({ url: options.url, headers })
   if (refusal) {
     console.error(refusal.message)
     return 2
@@ -151,7 +155,7 @@ async function main() {
   const lines = unanswered(run)
   const end = await upload({
     url: options.url,
-    key: options.key,
+    headers,
     lines,
     onResult: (result, line) => took(result, line, run),
     onPart: () => endedPart(run),
@@ -172,12 +176,20 @@ async function main() {
   const { created, updated, unchanged, error } = counts
   const would = dryRun ? 'Dry run, nothing was changed: ' : ''
   console.log(`${would}${created} created, ${updated} updated, ${unchanged} unchanged, ${error} failed.`)
+  if (!dryRun && created + updated > 0) console.log(undoLine(options.url.origin))
   if (error === 0) return 0
   console.log(`The lines that failed are in ${run.rejects}: correct them there, and import that file.`)
   return 1
 }
 
-function noteOf({ file, size, key, url, reading }, { sha256, reader }) {
+/** Returns the command that undoes the import, without the key. */
+function undoLine(origin) {
+  const body = JSON.stringify({ import_id: undo.importId, since: undo.since })
+  const headers = `-H "authorization: Bearer $KEY" -H 'content-type: application/json'`
+  return `This undoes it: curl -X POST ${origin}/v1/undo ${headers} -d '${body}'`
+}
+
+function noteOf({ file, size, key, url, reading }, { reader }, sha256) {
   const mapping = [...reading.map].map(([column, field]) => `${column}=${field}`).join(',')
   return new Note(`${file}.import-state.json`, {
     target: url.origin,
@@ -191,7 +203,7 @@ function noteOf({ file, size, key, url, reading }, { sha256, reader }) {
 }
 
 function writeNote({ dryRun, note }) {
-  if (!dryRun) note.write({ answered, counts })
+  if (!dryRun) note.write({ answered, counts, undo })
 }
 
 function rejectsOf(file) {
@@ -213,7 +225,7 @@ function endOnSignals(run) {
 /** Yields the lines without a result. At the end it reports the faulty lines behind the last one. */
 async function* unanswered(run) {
   const { file, reading, found } = run
-  const lines = linesToSend(file, reading, found)
+  const lines = linesToSend(createReadStream(file), reading, found)
   let at = 0
   for (let next = await lines.next(); ; next = await lines.next()) {
     if (next.done) {
@@ -243,20 +255,12 @@ function failed(line, externalId, errors, { found: { reader }, rejects }) {
   clearBar()
   counts.error++
   const who = externalId === null ? '' : ` (${externalId})`
-  const why = errors.map((error) => described(error, line, reader)).join('; ')
+  const why = errors.map((error) => problemText(error, line, reader)).join('; ')
   console.error(plainText(`line ${line.line}${who}: ${why}`))
   if (!rejectsBegun) writeFileSync(rejects, rejectedHeader(reader))
   rejectsBegun = true
   if (line.raw === null) console.error(`line ${line.line} is too long for ${rejects}.`)
   else appendFileSync(rejects, rejectedLine(line, why, reader))
-}
-
-function described({ field, message, fix }, { text }, reader) {
-  const column = field === '' ? null : (reader.columnOf(field) ?? field)
-  const value = text === null || field === '' ? null : valueAt(text, field)
-  const cut = value !== null && value.length > VALUE_SHOWN_LENGTH ? `${value.slice(0, VALUE_SHOWN_LENGTH)}…` : value
-  const shown = cut === null ? '' : ` ${JSON.stringify(cut)}`
-  return `${column ?? 'it'}${shown} ${message}: ${fix}`
 }
 
 /** Reports a finished part: a request has a bound, so a large file is sent in several. */

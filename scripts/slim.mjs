@@ -9,7 +9,6 @@ const MODULES = 'node_modules'
 
 /** The largest packages that openapi-explorer asks for. The one file of it that is used contains what it needs of them. */
 const IN_THE_VIEWER = [
-  '@babel/runtime',
   '@babel/runtime-corejs3',
   '@lit/reactive-element',
   'ajv',

@@ -3,12 +3,13 @@
  * PORT (8787) and PERSIST_TO (.roster/state) may be set. Ctrl-C ends the server too.
  */
 import { spawn } from 'node:child_process'
-import { constants, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { constants, copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import path from 'node:path'
-import { printWelcome, seedDemo } from './demo.ts'
+import { localDatabase } from './backup/database.mjs'
+import { newSignInLink, printWelcome, seedDemo } from './demo.ts'
 import { showDemoKeys } from './demo-keys.mjs'
-import { importOf } from './deploy/migrations.mjs'
+import { statementsOf } from './deploy/migrations.mjs'
 import { LocalLog } from './local-log.ts'
 import { adviceOnLocalState, pendingMigrations } from './local-state.ts'
 
@@ -58,7 +59,7 @@ try {
     seedDemo({ origin, adminKey: adminKey(), stateFolder }),
   )
   showDemoKeys(demo)
-  printWelcome(origin, demo)
+  printWelcome(origin, demo, await newSignInLink({ origin, adminKey: adminKey() }))
   log.open()
   setInterval(runCron, CRON_EVERY_MS)
 } catch (error) {
@@ -95,28 +96,17 @@ async function stage(what, work) {
   }
 }
 
-/**
- * Applies the pending migrations as one file, whole or not at all: `wrangler d1 migrations apply` starts a workerd for each
- * of them. Wrangler's long output is printed only if that failed.
- */
-function migrate() {
-  const file = path.join(stateFolder, 'migrations.sql')
+/** Applies the pending migrations, whole or not at all. `wrangler d1 migrations apply` would take seconds for each of them. */
+async function migrate() {
   const texts = pending.map((name) => ({ name, text: readFileSync(path.join(MIGRATIONS, name), 'utf8') }))
-  writeFileSync(file, importOf(texts))
-  return new Promise((resolve) => {
-    const child = spawn(
-      process.execPath,
-      [wrangler, 'd1', 'execute', 'DB', '--local', '--persist-to', stateFolder, '--yes', '--file', file],
-      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, CI: '1' } },
-    )
-    let output = ''
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (output += chunk))
-    child.on('exit', (code) => {
-      rmSync(file, { force: true })
-      if (code === 0) resolve()
-      else stop(`${output}\nThe migrations could not be applied to ${stateFolder}; see above.`)
-    })
-  })
+  const database = await localDatabase('DB', stateFolder)
+  try {
+    await database.batch(statementsOf(texts))
+  } catch (error) {
+    stop(`${error.message}\nThe migrations could not be applied to ${stateFolder}; see above.`)
+  } finally {
+    await database.close()
+  }
 }
 
 function startServer() {

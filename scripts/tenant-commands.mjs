@@ -5,16 +5,11 @@
 import { spawnSync } from 'node:child_process'
 import { createInterface } from 'node:readline/promises'
 import { plainText } from '../src/shared/shown-text.ts'
-import { configurationCommands, ENDPOINT_COLUMNS } from './tenant-configuration.mjs'
+import { configurationCommands } from './tenant-configuration.mjs'
+import { keyCommands } from './tenant-keys.mjs'
+import { lookUpCommands } from './tenant-look-ups.mjs'
+import { everyPage, number, option, pathOf, TenantError } from './tenant-requests.mjs'
 import { count, day, facts, table } from './terminal.mjs'
-
-/** Roster refused the request, or the operator has to fix something. */
-export class TenantError extends Error {}
-
-const PAGE = 100
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
-
-const option = (help) => ({ type: 'string', help })
 
 /** The fields of a tenant: the help of the option, and the place in the body. */
 const FIELDS = {
@@ -130,103 +125,9 @@ export const COMMANDS = {
       return `${year}\n${storage}\n\n${table(days, { ...columns, 'RATE LIMITED': (one) => count(one.rate_limited) })}`
     },
   },
-  audit: {
-    args: ['[tenant]'],
-    help: 'who changed what, newest first',
-    options: {
-      type: option('such as tenant.updated'),
-      actor: option('the id of a key, admin, or a bound Worker'),
-      customer: option('the id of a customer'),
-      since: option('a date or a time'),
-      until: option('a date or a time'),
-      limit: option('how many, up to 100; default: 50'),
-    },
-    run: async (api, [tenant], { type, actor, customer, since, until, limit }) => {
-      const tenantId = tenant && (await idOf(api, tenant))
-      const query = {
-        tenant_id: tenantId,
-        type,
-        actor,
-        customer_id: customer,
-        start_time: since,
-        end_time: until,
-        limit,
-      }
-      return api('GET', `/admin/audit${queryOf(query)}`)
-    },
-    show: ({ items }) =>
-      table(items, {
-        TIME: (entry) => entry.created_at,
-        WHAT: (entry) => entry.type,
-        WHOSE: (entry) => entry.tenant_id,
-        WHICH: (entry) => entry.customer_id ?? entry.key_id ?? '',
-        WHO: (entry) => entry.actor,
-        WHY: (entry) => entry.reason ?? '',
-      }),
-  },
-  'key create': {
-    args: ['<tenant>'],
-    help: 'a new key, shown this once',
-    options: {
-      name: option('what it is for'),
-      mode: option('live or test; default: live'),
-      scopes: option('comma-separated; default: all'),
-      expires: option('a date or a time'),
-    },
-    run: async (api, [tenant], { name, mode, scopes, expires }) =>
-      api(
-        'POST',
-        `${await pathOf(api, tenant)}/keys`,
-        defined({ name, mode, scopes: scopes?.split(','), expires_at: expires }),
-      ),
-    show: showKey,
-  },
-  'key list': {
-    args: ['<tenant>'],
-    help: 'its keys, without their secrets',
-    run: async (api, [tenant]) => everyPage(api, `${await pathOf(api, tenant)}/keys`, {}),
-    show: ({ items }) =>
-      table(items, {
-        KEY: (key) => key.key_id,
-        NAME: (key) => key.name,
-        MODE: (key) => key.mode,
-        STATUS: (key) => key.status,
-        CREATED: (key) => day(key.created_at),
-        EXPIRES: (key) => (key.expires_at ? day(key.expires_at) : 'never'),
-        SCOPES: (key) => key.scopes.join(','),
-      }),
-  },
-  'key rotate': {
-    args: ['<tenant>', '<key>'],
-    help: 'a new key in place of one',
-    options: { 'overlap-seconds': option('how long the old one stays valid; default: 0') },
-    run: async (api, [tenant, key], values) => {
-      const overlap = values['overlap-seconds']
-      return api(
-        'POST',
-        `${await keyPath(api, tenant, key)}/rotate`,
-        overlap && { overlap_seconds: number(overlap, 'overlap-seconds') },
-      )
-    },
-    show: showKey,
-  },
-  'key revoke': {
-    args: ['<tenant>', '<key>'],
-    help: 'refuse a key, in force everywhere when it returns, and list the webhook endpoints it made',
-    run: async (api, [tenant, key]) => {
-      const path = await pathOf(api, tenant)
-      await api('DELETE', `${path}/keys/${encodeURIComponent(key)}`)
-      const { items } = await api('GET', `${path}/webhooks/endpoints`)
-      return { key_id: key, endpoints: items.filter(({ created_by: by }) => by === key) }
-    },
-    show: ({ key_id: key, endpoints }) => {
-      const revoked = `${plainText(key)} is revoked.`
-      if (endpoints.length === 0) return revoked
-      const list = table(endpoints, ENDPOINT_COLUMNS)
-      return `${revoked} Events are still sent to the endpoints that were made with it. To stop one: npm run tenant -- endpoint disable\n\n${list}`
-    },
-  },
-  ...configurationCommands(pathOf),
+  ...lookUpCommands,
+  ...keyCommands,
+  ...configurationCommands,
 }
 
 /** Returns the body of a request about a tenant, from the given options. */
@@ -241,49 +142,11 @@ function bodyOf(values) {
   return body
 }
 
-function number(text, name) {
-  if (/^\d+$/.test(text)) return Number(text)
-  throw new TenantError(`--${name} ${text}: use a whole number`)
-}
-
 /** Returns the operator's own e-mail address, the default of `--email`. Throws `TenantError` if git has none. */
 function gitEmail() {
   const email = spawnSync('git', ['config', 'user.email'], { encoding: 'utf8' }).stdout?.trim()
   if (email) return email
   throw new TenantError('A tenant needs a contact address: give --email.')
-}
-
-async function pathOf(api, tenant) {
-  return `/admin/customers/${await idOf(api, tenant)}`
-}
-
-async function keyPath(api, tenant, key) {
-  return `${await pathOf(api, tenant)}/keys/${encodeURIComponent(key)}`
-}
-
-/** Returns the id of a tenant that is given by its id or its company name. Throws `TenantError` unless exactly one tenant has it. */
-async function idOf(api, tenant) {
-  if (UUID.test(tenant)) return tenant
-  const { items } = await everyPage(api, '/admin/customers', { search: tenant })
-  const named = items.filter(({ company_name: name }) => name.toLowerCase() === tenant.toLowerCase())
-  if (named.length === 1) return named[0].customer_id
-  const near = named.length > 0 ? named : items
-  const called = `called ${JSON.stringify(plainText(tenant))}`
-  const problem = named.length > 1 ? `${named.length} tenants are ${called}` : `No tenant is ${called}`
-  if (near.length === 0) throw new TenantError(`${problem}. See \`npm run tenant -- list\`.`)
-  throw new TenantError(
-    `${problem}. Run the command again with the id of one in place of the name:\n\n${table(near, CANDIDATE)}`,
-  )
-}
-
-/** The columns that tell tenants of one name apart. */
-const CANDIDATE = {
-  TENANT: (tenant) => tenant.customer_id,
-  COMPANY: (tenant) => tenant.company_name,
-  TIER: (tenant) => tenant.tier,
-  STATUS: (tenant) => tenant.status,
-  CONTACT: (tenant) => tenant.contact_email,
-  CREATED: (tenant) => tenant.created_at.slice(0, 16).replace('T', ' '),
 }
 
 function notSuspended({ company_name: name, customer_id: id }) {
@@ -299,25 +162,6 @@ async function asked({ company_name: name }) {
   )
   terminal.close()
   return typed
-}
-
-async function everyPage(api, path, query) {
-  const items = []
-  for (let cursor; ; ) {
-    const page = await api('GET', `${path}${queryOf({ ...query, limit: PAGE, cursor })}`)
-    items.push(...page.items)
-    cursor = page.pagination.next_cursor
-    if (!page.pagination.has_more) return { items }
-  }
-}
-
-function queryOf(query) {
-  const text = new URLSearchParams(defined(query)).toString()
-  return text && `?${text}`
-}
-
-function defined(fields) {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined))
 }
 
 function megabytes(bytes) {
@@ -338,15 +182,4 @@ function showTenant(tenant) {
     created: tenant.created_at,
     changed: tenant.updated_at,
   })
-}
-
-function showKey(key) {
-  const fields = {
-    id: key.key_id,
-    name: key.name,
-    mode: key.mode,
-    scopes: key.scopes.join(','),
-    expires: key.expires_at ?? 'never',
-  }
-  return `${facts(fields)}\n\nThe key, shown this once:\n\n  ${key.key}`
 }

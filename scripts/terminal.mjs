@@ -12,19 +12,23 @@ export function facts(fields) {
     .join('\n')
 }
 
-/** Returns a line for each row, each column as wide as its widest cell. `columns` maps a heading to a function of a row. */
-export function table(rows, columns) {
+/**
+ * Returns a line for each row, each column as wide as its widest cell. `columns` maps a heading to a function of a row, and
+ * `detailsOf` returns what stands below a row, a line each.
+ */
+export function table(rows, columns, detailsOf = () => []) {
   if (rows.length === 0) return 'None.'
-  const cells = [Object.keys(columns), ...rows.map((row) => Object.values(columns).map((show) => plainText(show(row))))]
-  const widths = cells[0].map((_, at) => Math.max(...cells.map((line) => line[at].length)))
-  return cells
-    .map((line) =>
-      line
-        .map((cell, at) => cell.padEnd(widths[at]))
-        .join('  ')
-        .trimEnd(),
-    )
-    .join('\n')
+  const cellsOf = (row) => Object.values(columns).map((show) => plainText(show(row)))
+  const lines = [Object.keys(columns), ...rows.map(cellsOf)]
+  const widths = lines[0].map((_, at) => Math.max(...lines.map((cells) => cells[at].length)))
+  const [heading, ...aligned] = lines.map((cells) =>
+    cells
+      .map((cell, at) => cell.padEnd(widths[at]))
+      .join('  ')
+      .trimEnd(),
+  )
+  const below = (row) => detailsOf(row).map((detail) => `  ${plainText(detail)}`)
+  return [heading, ...aligned.flatMap((line, at) => [line, ...below(rows[at])])].join('\n')
 }
 
 /** Returns the day of an ISO 8601 time. */

@@ -5,6 +5,7 @@ import { Hono } from 'hono'
 import { TrieRouter } from 'hono/router/trie-router'
 import { adminApi } from './apis/admin/errors.ts'
 import { admin } from './apis/admin/routes.ts'
+import { signIn } from './apis/admin/session/routes.ts'
 import { flatpeakApi } from './apis/flatpeak/errors.ts'
 import { flatpeakLogin } from './apis/flatpeak/login.ts'
 import { flatpeakCustomers } from './apis/flatpeak/routes.ts'
@@ -14,10 +15,11 @@ import { v1Api } from './apis/v1/errors.ts'
 import { v1Events } from './apis/v1/events/routes.ts'
 import { notSupportedAt } from './apis/v1/not-supported.ts'
 import { v1Onboarding } from './apis/v1/onboarding/routes.ts'
+import { v1Tenant } from './apis/v1/tenant/routes.ts'
 import { v1Webhooks } from './apis/v1/webhooks/routes.ts'
 import type { Api, HttpContext, HttpEnv } from './http/api.ts'
 import { authenticate } from './http/authenticate.ts'
-import { authenticateAdmin } from './http/authenticate-admin.ts'
+import { authenticateOperator, operatorIdentifier } from './http/authenticate-operator.ts'
 import { withCors } from './http/cors.ts'
 import { responseCounter } from './http/count-responses.ts'
 import { preferencesIn, prefers } from './http/prefer.ts'
@@ -33,6 +35,7 @@ export type AppType = ReturnType<typeof createApp>
 export function createApp(services: Services) {
   const app = new Hono<HttpEnv>()
   const countResponse = responseCounter(services, apiAt)
+  const operators = operatorIdentifier(services)
 
   app.use(function requestContext(c, next) {
     c.set('nowMs', services.clock())
@@ -40,6 +43,7 @@ export function createApp(services: Services) {
     const { allowedHosts, corsOrigins, analytics, signingSecrets } = services.bindings(c.env)
     if (allowedHosts && !allowedHosts.has(new URL(c.req.url).hostname)) return respondMisdirected(c, allowedHosts)
     c.set('signingSecrets', signingSecrets)
+    services.storeDueErrors(c)
     if (analytics) c.set('countResponse', countResponse)
     const prefer = c.req.raw.headers.get('prefer')
     if (prefer !== null) c.set('preferences', preferencesIn(prefer))
@@ -48,16 +52,19 @@ export function createApp(services: Services) {
     }
     return corsOrigins === null ? next() : withCors(corsOrigins, c, next)
   })
-  app.use('/v1/*', authenticate(services))
-  app.use('/customers/*', authenticate(services))
-  app.use('/admin/*', authenticateAdmin(services))
+  app.use('/v1/*', authenticate(services, operators.identifyOperator))
+  app.use('/customers/*', authenticate(services, operators.identifyOperator))
+  // Before the middleware, which would refuse a caller that proves in the body who it is.
+  const withSignIn = app.route('/', signIn(services, operators))
+  app.use('/admin/*', authenticateOperator(operators.identifyOperator))
 
-  const served = app
+  const served = withSignIn
     .route('/', service(services))
     .route('/', v1Customers(services))
     .route('/', v1Events(services))
     .route('/', v1Webhooks(services))
     .route('/', v1Onboarding(services))
+    .route('/', v1Tenant(services))
     .route('/', flatpeakCustomers())
     .route('/', flatpeakLogin(services))
     .route('/', admin(services))
@@ -68,7 +75,7 @@ export function createApp(services: Services) {
     if (allowed.length > 0) throw new RegistryError({ reason: 'method_not_allowed', allowed })
     throw new RegistryError(notSupportedAt(c.req.path) ?? { reason: 'no_such_route' })
   })
-  app.onError((error, c) => errorHandler(apiAt(c.req.path))(error, c))
+  app.onError((error, c) => errorHandler(apiAt(c.req.path), services.countError)(error, c))
   return served
 }
 

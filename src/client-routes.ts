@@ -3,7 +3,7 @@
  * bodies. The package of the client has these types expanded in full, so that it needs no file of the Worker.
  */
 import type { ExtractSchema } from 'hono/types'
-import type { toAdminTenant } from './apis/admin/mapping.ts'
+import type { toAdminTenant } from './apis/admin/tenants/mapping.ts'
 import type { AppType } from './app.ts'
 
 export type { V1Error } from './apis/error-body.ts'

@@ -19,7 +19,7 @@ export type {
 } from './client-routes.ts'
 
 type FlatpeakPath = '/customers' | `/customers/${string}` | '/login'
-type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 409 | 412 | 413 | 415 | 422 | 429 | 500 | 503 | 507
+type ErrorStatus = 400 | 401 | 403 | 404 | 405 | 409 | 410 | 412 | 413 | 415 | 422 | 429 | 500 | 503 | 507
 
 /** The routes of one API. Each may return an error of that API. */
 type WithErrors<Path extends keyof RosterRoutes, Error> = ExtractSchema<
@@ -36,11 +36,20 @@ export type RosterApp = Hono<
 >
 export type RosterClient = ReturnType<typeof hc<RosterApp>>
 
-/** Returns a client of the Roster at `origin`. `key` is an API key, or an admin key for the routes of `admin`. */
+export interface RosterClientOptions extends Omit<ClientRequestOptions, 'headers'> {
+  /** The tenant that an operator acts as at the routes of `v1`. Each change then needs the header `x-reason`. */
+  actAs?: { tenantId: string; mode: 'live' | 'test' }
+}
+
+/**
+ * Returns a client of the Roster at `origin`. `key` is an API key, or the key of an operator for the routes of `admin` and,
+ * with `actAs`, for those of `v1`.
+ */
 export function rosterClient(
   origin: string,
   key: string,
-  options: Omit<ClientRequestOptions, 'headers'> = {},
+  { actAs, ...options }: RosterClientOptions = {},
 ): RosterClient {
-  return hc<RosterApp>(origin, { ...options, headers: { 'x-api-key': key } })
+  const acting = actAs && { 'roster-tenant': actAs.tenantId, 'roster-mode': actAs.mode }
+  return hc<RosterApp>(origin, { ...options, headers: { 'x-api-key': key, ...acting } })
 }

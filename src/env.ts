@@ -6,6 +6,7 @@
 import type { OutboxMessage } from './events/messages.ts'
 import type { GateRpc } from './gate/protocol/gate-rpc.ts'
 import type { OnboardingParams } from './onboarding/ports.ts'
+import type { AccessApplication } from './operators/access.ts'
 
 /** A part of the internet whose wrong keys count together, and how many of them it may send in a minute. */
 export interface Network {
@@ -13,7 +14,7 @@ export interface Network {
   failuresMax: number
 }
 
-/** The Durable Object that counts wrong admin keys. Its class is in `entrypoints/admin-guard.ts`. */
+/** The Durable Object that counts wrong keys and sign-in links of operators. Its class is in `entrypoints/admin-guard.ts`. */
 export interface AttemptCounter extends Rpc.DurableObjectBranded {
   /** Counts a wrong key. Returns how many milliseconds its address has to wait, or 0 if it is not blocked. */
   countFailure(networks: readonly Network[]): Promise<number>
@@ -41,6 +42,8 @@ export interface Bindings {
   onboarding: Workflow<OnboardingParams>
   /** All valid admin keys. There may be several at once, so that the operator can rotate them. */
   adminKeys: AdminKey[]
+  /** The application of Cloudflare Access that signs operators in. Null if none does. */
+  access: AccessApplication | null
   /** All signing secrets. The first one signs, and signatures of all are accepted. */
   signingSecrets: string[]
   /** Comma-separated origins whose pages may read responses. Null for none. */
@@ -72,6 +75,8 @@ interface RawEnv {
   CORS_ORIGINS: string | undefined
   ALLOW_LOCAL_WEBHOOKS: string | undefined
   ALLOWED_HOSTS: string | undefined
+  ACCESS_TEAM_DOMAIN: string | undefined
+  ACCESS_AUD: string | undefined
   DEPLOYED: string | undefined
   ANALYTICS: AnalyticsEngineDataset | undefined
   GATE_LOCATION_HINT: string | undefined
@@ -99,6 +104,7 @@ export function readEnv(given: Cloudflare.Env): Bindings {
   }
   const adminKeys = secretList(env.ADMIN_KEYS, 'ADMIN_KEYS', problems).map((text) => adminKeyOf(text, problems))
   const signingSecrets = secretList(env.SIGNING_SECRETS, 'SIGNING_SECRETS', problems)
+  const access = accessOf(env.ACCESS_TEAM_DOMAIN?.trim() ?? '', env.ACCESS_AUD?.trim() ?? '', problems)
   const allowLocalWebhooks = env.ALLOW_LOCAL_WEBHOOKS === 'true'
   // wrangler.toml sets DEPLOYED to "true". Only .dev.vars, which is never uploaded, sets it to "false".
   if (env.DEPLOYED !== 'false') {
@@ -120,6 +126,7 @@ export function readEnv(given: Cloudflare.Env): Bindings {
     adminGuards: env.ADMIN_GUARD,
     onboarding: env.ONBOARDING,
     adminKeys,
+    access,
     signingSecrets,
     corsOrigins: env.CORS_ORIGINS || null,
     allowedHosts: env.ALLOWED_HOSTS ? new Set(env.ALLOWED_HOSTS.split(',').map((host) => host.trim())) : null,
@@ -147,4 +154,18 @@ function adminKeyOf(text: string, problems: string[]): AdminKey {
     )
   }
   return { actor: `admin:${name}`, accepted: [secret, text] }
+}
+
+const TEAM_DOMAIN = /^(?:https:\/\/)?([a-z0-9][a-z0-9-]*)(?:\.cloudflareaccess\.com)?\/?$/i
+
+function accessOf(teamDomain: string, audience: string, problems: string[]): AccessApplication | null {
+  if (teamDomain === '' && audience === '') return null
+  const team = TEAM_DOMAIN.exec(teamDomain)?.[1]
+  if (team === undefined || audience === '') {
+    problems.push(
+      'ACCESS_TEAM_DOMAIN must be a team such as acme.cloudflareaccess.com, and ACCESS_AUD the tag of its application: set both, or leave both empty',
+    )
+    return null
+  }
+  return { issuer: `https://${team.toLowerCase()}.cloudflareaccess.com`, audience }
 }

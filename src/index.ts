@@ -15,7 +15,7 @@ export { TenantGate } from './entrypoints/tenant-gate.ts'
  * The author that the audit log would name. A sweep completes changes that others made, so it writes no audit record
  * yet.
  */
-const SWEEP = { actor: 'sweep', requestId: null, reason: null }
+const SWEEP = { actor: 'sweep', role: null, sessionId: null, requestId: null, reason: null }
 
 const app = createApp(services)
 

@@ -1,15 +1,17 @@
 /** The fields of the admin API: tenants, keys, usage and the audit log. */
-import { type FieldDocs, field, group, type SchemaDoc } from './field.ts'
+import { type FieldDoc, type FieldDocs, field, group, type SchemaDoc } from './field.ts'
 import { shownSettings as settings } from './onboarding.ts'
 import {
   ACTOR,
   CUSTOMER_ID,
   createdAt,
   cursorPage,
+  ENDPOINT_ID,
   EVENT_ID,
   KEY_ID,
   page,
   REQUEST_ID,
+  SESSION_ID,
   TENANT_ID,
   TIME,
   updatedAt,
@@ -53,6 +55,11 @@ const key: FieldDocs = {
   expires_at: field('From when the key is refused. Null: never.', '2027-01-20T15:00:00.000Z'),
 }
 
+const capped: FieldDocs = {
+  total: field('How many there are, up to 1,000.', 1),
+  total_is_capped: field('True if there are more.', false),
+}
+
 const modeUsage: FieldDocs = {
   contract_year_start: field(
     'The first day that is counted. A new `contract_start` takes effect when the year that began here is over.',
@@ -69,6 +76,10 @@ const modeUsage: FieldDocs = {
     date: field('The day, in UTC.', '2026-01-20'),
     admitted: field('The requests that were admitted.', 1200),
     rate_limited: field('The requests that were refused with 429.', 3),
+    errors: field(
+      'The requests answered with a 5xx for which Roster alone is to blame: neither 501 nor a used-up storage.',
+      1,
+    ),
   }),
 }
 
@@ -93,6 +104,43 @@ export const adminSchemas: Record<string, SchemaDoc> = {
       company_name: field('The name of the company.', 'Acme Corporation'),
       status: field('Always `deleting`: its data is being deleted.'),
       deleted_at: field('When it was deleted. A repeat of the request has the same time.', TIME),
+    },
+  },
+  OwnTenant: {
+    description: 'The tenant of the key, as it is in the mode of the key.',
+    fields: {
+      tenant_id: field('The id of the tenant.', TENANT_ID),
+      company_name: tenant.company_name as FieldDoc,
+      tier: field('The tier. Test mode has the same limits for all tiers.', 'scale'),
+      status: field('Always `active` for a key: a suspended tenant is refused.', 'active'),
+      mode: key.mode as FieldDoc,
+      limits: group('The limits of the mode.', {
+        requests_per_second: limits.requests_per_second,
+        burst: limits.burst,
+        annual_validation_limit: field(
+          'The requests that are admitted in a contract year. Null in test mode, which has no such limit.',
+          30_000_000,
+        ),
+        storage_bytes: field('The bytes that the mode may store. Then changes are refused with 507.', 2_000_000_000),
+      }),
+      key: group('The key that the request was sent with. Null for an operator.', {
+        key_id: keyId,
+        name: key.name as FieldDoc,
+        scopes: field('The scopes that the key has.', ['customers:read', 'customers:write']),
+        expires_at: key.expires_at as FieldDoc,
+      }),
+    },
+  },
+  OwnUsage: {
+    description: 'The counts of the mode of the key.',
+    fields: {
+      tenant_id: field('The id of the tenant.', TENANT_ID),
+      mode: key.mode as FieldDoc,
+      ...modeUsage,
+      annual_validation_limit: field(
+        'The requests that are admitted in a contract year. Null in test mode, which has no such limit.',
+        30_000_000,
+      ),
     },
   },
   TenantList: { description: 'A page of tenants.', fields: page('The tenants of this page.') },
@@ -124,6 +172,10 @@ export const adminSchemas: Record<string, SchemaDoc> = {
       revoked_at: field('When the key was revoked. Null if it was not.', null),
       rotated_from: field('The id of the key that this one replaced.', null),
       ...createdAt,
+      last_used_at: field(
+        'The minute in which the last request came with the key, refused ones included. Null if none did.',
+        '2026-01-20T15:04:00.000Z',
+      ),
     },
   },
   KeyList: { description: 'A page of keys.', fields: page('The keys of this page.') },
@@ -137,6 +189,7 @@ export const adminSchemas: Record<string, SchemaDoc> = {
         'sk_live_3Jq9…',
       ),
       ...createdAt,
+      last_used_at: field('Always null: the key is new.', null),
     },
   },
   TenantWebhookEndpoint: {
@@ -155,18 +208,67 @@ export const adminSchemas: Record<string, SchemaDoc> = {
     description: 'The onboarding workflows of a tenant, without their secrets.',
     fields: { live: group('Those of live mode.', settings), test: group('Those of test mode.', settings) },
   },
+  DeploymentHealth: {
+    description: 'The state of the deployment.',
+    fields: {
+      databases: group('The databases, and how full they are.', {
+        name: field('The name of its binding.', 'DB'),
+        bytes: field('The bytes that it holds.', 1_340_000_000),
+        bytes_max: field('The bytes that it may hold.', 10_000_000_000),
+      }),
+      outbox: group('The deliveries of webhooks that are not done.', {
+        pending: field('How many there are, up to 1,000.', 3),
+        pending_is_capped: field('True if there are more.', false),
+        oldest_due_at: field('When the first of them was due, or will be. Null if there is none.', TIME),
+      }),
+      failing_endpoints: group('The webhook endpoints whose last attempt failed.', {
+        ...capped,
+        items: group('Those that have failed for longest, at most 50.', {
+          tenant_id: field('The tenant.', TENANT_ID),
+          company_name: field('The name of its company.', 'Acme Corporation'),
+          mode: field('The mode.', 'live'),
+          endpoint_id: field('The endpoint.', ENDPOINT_ID),
+          url_host: field('The host of its URL.', 'hooks.example.com'),
+          failing_since: field('Since when all attempts have failed.', TIME),
+        }),
+      }),
+      errors_last_hour: group('The responses of the last hour that Roster alone is to blame for.', {
+        total: field('How many there were.', 2),
+        by_api: group('The same by API and status.', {
+          api: field('The API: `v1`, `flatpeak`, `admin` or `rpc`.', 'v1'),
+          status: field('The status of the response.', 503),
+          count: field('How many there were.', 2),
+        }),
+      }),
+      unfinished: group('The work that the sweep of each minute has left.', {
+        changes: group('Tenants with a change that is not in force yet.', capped),
+        deletions: group('Deleted tenants of which something is left.', capped),
+      }),
+    },
+  },
   AuditEntry: {
     description: 'One change, with its actor.',
     fields: {
       id: field('The id of the entry.', EVENT_ID),
       type: field('The kind of the change.', 'tenant.updated'),
-      tenant_id: field('The id of the tenant that was changed, or that owns what was changed.', TENANT_ID),
+      tenant_id: field(
+        'The id of the tenant that was changed, or that owns what was changed. Null for a change of an operator.',
+        TENANT_ID,
+      ),
       mode: field('The mode of the customer or key. Null for a tenant, which has no mode.', null),
       customer_id: field('The customer that was changed, if it was one.', CUSTOMER_ID),
       key_id: field('The key that was changed, if it was one.', KEY_ID),
+      operator_id: field('The operator that was changed, if it was one.', null),
       actor: ACTOR,
+      role: field('The role that the operator had. Null if the actor is no operator.', 'admin'),
+      session_id: field('The session of the operator. Null for a request without one.', SESSION_ID),
       request_id: field('The `x-request-id` of the request.', REQUEST_ID),
       reason: field('The `x-reason` of the request.', 'unpaid since March'),
+      changes: group('The fields that differ between `before` and `after`. Empty when one of these is null.', {
+        field: field('The name of the field. A field of an object is named with it, as `limits.burst`.', 'status'),
+        before: field('The value before. Null when there was none.', 'active'),
+        after: field('The value after. Null when there is none.', 'suspended'),
+      }),
       before: field('The values before. Null when there were none, or when they were erased.', { status: 'active' }),
       after: field('The values after. Null when there are none, or when they were erased.', { status: 'suspended' }),
       created_at: field('The time of the change.', TIME),
@@ -195,9 +297,10 @@ export const adminSchemas: Record<string, SchemaDoc> = {
   Found: {
     description: 'What a search over all tenants found.',
     fields: {
-      customers: field('The customers, newest first.'),
+      customers: field('The customers: exact matches first, then those by words, each newest first.'),
       tenants: field('The tenants.'),
-      has_more: field('True if more match than are shown.', false),
+      has_more: field('True if more may match than are shown.', false),
+      all_tenants_searched: field('False if words were looked for in the 100 oldest tenants only.', true),
     },
   },
 }

@@ -83,6 +83,51 @@ const shown: FieldDocs = {
   children: field('The customers that belong to this one and are not archived, with `expand=children`.'),
   integrations: group('The ids in other systems, with `expand=integrations`.', integration),
   old_external_ids: field('Former external ids that still find the customer, with `expand=aliases`.', ['user_12344']),
+  duplicates: field(
+    'Others that may be the same customer, in the response to a creation with `expand=duplicates`.',
+    [],
+  ),
+}
+
+/** The things that a merge moves, in its response and its event. */
+export const moved: FieldDocs = {
+  external_ids: field('The external id of the source and its former ones, which find the survivor now.', [
+    'user_67890',
+  ]),
+  integrations: group(
+    'The entities at providers that are the survivor’s now.',
+    {
+      provider: field('The name of the other system.', 'stripe'),
+      id: field('The id that the other system has for the customer.', 'cus_NffrFeUfNV2Hib'),
+    },
+    [INTEGRATION],
+  ),
+  children: field('The number of customers that belong to the survivor now.', 2),
+  fields: field('The fields that the survivor took from the source.', ['address_city']),
+  metadata: field('The keys of its metadata that the survivor took.', ['account_manager']),
+}
+
+/** The things that an unmerge left where the merge had put them. */
+export const kept: FieldDocs = {
+  customer_id: field('The customer whose field it is.', CUSTOMER_ID),
+  field: field('The field.', 'email'),
+  name: field('The key of the metadata, or the former external id. Else null.', null),
+  reason: field(
+    '`changed`: somebody has changed it since. `taken`: another customer has it. `gone`: the customer that it names is archived, erased or merged.',
+    'changed',
+  ),
+}
+
+const reference: FieldDocs = {
+  id: field('The id of the customer.', CUSTOMER_ID),
+  external_id: field('Your own id of the customer.', 'user_12345'),
+  status: field('`published`, `draft` or `archived`.', 'published'),
+  version: field('Rises with every change. The etag.', 1),
+}
+const leftFields: FieldDocs = {
+  left: field('With `partial=true`: the fields that are not what they were, because that is not to be had any more.', [
+    'external_id',
+  ]),
 }
 
 /** The parameters of a list, in the query string and in the body of a search. */
@@ -144,6 +189,15 @@ export const listParameters: FieldDocs = {
   expand: field('The related data to include with each customer.', ['parent_customer', 'integrations']),
 }
 
+/** The parameters of a read of one customer that say when. */
+export const momentParameters: FieldDocs = {
+  as_of: field(
+    'Returns the customer as it was at this time, changes at this very millisecond included. A date means its first moment in UTC. Of the related data, `expand` has the parent of then, and the integrations.',
+    '2026-01-20T15:00:00Z',
+  ),
+  version: field('Returns this version of the customer: the number in its `etag`. Send it or `as_of`.', '1'),
+}
+
 export const customerSchemas: Record<string, SchemaDoc> = {
   V1CustomerCreate: {
     description: 'A new customer. Only `external_id` is required; null and `""` mean that a field is unset.',
@@ -161,6 +215,75 @@ export const customerSchemas: Record<string, SchemaDoc> = {
     description: 'The fields to change with the restoration. An absent field is kept; null or `""` clears it.',
     fields: sent,
   },
+  V1Suspect: {
+    description: 'A customer that may be the same as one that was just created.',
+    fields: {
+      id: field('The id of the customer.', CUSTOMER_ID),
+      external_id: field('Your own id of the customer.', 'user_12345'),
+      status: field('`published`, `draft` or `archived`.', 'published'),
+      reasons: field('The reasons, the strongest first.', ['same_email']),
+    },
+  },
+  V1Duplicates: {
+    description: 'The customers that may be the same as one.',
+    fields: {
+      items: group('The candidates, best first.', {
+        customer: field('The candidate.'),
+        reasons: field('The reasons, the strongest first.', ['same_email']),
+      }),
+    },
+  },
+  V1CustomerMerge: {
+    description: 'The customer to merge into, and whose values are kept where both have one.',
+    fields: {
+      into: field('The id of the survivor.', CUSTOMER_ID),
+      into_version: field(
+        'The version of the survivor that you read, from its etag. If it has changed since, the merge is refused with 412.',
+        3,
+      ),
+      prefer: group(
+        '`target`, the default, keeps the value of the survivor; `source` takes that of the source. Or an object with one of the two for some fields.',
+        {
+          name: field('The side for the name.', 'target'),
+          email: field('The side for the e-mail address.', 'source'),
+          contact: field('The side for the phone number.', 'target'),
+          address: field('The side for the address, whose parts stay together.', 'target'),
+          timezone: field('The side for the time zone.', 'target'),
+          parent_customer_id: field('The side for the parent.', 'target'),
+          metadata: field('The side for metadata that both have.', 'target'),
+          profile: field('The side for the fields that only the FlatPeak API has.', 'target'),
+        },
+        { email: 'source' },
+      ),
+      dry_run: field('True changes nothing.', false),
+    },
+  },
+  V1Merged: {
+    description: 'A merge as it was made, or would be.',
+    fields: {
+      customer: field('The survivor after the merge.'),
+      source_id: field('The customer that was merged into it.', CUSTOMER_ID),
+      moved: group('What moved. Null for a caller without the scope `customers:read`.', moved),
+      dry_run: field('True if nothing was changed.', false),
+    },
+  },
+  V1CustomerUnmerge: {
+    description: 'The merge to take back.',
+    fields: {
+      source: field('The id of the customer that was merged into this one.', 'cust_01JD3VQ4X8N2M7R5T9W6YBZKCF'),
+      dry_run: field('True changes nothing.', false),
+    },
+  },
+  V1Unmerged: {
+    description: 'An unmerge as it was made, or would be.',
+    fields: {
+      customer: field('The survivor after the unmerge.'),
+      source: field('The customer that is itself again.'),
+      moved: group('What went back to the source. Null for a caller without the scope `customers:read`.', moved),
+      kept: group('What stayed where the merge had put it. Null as `moved` is.', kept, []),
+      dry_run: field('True if nothing was changed.', false),
+    },
+  },
   V1Customer: {
     description: 'A customer. An unset text is `""`; an unset `contact` is null.',
     example: CUSTOMER_EXAMPLE,
@@ -168,12 +291,38 @@ export const customerSchemas: Record<string, SchemaDoc> = {
   },
   V1CustomerReference: {
     description: 'What a caller without the scope `customers:read` gets of the customer that it wrote.',
+    fields: reference,
+  },
+  V1CustomerRevert: {
+    description: 'The moment that the customer goes back to: one of the two.',
     fields: {
-      id: field('The id of the customer.', CUSTOMER_ID),
-      external_id: field('Your own id of the customer.', 'user_12345'),
-      status: field('`published`, `draft` or `archived`.', 'published'),
-      version: field('Rises with every change. The etag.', 1),
+      version: field('The version that it was, as its `etag` had it.', 1),
+      as_of: field('The time at which it was so, changes at this very millisecond included.', '2026-01-20T15:00:00Z'),
     },
+  },
+  V1Undo: {
+    description:
+      'The changes to undo: those for which all of this holds. `actor`, `import_id` or `undo_id` is required.',
+    fields: {
+      actor: ACTOR,
+      import_id: field('The `x-request-id` of the import.', 'req_7f3a'),
+      undo_id: field('The `undo_id` of an undo, to take it back.', 'req_7f3a'),
+      since: field('The time of the earliest change.', '2026-01-20T15:00:00Z'),
+      until: field(
+        'Changes at this time or later are not undone, and so are in the way of the undo.',
+        '2026-01-20T16:00:00Z',
+      ),
+      dry_run: field('True changes nothing and shows what would happen.', true),
+    },
+  },
+  V1CustomerReverted: {
+    description: 'The customer after a revert.',
+    example: CUSTOMER_EXAMPLE,
+    fields: { ...shown, ...leftFields },
+  },
+  V1CustomerReferenceReverted: {
+    description: 'The same for a caller without the scope `customers:read`.',
+    fields: { ...reference, ...leftFields },
   },
   RelatedCustomer: {
     description: 'A customer in the response of another one, without its own parent and children.',

@@ -1,7 +1,8 @@
 /** The fields of events: in the log, in webhooks, and in what an onboarding step sends and accepts. */
 import { EVENT_MEANINGS, EVENT_TYPES, type EventType } from '../../src/events/catalogue.ts'
+import { kept, moved } from './customers.ts'
 import { type FieldDocs, field, group, type SchemaDoc } from './field.ts'
-import { cursorPage, ENDPOINT_ID, EVENT_ID, KEY_ID, page, REQUEST_ID, TIME } from './shared.ts'
+import { CUSTOMER_ID, cursorPage, ENDPOINT_ID, EVENT_ID, KEY_ID, page, REQUEST_ID, TIME } from './shared.ts'
 
 const payload: FieldDocs = {
   id: field('The id of the event. It is the same each time the event is sent.', EVENT_ID),
@@ -20,6 +21,11 @@ const payload: FieldDocs = {
       endpoint_id: field('The id of the endpoint. Its URL is a secret of those who may see the endpoint.', ENDPOINT_ID),
       reason: field('`gone`: the endpoint answered 410. `failing`: every attempt has failed for five days.', 'failing'),
       failing_since: field('The time since which every attempt has failed.', TIME),
+      source_id: field('The customer that was merged into this one, or is itself again.', CUSTOMER_ID),
+      survivor_id: field('The customer that it was merged into.', CUSTOMER_ID),
+      merged_at: field('The time of the merge that was taken back.', TIME),
+      moved: group('What moved, or went back. Null if `truncated` has `moved`.', moved),
+      kept: group('What stayed where the merge had put it. Null if `truncated` has `moved`.', kept, []),
     }),
     truncated: field('The parts that were left out because the whole would be larger than 20 KB. Read the customer.', [
       'metadata',

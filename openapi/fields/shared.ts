@@ -5,6 +5,8 @@ export const CUSTOMER_ID = 'cust_01JD3VQ4X8N2M7R5T9W6YBZKCE'
 export const EVENT_ID = 'evt_01JD3VQ4X8N2M7R5T9W6YBZKCE'
 export const KEY_ID = 'key_01JD3VQ4X8N2M7R5T9W6YBZKCE'
 export const ENDPOINT_ID = 'whe_01JD3VQ4X8N2M7R5T9W6YBZKCE'
+export const OPERATOR_ID = 'op_01JD3VQ4X8N2M7R5T9W6YBZKCE'
+export const SESSION_ID = 'ses_01JD3VQ4X8N2M7R5T9W6YBZKCE'
 export const TENANT_ID = '0b6f7d0e-3f0c-4a52-9a63-6f1a5a1c2d3e'
 export const TIME = '2026-01-20T15:00:00.000Z'
 export const REQUEST_ID = 'req_7f3a'
@@ -18,7 +20,7 @@ export const CURSOR_PARAMETER = {
 }
 
 export const ACTOR = field(
-  'The actor: the id of a key, `admin` (or `admin:` and the name of the admin key), or the name of a bound Worker.',
+  'The actor: the id of a key or of an operator, `admin` (or `admin:` and the name of the admin key), or the name of a bound Worker.',
   KEY_ID,
 )
 

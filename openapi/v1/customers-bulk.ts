@@ -64,6 +64,30 @@ export const importDoc: Docs['import'] = {
   },
 }
 
+const UNDONE = [
+  { result: 'reverted', id: 'cust_01JD3VQ4X8N2M7R5T9W6YBZKCE', external_id: 'user_12345' },
+  { progress: { reverted: 1, unchanged: 0, conflict: 0 }, consistency_token: 'MS4xLjA.aGk' },
+  { done: true, undo_id: 'req_7f3a', dry_run: false, reverted: 1, unchanged: 0, conflict: 0 },
+]
+
+export const undoDoc: Docs['undo'] = {
+  operationId: 'undoChanges',
+  summary: 'Undo what a key, an operator, a Worker or an import did',
+  description:
+    'Takes back the changes since a moment of one `actor`, of one import (`import_id`, the `x-request-id` of its responses), or of both together. Each customer becomes what it was before the first of these changes, in a new version. One that they created is archived, one that they archived is restored, and one that is erased stays so.\n\nOne line per customer: `reverted`, `unchanged`, or `conflict`. A change that somebody else made later is never overwritten: the line names it. Fields that are not to be had any more are named too. A line with `progress` follows about every 200 customers, and a line with `done` and the sum is the last; a line with `stopped` says why an undo ended early. Send the request again after an interruption: what is undone is left unchanged.\n\nStart with `dry_run`. An undo is itself undone by its `undo_id`. It costs permits as an import does, and waits for them.',
+  body: {
+    id: 'V1Undo',
+    example: { actor: 'key_01JD3VQ4X8N2M7R5T9W6YBZKCE', since: '2026-01-20T15:00:00Z' },
+  },
+  answers: {
+    200: {
+      description: 'One result per customer.',
+      schema: lines,
+      example: UNDONE.map((line) => `${JSON.stringify(line)}\n`).join(''),
+    },
+  },
+}
+
 export const exportDoc: Docs['export'] = {
   operationId: 'exportCustomers',
   summary: 'Export all customers',

@@ -5,16 +5,18 @@
 import { z } from 'zod'
 import { customerContracts } from '../../src/apis/v1/customers/contract.ts'
 import { listFields } from '../../src/apis/v1/customers/list-schema.ts'
+import { readQueryString } from '../../src/apis/v1/customers/schema.ts'
 import { v1Api } from '../../src/apis/v1/errors.ts'
 import { EXPANSIONS } from '../../src/registry/operations.ts'
 import { externalId } from '../../src/validation/fields.ts'
 import type { ApiDoc, ResponseDoc } from '../build.ts'
 import { describedQuery, documented } from '../documented.ts'
-import { listParameters } from '../fields/customers.ts'
+import { listParameters, momentParameters } from '../fields/customers.ts'
 import { field } from '../fields/field.ts'
 import { envelopedError } from '../values.ts'
-import { exportDoc, importDoc } from './customers-bulk.ts'
-import { v1Customer, v1Erasure, v1List, v1Written } from './customers-responses.ts'
+import { exportDoc, importDoc, undoDoc } from './customers-bulk.ts'
+import { mergeDoc, unmergeDoc } from './customers-merging.ts'
+import { v1Customer, v1Duplicates, v1Erasure, v1List, v1Reverted, v1Written } from './customers-responses.ts'
 import { CUSTOMER_EXAMPLE, CUSTOMER_WANTED } from './shared-responses.ts'
 
 const ID = 'cust_01JD3VQ4X8N2M7R5T9W6YBZKCE'
@@ -84,13 +86,24 @@ const listQuery = describedQuery(
     ),
   },
 )
-const readQuery = describedQuery({ expand }, listParameters)
+const { as_of: asOf, version } = readQueryString.shape
+const readQuery = describedQuery({ expand, as_of: asOf, version }, { ...listParameters, ...momentParameters })
+/** Why a read of a customer as it was may fail besides. */
+const PAST_FAILURES = ['not_found', 'history_expired'] as const
+const PAST =
+  'With `as_of` or `version`, the response is what a read answered then, to the byte, with the `etag` of then. It is 404 if there was no such customer yet, and 410 `history_expired` if what it was is no longer kept: changes are kept for 90 days. An erased customer has no past.'
 
 /** Returns the schema without null, because a query string cannot contain null. */
 function withoutNull(schema: z.ZodType): z.ZodType {
   if (schema instanceof z.ZodOptional) return withoutNull(schema.unwrap() as z.ZodType).optional()
   if (schema instanceof z.ZodNullable) return withoutNull(schema.unwrap() as z.ZodType)
   return schema instanceof z.ZodPipe && schema.in instanceof z.ZodOptional ? withoutNull(schema.in) : schema
+}
+
+const EXPAND_CREATED = {
+  description:
+    '`duplicates`: if a customer is created, the response says which others may be the same. Nothing is refused, and without this nothing is read.',
+  examples: ['duplicates'],
 }
 
 const customerResponse = (description: string, changed: object = {}): ResponseDoc => ({
@@ -111,8 +124,9 @@ export const v1Doc: ApiDoc = {
   tag: 'Customers (v1)',
   description: 'For billing systems that use FlexPrice’s API.',
   api: v1Api,
-  credentials: ['key', 'xApiKey'],
+  credentials: ['key', 'xApiKey', 'adminKey'],
   limited: true,
+  actedAs: true,
   failures: [
     'invalid_input',
     'unauthorized',
@@ -146,6 +160,7 @@ export const v1Doc: ApiDoc = {
             'With `return`, the response is 200 with the customer that already has the external id, unchanged.',
           examples: ['return'],
         },
+        expand: EXPAND_CREATED,
       },
       body: { id: 'V1CustomerCreate', example: CUSTOMER_WANTED },
       answers: {
@@ -171,38 +186,55 @@ export const v1Doc: ApiDoc = {
     },
     get: {
       etag: true,
+      elsewhere: true,
       operationId: 'getCustomer',
       summary: 'Get a customer',
-      description:
-        'Returns archived customers too. Paths of FlexPrice’s API that Roster is not for, such as `usage` or `wallets` in place of the id or behind it, are 501 `not_supported` and say what to use instead.',
+      description: `Returns archived customers too. ${PAST} Paths of FlexPrice’s API that Roster is not for, such as \`usage\` or \`wallets\` in place of the id or behind it, are 501 \`not_supported\` and say what to use instead.`,
       path: byId,
       query: readQuery,
       answers: { 200: customerResponse('The customer.') },
-      failures: ['not_found', 'not_supported'],
+      failures: [...PAST_FAILURES, 'not_supported'],
     },
     getByExternalId: {
       etag: true,
+      elsewhere: true,
       operationId: 'getCustomerByExternalId',
       summary: 'Get a customer by your own id',
-      description:
-        'A former external id finds its customer until another customer takes it. Archived customers are not found.',
+      description: `A former external id finds its customer until another customer takes it. Archived customers are not found. With \`as_of\`, the response is the customer that had this external id then; with \`version\`, that version of the customer that the id finds now. ${PAST}`,
       path: byExternalId,
       query: readQuery,
       answers: { 200: customerResponse('The customer.') },
-      failures: ['not_found'],
+      failures: [...PAST_FAILURES],
     },
     lookup: {
       etag: true,
+      elsewhere: true,
       operationId: 'lookupCustomer',
       summary: 'Get a customer by your own id (older path)',
       description: 'The same as `GET /v1/customers/external/{external_id}`, for older FlexPrice clients.',
       path: byExternalId,
       query: readQuery,
       answers: { 200: customerResponse('The customer.') },
+      failures: [...PAST_FAILURES],
+    },
+    duplicates: {
+      operationId: 'listDuplicates',
+      summary: 'List the customers that may be the same',
+      description:
+        'At most 20, best first: those with the same e-mail address, and those with the same name and postal code, archived ones too. Of many with the same address or name, the newest are looked at. `merge` makes one of two.',
+      path: byId,
+      answers: {
+        200: {
+          description: 'The candidates.',
+          schema: v1Duplicates,
+          example: { items: [{ customer: CUSTOMER_EXAMPLE, reasons: ['same_email'] }] },
+        },
+      },
       failures: ['not_found'],
     },
     updateByQuery: {
       etag: true,
+      elsewhere: true,
       operationId: 'updateCustomerByQuery',
       summary: 'Change the customer that the query names',
       description:
@@ -217,6 +249,7 @@ export const v1Doc: ApiDoc = {
     },
     update: {
       etag: true,
+      elsewhere: true,
       operationId: 'updateCustomer',
       summary: 'Change a customer',
       description:
@@ -237,11 +270,13 @@ export const v1Doc: ApiDoc = {
     },
     upsert: {
       etag: true,
+      elsewhere: true,
       operationId: 'upsertCustomer',
       summary: 'Create or change the customer with this external id',
       description:
         'An upsert: the response is 201 if the customer was created, and 200 if it was changed. A hundred such requests at once create one customer.',
       path: byExternalId,
+      query: { expand: EXPAND_CREATED },
       body: {
         id: 'V1CustomerUpsert',
         example: { name: 'Acme Corporation', email: 'billing@acme.com' },
@@ -251,6 +286,7 @@ export const v1Doc: ApiDoc = {
     },
     patch: {
       etag: true,
+      elsewhere: true,
       operationId: 'patchCustomer',
       summary: 'Change a customer by a merge patch',
       description:
@@ -267,7 +303,7 @@ export const v1Doc: ApiDoc = {
         'Refused while the customer has children that are not archived. Another customer can then take its external id.',
       path: byId,
       answers: { 204: { description: 'Archived.' } },
-      failures: ['not_found', 'has_children'],
+      failures: ['not_found', 'merged', 'has_children'],
     },
     restore: {
       etag: true,
@@ -284,6 +320,7 @@ export const v1Doc: ApiDoc = {
       },
       failures: [
         'not_found',
+        'merged',
         'not_archived',
         'external_id_taken',
         ...PARENT_FAILURES,
@@ -292,6 +329,32 @@ export const v1Doc: ApiDoc = {
         'customer_too_large',
       ],
     },
+    merge: mergeDoc,
+    unmerge: unmergeDoc,
+    revert: {
+      etag: true,
+      operationId: 'revertCustomer',
+      summary: 'Make a customer what it was',
+      description:
+        'Makes a new version with all fields, the parent, the integrations and the status (archived or not) of a moment: send `version` or `as_of`. Former external ids do not come back. If some of it is not to be had any more, because another customer has the external id or an entity, or the parent is archived, the response is 409 and names each field; `partial=true` reverts the rest. A customer that is what it was gets no new version.',
+      path: byId,
+      query: {
+        partial: {
+          description:
+            '`true` reverts what can be had. `left` in the response names the fields that are not what they were.',
+          examples: ['true'],
+        },
+      },
+      body: { id: 'V1CustomerRevert', example: { version: 1 } },
+      answers: {
+        200: {
+          description: 'The customer as it was then, in a new version.',
+          schema: v1Reverted,
+          example: CUSTOMER_EXAMPLE,
+        },
+      },
+      failures: [...PAST_FAILURES, 'revert_conflict', 'customer_too_large'],
+    },
     erase: {
       operationId: 'eraseCustomer',
       summary: 'Erase a customer',
@@ -299,8 +362,9 @@ export const v1Doc: ApiDoc = {
         'Erases permanently: personal data is removed from the customer, its events, the audit log, the stored responses of webhook endpoints, its onboarding and the caches. From then on the customer does not exist. Archived customers can be erased too. Refused while the customer has children that are not archived. A repeat returns the same receipt. The `x-reason` of the erasure itself is kept, so put no personal data into it.',
       path: byId,
       answers: { 200: { description: 'The receipt.', schema: v1Erasure, example: ERASED } },
-      failures: ['not_found', 'has_children'],
+      failures: ['not_found', 'merged', 'has_children'],
     },
+    undo: undoDoc,
     import: importDoc,
     export: exportDoc,
   }),

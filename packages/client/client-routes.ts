@@ -13,8 +13,10 @@ import type {
   V1Error,
 } from '../../src/client-routes.ts'
 import type { EventType } from '../../src/events/catalogue.ts'
+import type { Kept, Moved } from '../../src/formats/merge-report.ts'
 import type { V1CustomerAlone } from '../../src/formats/v1-customer.ts'
 import type { CustomerStatus, Mode } from '../../src/registry/customer.ts'
+import type { DuplicateReason } from '../../src/registry/duplicates.ts'
 
 type Plain = string | number | boolean | null | undefined
 
@@ -35,8 +37,11 @@ declare function keys<T extends string>(): { [Name in T]: Name }
 
 // These keep their names where a property is declared with them.
 export const keysOfCustomerStatus = keys<CustomerStatus>()
+export const keysOfDuplicateReason = keys<DuplicateReason>()
 export const keysOfEventType = keys<EventType>()
 export const keysOfMode = keys<Mode>()
+export const asKept = writtenOut<Kept>()
+export const asMoved = writtenOut<Moved>()
 export const asV1CustomerAlone = writtenOut<V1CustomerAlone>()
 
 export const asCallHeaders = writtenOut<CallHeaders>()

@@ -12,7 +12,7 @@ import { writeFileSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { Stop } from '../deploy/refusals.mjs'
 import { CHANGES_PREFIX, changedRows, isVirtual, leftovers, noteChanges, ownSchema, quoted, SCHEMA } from './schema.mjs'
-import { SEARCH_INDEX } from './search-index.mjs'
+import { VIRTUAL_TABLES } from './search-index.mjs'
 
 /** A backup that takes longer fails. */
 const TIME_MAX_SECONDS = 2 * 3600
@@ -27,7 +27,7 @@ const PAGES_PER_LOOK = 20
  */
 export async function copyDatabase(source, file, { folder, onProgress = () => undefined }) {
   const before = await source.query(SCHEMA)
-  const schema = ownSchema(before, [SEARCH_INDEX])
+  const schema = ownSchema(before, VIRTUAL_TABLES)
   const copy = new DatabaseSync(file, { enableForeignKeyConstraints: false })
   const tables = createTables(copy, schema)
   const [{ now }] = await source.query('SELECT unixepoch() AS now')
@@ -52,7 +52,7 @@ export async function copyDatabase(source, file, { folder, onProgress = () => un
     }
     const { takenAtSeconds, schemaThen } = await changes.look()
     if (takenAtSeconds >= untilSeconds) throw new Stop('The backup took longer than two hours, and is not consistent.')
-    if (JSON.stringify(ownSchema(schemaThen, [SEARCH_INDEX])) !== JSON.stringify(schema)) {
+    if (JSON.stringify(ownSchema(schemaThen, VIRTUAL_TABLES)) !== JSON.stringify(schema)) {
       throw new Stop('A migration was applied during the backup. Run it again.')
     }
     return describe(copy, schema, tables, takenAtSeconds)

@@ -7,6 +7,9 @@ import { literal } from './schema.mjs'
 /** The virtual table, as `migrations/0007_search.sql` makes it. */
 export const SEARCH_INDEX = 'customer_search'
 
+/** The virtual tables of the schema: the index, and another look at it. */
+export const VIRTUAL_TABLES = [SEARCH_INDEX, 'customer_search_words']
+
 /** Customers of one statement: D1 ends one that takes longer than 30 seconds. */
 const CUSTOMERS_PER_STATEMENT = 1_000
 

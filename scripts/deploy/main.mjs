@@ -10,6 +10,7 @@ import { check } from '../deploy-check/main.mjs'
 import { EXIT } from '../deploy-check/report.ts'
 import { configOf, resourcesOf, withIds, withoutAnalytics } from '../environment.mjs'
 import { accountOf, tokenOf } from './account.mjs'
+import { showFirstSignIn } from './first-owner.mjs'
 import { migrate, pendingMigrations } from './migrations.mjs'
 import { readOptions } from './options.mjs'
 import {
@@ -86,8 +87,11 @@ async function main(options) {
   if (options.withoutAnalytics) console.log(WITHOUT_ANALYTICS)
   if (options.upload) return
   const served = options.url ?? url ?? (config.workers_dev && `https://${config.name}.${subdomain}.workers.dev`)
-  if (served) await ready(served, config.name)
-  else console.log('\nDeployed. With --url the command waits until it is ready.')
+  if (!served) console.log('\nDeployed. With --url the command waits until it is ready.')
+  const isReady = served && (await ready(served, config.name))
+  if (isReady && secrets.ADMIN_KEYS) {
+    await showFirstSignIn(served, secrets.ADMIN_KEYS, options.owner ?? (await api.userEmail()))
+  }
 }
 
 function configurationOf(options) {

@@ -105,11 +105,19 @@ async function refreshStatistics(api, database) {
   })
 }
 
-/** Returns the text to import: the migrations (`{name, text}`), each with its row in the ledger. `npm start` applies it too. */
+/** Returns the text to import: the migrations (`{name, text}`), each with its row in the ledger. */
 export function importOf(migrations) {
-  const rows = ({ name, text }) =>
-    `${text}\nINSERT INTO d1_migrations (name) VALUES ('${name.replaceAll("'", "''")}');\n`
-  return `${LEDGER}\n${migrations.map(rows).join('\n')}`
+  return `${LEDGER}\n${migrations.map(({ name, text }) => `${text}\n${ledgerRowOf(name)}\n`).join('\n')}`
+}
+
+/** Returns the same as single statements, for the one transaction in which `npm start` applies them. */
+export function statementsOf(migrations) {
+  const statements = ({ name, text }) => [...text.split('--> statement-breakpoint'), ledgerRowOf(name)]
+  return [LEDGER, ...migrations.flatMap(statements)]
+}
+
+function ledgerRowOf(name) {
+  return `INSERT INTO d1_migrations (name) VALUES ('${name.replaceAll("'", "''")}');`
 }
 
 /** Returns the names of the tables and of the applied migrations. Waits while another import is running. */

@@ -12,6 +12,7 @@ const USAGE = `npm run deploy -- [options]
   --subdomain <name>   the workers.dev subdomain of an account that has none yet
   --without-analytics  leave Analytics Engine out: Roster runs, and nothing is counted
   --url <url>          where Roster is served, if not on workers.dev
+  --owner <email>      the first operator, whom the first deployment gives a sign-in link; default: whose token this is
 
 npm run deploy -- --check [options]
 
@@ -42,6 +43,7 @@ export function readOptions(args = process.argv.slice(2)) {
     subdomain: string,
     'without-analytics': flag,
     url: string,
+    owner: string,
     check: flag,
     only: string,
     json: flag,
@@ -79,6 +81,7 @@ export function readOptions(args = process.argv.slice(2)) {
     subdomain: values.subdomain ?? null,
     withoutAnalytics: values['without-analytics'],
     url: values.url ?? null,
+    owner: values.owner ?? null,
     check: values.check,
     only: values.only?.split(',').map(Number) ?? null,
     json: values.json,

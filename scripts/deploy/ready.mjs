@@ -10,8 +10,8 @@ const CALL_TIMEOUT_MS = 10_000
 const NAME_NOT_THERE_YET = [404, 522, 523, 525, 526, 530]
 
 /**
- * Waits until `/readyz` of `url` answers 200. If nothing answers under that name in three minutes, says so and returns:
- * the version of `worker` is deployed. Throws `Stop` if Roster answers and is not ready. The options are for tests.
+ * Waits until `/readyz` of `url` answers 200, and returns true. If nothing answers under that name in three minutes, says so and
+ * returns false: the version of `worker` is deployed. Throws `Stop` if Roster answers and is not ready. The options are for tests.
  */
 export async function ready(url, worker, { timeoutMs = TIMEOUT_MS, pollMs = POLL_MS } = {}) {
   console.log(`\nWaiting for ${url}/readyz …`)
@@ -19,10 +19,14 @@ export async function ready(url, worker, { timeoutMs = TIMEOUT_MS, pollMs = POLL
   for (;;) {
     const { status, text } = await ask(new URL('/readyz', url))
     if (status === 200) break
-    if (Date.now() >= deadline) return giveUp(url, worker, status, text)
+    if (Date.now() >= deadline) {
+      giveUp(url, worker, status, text)
+      return false
+    }
     await new Promise((resolve) => setTimeout(resolve, pollMs))
   }
   console.log(`\nRoster is served on ${url}. The reference: ${url}/docs`)
+  return true
 }
 
 /** Returns the status and the body, or a null status and why there was no response. */

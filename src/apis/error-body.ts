@@ -22,6 +22,8 @@ export interface V1Error {
     | 'permission_denied'
     | 'not_found'
     | 'already_exists'
+    | 'merged'
+    | 'history_expired'
     | 'version_conflict'
     | 'idempotency_mismatch'
     | 'too_many_requests'
@@ -61,12 +63,16 @@ const STATUS_AND_CODE: { [Reason in FailureReason]: readonly [status: number, co
   idempotency_mismatch: [422, 'idempotency_mismatch'],
   idempotency_in_progress: [409, 'invalid_operation'],
   missing_scope: [403, 'permission_denied'],
+  missing_role: [403, 'permission_denied'],
+  operators_only: [403, 'permission_denied'],
   tenant_suspended: [403, 'permission_denied'],
   rate_limited: [429, 'too_many_requests'],
   annual_limit_reached: [429, 'too_many_requests'],
   not_found: [404, 'not_found'],
   archived: [400, 'invalid_operation'],
   not_archived: [400, 'invalid_operation'],
+  history_expired: [410, 'history_expired'],
+  revert_conflict: [409, 'already_exists'],
   external_id_taken: [409, 'already_exists'],
   integration_taken: [409, 'already_exists'],
   version_conflict: [412, 'version_conflict'],
@@ -79,7 +85,13 @@ const STATUS_AND_CODE: { [Reason in FailureReason]: readonly [status: number, co
   metadata_too_many_keys: [400, 'validation_error'],
   customer_too_large: [400, 'validation_error'],
   tenant_not_suspended: [400, 'invalid_operation'],
+  operator_email_taken: [409, 'already_exists'],
+  last_owner: [409, 'invalid_operation'],
   unknown_workflow: [400, 'validation_error'],
+  merged: [409, 'merged'],
+  merge_too_large: [409, 'invalid_operation'],
+  unmerge_expired: [410, 'history_expired'],
+  unmerge_order: [409, 'invalid_operation'],
   too_many_endpoints: [400, 'invalid_operation'],
   endpoint_disabled: [400, 'invalid_operation'],
   deliveries_waiting: [400, 'invalid_operation'],

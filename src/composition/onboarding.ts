@@ -16,14 +16,16 @@ import { systemClock } from '../shared/clock.ts'
 import { newId } from '../shared/ids.ts'
 import { runQueue, runStore, sweepEndedRuns } from '../storage/onboarding/runs.ts'
 import { onboardingSettings } from '../storage/onboarding/settings.ts'
+import type { Author } from '../tenants/ports.ts'
 import { enqueueDeliveries } from './outbox.ts'
 import { postDeps, vaultOf } from './webhooks.ts'
 
-export function onboardingDeps(env: Cloudflare.Env, scope: Scope): OnboardingDeps {
+/** `author` is the operator who acts as the tenant; null for a caller of the tenant. */
+export function onboardingDeps(env: Cloudflare.Env, scope: Scope, author: Author | null = null): OnboardingDeps {
   const { db, onboarding } = readEnv(env)
   return {
     scope,
-    settings: onboardingSettings(db, scope, vaultOf(env)),
+    settings: onboardingSettings(db, scope, vaultOf(env), author),
     runs: runStore(db, scope),
     engine: workflowEngine(onboarding),
     clock: systemClock,

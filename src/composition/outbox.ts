@@ -17,15 +17,15 @@ export async function enqueueDeliveries(
   env: Cloudflare.Env,
   scope: Scope,
   customerIds: readonly string[],
-  endpointId: string | null = null,
+  { endpointId, delaySeconds = 0 }: { endpointId?: string; delaySeconds?: number } = {},
 ): Promise<void> {
   const { db, outbox } = readEnv(env)
   try {
     const messages =
-      endpointId === null
+      endpointId === undefined
         ? await pendingMessagesOf(db, scope, customerIds)
         : customerIds.map((customerId) => deliverMessage(scope, endpointId, customerId))
-    await sendAll(outbox, messages)
+    await sendAll(outbox, messages, delaySeconds)
   } catch (error) {
     logNotEnqueued(error, scope)
   }

@@ -6,20 +6,25 @@ import { leaseHolderFor } from '../gate/isolate/admission.ts'
 import { readToken, writeToken } from '../gate/isolate/consistency-token.ts'
 import { gateNameOf, type IsolatePorts } from '../gate/isolate/deps.ts'
 import type { ReadFrom } from '../gate/isolate/fresh-read.ts'
+import { inTurn, turnsFor } from '../gate/isolate/turns.ts'
 import type { ImportReply, ImportRequest } from '../gate/protocol/imports.ts'
 import { type LeaseReply, type LeaseRequest, versioned } from '../gate/protocol/leases.ts'
+import type { UndoReply, UndoRequest } from '../gate/protocol/undo.ts'
 import { callGate } from '../gate/protocol/versions.ts'
 import type { WriteReply, WriteRequest } from '../gate/protocol/writes.ts'
 import { type Dependency, IoTimes } from '../observability/io-times.ts'
 import type { Scope } from '../registry/customer.ts'
 import type { Failure } from '../registry/errors.ts'
+import type { Moment, PastTarget } from '../registry/past.ts'
 import type { ExportQuery, ListQuery, Relation } from '../registry/query.ts'
 import { systemClock } from '../shared/clock.ts'
 import { log } from '../shared/log.ts'
 import { sleep } from '../shared/sleep.ts'
+import { readDuplicates } from '../storage/customers/duplicates.ts'
 import { readExportPage } from '../storage/customers/export-pages.ts'
 import { listCustomers } from '../storage/customers/list-pages.ts'
-import { readAliases, readAliasesOfEach, readByExternalId, readCustomer } from '../storage/customers/reads.ts'
+import { readPast } from '../storage/customers/past.ts'
+import { findCustomer, readAliases, readAliasesOfEach, readByExternalId } from '../storage/customers/reads.ts'
 import { readRelated } from '../storage/customers/related.ts'
 import { countingRows, type Database, openDatabase } from '../storage/database.ts'
 import { kvCache } from '../storage/kv-cache.ts'
@@ -73,6 +78,12 @@ export class RequestServices implements IsolatePorts {
     )
   }
 
+  undoChunk(request: UndoRequest): Promise<UndoReply> {
+    return this.#timed('gate', () =>
+      callGate('undo', versioned(request), this.#version(), async (message) => this.#gate().undoChunk(message)),
+    )
+  }
+
   takeRowsRead(): number {
     const rows = this.#rowsRead
     this.#rowsRead = 0
@@ -80,11 +91,15 @@ export class RequestServices implements IsolatePorts {
   }
 
   readCustomer(id: string, from: ReadFrom) {
-    return this.#read(from, (db) => readCustomer(db, this.#scope, id))
+    return this.#read(from, (db) => findCustomer(db, this.#scope, id))
   }
 
   readByExternalId(externalId: string, from: ReadFrom) {
     return this.#read(from, (db) => readByExternalId(db, this.#scope, externalId))
+  }
+
+  readPast(target: PastTarget, moment: Moment, from: ReadFrom) {
+    return this.#read(from, (db) => readPast(db, this.#scope, target, moment))
   }
 
   readAliases(id: string, from: ReadFrom) {
@@ -92,19 +107,25 @@ export class RequestServices implements IsolatePorts {
   }
 
   readAliasesOfEach(ids: readonly string[], from: ReadFrom) {
-    return this.#read(from, (db) => readAliasesOfEach(db, this.#scope, ids))
+    return this.#read(from, (db) => this.#inTurn(() => readAliasesOfEach(db, this.#scope, ids)))
+  }
+
+  readDuplicates(id: string, from: ReadFrom) {
+    return this.#read(from, (db) => readDuplicates(db, this.#scope, id))
   }
 
   readList(query: ListQuery, options: { total: boolean }, from: ReadFrom) {
-    return this.#read(from, (db) => listCustomers(db, this.#scope, query, options))
+    return this.#read(from, (db) =>
+      listCustomers(db, this.#scope, query, { ...options, inTurn: (piece) => this.#inTurn(piece) }),
+    )
   }
 
   readExportPage(query: ExportQuery, from: ReadFrom) {
-    return this.#read(from, (db) => readExportPage(db, this.#scope, query))
+    return this.#read(from, (db) => readExportPage(db, this.#scope, query, (piece) => this.#inTurn(piece)))
   }
 
   readRelated(relation: Relation, ids: readonly string[], from: ReadFrom) {
-    return this.#read(from, (db) => readRelated(db, this.#scope, relation, ids))
+    return this.#read(from, (db) => this.#inTurn(() => readRelated(db, this.#scope, relation, ids)))
   }
 
   readToken(text: string) {
@@ -130,6 +151,16 @@ export class RequestServices implements IsolatePorts {
     log('info', { event: 'imported', requestId: this.#requestId, ...counts, tenantId, mode })
   }
 
+  onUndo(reverted: number): void {
+    const { tenantId, mode } = this.#scope
+    log('info', { event: 'undone', requestId: this.#requestId, reverted, tenantId, mode })
+  }
+
+  /** Runs a piece of a heavy read after those of other requests of this tenant and mode. */
+  #inTurn<T>(piece: () => Promise<T>): Promise<T> {
+    return inTurn(turnsFor(gateNameOf(this.#scope)), piece, this)
+  }
+
   #gate() {
     return this.#bindings.gateAt(gateNameOf(this.#scope))
   }
@@ -139,15 +170,20 @@ export class RequestServices implements IsolatePorts {
     return leaseHolderFor(gateNameOf(this.#scope)).state
   }
 
-  /** Reads in a session of its own. Returns the bookmark of the database state that the read saw, too. */
+  /**
+   * Reads in a session of its own. Returns the bookmark of the database state that the read saw, too: of the first batch,
+   * if it took several.
+   */
   async #read<T>(from: ReadFrom, read: (db: Database) => Promise<T>) {
     const start = from === 'primary' ? 'first-primary' : from === 'anywhere' ? 'first-unconstrained' : from.bookmark
     const session = this.#bindings.db.withSession(start)
+    let bookmark: string | null = null
     const counted = countingRows(session, (rows) => {
+      bookmark ??= session.getBookmark()
       this.#rowsRead += rows
     })
     const value = await this.#timed('d1', () => read(openDatabase(counted)))
-    return { value, bookmark: session.getBookmark() }
+    return { value, bookmark: bookmark ?? session.getBookmark() }
   }
 
   async #timed<T>(dependency: Dependency, work: () => Promise<T>): Promise<T> {

@@ -5,12 +5,15 @@
  */
 
 import { readEnv } from '../env.ts'
+import { countErrorAt, leaseHolderFor } from '../gate/isolate/admission.ts'
 import { gateNameOf } from '../gate/isolate/deps.ts'
+import { OperatorRegistry } from '../gate/isolate/operator-registry.ts'
 import { IsolateRegistry } from '../gate/isolate/registry.ts'
 import type { GateDeps } from '../gate/object/deps.ts'
 import { requestOptionsOf } from '../http/request-options.ts'
 import type { Services } from '../http/services.ts'
 import { Analytics } from '../observability/analytics.ts'
+import { ErrorCounts } from '../observability/error-counts.ts'
 import { ONBOARDING_ACTOR } from '../onboarding/end.ts'
 import type { Performer } from '../onboarding/perform.ts'
 import type { OnboardingParams } from '../onboarding/ports.ts'
@@ -21,21 +24,29 @@ import { describeError, log } from '../shared/log.ts'
 import { sleep } from '../shared/sleep.ts'
 import { sweepErasures } from '../storage/customers/erasures.ts'
 import { importStore } from '../storage/customers/import.ts'
+import { sweepMerges } from '../storage/customers/merge-retention.ts'
+import { undoStore } from '../storage/customers/undo.ts'
 import { writeStore } from '../storage/customers/writes.ts'
 import { openDatabase, probeDatabase } from '../storage/database.ts'
 import { logDatabaseSize } from '../storage/database-size.ts'
+import { addErrorCounts, sweepErrorCounts } from '../storage/error-counts.ts'
 import { eventLog } from '../storage/events/event-log.ts'
 import { sweepOldRecords } from '../storage/events/retention.ts'
+import { readHealth } from '../storage/health.ts'
 import { sweepIdempotencyRecords } from '../storage/idempotency/records.ts'
 import { probeKv } from '../storage/kv-cache.ts'
+import { operatorIdentities } from '../storage/operators/identities.ts'
+import { operatorStore } from '../storage/operators/operators.ts'
+import { sweepOperatorSessions } from '../storage/operators/sessions.ts'
 import { refreshStatistics } from '../storage/statistics.ts'
 import { auditLog } from '../storage/tenants/audit-reads.ts'
 import { sweepDeletedTenants } from '../storage/tenants/deletions.ts'
 import { operatorSearch } from '../storage/tenants/search.ts'
-import { loadTenantForGate, tenantStore } from '../storage/tenants/tenants.ts'
+import { isTenantThere, loadTenantForGate, tenantStore } from '../storage/tenants/tenants.ts'
 import { storageFailure } from '../storage/unavailable.ts'
 import { resealSecrets } from '../storage/webhooks/reseal.ts'
 import { policyFor } from '../tenants/tenant.ts'
+import { fetchAccessKeys } from './access-keys.ts'
 import { onboardingDeps, performer, sweepOnboarding } from './onboarding.ts'
 import { enqueueDeliveries } from './outbox.ts'
 import { RequestServices } from './request-services.ts'
@@ -50,6 +61,7 @@ interface BackgroundServices {
 }
 
 const analytics = new Analytics(sleep)
+const errorCounts = new ErrorCounts()
 
 export const services: Services & BackgroundServices = {
   clock: systemClock,
@@ -60,11 +72,16 @@ export const services: Services & BackgroundServices = {
     const requestServices = new RequestServices(readEnv(c.env), c.executionCtx, principal, options.requestId)
     return new IsolateRegistry({ ...principal, bound: null }, requestServices, options)
   },
+  registryForOperator(c, scope, { actor, role, sessionId }, recheck) {
+    const options = requestOptionsOf(c)
+    const requestServices = new RequestServices(readEnv(c.env), c.executionCtx, scope, options.requestId)
+    return new OperatorRegistry(scope, { actor, role, sessionId }, requestServices, options, recheck)
+  },
   registryForBound(env, execution, { tenantId, mode, name, scopes }, options) {
     const requestServices = new RequestServices(readEnv(env), execution, { tenantId, mode }, options.requestId)
     return new IsolateRegistry({ tenantId, mode, credential: null, bound: { name, scopes } }, requestServices, options)
   },
-  tenantExists: async (env, scope) => (await gateDeps(env).loadPolicy(scope)).tenant !== null,
+  tenantExists: (env, tenantId) => isTenantThere(readEnv(env).db, tenantId),
   async probe(env, what) {
     const { db, cache, gateAt } = readEnv(env)
     if (what === 'd1') return probeDatabase(db)
@@ -92,6 +109,15 @@ export const services: Services & BackgroundServices = {
     const dataset = readEnv(at.env).analytics
     if (dataset) analytics.count(answered, systemClock(), dataset, at)
   },
+  countError(at, { scope, ...error }) {
+    if (scope) countErrorAt(leaseHolderFor(gateNameOf(scope)))
+    errorCounts.count(error, systemClock(), (counts) => addErrorCounts(readEnv(at.env).db, counts), at)
+  },
+  storeDueErrors(at) {
+    if (!errorCounts.hasUnstored) return
+    errorCounts.storeIfDue(systemClock(), (counts) => addErrorCounts(readEnv(at.env).db, counts), at)
+  },
+  health: (env) => readHealth(readEnv(env).db, systemClock()),
   tenants(env, author) {
     const bindings = readEnv(env)
     return {
@@ -108,6 +134,12 @@ export const services: Services & BackgroundServices = {
       signingSecrets: bindings.signingSecrets,
     }
   },
+  operators(env, author) {
+    const { db, signingSecrets } = readEnv(env)
+    return { store: operatorStore(db, author), clock: systemClock, newId, signingSecrets }
+  },
+  operatorIdentities: (env) => operatorIdentities(readEnv(env).db),
+  fetchAccessKeys,
   async sweepDeletedTenants(env) {
     try {
       await deleteRestOfTenants(env)
@@ -121,13 +153,16 @@ export const services: Services & BackgroundServices = {
     const sweeps = await Promise.allSettled([
       sweepIdempotencyRecords(db, nowMs),
       sweepErasures(db, cache, nowMs),
+      sweepMerges(db, nowMs),
       sweepOldRecords(db, nowMs),
+      sweepErrorCounts(db, nowMs),
       logDatabaseSize(db, nowMs),
       refreshStatistics(db, nowMs),
       sweepWebhooks(env, nowMs),
       resealSecrets(db, vaultOf(env)),
       sweepOnboarding(env, nowMs),
       deleteRestOfTenants(env),
+      sweepOperatorSessions(db, nowMs),
     ])
     for (const sweep of sweeps) {
       if (sweep.status === 'rejected') log('error', { event: 'sweep_failed', error: describeError(sweep.reason) })
@@ -150,6 +185,7 @@ export function gateDeps(env: Cloudflare.Env): GateDeps {
     sleep,
     writes: writeStore(db),
     imports: importStore(db),
+    undos: undoStore(db),
     async loadPolicy({ tenantId, mode }) {
       const primary = openDatabase(db.withSession('first-primary'))
       const { tenant, keys, ...known } = await loadTenantForGate(primary, tenantId, mode)

@@ -51,7 +51,7 @@ export function endpointDeps(env: Cloudflare.Env, scope: Scope, author: Author |
     scope,
     newId,
     store: endpointStore(db, scope, vaultOf(env), author),
-    enqueueDeliveries: (endpointId, customerIds) => enqueueDeliveries(env, scope, customerIds, endpointId),
+    enqueueDeliveries: (endpointId, customerIds) => enqueueDeliveries(env, scope, customerIds, { endpointId }),
   }
 }
 
@@ -62,7 +62,7 @@ export async function deliver(message: OutboxMessage & { kind: 'deliver' }, env:
   const chain: Chain = { tenantId, mode, endpointId, customerId }
   const post = postDeps(env)
   const vault = vaultOf(env)
-  const { againAtMs, disabled, broughtBack } = await drainChain(chain, {
+  const { againAtMs, disabled, broughtBack, broughtBackAtMs } = await drainChain(chain, {
     outbox: webhookOutbox(db, newId),
     clock: systemClock,
     async send(event, { url, sealedSecrets }, timeoutMs) {
@@ -79,7 +79,10 @@ export async function deliver(message: OutboxMessage & { kind: 'deliver' }, env:
       // customer.
       log('error', { event: 'delivery_parked', eventId, error: error instanceof Error ? error.name : '', ...chain }),
   })
-  if (broughtBack.length > 0) await enqueueDeliveries(env, chain, broughtBack, endpointId)
+  if (broughtBack.length > 0) {
+    const delaySeconds = delayUntil(broughtBackAtMs, systemClock())
+    await enqueueDeliveries(env, chain, broughtBack, { endpointId, delaySeconds })
+  }
   try {
     if (againAtMs !== null) await outbox.send(message, { delaySeconds: delayUntil(againAtMs, systemClock()) })
     if (disabled) {

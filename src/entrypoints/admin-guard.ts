@@ -1,6 +1,6 @@
 /**
- * Counts wrong admin keys, so that nobody can try many. After ten wrong keys from one address within a minute, further
- * wrong keys are blocked and not counted. A right key is never counted and never blocked (`authenticate-admin.ts`),
+ * Counts wrong keys and sign-in links of operators, so that nobody can try many. After ten wrong keys from one address within a minute, further
+ * wrong keys are blocked and not counted. A right key is never counted and never blocked (`authenticate-operator.ts`),
  * because others may share its address: all Workers of all accounts reach another zone from one address. The same
  * object always counts for an address. An object stores the last failures of at most 1,000 networks, by a keyed hash of
  * their addresses, and deletes them after a minute.

@@ -15,26 +15,54 @@ import {
   changeOptions,
   createOptions,
   customerQuery,
+  type MergeOptions,
+  mergeOptions,
+  type ReadInput,
+  type ReadOptions,
   type RestoreOptions,
+  type RevertOptions,
+  type RevertTo,
+  readOptions,
   restoreOptions,
+  revertOptions,
+  revertTo,
+  type UndoOptions,
+  type UndoWhat,
+  type UnmergeOptions,
+  undoOptions,
+  undoWhat,
+  unmergeOptions,
 } from '../apis/rpc/call-schema.ts'
-import { type CustomerFailure, toErrorResponse } from '../apis/rpc/errors.ts'
+import { toErrorResponse } from '../apis/rpc/errors.ts'
 import {
   lastIdOf,
+  momentOf,
   onboardingOf,
   parentFieldOf,
   toChanges,
+  toKept,
   toListQuery,
+  toMoved,
   toNewCustomer,
   toRpc,
   toTarget,
 } from '../apis/rpc/mapping.ts'
+import type {
+  Changed,
+  Failed,
+  Found,
+  FoundOrCreated,
+  Listed,
+  Merged,
+  Reverted,
+  Suspected,
+  Undone,
+  Unmerged,
+} from '../apis/rpc/results.ts'
 import {
   anyText,
   type BindingProps,
   bindingProps,
-  type Customer,
-  type CustomerReference,
   type CustomerTarget,
   type CustomerUpdate,
   customerTarget,
@@ -48,18 +76,24 @@ import { pageCursor } from '../http/cursor.ts'
 import { logRefusal } from '../http/refusal-log.ts'
 import { requestIdOf } from '../http/request-id.ts'
 import type { RequestRegistry } from '../http/services.ts'
-import type { Scope } from '../registry/customer.ts'
+import type { Customer as RegistryCustomer, Scope } from '../registry/customer.ts'
 import { type Failure, invalidInput, isStorageUsedUp, notFound, RegistryError } from '../registry/errors.ts'
 import {
   archiveCustomer,
   createCustomer,
+  findDuplicates,
   getCustomer,
   getCustomerByExternalId,
+  getPastCustomer,
   listCustomers,
+  mergeCustomer,
   restoreCustomer,
+  revertCustomer,
+  unmergeCustomer,
   updateCustomer,
 } from '../registry/operations.ts'
-import type { Written } from '../registry/ports.ts'
+import type { Moment, PastTarget } from '../registry/past.ts'
+import type { Snapshot, Written } from '../registry/ports.ts'
 import type { Precondition } from '../registry/precondition.ts'
 import { utf8 } from '../shared/bytes.ts'
 import { isId } from '../shared/ids.ts'
@@ -68,28 +102,15 @@ import { isExternalId } from '../validation/external-id.ts'
 import { problemsOf, WITH_INPUT } from '../validation/problems.ts'
 import { unstorableString } from '../validation/storable-text.ts'
 
-/** The result of a call that failed. */
-export interface Failed {
-  ok: false
-  failure: CustomerFailure
-}
-export type Found = { ok: true; customer: Customer } | Failed
-/**
- * A read that sends `consistencyToken` sees this write. A binding without the scope `customers:read` gets a
- * `CustomerReference`.
- */
-export type Changed = { ok: true; customer: Customer | CustomerReference; consistencyToken: string } | Failed
-export type FoundOrCreated =
-  | { ok: true; customer: Customer | CustomerReference; created: boolean; consistencyToken: string }
-  | Failed
-/** A page may be short or empty before the last one. `nextCursor` is null on the last page. */
-export type Listed = { ok: true; customers: Customer[]; nextCursor: string | null } | Failed
-
 /** Ids of tenants that exist. The set needs no bound: bindings name few tenants, and no tenant is ever removed. */
 const tenantsSeen = new Set<string>()
 
 /** Options of any method, as their schemas parse them. */
-type Options = ChangeOptions & CreateOptions & { changes?: FieldsInput | undefined }
+type Options = MergeOptions &
+  CreateOptions &
+  Pick<RevertOptions, 'partial'> &
+  Pick<UndoOptions, 'dryRun' | 'next'> &
+  Pick<ReadInput, 'asOf' | 'version'> & { changes?: FieldsInput | undefined }
 
 export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
   /** Creates a customer. The failure `external_id_taken` names the customer that has the external id. */
@@ -100,23 +121,23 @@ export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
     })
   }
 
-  /** Returns the customer with this id, even if it is archived. */
-  get(id: string, options?: CallOptions): Promise<Found> {
-    return this.#serve('get', callOptions, options, async (registry) => {
-      const { customer } = await getCustomer(registry, customerId(argument('id', anyText, id)))
-      return { customer: toRpc(customer) }
+  /** Returns the customer with this id, even if it is archived: as it is, or as it was with `asOf` or `version`. */
+  get(id: string, options?: ReadOptions): Promise<Found> {
+    return this.#serve('get', readOptions, options, async (registry, given) => {
+      const target = { id: customerId(argument('id', anyText, id)) }
+      return { customer: toRpc(await read(registry, target, given, () => getCustomer(registry, target.id))) }
     })
   }
 
   /**
    * Returns the customer that has this external id, or the one that had it before if no other took it. Does not find
-   * archived customers.
+   * archived customers. With `asOf`, the customer that had it then. With `version`, a version of the one that has it now.
    */
-  getByExternalId(externalId: string, options?: CallOptions): Promise<Found> {
-    return this.#serve('getByExternalId', callOptions, options, async (registry) => {
-      const text = argument('externalId', anyText, externalId)
-      const { customer } = await getCustomerByExternalId(registry, externalIdOf(text))
-      return { customer: toRpc(customer) }
+  getByExternalId(externalId: string, options?: ReadOptions): Promise<Found> {
+    return this.#serve('getByExternalId', readOptions, options, async (registry, given) => {
+      const target = { externalId: externalIdOf(argument('externalId', anyText, externalId)) }
+      const readNow = () => getCustomerByExternalId(registry, target.externalId)
+      return { customer: toRpc(await read(registry, target, given, readNow)) }
     })
   }
 
@@ -158,6 +179,81 @@ export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
     })
   }
 
+  /**
+   * Merges the customer, the source, into the one with the id `into`, the survivor. From then on every id of the source
+   * leads to the survivor.
+   */
+  merge(source: CustomerTarget, into: string, options?: MergeOptions): Promise<Merged> {
+    return this.#serve('merge', mergeOptions, options, async (registry, given) => {
+      const { ifVersion, intoVersion = null, prefer = 'target', dryRun = false } = given
+      const merge = { into: argument('into', anyText, into), intoVersion, prefer, dryRun }
+      const merged = await mergeCustomer(registry, targetOf(source), merge, ifOn(ifVersion))
+      const { customer, consistencyToken } = changed(merged)
+      return {
+        customer,
+        sourceId: merged.merge.sourceId,
+        moved: merged.isCut ? null : toMoved(merged.merge),
+        consistencyToken: dryRun ? null : consistencyToken,
+      }
+    })
+  }
+
+  /**
+   * Takes back the merge of the customer with the id `source` into the customer, the survivor. The source is itself again, and
+   * the survivor loses what it got and nobody has changed since; `kept` names the rest.
+   */
+  unmerge(survivor: CustomerTarget, source: string, options?: UnmergeOptions): Promise<Unmerged> {
+    return this.#serve('unmerge', unmergeOptions, options, async (registry, { ifVersion, dryRun = false }) => {
+      const unmerge = { source: argument('source', anyText, source), dryRun }
+      const done = await unmergeCustomer(registry, targetOf(survivor), unmerge, ifOn(ifVersion))
+      const { report, source: again } = done.unmerged
+      const { customer, consistencyToken } = changed(done)
+      return {
+        customer,
+        source: changed({ ...done, customer: again } as Written).customer,
+        moved: done.isCut ? null : toMoved(report),
+        kept: done.isCut ? null : toKept(report),
+        consistencyToken: dryRun ? null : consistencyToken,
+      }
+    })
+  }
+
+  /** Returns the customers that may be the same as this one, best first. */
+  duplicates(id: string, options?: CallOptions): Promise<Suspected> {
+    return this.#serve('duplicates', callOptions, options, async (registry) => {
+      const found = await findDuplicates(registry, customerId(argument('id', anyText, id)))
+      return { duplicates: found.map(({ customer, reasons }) => ({ customer: toRpc(customer), reasons })) }
+    })
+  }
+
+  /**
+   * Makes the customer what it was at a moment: its fields, parent, integrations and status. The failure `revert_conflict`
+   * names what is not to be had any more; with `partial`, the rest is reverted, and `left` names those fields.
+   */
+  revert(id: string, to: RevertTo, options?: RevertOptions): Promise<Reverted> {
+    return this.#serve('revert', revertOptions, options, async (registry, { ifVersion, partial = false }) => {
+      const moment = momentOf(argument('to', revertTo, to)) as Moment
+      const target = customerId(argument('id', anyText, id))
+      const written = await revertCustomer(registry, target, moment, { partial, precondition: ifOn(ifVersion) })
+      return { ...changed(written), left: written.left ?? [] }
+    })
+  }
+
+  /**
+   * Undoes some of the changes of somebody or some import, newest first: each customer becomes what it was before the first of
+   * them. Call it again with `next` and `requestId: undoId` until `next` is null. A customer that somebody else changed later is
+   * a conflict, and stays as it is.
+   */
+  undo(what: UndoWhat, options?: UndoOptions): Promise<Undone> {
+    return this.#serve('undo', undoOptions, options, async (registry, { dryRun = false, next = null }, undoId) => {
+      const { actor = null, requestId = null, since: sinceMs, until: untilMs = null } = argument('what', undoWhat, what)
+      const selection = { actor, requestId, sinceMs, untilMs }
+      const chunk = await registry.writer.undoChunk({ selection, beforeId: next, dryRun })
+      const { outcomes, nextBeforeId, consistencyToken } = chunk
+      return { outcomes, next: nextBeforeId, undoId, consistencyToken }
+    })
+  }
+
   /** Returns a page of customers. The next page begins at `nextCursor`. */
   list(query?: CustomerQuery, options?: CallOptions): Promise<Listed> {
     return this.#serve('list', callOptions, options, async (registry) => {
@@ -178,7 +274,7 @@ export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
     route: string,
     schema: z.ZodType<Options>,
     given: unknown,
-    work: (registry: RequestRegistry, options: Options) => Promise<Success>,
+    work: (registry: RequestRegistry, options: Options, requestId: string) => Promise<Success>,
   ): Promise<({ ok: true } & Success) | Failed> {
     const { caller: name, scopes, ...scope } = readProps(this.ctx.props)
     const options = schema.safeParse(given ?? {})
@@ -195,7 +291,7 @@ export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
       )
     }
     try {
-      const done = await work(registry, argument('options', schema, given ?? {}))
+      const done = await work(registry, argument('options', schema, given ?? {}), request.requestId)
       count(200)
       return { ok: true, ...done }
     } catch (error) {
@@ -204,16 +300,18 @@ export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
       if (mayBeNoTenant && (await this.#isNoTenant(scope))) {
         throw boundWrongly(['props.tenantId names no tenant: send a customer_id of /admin/customers'])
       }
+      const at = { env: this.env, executionCtx: this.ctx }
+      if (isOurs(failure)) services.countError(at, { api: 'rpc', status: 500, scope: registry.scope })
       count(isOurs(failure) ? 500 : 400)
       return { ok: false, failure: toErrorResponse(failure) }
     }
   }
 
   /** Returns true if D1 has no such tenant, whose gate admits no caller. Returns false if D1 does not respond. */
-  async #isNoTenant(scope: Scope): Promise<boolean> {
-    if (tenantsSeen.has(scope.tenantId)) return false
-    const exists = await services.tenantExists(this.env, scope).catch(() => null)
-    if (exists) tenantsSeen.add(scope.tenantId)
+  async #isNoTenant({ tenantId }: Scope): Promise<boolean> {
+    if (tenantsSeen.has(tenantId)) return false
+    const exists = await services.tenantExists(this.env, tenantId).catch(() => null)
+    if (exists) tenantsSeen.add(tenantId)
     return exists === false
   }
 
@@ -240,6 +338,17 @@ function isOurs(failure: Failure): boolean {
   const { reason } = failure
   if (isStorageUsedUp(failure)) return false
   return reason === 'internal' || reason === 'unavailable' || reason === 'insufficient_storage'
+}
+
+/** Returns the customer as it was, or as `readNow` reads it. */
+async function read(
+  registry: RequestRegistry,
+  target: PastTarget,
+  options: Options,
+  readNow: () => Promise<Snapshot>,
+): Promise<RegistryCustomer> {
+  const moment = momentOf(options)
+  return moment ? getPastCustomer(registry, target, moment) : (await readNow()).customer
 }
 
 function create(

@@ -6,10 +6,12 @@
 import { DurableObject } from 'cloudflare:workers'
 import { gateDeps } from '../composition/services.ts'
 import { GateCore } from '../gate/core/gate-core.ts'
+import { NO_TENANT } from '../gate/core/no-tenant.ts'
 import type { GateDeps } from '../gate/object/deps.ts'
 import { gateSql, proveCurrent } from '../gate/object/gate-sql.ts'
 import { GateImporter } from '../gate/object/importer.ts'
 import { IntentWatch } from '../gate/object/intent-watch.ts'
+import { GateUndoer } from '../gate/object/undoer.ts'
 import { GateWriter } from '../gate/object/writer.ts'
 import { RETRY_MIN_MS } from '../gate/protocol/constants.ts'
 import type { GateRpc } from '../gate/protocol/gate-rpc.ts'
@@ -18,28 +20,16 @@ import {
   type LeaseReply,
   type LeaseRequest,
   type OtherVersion,
-  type Policy,
   PROTOCOL_VERSION,
   type Versioned,
   versioned,
 } from '../gate/protocol/leases.ts'
+import type { UndoReply, UndoRequest } from '../gate/protocol/undo.ts'
 import type { Usage } from '../gate/protocol/usage.ts'
 import { otherVersion, readRequest, writeReply } from '../gate/protocol/versions.ts'
 import type { WriteReply, WriteRequest } from '../gate/protocol/writes.ts'
 import type { Mode, Scope } from '../registry/customer.ts'
 
-/**
- * The policy of a tenant that is not in D1, although this deployment signed a key of it. The tenant has no keys, and
- * every request is refused.
- */
-const NO_TENANT: Omit<Policy, 'version'> = {
-  tier: 'none',
-  status: 'suspended',
-  ratePerSecond: 1,
-  burst: 1,
-  annualLimit: null,
-  contractStart: '1970-01-01',
-}
 /**
  * Milliseconds after which a gate in use loads its policy from D1 again. Changes arrive by `reload`. This load finds
  * what no `reload` reports: a tenant that is gone because D1 was restored to a time before the tenant was created.
@@ -53,6 +43,7 @@ export class TenantGate extends DurableObject<Cloudflare.Env> implements GateRpc
   #intents: IntentWatch
   #writer: GateWriter
   #importer: GateImporter
+  #undoer: GateUndoer
   /** The time at which this instance last began to load its policy again. */
   #confirmedAtMs = 0
 
@@ -60,11 +51,12 @@ export class TenantGate extends DurableObject<Cloudflare.Env> implements GateRpc
     super(ctx, env)
     this.#deps = gateDeps(env)
     this.#scope = scopeOf(ctx.id.name)
-    const { core, intents, writer, importer } = this.#fromStorage()
+    const { core, intents, writer, importer, undoer } = this.#fromStorage()
     this.#core = core
     this.#intents = intents
     this.#writer = writer
     this.#importer = importer
+    this.#undoer = undoer
     // Sets an alarm for intents that are left, in case theirs was lost.
     ctx.waitUntil(this.#intents.watch())
   }
@@ -102,6 +94,15 @@ export class TenantGate extends DurableObject<Cloudflare.Env> implements GateRpc
     return writeReply('import', versioned(await this.#importer.import(request)), message.v)
   }
 
+  /** Undoes one chunk of changes. */
+  async undoChunk(message: Versioned<UndoRequest>): Promise<Versioned<UndoReply> | OtherVersion> {
+    const request = readRequest('undo', message)
+    if (!request) return otherVersion(message)
+    if (this.#core.policy) this.#confirmPolicy()
+    else await this.#load()
+    return writeReply('undo', versioned(await this.#undoer.undo(request)), message.v)
+  }
+
   /**
    * Loads the tenant's policy and keys from D1. After `waitMs` milliseconds, no isolate applies an older policy. The
    * caller waits that long and not the gate, whose waiting would be billed and would block other requests. `sentAtMs`
@@ -127,11 +128,12 @@ export class TenantGate extends DurableObject<Cloudflare.Env> implements GateRpc
     await this.ctx.storage.deleteAlarm()
     await this.ctx.storage.deleteAll()
     // A key of the tenant may still be sent. What follows from it holds nothing of the tenant.
-    const { core, intents, writer, importer } = this.#fromStorage()
+    const { core, intents, writer, importer, undoer } = this.#fromStorage()
     this.#core = core
     this.#intents = intents
     this.#writer = writer
     this.#importer = importer
+    this.#undoer = undoer
     this.#confirmedAtMs = 0
     return true
   }
@@ -140,14 +142,21 @@ export class TenantGate extends DurableObject<Cloudflare.Env> implements GateRpc
     await this.#intents.resolveOverdue()
   }
 
-  #fromStorage(): { core: GateCore; intents: IntentWatch; writer: GateWriter; importer: GateImporter } {
+  #fromStorage(): {
+    core: GateCore
+    intents: IntentWatch
+    writer: GateWriter
+    importer: GateImporter
+    undoer: GateUndoer
+  } {
     const { storage } = this.ctx
     const core = new GateCore(gateSql(storage), this.#deps.random, this.#deps.clock())
     const intents = new IntentWatch(this.#scope, core, this.#deps, (atMs) =>
       atMs === null ? storage.deleteAlarm() : storage.setAlarm(atMs),
     )
     const writer = new GateWriter(this.#scope, core, this.#deps, intents)
-    return { core, intents, writer, importer: new GateImporter(this.#scope, core, this.#deps, writer, intents) }
+    const importer = new GateImporter(this.#scope, core, this.#deps, writer, intents)
+    return { core, intents, writer, importer, undoer: new GateUndoer(this.#scope, core, this.#deps, writer) }
   }
 
   async #firstLease(request: LeaseRequest): Promise<LeaseReply> {

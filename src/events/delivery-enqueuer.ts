@@ -4,8 +4,8 @@
  * finds customers that were not enqueued.
  */
 
-/** Customers in one round. As one JSON text they stay far below the size that D1 accepts. */
-const ROUND_MAX = 500
+/** Customers in one round. A tenant with many endpoints has many deliveries for each, and D1 does nothing else meanwhile. */
+const ROUND_MAX = 50
 /** Customers waiting at most. The sweep finds those beyond this number. */
 const WAITING_MAX = 50_000
 

@@ -169,8 +169,8 @@ export function retryDeliveries(
   })
 }
 
-/** Statements of one call: 5,000 deliveries. The sweep enqueues the deliveries of those after the first. */
-const HURRIES_MAX = 5
+/** Statements of one call: 5,000 deliveries. */
+const HURRIES_MAX = 20
 
 async function hurry({ store, enqueueDeliveries }: EndpointDeps, id: string, which: Waiting, nowMs: number) {
   let count = 0
@@ -180,8 +180,8 @@ async function hurry({ store, enqueueDeliveries }: EndpointDeps, id: string, whi
       const fix = 'send the id of one of GET …/deliveries?status=pending, or send its event again with redeliver'
       throw ruledOut('delivery_id', 'names no pending delivery of this endpoint', fix)
     }
-    count += hurried.customerIds.length
-    if (done === 1) await enqueueDeliveries(id, hurried.customerIds)
+    count += hurried.count
+    await enqueueDeliveries(id, hurried.customerIds)
     if (!hurried.hasMore || done === HURRIES_MAX) return { count, hasMore: hurried.hasMore }
   }
 }

@@ -9,7 +9,7 @@ import type { Scope } from '../registry/customer.ts'
 import { DELIVERY_ATTEMPTS_MAX, type Outcome, outcomeOf } from './attempts.ts'
 import type { Posted } from './deliver.ts'
 import type { LoggedEvent } from './event.ts'
-import { timeoutMsOf } from './slots.ts'
+import { pauseMsAfter, timeoutMsOf } from './slots.ts'
 
 export interface Chain extends Scope {
   endpointId: string
@@ -55,7 +55,7 @@ export interface Finished {
   head: Head
   /** True when this attempt disabled the endpoint. */
   disabled: boolean
-  /** Customers whose deliveries to the endpoint were waiting for a slot, and are due now. */
+  /** Customers whose deliveries to the endpoint were waiting for a slot, and are due after the pause of the outcome. */
   broughtBack: string[]
 }
 
@@ -105,14 +105,17 @@ export interface Drained {
   againAtMs: number | null
   /** True when the endpoint was disabled, which is an event for the tenant's other endpoints. */
   disabled: boolean
-  /** Customers whose deliveries to this endpoint were waiting for a slot, and are due now. */
+  /** Customers whose deliveries to this endpoint were waiting for a slot. */
   broughtBack: string[]
+  /** When these are due. */
+  broughtBackAtMs: number
 }
 
 export async function drainChain(chain: Chain, deps: DrainDeps): Promise<Drained> {
   const { outbox, clock } = deps
   const startMs = clock()
   const broughtBack: string[] = []
+  let broughtBackAtMs = startMs
   let head = await outbox.claim(chain, startMs)
   for (let done = 1; head.kind === 'claimed'; done++) {
     const { delivery } = head
@@ -120,14 +123,20 @@ export async function drainChain(chain: Chain, deps: DrainDeps): Promise<Drained
     const nowMs = clock()
     const claimNext = done < DELIVERIES_MAX && nowMs - startMs < DRAIN_MS
     const finished = await outbox.finish(chain, delivery, { attempted, outcome }, { nowMs, claimNext })
+    broughtBackAtMs = nowMs + pauseMsAfter(outcome.next)
     // After a change of the endpoint during the attempt, the same delivery may be due at once.
     if (outcome.next.kind === 'retry' && finished.head.kind !== 'claimed') {
       const { head, disabled, broughtBack } = finished
-      return { againAtMs: head.kind === 'not_due' ? head.atMs : outcome.next.atMs, disabled, broughtBack }
+      return {
+        againAtMs: head.kind === 'not_due' ? head.atMs : outcome.next.atMs,
+        disabled,
+        broughtBack,
+        broughtBackAtMs,
+      }
     }
     if (finished.disabled || !claimNext) {
       const { disabled, broughtBack } = finished
-      return { againAtMs: finished.head.kind === 'none' ? null : nowMs, disabled, broughtBack }
+      return { againAtMs: finished.head.kind === 'none' ? null : nowMs, disabled, broughtBack, broughtBackAtMs }
     }
     head = finished.head
     broughtBack.push(...finished.broughtBack)
@@ -137,7 +146,7 @@ export async function drainChain(chain: Chain, deps: DrainDeps): Promise<Drained
     head = left.head
     broughtBack.push(...left.broughtBack)
   }
-  return { againAtMs: head.kind === 'closed' ? clock() : null, disabled: false, broughtBack }
+  return { againAtMs: head.kind === 'closed' ? clock() : null, disabled: false, broughtBack, broughtBackAtMs }
 }
 
 const PARKED: Outcome = { next: { kind: 'parked' }, disable: null }

@@ -62,6 +62,8 @@ export function bodyOf(event: LoggedEvent): string {
   let body = textOf(payload)
   for (const part of TRUNCATABLE) {
     if (utf8(body).length <= EVENT_BODY_BYTES_MAX) break
+    // Only the events of a merge and an unmerge say what moved.
+    if (part === 'moved' && !(payload.data.detail && 'moved' in payload.data.detail)) continue
     truncated.push(part)
     body = textOf({ ...payload, data: { ...without(payload.data, truncated), truncated } })
   }
@@ -74,9 +76,10 @@ function textOf(payload: EventPayload): string {
 }
 
 function without(data: EventPayload['data'], parts: Truncated[]): EventPayload['data'] {
-  const { customer } = data
+  const { customer, detail } = data
   return {
     ...data,
+    ...(parts.includes('moved') && detail && 'moved' in detail && { detail: withoutMoved(detail) }),
     ...(parts.includes('previous_attributes') && { previous_attributes: {} }),
     customer: customer && {
       ...customer,
@@ -85,6 +88,10 @@ function without(data: EventPayload['data'], parts: Truncated[]): EventPayload['
       ...(parts.includes('metadata') && { metadata: {} }),
     },
   }
+}
+
+function withoutMoved(detail: Record<string, unknown>): Record<string, unknown> {
+  return { ...detail, moved: null, ...('kept' in detail && { kept: null }) }
 }
 
 /** Returns the customer as events and the calls of onboarding show it. */

@@ -94,7 +94,9 @@ export type Redelivery =
 export type Waiting = { kind: 'all' } | { kind: 'event'; eventId: string } | ({ kind: 'delivery' } & DeliveryName)
 
 export interface Hurried {
-  /** Customers whose next delivery is due now. */
+  /** Customers whose next delivery no longer waits for its time. */
+  count: number
+  /** Those of them whose delivery is due now. The others are brought back as these end. */
   customerIds: string[]
   /** True if more of them may be waiting. */
   hasMore: boolean

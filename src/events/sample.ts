@@ -33,6 +33,8 @@ export function sampleEvent(type: EventType, scope: Scope, id: string, nowMs: nu
 /** Values before the sample change that differ from those after it. */
 const BEFORE: Partial<Record<EventType, Partial<Customer>>> = {
   'customer.updated': { name: 'Acme Inc.' },
+  'customer.merged': { email: null },
+  'customer.unmerged': { contact: '+14155550100' },
   'customer.restored': { status: 'archived' },
 }
 const AFTER: Partial<Record<EventType, Partial<Customer>>> = {
@@ -40,6 +42,18 @@ const AFTER: Partial<Record<EventType, Partial<Customer>>> = {
   'customer.erased': { externalId: SAMPLE_ID, name: null, email: null, metadata: {}, status: 'archived' },
 }
 const DETAILS: Partial<Record<EventType, Record<string, unknown>>> = {
+  'customer.merged': {
+    source_id: 'cust_00000000000000000000000001',
+    survivor_id: SAMPLE_ID,
+    moved: { external_ids: ['sample-2'], integrations: [], children: 0, fields: ['email'], metadata: [] },
+  },
+  'customer.unmerged': {
+    source_id: 'cust_00000000000000000000000001',
+    survivor_id: SAMPLE_ID,
+    merged_at: '2026-01-20T15:00:00.000Z',
+    moved: { external_ids: ['sample-2'], integrations: [], children: 0, fields: ['contact'], metadata: [] },
+    kept: [{ customer_id: SAMPLE_ID, field: 'email', name: null, reason: 'changed' }],
+  },
   'customer.onboarding.completed': { workflow: 'default' },
   'customer.onboarding.failed': { workflow: 'default', step: 'billing', error: 'answered 500' },
 }

@@ -8,11 +8,17 @@
  * or due.
  */
 import { MINUTE_MS, SECOND_MS } from '../shared/durations.ts'
+import type { Outcome } from './attempts.ts'
 
 export const SLOTS = {
   /** The slots of a tenant and mode. */
   tenantMax: 32,
   endpointMax: 16,
+  /**
+   * The deliveries to an endpoint that one large commit enqueues. Each that succeeds brings back two, so a receiver that
+   * works soon has all its slots, and one that does not costs little before that is known.
+   */
+  firstMax: 4,
   /** The slots of an endpoint whose last attempt failed: it is probed. */
   probesMax: 1,
   /**
@@ -24,6 +30,17 @@ export const SLOTS = {
 
 /** Deliveries that a delivery brings back when it ends. With two, a receiver that works gets more slots each time. */
 export const BROUGHT_BACK = { delivered: 2, otherwise: 1 } as const
+
+/**
+ * The pause of an endpoint after a failed attempt. The next delivery holds the slot meanwhile, so a receiver that refuses
+ * connections at once, with thousands of deliveries behind it, is not attempted as fast as the database can write.
+ */
+const PROBE_PAUSE_MS = SECOND_MS
+
+/** Returns for how long the delivery that is brought back waits. */
+export function pauseMsAfter({ kind }: Outcome['next']): number {
+  return kind === 'retry' || kind === 'given_up' ? PROBE_PAUSE_MS : 0
+}
 
 /** After this time the sweep finds a waiting delivery, should nothing have brought it back. */
 export const SLOT_WAIT_MAX_MS = 10 * MINUTE_MS

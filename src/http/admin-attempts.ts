@@ -1,5 +1,6 @@
 /**
- * Decides when an address has sent too many wrong admin keys. Pure: `entrypoints/admin-guard.ts` stores the results.
+ * Decides when an address has sent too many wrong keys or sign-in links of operators. Pure:
+ * `entrypoints/admin-guard.ts` stores the results.
  */
 import ipaddr from 'ipaddr.js'
 import type { Network } from '../env.ts'

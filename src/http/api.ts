@@ -4,6 +4,7 @@
  */
 import type { Context } from 'hono'
 import type { IdempotentRequest } from '../idempotency/idempotency.ts'
+import type { OperatorPrincipal } from '../operators/operator.ts'
 import type { Failure } from '../registry/errors.ts'
 import type { TenantPrincipal } from '../tenants/principal.ts'
 import type { CountResponse } from './count-responses.ts'
@@ -32,8 +33,13 @@ export interface HttpEnv {
     signingSecrets: readonly string[]
     /** Set on the routes of tenants (v1 and FlatPeak), once the caller is authenticated. */
     registry: RequestRegistry
-    /** Set on the routes of operators, once the caller is authenticated: `admin`, or `admin:` and the name of its key. */
-    operator: string
+    /** Set once the caller is identified as an operator. */
+    operator: OperatorPrincipal | undefined
+    /**
+     * Identifies the operator anew, for a long request. Rejects with `RegistryError` with `unauthorized` if it is none any more.
+     * Set with `operator`.
+     */
+    identifyAgain: () => Promise<void>
     /** The owner of the key in the Basic credentials of a login. */
     principal: TenantPrincipal
     /** The JSON body as the caller sent it. Set once a contract has read it. */

@@ -1,11 +1,12 @@
 /**
- * Defines the contract of a route: method, path, scope, query, body, and whether a repeat with the same Idempotency-Key
+ * Defines the contract of a route: method, path, scope, role, query, body, and whether a repeat with the same Idempotency-Key
  * is safe. Each API declares its contracts once, in its `contract.ts`. The checks of the handlers, the types of
  * `roster/client` and the OpenAPI document are derived from them.
  */
 import type { Context, Handler, TypedResponse } from 'hono'
 import type * as z from 'zod'
-import { RegistryError } from '../registry/errors.ts'
+import { atLeast, type Role } from '../operators/operator.ts'
+import { invalidField, RegistryError } from '../registry/errors.ts'
 import type { Precondition } from '../registry/precondition.ts'
 import type { KeyScope } from '../tenants/tenant.ts'
 import { fieldsOf } from '../validation/problems.ts'
@@ -40,8 +41,13 @@ interface Spec<Path extends string, Query extends z.ZodType, Body extends z.ZodT
   method: 'get' | 'post' | 'put' | 'patch' | 'delete'
   /** The whole path, in the router's form: `/v1/customers/:id`. */
   path: Path
-  /** The scopes that a key needs. Null if the route needs none. */
+  /** The scopes that a key needs: an empty list if any key of the tenant will do. Null if the route needs no key. */
   scope: KeyScope | readonly KeyScope[] | null
+  /**
+   * The role that an operator needs. A route of the admin API states it. That of a route of tenants follows from its
+   * scopes, see `roleFor`, unless it is stated. Null if a route of the admin API needs none.
+   */
+  role?: Role | null
   /**
    * How the route uses customers. `read` and `write` go through the registry, which checks their scope as it admits the
    * request. For `null`, the contract admits the caller and checks the scope.
@@ -61,6 +67,9 @@ interface Spec<Path extends string, Query extends z.ZodType, Body extends z.ZodT
    */
   versioned?: true
 }
+
+/** A route of the admin API does not compile without a role. */
+type RoleOf<Path extends string> = Path extends `/admin/${string}` ? { role: Role | null } : unknown
 
 /** The checked request, which a handler gets with the context. */
 export interface Given<Query extends z.ZodType, Body extends z.ZodType> {
@@ -84,6 +93,8 @@ export interface CallHeaders {
   'if-none-match'?: string
   'idempotency-key'?: string
   prefer?: 'handling=strict'
+  'roster-mode'?: 'live' | 'test'
+  'roster-tenant'?: string
   'x-confirm'?: string
   'x-reason'?: string
   'x-request-id'?: string
@@ -109,6 +120,8 @@ export interface Contract<
 > extends Spec<Path, Query, Body> {
   /** All scopes that a key needs, in the order in which they are checked. */
   scopes: readonly KeyScope[]
+  /** The role that an operator needs. Null if it needs none. */
+  role: Role | null
   /** Where the caller sends the cursor of a page. Null for a route without pages. */
   pagedBy: 'query' | 'body' | null
   /**
@@ -131,11 +144,13 @@ export function contract<
   const Path extends string,
   Query extends z.ZodType = z.ZodNever,
   Body extends z.ZodType = z.ZodNever,
->(spec: Spec<Path, Query, Body>): Contract<Path, Query, Body> {
+>(spec: Spec<Path, Query, Body> & RoleOf<Path>): Contract<Path, Query, Body> {
   const { query, body, stream } = spec
   const validateBody = body && jsonValidator(body.schema)
   const scopes = spec.scope === null ? [] : [spec.scope].flat()
-  const requires = spec.touches === null ? scopes : []
+  const role = spec.role === undefined ? roleFor(spec.method, scopes) : spec.role
+  const isForOperators = spec.path.startsWith('/admin/')
+  const isAdmittedHere = spec.touches === null && spec.scope !== null
   const pagedBy = hasCursor(query) ? 'query' : hasCursor(body?.schema) ? 'body' : null
   let withoutQuery: z.ZodSafeParseResult<unknown> | undefined
 
@@ -150,8 +165,32 @@ export function contract<
     return readQuery(c, query)
   }
 
+  /**
+   * Throws `RegistryError` with `missing_role` if the caller is an operator who may not do this, and with `unauthorized` if
+   * it is none and the route is for operators. An operator who changes something as a tenant has to say why: throws
+   * `invalid_input` without a reason.
+   */
+  function requireRole(c: HttpContext): void {
+    if (role === null) return
+    const operator = c.get('operator')
+    if (operator === undefined) {
+      if (isForOperators) throw new RegistryError({ reason: 'unauthorized' })
+    } else if (!atLeast(operator.role, role)) {
+      throw new RegistryError({ reason: 'missing_role', role: operator.role, needed: role })
+    } else if (!isForOperators && role !== 'viewer' && !c.req.raw.headers.get('x-reason')?.trim()) {
+      throw invalidField('x-reason', 'is missing', 'say in one line why you make the change: the audit shows it')
+    }
+  }
+
+  /** A caller may take any time to send a body, and may have lost its role meanwhile. */
+  async function requireRoleAgain(c: HttpContext): Promise<void> {
+    if (role === null || role === 'viewer') return
+    await c.get('identifyAgain')()
+    requireRole(c)
+  }
+
   function beginAdmission(c: HttpContext): void {
-    if (scopes.length === 0) return
+    if (spec.scope === null) return
     const { admission } = c.get('registry')
     // The gate itself admits a change, in the call that makes it.
     if (spec.touches === 'write') admission.beginWrite(scopes)
@@ -184,23 +223,32 @@ export function contract<
     return null
   }
 
+  async function actorOf(c: HttpContext): Promise<string> {
+    const { admission } = c.get('registry')
+    const actor = await admission.admit()
+    for (const scope of scopes) await admission.require(scope)
+    return actor
+  }
+
   async function check(c: HttpContext): Promise<Checked> {
+    requireRole(c)
     beginAdmission(c)
     requireStream(c)
     const query = queryOf(c)
     const precondition = preconditionOf(c)
     const checked = await bodyOf(c)
-    let actor = ''
-    for (const scope of requires) actor = await c.get('registry').admission.require(scope)
+    if (body && c.get('operator')) await requireRoleAgain(c)
+    const actor = isAdmittedHere ? await actorOf(c) : ''
     const page = pagedBy === null ? UNPAGED : await pageOf(c, pagedBy === 'query' ? query : checked)
     return { query, body: checked, precondition, actor, page }
   }
 
-  const waits = body !== undefined || requires.length > 0 || pagedBy !== null
+  const waits = body !== undefined || isAdmittedHere || pagedBy !== null
 
   return {
     ...spec,
     scopes,
+    role,
     pagedBy,
     handle(work) {
       // A checked value has the type of its schema, and every context of this app is one of this path. TypeScript
@@ -209,6 +257,7 @@ export function contract<
       if (waits) return (async (c: HttpContext) => serve(c, await check(c))) as never
       // The hot read is such a route, and an async function would cost it an extra promise.
       return function handle(c: HttpContext) {
+        requireRole(c)
         beginAdmission(c)
         requireStream(c)
         const precondition = preconditionOf(c)
@@ -216,6 +265,22 @@ export function contract<
       } as never
     },
   }
+}
+
+/** The least role that has what each scope lets a key do. */
+const ROLE_FOR: Record<KeyScope, Role> = {
+  'customers:read': 'viewer',
+  'customers:write': 'support',
+  'events:read': 'viewer',
+  'webhooks:manage': 'admin',
+  'onboarding:manage': 'admin',
+}
+
+/** Returns the role for a route of tenants, as far as its contract states no other. Every role reads. */
+function roleFor(method: string, scopes: readonly KeyScope[]): Role | null {
+  if (scopes.length === 0) return null
+  const roles = method === 'get' ? [] : scopes.map((scope) => ROLE_FOR[scope])
+  return roles.reduce((most, role) => (atLeast(role, most) ? role : most), 'viewer')
 }
 
 const UNPAGED: PageCursor = {

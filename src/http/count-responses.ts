@@ -17,7 +17,8 @@ export function responseCounter(services: Services, apiAt: (path: string) => Api
   return function countResponse(c, status) {
     const registry = c.get('registry')
     services.count(c, {
-      scope: registry?.scope ?? null,
+      // A request of an operator as a tenant is none of the tenant's.
+      scope: c.get('operator') ? null : (registry?.scope ?? null),
       label: labelOf(c),
       status,
       source: registry?.facts.source ?? null,

@@ -25,8 +25,8 @@ export function tenantCredentialsIn(headers: Headers): string[] {
 }
 
 /**
- * Returns the admin key of a request; null if there is none. Several different ones are none of them: each request is
- * one guess.
+ * Returns what a request has in `x-api-key`: an admin key, or the key of an operator. Returns null if there is none. Several
+ * different ones are none of them: each request is one guess.
  */
 export function adminKeyIn(headers: Headers): string | null {
   const apiKey = headers.get('x-api-key')

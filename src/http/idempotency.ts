@@ -28,8 +28,17 @@ const KIND = 'roster admin answer 1'
 export async function idempotencyOf(c: HttpContext): Promise<Idempotency | null> {
   const keyed = keyedRequest(c)
   if (!keyed) return null
-  const [key, fingerprint] = await Promise.all([sha256(keyed.key), sha256(keyed.request)])
+  const [key, fingerprint] = await Promise.all([sha256(ownKey(c, keyed.key)), sha256(keyed.request)])
   return { key, fingerprint }
+}
+
+/**
+ * Keeps the keys of a tenant and those of each operator who acts as it apart, so that none gets the response of another.
+ * A header has no line break, so no key of the one equals one of the other.
+ */
+function ownKey(c: HttpContext, key: string): string {
+  const operator = c.get('operator')
+  return operator ? `operator ${operator.actor}\n${key}` : key
 }
 
 /** Returns the caller's key and the request as plain text. Returns null when the request has no key. */
@@ -63,14 +72,17 @@ async function sha256(text: string): Promise<string> {
 }
 
 /**
- * Returns an operator's request, or null when it has no idempotency key. The same request with another admin key counts
- * as another request, because that key could not open the sealed response.
+ * Returns an operator's request, or null when it has no idempotency key. The same request of another operator counts as
+ * another request. A response to an admin key is sealed with that key, and any other with a signing secret.
  */
 export async function operatorIdempotentRequest(c: HttpContext): Promise<IdempotentRequest | null> {
   const keyed = keyedRequest(c)
   if (!keyed) return null
-  const adminKey = adminKeyIn(c.req.raw.headers) ?? ''
-  return idempotentRequestOf(c, { key: keyed.key, request: `${adminKey}\n${keyed.request}` }, [adminKey])
+  const operator = c.get('operator')
+  const adminKey = operator?.via === 'admin_key' ? adminKeyIn(c.req.raw.headers) : null
+  const secrets = adminKey === null ? c.get('signingSecrets') : [adminKey]
+  const by = adminKey ?? `${operator?.actor}`
+  return idempotentRequestOf(c, { key: keyed.key, request: `${by}\n${keyed.request}` }, secrets)
 }
 
 /**
@@ -85,7 +97,8 @@ export async function tenantIdempotentRequest(
   if (!keyed) return null
   const { tenantId, mode } = c.get('registry').scope
   // A header has no line break, so two different pairs of scope and key never give the same text.
-  return idempotentRequestOf(c, { key: `${tenantId}:${mode}\n${keyed.key}`, request: keyed.request }, signingSecrets)
+  const key = `${tenantId}:${mode}\n${ownKey(c, keyed.key)}`
+  return idempotentRequestOf(c, { key, request: keyed.request }, signingSecrets)
 }
 
 async function idempotentRequestOf(

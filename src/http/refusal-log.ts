@@ -16,6 +16,7 @@ const GATHERED = new Set([
   'annual_limit_reached',
   'tenant_suspended',
   'missing_scope',
+  'missing_role',
   'unavailable',
   'insufficient_storage',
 ])

@@ -5,6 +5,7 @@
  */
 import type { InputProblem, RequestFailure } from '../registry/errors.ts'
 import { shown } from '../shared/shown-text.ts'
+import { SESSION_COOKIE } from './console-request.ts'
 
 type Sent = NonNullable<Extract<RequestFailure, { reason: 'unauthorized' }>['sent']>
 
@@ -15,7 +16,7 @@ const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/
 export function sentCredential(headers: Headers): Sent {
   const authorization = headers.get('authorization')
   const apiKey = headers.get('x-api-key')
-  if (authorization === null && !apiKey) return 'nothing'
+  if (authorization === null && !apiKey) return ambientCredential(headers)
   const bearer = authorization === null ? null : /^Bearer +(.+)$/i.exec(authorization)?.[1]?.trim()
   if (bearer === undefined && !apiKey) return 'other_scheme'
   const text = apiKey || bearer || ''
@@ -25,10 +26,20 @@ export function sentCredential(headers: Headers): Sent {
   return bearer ? 'other_bearer' : 'other'
 }
 
+/** Returns the kind of credential of an operator that a browser has sent by itself. */
+function ambientCredential(headers: Headers): Sent {
+  if (headers.get('cookie')?.includes(SESSION_COOKIE)) return 'session'
+  return headers.has('cf-access-jwt-assertion') ? 'access' : 'nothing'
+}
+
 const NOT_AN_API_KEY =
-  'What was sent is no API key: one begins with sk_live_ or sk_test_. An admin key is for /admin only'
+  'What was sent is no API key: one begins with sk_live_ or sk_test_. The key of an operator is for /admin, and for /v1 with roster-tenant and roster-mode'
+const NO_API_KEY = 'No API key was sent: send Authorization: Bearer <key>, or x-api-key: <key>'
 const OF_TENANT: Record<Sent, string> = {
-  nothing: 'No API key was sent: send Authorization: Bearer <key>, or x-api-key: <key>',
+  nothing: NO_API_KEY,
+  link: NO_API_KEY,
+  session: NO_API_KEY,
+  access: NO_API_KEY,
   other_scheme: 'The authorization header is no bearer token: send Authorization: Bearer <key>, or x-api-key: <key>',
   api_key:
     'The API key is not valid: it was revoked or rotated, has expired, or is of another deployment. Send one that is in use',
@@ -41,18 +52,24 @@ const OF_TENANT: Record<Sent, string> = {
     'The account id or the API key is not right: send both with HTTP Basic, the account id as the name and a live or test key as the password',
 }
 
-const NOT_AN_ADMIN_KEY = 'The admin key is not valid: send one of the deployment’s ADMIN_KEYS as x-api-key'
+const NOT_A_KEY_OF_OPERATORS =
+  'The key is not valid: it was revoked or has expired, or it is none. Send the key of an operator, or one of the deployment’s ADMIN_KEYS, as x-api-key'
 const API_KEY_AT_ADMIN =
-  'What was sent is an API key of a tenant, which is for /v1 and /customers: send an admin key as x-api-key'
+  'What was sent is an API key of a tenant, which is for /v1 and /customers: send the key of an operator as x-api-key'
 const OF_ADMIN: Record<Sent, string> = {
-  nothing: 'No admin key was sent: send it as x-api-key: <admin key>',
-  other_scheme: 'An admin key is not sent as authorization: send it as x-api-key: <admin key>',
+  nothing: 'No key was sent: send the key of an operator, or an admin key, as x-api-key: <key>',
+  other_scheme: 'The key of an operator is not sent as authorization: send it as x-api-key: <key>',
   api_key: API_KEY_AT_ADMIN,
   cut_api_key: API_KEY_AT_ADMIN,
-  token: 'What was sent is a login token, which is for /customers: send an admin key as x-api-key',
-  other_bearer: 'An admin key is not sent as authorization: send it as x-api-key: <admin key>',
-  other: NOT_AN_ADMIN_KEY,
-  login: NOT_AN_ADMIN_KEY,
+  token: 'What was sent is a login token, which is for /customers: send the key of an operator as x-api-key',
+  other_bearer: 'The key of an operator is not sent as authorization: send it as x-api-key: <key>',
+  other: NOT_A_KEY_OF_OPERATORS,
+  login: NOT_A_KEY_OF_OPERATORS,
+  link: 'The sign-in link was used, has expired, or is none: have an owner make another, or sign in with a key',
+  session:
+    'The session has ended, or the request does not come from the console: sign in again. A program sends roster-console: 1 with the cookie',
+  access:
+    'Cloudflare Access let you in, but no operator has your e-mail address here: have an owner add you. A program sends roster-console: 1',
 }
 
 /** Returns the sentence for a refused credential of a tenant. */

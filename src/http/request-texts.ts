@@ -21,10 +21,12 @@ interface Conflict {
   currentVersion: number
   unmet?: Unmet
   resource?: VersionedResource
+  field?: string
 }
 
 /** Returns the sentence for a change whose condition the resource does not meet. `resource` is the API's word for it. */
-export function conflictText({ currentVersion, unmet = 'changed' }: Conflict, resource: string): string {
+export function conflictText({ currentVersion, unmet = 'changed', field }: Conflict, resource: string): string {
+  if (field) return `${field} is not the version of its ${resource}, which is ${currentVersion}: read it again`
   switch (unmet) {
     case 'missing':
       return `There is no such ${resource}, and if-match requires one: leave the header out to create it`

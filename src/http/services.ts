@@ -6,9 +6,14 @@ import type { EventLog } from '../events/event.ts'
 import type { EndpointDeps } from '../events/ports.ts'
 import type { RequestOptions } from '../gate/isolate/deps.ts'
 import type { LimitState } from '../gate/protocol/writes.ts'
+import type { RosterError } from '../observability/error-counts.ts'
+import type { Health } from '../observability/health.ts'
 import type { IoTimes } from '../observability/io-times.ts'
 import type { CountedResponse } from '../observability/request-counts.ts'
 import type { OnboardingDeps } from '../onboarding/operations.ts'
+import type { FetchAccessKeys } from '../operators/access.ts'
+import type { OperatorPrincipal } from '../operators/operator.ts'
+import type { OperatorDeps, OperatorIdentities } from '../operators/ports.ts'
 import type { Scope } from '../registry/customer.ts'
 import type { Failure } from '../registry/errors.ts'
 import type { Work } from '../registry/permits.ts'
@@ -40,10 +45,12 @@ export interface RequestAdmission {
    */
   refusal(): Promise<Failure | null>
   /**
-   * Admits the caller. Returns the id of its key, or the name of a bound Worker. Throws `RegistryError` if the caller
-   * is refused or lacks the scope.
+   * Admits the caller. Returns the id of its key, the name of a bound Worker, or the actor of an operator. Throws
+   * `RegistryError` if the caller is refused.
    */
-  require(scope: KeyScope): Promise<string>
+  admit(): Promise<string>
+  /** Admits the caller. Throws `RegistryError` if it is refused or lacks the scope. */
+  require(scope: KeyScope): Promise<void>
   /** Takes another permit for a long request, and waits for it if necessary. Throws `RegistryError` as `require` does. */
   readmit(scope: KeyScope): Promise<void>
   /** Returns whether the caller has the scope. For a route that shows less to a caller without it. */
@@ -88,10 +95,28 @@ export interface Services {
     caller: Scope & { name: string; scopes: readonly string[] },
     options: RequestOptions,
   ): RequestRegistry
-  /** Reads the D1 primary. A bound Worker has no key, so its props may name a tenant that does not exist. */
-  tenantExists(env: Cloudflare.Env, scope: Scope): Promise<boolean>
+  /**
+   * Returns the registry of a tenant for an operator who has named it. `recheck` rejects if the operator may not go on
+   * with a long request.
+   */
+  registryForOperator(
+    c: HttpContext,
+    scope: Scope,
+    operator: OperatorPrincipal,
+    recheck: () => Promise<void>,
+  ): RequestRegistry
+  /**
+   * Reads the D1 primary. A bound Worker and an operator have no key of the tenant, so they may name one that does not
+   * exist. Throws `RegistryError` with `unavailable`.
+   */
+  tenantExists(env: Cloudflare.Env, tenantId: string): Promise<boolean>
   /** Returns what changes of tenants need. The audit log names the author of each change. */
   tenants(env: Cloudflare.Env, author: Author): TenantDeps
+  /** Returns what changes of operators need. The audit log names the author of each change. */
+  operators(env: Cloudflare.Env, author: Author): OperatorDeps
+  /** Looks up whom a credential belongs to. */
+  operatorIdentities(env: Cloudflare.Env): OperatorIdentities
+  fetchAccessKeys: FetchAccessKeys
   /** Goes on with deleting what is left of deleted tenants. Logs a failure and does not throw. */
   sweepDeletedTenants(env: Cloudflare.Env): Promise<void>
   audit(env: Cloudflare.Env): AuditLog
@@ -100,9 +125,15 @@ export interface Services {
   events(env: Cloudflare.Env, scope: Scope): EventLog
   /** The webhook endpoints of a tenant and mode. With `author`, an operator, the changes are in the audit. */
   webhooks(env: Cloudflare.Env, scope: Scope, author?: Author): EndpointDeps
-  onboarding(env: Cloudflare.Env, scope: Scope): OnboardingDeps
+  onboarding(env: Cloudflare.Env, scope: Scope, author?: Author | null): OnboardingDeps
   /** Counts a request and its response if a dataset is bound. `at` is the environment that the request runs in. */
   count(at: RunsAt, counted: CountedResponse): void
+  /** Counts a response with a 5xx that Roster alone is to blame for: in the usage of the tenant and mode, and for operators. */
+  countError(at: RunsAt, error: RosterError & { scope: Scope | null }): void
+  /** Stores the counts of errors that D1 does not have yet, if there are any and it is time. */
+  storeDueErrors(at: RunsAt): void
+  /** Reads the state of the deployment, for operators. */
+  health(env: Cloudflare.Env): Promise<Health>
   /** Throws if the dependency does not respond. */
   probe(env: Cloudflare.Env, what: Probe): Promise<unknown>
 }

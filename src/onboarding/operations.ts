@@ -64,14 +64,15 @@ export function rotateSecret(
   overlapMs: number,
   idempotentRequest: IdempotentRequest | null,
 ): Promise<{ secret: string }> {
-  return withIdempotency({ store: settings, clock }, idempotentRequest, (keep) =>
-    rotateSecrets({ overlapMs, nowMs: clock() }, async (rotate) => {
+  return withIdempotency({ store: settings, clock }, idempotentRequest, (keep) => {
+    const nowMs = clock()
+    return rotateSecrets({ overlapMs, nowMs }, async (rotate) => {
       const kept = await settings.read()
       if (!kept) throw notFound('setting')
       const { secret, secrets } = rotate(kept.secrets)
-      return (await settings.replaceSecrets(kept, secrets, await keep({ secret }))) ? { secret } : null
-    }),
-  )
+      return (await settings.replaceSecrets(kept, secrets, nowMs, await keep({ secret }))) ? { secret } : null
+    })
+  })
 }
 
 export async function readRun({ runs }: OnboardingDeps, customerId: string): Promise<Run> {

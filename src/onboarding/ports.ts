@@ -44,7 +44,12 @@ export interface SettingsStore extends ResponseStore {
     by: { precondition: Precondition | null; secret: string; actor: string; nowMs: number },
   ): Promise<StoredSettings>
   /** Replaces the secrets only if they are still those that the caller has read. */
-  replaceSecrets(seen: StoredSettings, secrets: Secret[], response: ResponseToStore | null): Promise<boolean>
+  replaceSecrets(
+    seen: StoredSettings,
+    secrets: Secret[],
+    nowMs: number,
+    response: ResponseToStore | null,
+  ): Promise<boolean>
 }
 
 /** The state that a step finds before it changes anything, all as of one moment. */

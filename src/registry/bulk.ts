@@ -88,8 +88,8 @@ export interface ImportedChunk {
 }
 
 export const BULK_BOUNDS = {
-  /** Lines in a chunk, which is one look-up and a few transactions. */
-  chunkLinesMax: 500,
+  /** Lines in a chunk, which is one look-up and a few transactions. It delays others as long as a long page of a list. */
+  chunkLinesMax: 200,
   /**
    * Bytes in a chunk, which is one bound value. It stays below D1's limit of 2 MB even if most characters are escaped.
    */
@@ -98,8 +98,8 @@ export const BULK_BOUNDS = {
   lineBytesMax: 256 * 1024,
   /** Lines that cost one permit. D1 imports a hundred lines in about the time of five single writes. */
   linesPerPermit: 100,
-  /** Bytes of an upload that cost one permit, whatever is in them: reading blank lines takes CPU time too. */
-  uploadBytesPerPermit: 256 * 1024,
+  /** Bytes of an upload that cost one permit, whatever is in them: the largest customer, or the CPU time to read blank lines. */
+  uploadBytesPerPermit: 64 * 1024,
   /**
    * D1 statements that cost one permit: as many as the most expensive single request takes. A chunk takes some ten,
    * unless its lines depend on each other.
@@ -108,25 +108,27 @@ export const BULK_BOUNDS = {
   /** Statements of one chunk. D1 allows 1,000 per invocation. The isolate sends the rest of the chunk again. */
   statementsMax: 800,
   /**
-   * Customers in a page of an export. A page is one read of D1, which looks at no more customers than a page of a list,
-   * and the isolate holds its whole result in memory.
+   * Customers in a page of an export, for which a permit is taken before it is read. It looks at no more customers than a
+   * page of a list, and the isolate holds all of it in memory.
    */
   exportPageCustomers: 2_000,
   exportPageBytes: 4 * 1024 * 1024,
+  /** Customers and bytes of one read of a page. D1 serves others in between. */
+  exportPieceCustomers: 250,
+  exportPieceBytes: 1024 * 1024,
   /**
-   * Customers that one response of an export looks at. D1 allows 1,000 reads per invocation, and takes a moment to find
-   * where the response ends.
+   * Customers that one response of an export looks at, and their bytes. D1 allows 1,000 reads per invocation, and takes a moment to find where the response ends.
    */
   exportCustomersMax: 10_000,
-  exportBytesMax: 1_000_000_000,
+  exportBytesMax: 100_000_000,
   /** Pages that a response reads before it breaks off. It needs that many only if customers grow while it is sent. */
-  exportPagesMax: 400,
+  exportPagesMax: 36,
   /** Bytes of an export that cost one more permit. */
   exportBytesPerPermit: PERMIT_BUYS.bytes,
 } as const
 
 /**
- * Returns how many permits a chunk costs: one per 100 lines, one per 10 D1 statements or one per whole 256 KB of the upload,
+ * Returns how many permits a chunk costs: one per 100 lines, one per 10 D1 statements or one per whole 64 KB of the upload,
  * whichever is most, the first two rounded up. The sender counts the lines, including bad ones, and the bytes, including
  * blank lines. The gate adds the cost of the statements that the lines took.
  */

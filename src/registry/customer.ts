@@ -51,6 +51,11 @@ export interface Customer extends Scope, OptionalTexts {
   updatedBy: string
 }
 
+/** In the place of a customer that was merged into another one: the id of that one. */
+export interface MergedAway {
+  mergedInto: string
+}
+
 /** Names a parent by its id or by its external id. */
 export type ParentReference = { id: string } | { externalId: string }
 

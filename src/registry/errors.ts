@@ -3,7 +3,9 @@
  * that it can meet. After a new reason is added, the tables do not compile until each API that can meet it has a text
  * for it.
  */
+import type { MergeExcess } from './merge.ts'
 import { type Precondition, type Unmet, unmetBy, type VersionedState } from './precondition.ts'
+import type { RevertConflict } from './revert.ts'
 
 /** One problem of the input, and how to fix it. */
 export interface InputProblem {
@@ -32,10 +34,24 @@ export type RequestFailure =
   | { reason: 'body_too_large'; bytesMax: number }
   | { reason: 'no_such_route' }
   | { reason: 'method_not_allowed'; allowed: string[] }
-  /** `sent` is the kind of credential that was sent, by its form. `login`: an account id with an API key, by HTTP Basic. */
+  /**
+   * `sent` is the kind of credential that was sent, by its form. `login`: an account id with an API key, by HTTP Basic.
+   * `link`, `session` and `access` are those of operators.
+   */
   | {
       reason: 'unauthorized'
-      sent?: 'nothing' | 'other_scheme' | 'api_key' | 'cut_api_key' | 'token' | 'other_bearer' | 'other' | 'login'
+      sent?:
+        | 'nothing'
+        | 'other_scheme'
+        | 'api_key'
+        | 'cut_api_key'
+        | 'token'
+        | 'other_bearer'
+        | 'other'
+        | 'login'
+        | 'link'
+        | 'session'
+        | 'access'
     }
 
 /** The call belongs to what Roster is not for. `instead` says what to use. */
@@ -54,7 +70,7 @@ export type CallerFailure =
   | { reason: 'annual_limit_reached'; retryAfterMs: number }
 
 /** The resources that have a version. */
-export type VersionedResource = 'customer' | 'tenant' | 'endpoint' | 'setting'
+export type VersionedResource = 'customer' | 'tenant' | 'endpoint' | 'setting' | 'operator'
 
 /**
  * A change was to be made under a condition that the resource does not meet. `currentVersion` is 0 if it does not
@@ -65,6 +81,8 @@ interface VersionConflict<Resource extends VersionedResource> {
   currentVersion: number
   unmet?: Unmet
   resource?: Resource
+  /** The field in which the caller stated the version, if it is of another resource than that of the request. */
+  field?: string
 }
 
 /**
@@ -75,6 +93,10 @@ export type CustomerFailure =
   | { reason: 'not_found'; resource: 'customer' }
   | { reason: 'archived'; customerId: string }
   | { reason: 'not_archived'; customerId: string }
+  /** The state of then is no longer kept. */
+  | { reason: 'history_expired' }
+  /** A customer cannot be what it was: for each of these fields, something is in the way. */
+  | { reason: 'revert_conflict'; conflicts: RevertConflict[] }
   | { reason: 'external_id_taken'; externalId: string; customerId: string | null; field?: string }
   | { reason: 'integration_taken' }
   | VersionConflict<'customer'>
@@ -87,11 +109,31 @@ export type CustomerFailure =
   | { reason: 'metadata_too_many_keys'; keysMax: number }
   | { reason: 'customer_too_large'; bytesMax: number }
   | { reason: 'unknown_workflow' }
+  /** The customer was merged into another one, which changes and reads of it go to. */
+  | { reason: 'merged'; customerId: string; mergedInto: string }
+  | ({ reason: 'merge_too_large' } & MergeExcess)
+  /** The merge is too long ago to be taken back. */
+  | { reason: 'unmerge_expired'; sourceId: string }
+  /** The source was merged into another customer, which was then merged into this one: that one comes first. */
+  | { reason: 'unmerge_order'; sourceId: string; firstId: string }
 
 export type TenantFailure =
   | { reason: 'not_found'; resource: 'tenant' | 'key' }
   | { reason: 'tenant_not_suspended'; companyName: string }
   | VersionConflict<'tenant'>
+
+/** The caller is an operator whose role may not do this. */
+export type RoleFailure = { reason: 'missing_role'; role: string; needed: string }
+
+export type OperatorFailure =
+  | { reason: 'not_found'; resource: 'operator' | 'operator_key' | 'session' }
+  | { reason: 'operator_email_taken' }
+  /** Nobody would be left who may manage operators. */
+  | { reason: 'last_owner' }
+  | VersionConflict<'operator'>
+
+/** The caller names a tenant to act as, which is for operators in the v1 API only. */
+export type ActingFailure = { reason: 'operators_only' }
 
 export type WebhookFailure =
   | { reason: 'not_found'; resource: 'endpoint' | 'event' }
@@ -121,6 +163,9 @@ export type Failure =
   | CallerFailure
   | CustomerFailure
   | TenantFailure
+  | RoleFailure
+  | OperatorFailure
+  | ActingFailure
   | WebhookFailure
   | OnboardingFailure
   | ServiceFailure
@@ -180,6 +225,7 @@ export function isDefinite(failure: Failure): boolean {
     case 'annual_limit_reached':
     case 'idempotency_mismatch':
     case 'idempotency_in_progress':
+    case 'unauthorized':
       return false
     default:
       return true

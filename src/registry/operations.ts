@@ -4,7 +4,10 @@
  */
 import { newId } from '../shared/ids.ts'
 import type { Customer, CustomerChanges } from './customer.ts'
+import type { Duplicate } from './duplicates.ts'
 import { invalidField, notFound, RegistryError } from './errors.ts'
+import type { MergePreference, MergeReport } from './merge.ts'
+import type { Moment, Past, PastTarget } from './past.ts'
 import type { Erasure, Idempotency, OnboardingChoice, Registry, Snapshot, Target, Written } from './ports.ts'
 import { conditional, type Precondition } from './precondition.ts'
 import { type ExportPage, type ExportQuery, type ListPage, type ListQuery, shortened } from './query.ts'
@@ -32,6 +35,16 @@ export async function getCustomer(registry: Registry, id: string): Promise<Snaps
 
 export async function getCustomerByExternalId(registry: Registry, externalId: string): Promise<Snapshot> {
   return found(await registry.reader.byExternalId(externalId))
+}
+
+/**
+ * Returns the customer as it was. Throws `RegistryError` with `not_found` if there was none, and for one that is erased
+ * since, and with `history_expired` if what it was then is no longer kept.
+ */
+export async function getPastCustomer(registry: Registry, target: PastTarget, moment: Moment): Promise<Customer> {
+  const past = kept(await registry.reader.past(target, moment))
+  if (!past) throw notFound('customer')
+  return past
 }
 
 /**
@@ -87,6 +100,22 @@ export function restoreCustomer(
 }
 
 /**
+ * Makes the customer what it was at a moment, in a new version: its fields, parent, integrations and status. Throws
+ * `RegistryError` with `revert_conflict` if some of it is not to be had any more, and reverts the rest with `partial`. Throws
+ * `not_found` and `history_expired` as `getPastCustomer` does.
+ */
+export function revertCustomer(
+  registry: Registry,
+  id: string,
+  to: Moment,
+  options: { partial: boolean; precondition: Precondition | null; idempotency?: Idempotency | null },
+): Promise<Written> {
+  const { partial, precondition, idempotency } = options
+  const command = { kind: 'revert', target: { id }, to, partial, ...conditional(precondition) } as const
+  return registry.writer.write(command, idempotency)
+}
+
+/**
  * Erases all personal data of the customer for good and returns the receipt. From then on the customer is not found. A
  * repeat returns the same receipt. Throws `RegistryError` with `has_children` while other customers belong to it.
  */
@@ -99,6 +128,55 @@ export async function eraseCustomer(
   const { erasure } = await registry.writer.write({ kind: 'erase', target, ...conditional(precondition) }, idempotency)
   if (!erasure) throw new Error('an erasure was answered without its receipt')
   return erasure
+}
+
+/** A merge as it was made, or would be. */
+export type Merged = Written & { merge: MergeReport }
+
+/**
+ * Merges the target, the source, into another customer, the survivor, and returns the survivor. From then on every id of
+ * the source leads to the survivor. The precondition is one on the source. Throws `RegistryError` with `merged` if the
+ * source was merged before, and with `invalid_input` about `into` if the survivor cannot be one.
+ */
+export async function mergeCustomer(
+  registry: Registry,
+  target: Target,
+  merge: { into: string; intoVersion: number | null; prefer: MergePreference; dryRun: boolean },
+  precondition: Precondition | null,
+  idempotency?: Idempotency | null,
+): Promise<Merged> {
+  const command = { kind: 'merge', target, ...merge, ...conditional(precondition) } as const
+  const written = await registry.writer.write(command, merge.dryRun ? null : idempotency)
+  if (!written.merge) throw new Error('a merge was answered without its report')
+  return { ...written, merge: written.merge }
+}
+
+/** An unmerge as it was made, or would be. */
+export type Unmerged = Written & { unmerged: NonNullable<Written['unmerged']> }
+
+/**
+ * Takes back the merge of a customer, the source, into the target, the survivor. The source comes back as it was, and the
+ * survivor loses what it got and nobody has changed since. The precondition is one on the survivor. Throws `RegistryError`
+ * with `invalid_input` about `source` if that one is not merged into the target, with `unmerge_expired` after 30 days, and
+ * with `external_id_taken` or `integration_taken` if the source cannot have its own any more.
+ */
+export async function unmergeCustomer(
+  registry: Registry,
+  target: Target,
+  { source, dryRun }: { source: string; dryRun: boolean },
+  precondition: Precondition | null,
+  idempotency?: Idempotency | null,
+): Promise<Unmerged> {
+  const command = { kind: 'unmerge', target, source, dryRun, ...conditional(precondition) } as const
+  const written = await registry.writer.write(command, dryRun ? null : idempotency)
+  if (!written.unmerged) throw new Error('an unmerge was answered without its report')
+  return { ...written, unmerged: written.unmerged }
+}
+
+/** Returns the customers that may be the same as this one, best first. Archived ones are among them. */
+export async function findDuplicates(registry: Registry, id: string): Promise<Duplicate[]> {
+  const { customer } = found(await registry.reader.byId(id))
+  return registry.reader.duplicatesOf(customer.id)
 }
 
 export function listCustomers(registry: Registry, query: ListQuery, options: { total: boolean }): Promise<ListPage> {
@@ -139,6 +217,9 @@ export function exportCustomers(registry: Registry, query: ExportQuery): Promise
 /** Names of the related data that a response may include with a customer. */
 export const EXPANSIONS = ['parent_customer', 'children', 'integrations', 'aliases'] as const
 export type Expansion = (typeof EXPANSIONS)[number]
+/** Those that a customer has as it was. */
+export const PAST_EXPANSIONS = ['parent_customer', 'integrations'] as const satisfies Expansion[]
+export type PastExpansion = (typeof PAST_EXPANSIONS)[number]
 
 export interface Expanded {
   parent?: Customer | null
@@ -164,6 +245,22 @@ export async function expandCustomer(
     ...(children && { children: children.of.get(customer.id) ?? [] }),
     ...(aliases && { aliases }),
   }
+}
+
+/**
+ * Does the same for a customer as it was at the moment. The parent is as it was then, too; of a version, as it was when the
+ * version was made. Children and former external ids of then are not known.
+ */
+export async function expandPastCustomer(
+  registry: Registry,
+  customer: Customer,
+  moment: Moment,
+  wanted: ReadonlySet<PastExpansion>,
+): Promise<Expanded> {
+  if (!wanted.has('parent_customer')) return {}
+  const timeMs = 'timeMs' in moment ? moment.timeMs : customer.updatedAtMs
+  const parent = customer.parentId ? await registry.reader.past({ id: customer.parentId }, { timeMs }) : null
+  return { parent: kept(parent) }
 }
 
 /**
@@ -194,6 +291,11 @@ export async function expandPage(
       ...(aliases && { aliases: aliases.get(id) ?? [] }),
     })),
   }
+}
+
+function kept(past: Past): Customer | null {
+  if (past === 'expired') throw new RegistryError({ reason: 'history_expired' })
+  return past
 }
 
 function found(snapshot: Snapshot | null): Snapshot {

@@ -4,8 +4,15 @@
  */
 import type { ImportChunk, ImportedChunk } from './bulk.ts'
 import type { Customer, CustomerChanges } from './customer.ts'
+import type { Duplicate } from './duplicates.ts'
+import type { Failure } from './errors.ts'
+import type { MergePreference, MergeReport } from './merge.ts'
+import type { Moment, Past, PastTarget } from './past.ts'
 import type { Conditional } from './precondition.ts'
 import type { ExportPage, ExportQuery, ListPage, ListQuery, Related, Relation } from './query.ts'
+import type { ContestedField, RevertPlan } from './revert.ts'
+import type { UndoChunk, UndoneChunk } from './undo.ts'
+import type { UnmergeReport } from './unmerge.ts'
 
 /** Names the customer of a change. If it has both ids, they must name the same customer. */
 export type Target =
@@ -42,8 +49,32 @@ export type Command =
   /** Applies the changes together with the restore. An isolate that runs older code sends none. */
   | ({ kind: 'restore'; target: Target; changes?: CustomerChanges } & Conditional)
   | ({ kind: 'erase'; target: Target } & Conditional)
+  /** Merges the target into another customer, which must have the version `intoVersion` if that is given. */
+  | ({
+      kind: 'merge'
+      target: Target
+      into: string
+      intoVersion: number | null
+      prefer: MergePreference
+      /** True: changes nothing and returns what the merge would do. */
+      dryRun: boolean
+    } & Conditional)
+  /** Takes back the merge of the source into the target. */
+  | ({ kind: 'unmerge'; target: Target; source: string; dryRun: boolean } & Conditional)
+  /**
+   * Makes the customer what it was at a moment. What is not to be had any more refuses it, or with `partial` stays as it
+   * is. The gate adds the plan, which is for one version of the customer, or the reason why there is none.
+   */
+  | ({
+      kind: 'revert'
+      target: { id: string; externalId?: undefined }
+      to: Moment
+      partial: boolean
+      plan?: RevertPlan
+      refusal?: Failure
+    } & Conditional)
 
-export type Effect = 'created' | 'updated' | 'unchanged' | 'archived' | 'restored' | 'erased'
+export type Effect = 'created' | 'updated' | 'unchanged' | 'archived' | 'restored' | 'merged' | 'unmerged' | 'erased'
 
 /** Identifies a repeat of a request: the caller's key and the request, both hashed (SHA-256, base64url). */
 export interface Idempotency {
@@ -73,10 +104,16 @@ export type CustomerReference = Pick<Customer, 'id' | 'externalId' | 'status' | 
 /** A result is cut for the scopes of the caller that gets it, also if an earlier request of another caller made it. */
 export type Written = {
   effect: Effect
-  /** A read that sends this token sees this write. */
+  /** A read that sends this token sees this write. Empty for a dry run. */
   consistencyToken: string
   /** The receipt, if this write or an earlier one erased the customer. */
   erasure?: Erasure | undefined
+  /** The report of a merge. The customer of the result is the survivor. */
+  merge?: MergeReport | undefined
+  /** The source of an unmerge as it is again, and the report. The customer of the result is the survivor. */
+  unmerged?: { source: Customer | CustomerReference; report: UnmergeReport } | undefined
+  /** The fields in which the customer is not what it was, after a revert. */
+  left?: ContestedField[] | undefined
 } & ({ isCut: false; customer: Customer } | { isCut: true; customer: CustomerReference })
 
 /**
@@ -94,13 +131,18 @@ export interface Snapshot {
 export type ReadSource = 'memory' | 'kv' | 'd1'
 
 export interface CustomerReader {
-  /** Returns null when the tenant and mode have no such customer. Finds archived ones too. */
+  /**
+   * Returns null when the tenant and mode have no such customer. Finds archived ones too. For a customer that was merged
+   * into another one, returns that one, which has another id.
+   */
   byId(id: string): Promise<Snapshot | null>
   /**
    * Returns the customer that has the external id, or the one that had it before if no other took it. Does not find
    * archived ones.
    */
   byExternalId(externalId: string): Promise<Snapshot | null>
+  /** Returns what the customer was at the moment. It is fresh as any read is, and no cache has it. */
+  past(target: PastTarget, moment: Moment): Promise<Past>
   list(query: ListQuery, options: { total: boolean }): Promise<ListPage>
   exportPage(query: ExportQuery): Promise<ExportPage>
   /** Returns the customers with these ids, archived ones too, or the children of each that are not archived. */
@@ -109,6 +151,8 @@ export interface CustomerReader {
   aliasesOf(id: string): Promise<string[]>
   /** Does the same for many customers in one read. A customer without former external ids is not in the map. */
   aliasesOfEach(ids: readonly string[]): Promise<Map<string, string[]>>
+  /** Returns the customers that may be the same as this one, best first. */
+  duplicatesOf(id: string): Promise<Duplicate[]>
   /** Takes another permit for a long request, and waits for it if necessary. The next read is fresh as of now. */
   readmit(): Promise<void>
 }
@@ -118,6 +162,8 @@ export interface CustomerWriter {
   write(command: Command, idempotency?: Idempotency | null): Promise<Written>
   /** Imports a chunk after waiting for its permits. Refuses a caller that may not import, even for an empty chunk. */
   importChunk(chunk: ImportChunk): Promise<ImportedChunk>
+  /** Undoes the next chunk of changes after waiting for its permits. Refuses a caller that may not. */
+  undoChunk(chunk: UndoChunk): Promise<UndoneChunk>
 }
 
 /** The customers of one tenant and mode, for one request. */

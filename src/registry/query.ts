@@ -71,6 +71,10 @@ export const LIST_BOUNDS = {
   offsetMax: 10_000,
   /** Bytes of a page's customers, as `customerBytes` of storage estimates them. A page has at least one customer. */
   pageBytes: 1024 * 1024,
+  /** A page of at most so many customers is read whole before its bytes are added up. Of the largest, they are some 6 MB. */
+  fewCustomersMax: 100,
+  /** Customers of one read. A longer page is read in pieces of so many, and D1 serves others in between. */
+  pieceCustomers: 200,
 } as const
 
 /**

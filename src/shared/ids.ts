@@ -6,7 +6,17 @@ import { monotonicFactory } from 'ulid'
 
 const nextUlid = monotonicFactory()
 
-const PREFIX = { customer: 'cust', event: 'evt', key: 'key', request: 'req', webhookEndpoint: 'whe' } as const
+const PREFIX = {
+  customer: 'cust',
+  event: 'evt',
+  key: 'key',
+  operator: 'op',
+  operatorKey: 'opk',
+  operatorSession: 'ses',
+  request: 'req',
+  signInLink: 'sil',
+  webhookEndpoint: 'whe',
+} as const
 
 /**
  * Makes an id. Composition passes on the real function, tests may pass their own. `registry/operations.ts`, the import

@@ -21,6 +21,7 @@ const {
   changeRequestId: _requestId,
   changeReason: _reason,
   changeOnboarding: _onboarding,
+  changeDetail: _detail,
   ...columns
 } = getTableColumns(customers)
 
@@ -39,7 +40,7 @@ export const customerExpressions = Object.fromEntries(
 
 export type CustomerRow = Omit<
   typeof customers.$inferSelect,
-  'emailAscii' | 'folded' | 'changeId' | 'changeRequestId' | 'changeReason' | 'changeOnboarding'
+  'emailAscii' | 'folded' | 'changeId' | 'changeRequestId' | 'changeReason' | 'changeOnboarding' | 'changeDetail'
 >
 
 /** Returns a row of D1, by column names, in the types of the table. */
@@ -59,7 +60,7 @@ type Only<Row> = CustomerRow & Record<Exclude<keyof Row, keyof CustomerRow>, nev
 
 /** Returns the customer of a row. `archived` is a status of customers; a row has a time instead. */
 export function customerOf<Row extends CustomerRow>(row: Row & Only<Row>): Customer {
-  const { archivedAtMs, erasedAtMs: _erasedAtMs, ...same } = row as CustomerRow
+  const { archivedAtMs, erasedAtMs: _erasedAtMs, mergedInto: _mergedInto, ...same } = row as CustomerRow
   return {
     ...same,
     status: archivedAtMs === null ? row.status : 'archived',
@@ -83,6 +84,7 @@ export function customerOfDocument({ tenantId, mode }: Scope, document: Customer
     status: document.status,
     archivedAtMs: document.archived_at,
     erasedAtMs: null,
+    mergedInto: null,
     version: document.version,
     createdAtMs: stamps.created_at,
     updatedAtMs: stamps.updated_at,

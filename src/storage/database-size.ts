@@ -9,13 +9,18 @@ import { isHourly } from './chunks.ts'
 const DATABASE_BYTES_MAX = 10_000_000_000
 const NEARLY_FULL_PERCENT = 80
 
-/** Call it each minute; it works once an hour. D1 returns the size with the result of any statement. */
+/** Returns the size of the database, which D1 states with the result of any statement, and its limit. */
+export async function databaseSize(d1: D1Database): Promise<{ bytes: number; bytesMax: number }> {
+  const { meta } = await d1.prepare('SELECT 1').run()
+  return { bytes: meta.size_after, bytesMax: DATABASE_BYTES_MAX }
+}
+
+/** Call it each minute; it works once an hour. */
 export async function logDatabaseSize(d1: D1Database, nowMs: number): Promise<void> {
   if (!isHourly(nowMs)) return
-  const { meta } = await d1.prepare('SELECT 1').run()
-  const bytes = meta.size_after
-  const percent = Math.floor((100 * bytes) / DATABASE_BYTES_MAX)
-  const sizes = { bytes, bytesMax: DATABASE_BYTES_MAX, percent }
+  const size = await databaseSize(d1)
+  const percent = Math.floor((100 * size.bytes) / size.bytesMax)
+  const sizes = { ...size, percent }
   if (percent >= NEARLY_FULL_PERCENT) log('warn', { event: 'database_nearly_full', ...sizes })
   else log('info', { event: 'database_size', ...sizes })
 }

@@ -6,6 +6,7 @@
  * not. So an ordinary change is about 1 KB. The triggers write both (`scripts/customer-documents.ts` generates their
  * SQL), and so does the end of an onboarding.
  */
+import { type MergeDetail, reportOfDetail } from '../formats/merge-report.ts'
 import {
   CUSTOMER_FIELDS,
   documentPlaceOf,
@@ -13,6 +14,7 @@ import {
   type OptionalTextField,
   type TextsOfDocument,
 } from '../registry/customer-fields.ts'
+import type { MergeReport } from '../registry/merge.ts'
 import { canonicalJson } from '../shared/canonical-json.ts'
 import { type CustomerDocument, type EventRow, events, type StoredDocument } from './schema/tables.ts'
 
@@ -46,6 +48,11 @@ export function documentBefore(
 /** Returns a customer as the event with these columns stores it. */
 export function storedDocument(event: DocumentColumns, document: CustomerDocument): StoredDocument {
   return { external_id: document.external_id, ...differing(initialDocument(event), document) }
+}
+
+/** Returns what the merge did, from the event of one; undefined for any other event. */
+export function mergeOfEvent(type: EventRow['type'] | null, detail: EventRow['detail']): MergeReport | undefined {
+  return type === 'customer.merged' && detail ? reportOfDetail(detail as unknown as MergeDetail) : undefined
 }
 
 /** Without a stored version, the version before was one less. */

@@ -5,7 +5,7 @@
  */
 
 import type { Stamped } from '../gate/isolate/fresh-read.ts'
-import type { Customer, Scope } from '../registry/customer.ts'
+import type { Customer, MergedAway, Scope } from '../registry/customer.ts'
 import { toBase64Url, utf8 } from '../shared/bytes.ts'
 import { sleep, within } from '../shared/sleep.ts'
 
@@ -17,13 +17,13 @@ const VALUE_LIFE_SECONDS = 7 * 24 * 3600
 const KV_TIMEOUT_MS = 400
 
 interface KvCache {
-  customer(id: string): Promise<Stamped<Customer> | null>
-  putCustomer(id: string, value: Stamped<Customer>): Promise<void>
+  customer(id: string): Promise<Stamped<Customer | MergedAway> | null>
+  putCustomer(id: string, value: Stamped<Customer | MergedAway>): Promise<void>
   /** Returns the id that an external id had: a hint, to be checked against that customer. */
   customerId(externalId: string): Promise<string | null>
   putCustomerId(externalId: string, id: string): Promise<void>
-  /** Deletes the customer and the entries of its external ids. Rejects when KV is unavailable. */
-  forget(id: string, externalIds: readonly string[]): Promise<void>
+  /** Deletes the customers and the entries of their external ids. Rejects when KV is unavailable. */
+  forget(ids: readonly string[], externalIds: readonly string[]): Promise<void>
 }
 
 export function kvCache(namespace: KVNamespace, scope: Scope): KvCache {
@@ -32,7 +32,7 @@ export function kvCache(namespace: KVNamespace, scope: Scope): KvCache {
       const stored = await get(namespace, customerKey(scope, id))
       const { asof, value } = stored ?? {}
       if (typeof asof !== 'number') return null
-      return value === null || isCustomer(value, id) ? { asof, value } : null
+      return value === null || isCustomer(value, id) || isMergedAway(value) ? { asof, value } : null
     },
     putCustomer: (id, value) => put(namespace, customerKey(scope, id), { ...value }),
     async customerId(externalId) {
@@ -40,9 +40,9 @@ export function kvCache(namespace: KVNamespace, scope: Scope): KvCache {
       return typeof stored?.id === 'string' ? stored.id : null
     },
     putCustomerId: async (externalId, id) => put(namespace, await externalIdKey(scope, externalId), { id }),
-    async forget(id, externalIds) {
+    async forget(ids, externalIds) {
       const keys = await Promise.all(externalIds.map((externalId) => externalIdKey(scope, externalId)))
-      await deleteKeys(namespace, [customerKey(scope, id), ...keys])
+      await deleteKeys(namespace, [...ids.map((id) => customerKey(scope, id)), ...keys])
     },
   }
 }
@@ -97,4 +97,9 @@ async function put(namespace: KVNamespace, key: string, value: object): Promise<
 
 function isCustomer(value: unknown, id: string): value is Customer {
   return typeof value === 'object' && value !== null && (value as Customer).id === id
+}
+
+/** A version of Roster that does not know this value takes it for a miss. */
+function isMergedAway(value: unknown): value is MergedAway {
+  return typeof value === 'object' && value !== null && typeof (value as MergedAway).mergedInto === 'string'
 }

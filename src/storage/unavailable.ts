@@ -14,6 +14,12 @@ import { uniqueOver } from './scoped.ts'
 const ALREADY_STORED = uniqueOver('idempotency_records', 'key')
 
 /**
+ * The rule that refuses the change of an operator who was demoted or removed since the request was let in. The triggers
+ * `operator_changes_in_force` and `admin_audit_in_force` apply it.
+ */
+export const NOT_IN_FORCE = 'operator_not_in_force'
+
+/**
  * Logs a failure of D1 (or, with another error, of KV or a gate) and returns the failure for the caller: `internal` if
  * the statement is at fault and a repeat fails too, else one that says when to come again.
  */
@@ -46,6 +52,7 @@ export async function orUnavailable<T>(work: () => Promise<T>, facts: Omit<LogLi
     if (error instanceof RegistryError) throw error
     const problem = classifyD1Error(error)
     if (problem.kind === 'refused' && problem.rule === ALREADY_STORED) throw new AlreadyStored()
+    if (problem.kind === 'refused' && problem.rule === NOT_IN_FORCE) throw new RegistryError({ reason: 'unauthorized' })
     if (isStatementFault(problem)) throw error
     throw new RegistryError(storageFailure(error, facts))
   }

@@ -24,12 +24,12 @@ export function uuidText(bytes: Uint8Array): string {
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 }
 
-/** Returns the digits of a number, as many as a key has. */
-export function toBase62(bytes: Uint8Array): string {
+/** Returns the bytes as a number of so many digits. */
+export function toBase62(bytes: Uint8Array, digits = KEY_TEXT_LENGTH): string {
   let value = 0n
   for (const byte of bytes) value = (value << 8n) | BigInt(byte)
   let text = ''
-  for (let at = 0; at < KEY_TEXT_LENGTH; at++) {
+  for (let at = 0; at < digits; at++) {
     text = ALPHABET.charAt(Number(value % 62n)) + text
     value /= 62n
   }
@@ -37,11 +37,11 @@ export function toBase62(bytes: Uint8Array): string {
 }
 
 /** Returns null when the number does not fit: 65 digits can hold slightly more than 48 bytes. */
-export function fromBase62(text: string): Uint8Array<ArrayBuffer> | null {
+export function fromBase62(text: string, length = KEY_BYTES): Uint8Array<ArrayBuffer> | null {
   let value = 0n
   for (const digit of text) value = value * 62n + BigInt(ALPHABET.indexOf(digit))
-  const bytes = new Uint8Array(KEY_BYTES)
-  for (let at = KEY_BYTES - 1; at >= 0; at--) {
+  const bytes = new Uint8Array(length)
+  for (let at = length - 1; at >= 0; at--) {
     bytes[at] = Number(value & 255n)
     value >>= 8n
   }

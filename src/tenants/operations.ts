@@ -1,5 +1,5 @@
 /**
- * The operations on tenants and their keys, one function each. The admin API calls these and nothing below.
+ * The operations on tenants, one function each; those on their keys are in `keys.ts`. The admin API calls these and nothing below.
  *
  * A decision is in force when the response is sent (promise C2). The order: D1 first, in one batch, so that no
  * acknowledged decision is lost; then both gates load it from the primary and grant no more leases under the old
@@ -10,14 +10,13 @@
 import type { Usage } from '../gate/protocol/usage.ts'
 import { type IdempotentRequest, withIdempotency } from '../idempotency/idempotency.ts'
 import type { Mode } from '../registry/customer.ts'
-import { invalidField, notFound, RegistryError, ruledOut, unavailable } from '../registry/errors.ts'
+import { invalidField, notFound, RegistryError, unavailable } from '../registry/errors.ts'
 import type { Precondition } from '../registry/precondition.ts'
 import { log } from '../shared/log.ts'
-import { bringInForce, replayInForce } from './in-force.ts'
-import { mintKey } from './key-format.ts'
+import { bringInForce } from './in-force.ts'
 import type { Page, PageRequest, StoredTenant, TenantChanges, TenantDeps, TenantQuery } from './ports.ts'
-import { ContractEndsBeforeStart, KEYS_MAX, TooManyKeys } from './ports.ts'
-import type { ApiKey, KeyScope, Tenant } from './tenant.ts'
+import { ContractEndsBeforeStart } from './ports.ts'
+import type { Tenant } from './tenant.ts'
 import { DEFAULT_TIER, limitsFor, TIER_LIMITS } from './tiers.ts'
 
 /**
@@ -129,99 +128,29 @@ export interface TenantUsage {
 export async function tenantUsage(deps: TenantDeps, tenantId: string): Promise<TenantUsage> {
   const tenant = await getTenant(deps, tenantId)
   const storedBytes = await deps.store.storedBytes(tenantId)
+  const [live, test] = await Promise.all([usageOf(deps, tenantId, 'live'), usageOf(deps, tenantId, 'test')])
+  return { tenant, live, test, storedBytes }
+}
+
+/** Returns the counts of one gate. Throws `RegistryError` with `unavailable` if it does not answer. */
+export async function usageOf({ gates }: TenantDeps, tenantId: string, mode: Mode): Promise<Usage> {
   try {
-    const [live, test] = await Promise.all([deps.gates.usage(tenantId, 'live'), deps.gates.usage(tenantId, 'test')])
-    return { tenant, live, test, storedBytes }
+    return await gates.usage(tenantId, mode)
   } catch {
     throw unavailable()
   }
 }
 
-export interface KeyFields {
-  name: string
-  mode: Mode
-  scopes: KeyScope[]
-  expiresAtMs: number | null
+/** The counts of one gate and the bytes of its mode, with the tenant whose limits apply to them. */
+export interface ModeUsage {
+  tenant: Tenant
+  usage: Usage
+  storedBytes: number
 }
 
-/**
- * A new key with its text. Only the response to the request, or to a repeat of it, has the text: only a hash is stored.
- */
-export interface NewKey {
-  key: ApiKey
-  text: string
-}
-
-export function createKey(
-  deps: TenantDeps,
-  tenantId: string,
-  fields: KeyFields,
-  idempotentRequest: IdempotentRequest | null = null,
-): Promise<NewKey> {
-  return withIdempotency(replayInForce(deps, tenantId), idempotentRequest, async (keep) => {
-    const nowMs = deps.clock()
-    refusePast(fields.expiresAtMs, nowMs)
-    const made = await newKey(deps, { ...fields, tenantId, createdAtMs: nowMs, rotatedFrom: null })
-    const response = await keep(made)
-    const tenant = await boundingKeys(() => deps.store.insertKey(made.key, response))
-    await bringInForce(deps, found(tenant))
-    return made
-  })
-}
-
-/** Returns keys newest first, including dead ones: records of their actions have their ids. */
-export async function listKeys(deps: TenantDeps, tenantId: string, page: PageRequest): Promise<Page<ApiKey>> {
-  return found(await deps.store.listKeys(tenantId, page))
-}
-
-/**
- * Resolves when the key is dead everywhere. Revoking a key twice is allowed, so an interrupted request can be repeated.
- */
-export async function revokeKey(deps: TenantDeps, tenantId: string, keyId: string): Promise<void> {
-  const { tenant, key } = await deps.store.revokeKey(tenantId, keyId, deps.clock())
-  const known = found(tenant)
-  if (!key) throw notFound('key')
-  await bringInForce(deps, known)
-}
-
-/**
- * Replaces a key by a new one with the same name, mode and scopes. The old key works for `overlapMs` more. The new one
- * expires when the old one would have, unless `expiresAtMs` is given.
- */
-export function rotateKey(
-  deps: TenantDeps,
-  tenantId: string,
-  keyId: string,
-  options: { overlapMs: number; expiresAtMs: number | null | undefined },
-  idempotentRequest: IdempotentRequest | null = null,
-): Promise<NewKey> {
-  return withIdempotency(replayInForce(deps, tenantId), idempotentRequest, async (keep) => {
-    const nowMs = deps.clock()
-    refusePast(options.expiresAtMs ?? null, nowMs)
-    const old = await deps.store.getKey(tenantId, keyId)
-    if (!old) throw notFound((await deps.store.get(tenantId)) ? 'key' : 'tenant')
-    const { name, mode, scopes } = old
-    const expiresAtMs = options.expiresAtMs === undefined ? old.expiresAtMs : options.expiresAtMs
-    const made = await newKey(deps, {
-      tenantId,
-      name,
-      mode,
-      scopes,
-      expiresAtMs,
-      createdAtMs: nowMs,
-      rotatedFrom: keyId,
-    })
-    const oldExpiresAtMs = options.overlapMs > 0 ? nowMs + options.overlapMs : null
-    const replacement = { old, new: made.key, oldExpiresAtMs, nowMs }
-    const response = await keep(made)
-    const { tenant, key, replacedBy } = await boundingKeys(() => deps.store.replaceKey(replacement, response))
-    if (replacedBy && replacedBy.id !== made.key.id) throw replacedBefore(replacedBy.id)
-    // The key's end changed between the read and the change: a retry reads it as it is now.
-    if (!replacedBy && key && key.expiresAtMs !== old.expiresAtMs) throw unavailable()
-    if (!replacedBy) throw notFound('key')
-    await bringInForce(deps, found(tenant))
-    return made
-  })
+export async function modeUsage(deps: TenantDeps, tenantId: string, mode: Mode): Promise<ModeUsage> {
+  const [tenant, bytes] = await Promise.all([getTenant(deps, tenantId), deps.store.storedBytes(tenantId)])
+  return { tenant, usage: await usageOf(deps, tenantId, mode), storedBytes: bytes[mode] }
 }
 
 /**
@@ -247,14 +176,8 @@ async function completePolicy(deps: TenantDeps, tenant: StoredTenant): Promise<v
   }
 }
 
-async function newKey(deps: TenantDeps, fields: Omit<ApiKey, 'id' | 'secretHash' | 'revokedAtMs'>): Promise<NewKey> {
-  const { tenantId, mode, createdAtMs } = fields
-  // env.ts requires at least one secret.
-  const { key: text, secretHash } = await mintKey(tenantId, mode, deps.signingSecrets[0] as string)
-  return { key: { ...fields, id: deps.newId('key', createdAtMs), secretHash, revokedAtMs: null }, text }
-}
-
-function found<T>(value: T | null): T {
+/** Returns the value. Throws `RegistryError` with `not_found` if there is no such tenant. */
+export function found<T>(value: T | null): T {
   if (value === null) throw notFound('tenant')
   return value
 }
@@ -265,26 +188,6 @@ async function keepingContractOrder<T>(change: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (!(error instanceof ContractEndsBeforeStart)) throw error
     throw invalidField('contract_end', 'is before contract_start', 'send an end that is not before the start')
-  }
-}
-
-async function boundingKeys<T>(change: () => Promise<T>): Promise<T> {
-  try {
-    return await change()
-  } catch (error) {
-    if (!(error instanceof TooManyKeys)) throw error
-    const fix = 'revoke keys that are not used any more, and share one among the servers of a service'
-    throw ruledOut('mode', `has ${KEYS_MAX.toLocaleString('en')} keys in use, which is the most`, fix)
-  }
-}
-
-function refusePast(expiresAtMs: number | null, nowMs: number): void {
-  if (expiresAtMs !== null && expiresAtMs <= nowMs) {
-    throw invalidField(
-      'expires_at',
-      'is not in the future',
-      'send a later time, or leave it out for a key without an end',
-    )
   }
 }
 
@@ -302,8 +205,4 @@ function notConfirmed(companyName: string): RegistryError {
     'is not the company name of this customer',
     `send ${companyName} to delete it with everything it has, in percent-encoding if it is not ASCII`,
   )
-}
-
-function replacedBefore(newerKeyId: string): RegistryError {
-  return ruledOut('key_id', `was already rotated into ${newerKeyId}`, `rotate ${newerKeyId} instead`)
 }

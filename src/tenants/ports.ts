@@ -87,8 +87,8 @@ export interface TenantStore extends ResponseStore {
 
   /** Returns null if there is no such tenant. */
   insertKey(key: ApiKey, response: ResponseToStore | null): Promise<StoredTenant | null>
-  /** Returns null if there is no such tenant. */
-  listKeys(tenantId: string, page: PageRequest): Promise<Page<ApiKey> | null>
+  /** Returns the keys of a mode, or of both without one. Returns null if there is no such tenant. */
+  listKeys(tenantId: string, page: PageRequest, mode?: Mode): Promise<Page<ApiKey> | null>
   getKey(tenantId: string, keyId: string): Promise<ApiKey | null>
   /** A key that was revoked before keeps its time. */
   revokeKey(tenantId: string, keyId: string, nowMs: number): Promise<KeyChange>
@@ -134,6 +134,10 @@ export const KEYS_MAX = 1_000
 /** The author of a change, the request and the reason, for the audit. */
 export interface Author {
   actor: string
+  /** The role that an operator had. Null for any other author. */
+  role: string | null
+  /** The session of an operator. Null for a request without one. */
+  sessionId: string | null
   requestId: string | null
   reason: string | null
 }
@@ -146,8 +150,20 @@ export const OPERATOR_CHANGES = [
   'key.created',
   'key.revoked',
   'key.rotated',
+  'webhook.endpoint.created',
   'webhook.endpoint.updated',
+  'webhook.endpoint.secret_rotated',
   'webhook.endpoint.deleted',
+  'onboarding.settings.replaced',
+  'onboarding.secret_rotated',
+  'operator.created',
+  'operator.updated',
+  'operator.deleted',
+  'operator.key.created',
+  'operator.key.revoked',
+  'operator.sign_in_link.created',
+  'operator.session.started',
+  'operator.session.ended',
 ] as const
 
 /** All kinds of change in the audit. */
@@ -159,22 +175,27 @@ export interface AuditQuery {
   customerId?: string | undefined
   actor?: string | undefined
   type?: string | undefined
+  requestId?: string | undefined
   /** Made at this time or later. */
   startMs?: number | undefined
   /** Made before this time. */
   endMs?: number | undefined
 }
 
-/** A change of a tenant, a key or a customer, or an event that Roster itself writes, such as a disabled endpoint. */
+/** A change of a tenant, a key, a customer or an operator, or an event that Roster itself writes, such as a disabled endpoint. */
 export interface AuditEntry extends Author {
   /** One format for all kinds of change: sorting by id is sorting by time. */
   id: string
   type: (typeof AUDIT_TYPES)[number]
-  tenantId: string
+  /** The tenant. Null for a change of an operator. */
+  tenantId: string | null
   /** The mode; null for a tenant, which has none. */
   mode: Mode | null
   customerId: string | null
+  /** The key of a tenant or of an operator that was changed. */
   keyId: string | null
+  /** The operator that was changed. */
+  operatorId: string | null
   /** State before the change; null if there was none or it was erased. */
   before: Record<string, unknown> | null
   after: Record<string, unknown> | null
@@ -199,20 +220,22 @@ export interface FoundCustomer
 }
 
 export interface Found {
-  /** Newest first. */
+  /** Those with the exact value first, each group newest first. */
   customers: FoundCustomer[]
   /** In no particular order. */
   tenants: Tenant[]
-  /** True if more customers or tenants match than are returned. */
+  /** True if more customers or tenants may match than are returned. */
   hasMore: boolean
+  /** False if customers were looked for by words in some tenants only, the oldest ones. */
+  isOfAllTenants: boolean
 }
 
 /** Look-ups over all tenants. */
 export interface OperatorSearch {
   /**
-   * Returns the customers of any tenant that have this id, external id or e-mail address, and the tenants that have this id
-   * or contact address. Addresses are compared without the case of ASCII letters. An archived customer is found by its id
-   * or address only, because its external id may be another's.
+   * Returns the customers of any tenant that have this id, external id or e-mail address, or words that begin like each word
+   * of the text, and the tenants that have this id or contact address. Addresses are compared without the case of ASCII
+   * letters. An archived customer is found by its id or address only, because its external id may be another's.
    */
   find(text: string): Promise<Found>
 }

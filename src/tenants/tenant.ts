@@ -5,7 +5,7 @@ import type { Policy } from '../gate/protocol/leases.ts'
 import type { Mode } from '../registry/customer.ts'
 import { isoTime } from '../shared/clock.ts'
 import type { Limits, Tier } from './tiers.ts'
-import { TEST_MODE_LIMITS } from './tiers.ts'
+import { TEST_MODE_LIMITS, TEST_MODE_STORAGE_BYTES } from './tiers.ts'
 
 export interface Tenant {
   id: string
@@ -23,6 +23,13 @@ export interface Tenant {
   /** Rises by one with every change. The admin API sends it as the etag. */
   version: number
   policyVersion: number
+}
+
+const TENANT_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+/** Returns whether a text has the form of a tenant's id, a UUID. */
+export function isTenantId(id: string): boolean {
+  return TENANT_ID.test(id)
 }
 
 /**
@@ -51,6 +58,11 @@ export interface ApiKey {
   revokedAtMs: number | null
   /** The key that this one replaced. */
   rotatedFrom: string | null
+}
+
+/** Returns the bytes that a mode of the tenant may store. */
+export function storageBytesOf({ limits }: Tenant, mode: Mode): number {
+  return mode === 'live' ? limits.storageBytes : TEST_MODE_STORAGE_BYTES
 }
 
 /** Returns the policy that the gate of one mode enforces. Test mode has limits of its own, the same for all tiers. */

@@ -84,6 +84,24 @@ export const RULES: Readonly<Record<string, Rule>> = {
     'wrong admin keys are counted in each isolate alone',
     'nothing; right keys are let in all the same',
   ),
+  access_keys_failed: rule(
+    'error',
+    'lasting',
+    'Cloudflare Access did not give its public keys; operators who come through it get 503 or, while older keys are known, go on',
+    'look at ACCESS_TEAM_DOMAIN; keys of operators and sessions are accepted all the same',
+  ),
+  operator_seen_failed: rule(
+    'error',
+    'lasting',
+    'the minute of a request of an operator was not written',
+    'nothing: the next request writes it',
+  ),
+  error_counts_not_stored: rule(
+    'warn',
+    'lasting',
+    'D1 did not take the counts of errors that `GET /admin/health` shows',
+    'nothing: the isolate tries again; other lines say why D1 refuses',
+  ),
   policy_not_applied: rule(
     'error',
     'lasting',

@@ -1,6 +1,4 @@
-/**
- * Error responses of the admin API, in v1's shape, about tenants.
- */
+/** Error responses of the admin API, in v1's shape, about tenants and operators. */
 
 import type { Api } from '../../http/api.ts'
 import { headerProblem } from '../../http/request-options.ts'
@@ -11,13 +9,15 @@ import type {
   FailureTable,
   IdempotencyFailure,
   InputFailure,
+  OperatorFailure,
   RequestFailure,
+  RoleFailure,
   ServiceFailure,
   TenantFailure,
   WebhookFailure,
 } from '../../registry/errors.ts'
-import { type ErrorText, errorResponse, invalid } from '../error-body.ts'
-import { NO_SUCH_ROUTE } from '../error-texts.ts'
+import { type ErrorText, errorResponse, invalid, sentence } from '../error-body.ts'
+import { missingRoleText, NO_SUCH_ROUTE } from '../error-texts.ts'
 
 export const adminApi: Api = {
   name: 'admin',
@@ -30,14 +30,22 @@ type AdminFailure =
   | IdempotencyFailure
   | Extract<CallerFailure, { reason: 'rate_limited' }>
   | TenantFailure
+  | RoleFailure
+  | OperatorFailure
   | Extract<WebhookFailure, { reason: 'not_found' | 'version_conflict' }>
   | ServiceFailure
+
+/** The words of this API for what has a version. */
+const CALLED = { tenant: 'customer', endpoint: 'endpoint', operator: 'operator' } as const
 
 const NOT_FOUND = {
   tenant: 'There is no tenant with this customer_id: GET /admin/customers lists them',
   key: 'The tenant has no such key: GET /admin/customers/{customer_id}/keys lists its keys',
   endpoint:
     'The tenant has no such endpoint: GET /admin/customers/{customer_id}/webhooks/endpoints lists its endpoints',
+  operator: 'There is no operator with this operator_id: GET /admin/operators lists them',
+  operator_key: 'The operator has no such key: GET /admin/operators/{operator_id}/keys lists its keys',
+  session: 'This request was sent without a session: POST /admin/session starts one',
 }
 
 const TEXTS: FailureTable<AdminFailure, ErrorText> = {
@@ -53,19 +61,33 @@ const TEXTS: FailureTable<AdminFailure, ErrorText> = {
   method_not_allowed: ({ allowed }) => ({ message: `Use ${allowed.join(', ')}` }),
   unauthorized: ({ sent }) => ({ message: adminCredentialText(sent) }),
   rate_limited: ({ reason }) => ({
-    message: 'Too many wrong admin keys came from this address: wait as retry-after says',
+    message: 'Too many wrong keys came from this address: wait as retry-after says',
     details: { reason },
   }),
+  missing_role: ({ reason, role, needed }) => ({
+    message: missingRoleText(role, needed),
+    details: { reason, role, needed },
+  }),
   // This API calls a tenant a customer, and an operator may have sent the id of a tenant's customer.
-  not_found: ({ resource }) => ({
-    message: NOT_FOUND[resource === 'key' || resource === 'endpoint' ? resource : 'tenant'],
+  not_found: ({ resource }) => ({ message: NOT_FOUND[resource as keyof typeof NOT_FOUND] ?? NOT_FOUND.tenant }),
+  operator_email_taken: ({ reason }) => {
+    const problem = {
+      field: 'email',
+      message: 'belongs to another operator',
+      fix: 'send another address, or change that operator: GET /admin/operators lists them',
+    }
+    return { message: sentence(problem), details: { reason, errors: [problem] } }
+  },
+  last_owner: ({ reason }) => ({
+    message: 'This is the last owner, and nobody could manage operators any more: give another operator the role first',
+    details: { reason },
   }),
   tenant_not_suspended: ({ reason, companyName }) => ({
     message: `${companyName} is not suspended: send PUT with {"status": "suspended"} first. Only a suspended customer can be deleted`,
     details: { reason },
   }),
   version_conflict: (failure) => ({
-    message: conflictText(failure, failure.resource === 'endpoint' ? 'endpoint' : 'customer'),
+    message: conflictText(failure, CALLED[failure.resource ?? 'tenant']),
     details: { current_version: failure.currentVersion },
   }),
   idempotency_mismatch: () => ({

@@ -8,6 +8,7 @@ import { headerProblem } from '../../http/request-options.ts'
 import { bodyProblem, contentTypeProblem, credentialText } from '../../http/request-problems.ts'
 import { codingProblem, conflictText, decodingProblem } from '../../http/request-texts.ts'
 import {
+  type ActingFailure,
   type CallerFailure,
   type CustomerFailure,
   describeBy,
@@ -25,6 +26,7 @@ import {
   missingScopeText,
   NO_SUCH_ROUTE,
   noRoomText,
+  OPERATORS_ONLY,
   SUSPENDED,
   TOO_LARGE_FIX,
 } from '../error-texts.ts'
@@ -71,13 +73,25 @@ export const flatpeakApi: Api = {
   },
 }
 
-/** The requests of this API name no onboarding workflow. */
+/** The requests of this API name no onboarding workflow and no moment of the past, and merge no customers. */
 type FlatpeakFailure =
   | InputFailure
   | RequestFailure
   | IdempotencyFailure
   | CallerFailure
-  | Exclude<CustomerFailure, { reason: 'unknown_workflow' }>
+  | ActingFailure
+  | Exclude<
+      CustomerFailure,
+      {
+        reason:
+          | 'unknown_workflow'
+          | 'merge_too_large'
+          | 'unmerge_expired'
+          | 'unmerge_order'
+          | 'history_expired'
+          | 'revert_conflict'
+      }
+    >
   | ServiceFailure
 
 /** The words of the reference document, as those of `unauthorized` and `external_id_taken` are. */
@@ -105,6 +119,7 @@ const DESCRIPTIONS: FailureTable<FlatpeakFailure, ErrorDescription> = {
     hint: credentialText(sent),
   }),
   missing_scope: ({ scope }) => request(403, 'access_denied', missingScopeText(scope)),
+  operators_only: () => request(403, 'access_denied', OPERATORS_ONLY),
   tenant_suspended: () => fault(422, 'account_disabled', SUSPENDED),
   rate_limited: () => limited('Too many requests: wait as retry-after says'),
   annual_limit_reached: () => limited(ANNUAL_LIMIT_REACHED),
@@ -120,6 +135,7 @@ const DESCRIPTIONS: FailureTable<FlatpeakFailure, ErrorDescription> = {
   has_children: () => conflict(409, 'has_children', 'Other customers belong to this one: delete or move them first'),
   version_conflict: (failure) =>
     conflict(412, 'version_conflict', `${conflictText(failure, 'customer')} (version ${failure.currentVersion})`),
+  merged: ({ mergedInto }) => conflict(409, 'merged', `The customer was merged into ${mergedInto}: name that one`),
   targets_disagree: () => invalid('id', 'The ids name different customers'),
   idempotency_mismatch: () =>
     request(422, 'idempotency_mismatch', 'The idempotency-key was sent with another request before'),

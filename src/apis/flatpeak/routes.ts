@@ -55,13 +55,15 @@ export function flatpeakCustomers() {
     .get(
       get.path,
       get.handle(async (c) => {
-        const { customer, bodies } = await getCustomer(c.get('registry'), customerId(c.req.param('id')))
+        const id = customerId(c.req.param('id'))
+        const { customer, bodies } = await getCustomer(c.get('registry'), id)
         // This API does not show a deleted customer; the other APIs still do.
         if (customer.status === 'archived') throw notFound('customer')
         const etag = etagOf(customer.version)
-        if (isNotModified(c.req.raw.headers, etag)) return respondNotModified(c, etag)
+        const elsewhere = elsewhereOf(id, customer.id)
+        if (isNotModified(c.req.raw.headers, etag)) return respondNotModified(c, etag, elsewhere)
         bodies.flatpeak ??= JSON.stringify(toFlatpeak(customer))
-        return respondFound<FlatpeakCustomer>(c, bodies.flatpeak, etag)
+        return respondFound<FlatpeakCustomer>(c, bodies.flatpeak, etag, elsewhere)
       }),
     )
     .patch(
@@ -69,7 +71,7 @@ export function flatpeakCustomers() {
       update.handle(async (c, { body, precondition }) => {
         const target = { id: customerId(c.req.param('id')) }
         const written = await updateCustomer(c.get('registry'), target, toChanges(body), precondition)
-        return respondWritten(c, 202, written)
+        return respondWritten(c, 202, written, target.id)
       }),
     )
     .delete(
@@ -81,9 +83,21 @@ export function flatpeakCustomers() {
     )
 }
 
-function respondWritten<Status extends 201 | 202>(c: HttpContext, status: Status, written: Written) {
+/** `id`: the one by which the request named the customer. */
+function respondWritten<Status extends 201 | 202>(
+  c: HttpContext,
+  status: Status,
+  written: Written,
+  id = written.customer.id,
+) {
   const { mode } = c.get('registry').scope
-  return respond(c, status, toFlatpeakWritten(written, mode), { etag: etagOf(written.customer.version) })
+  const headers = { etag: etagOf(written.customer.version), ...elsewhereOf(id, written.customer.id) }
+  return respond(c, status, toFlatpeakWritten(written, mode), headers)
+}
+
+/** Returns the header that says where a customer is that another one was merged into, if the request named that one. */
+function elsewhereOf(named: string, id: string) {
+  return named === id ? null : { 'content-location': `/customers/${id}` }
 }
 
 function customerId(id: string): string {

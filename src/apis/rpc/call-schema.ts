@@ -5,6 +5,8 @@
 import * as z from 'zod'
 import { ONBOARDING_BOUNDS } from '../../onboarding/steps.ts'
 import { LIMITS } from '../../registry/customer.ts'
+import { MERGE_FIELDS, type MergeField } from '../../registry/merge.ts'
+import { idPattern } from '../../shared/ids.ts'
 import { cursor, externalId, issue, requiredText, text, time } from '../../validation/fields.ts'
 import { REASON_LENGTH_MAX } from '../../validation/reason.ts'
 import { type CustomerStatus, type CustomerUpdate, customerUpdate, plainMetadata } from './schema.ts'
@@ -14,6 +16,13 @@ export interface CallOptions {
   consistencyToken?: string
   /** Your own id for the log lines and events of this call: 1 to 128 visible ASCII characters. */
   requestId?: string
+}
+
+export interface ReadOptions extends CallOptions {
+  /** Returns the customer as it was at this time: ISO 8601, or a date. */
+  asOf?: string
+  /** Returns this version of the customer. Send one of the two. */
+  version?: number
 }
 
 export interface WriteOptions extends CallOptions {
@@ -36,6 +45,61 @@ export interface ChangeOptions extends WriteOptions {
 export interface RestoreOptions extends ChangeOptions {
   /** Fields that the restored customer gets. */
   changes?: CustomerUpdate
+}
+
+/** The customer whose value is kept where both have one. */
+export type MergeSide = 'target' | 'source'
+
+export interface MergeOptions extends ChangeOptions {
+  /** The version of the customer that `into` names. The merge is refused with `version_conflict` if another change came first. */
+  intoVersion?: number
+  /** Default: `target` for all fields. The parts of an address stay together. */
+  prefer?:
+    | MergeSide
+    | {
+        name?: MergeSide
+        email?: MergeSide
+        contact?: MergeSide
+        address?: MergeSide
+        timezone?: MergeSide
+        parent?: MergeSide
+        metadata?: MergeSide
+        profile?: MergeSide
+      }
+  /** Changes nothing and returns what the merge would do. */
+  dryRun?: boolean
+}
+
+export interface UnmergeOptions extends ChangeOptions {
+  /** Changes nothing and returns what the unmerge would do. */
+  dryRun?: boolean
+}
+
+export interface RevertOptions extends ChangeOptions {
+  /** Reverts what can be had, and says in `left` what cannot. */
+  partial?: boolean
+}
+
+/** The moment that a customer goes back to: a version, or a time (ISO 8601). */
+export type RevertTo = { version: number } | { asOf: string }
+
+/** The changes that an undo takes back: those of an author, of a request such as an import, or of both. */
+export interface UndoWhat {
+  /** Id of a key or an operator, or name of a bound Worker. */
+  actor?: string
+  /** The id of the request: of an import, or of an earlier undo. */
+  requestId?: string
+  /** Time of the earliest change: ISO 8601, inclusive. */
+  since: string
+  /** End of the time: ISO 8601, exclusive. */
+  until?: string
+}
+
+export interface UndoOptions extends WriteOptions {
+  /** Changes nothing and shows what would happen. */
+  dryRun?: boolean
+  /** `next` of the call before, with the same changes and the same `requestId`. */
+  next?: string
 }
 
 /** Query of a list. A customer must match all fields. Archived customers are left out unless `status` names them. */
@@ -82,6 +146,14 @@ const callShape = {
 }
 const writeShape = { ...callShape, reason: text(REASON_LENGTH_MAX).optional() }
 export const callOptions = z.strictObject(callShape)
+export const readOptions = z
+  .strictObject({ ...callShape, asOf: time.optional(), version: z.int().min(1).optional() })
+  .check((context) => {
+    const { asOf, version } = context.value
+    if (asOf === undefined || version === undefined) return
+    context.issues.push({ ...issue(asOf, 'cannot be combined with version', 'send one of the two'), path: ['asOf'] })
+  })
+export type ReadInput = z.output<typeof readOptions>
 export const createOptions = z.strictObject({
   ...writeShape,
   skipOnboarding: z.boolean().optional(),
@@ -89,7 +161,42 @@ export const createOptions = z.strictObject({
 })
 const changeShape = { ...writeShape, ifVersion: z.int().min(1).optional() }
 export const changeOptions = z.strictObject(changeShape)
+const side = z.enum(['target', 'source'])
+const preferences = z.strictObject(
+  Object.fromEntries(MERGE_FIELDS.map((field) => [field, side.optional()])) as Record<
+    MergeField,
+    z.ZodOptional<typeof side>
+  >,
+)
+export const mergeOptions = z.strictObject({
+  ...changeShape,
+  intoVersion: z.int().min(1).optional(),
+  prefer: z.union([side, preferences]).optional(),
+  dryRun: z.boolean().optional(),
+})
+export const unmergeOptions = z.strictObject({ ...changeShape, dryRun: z.boolean().optional() })
 export const restoreOptions = z.strictObject({ ...changeShape, changes: customerUpdate.optional() })
+
+export const revertOptions = z.strictObject({ ...changeShape, partial: z.boolean().optional() })
+export const revertTo = z.union([z.strictObject({ version: z.int().min(1) }), z.strictObject({ asOf: time })])
+
+const shownId = z.string().regex(VISIBLE_ASCII)
+export const undoOptions = z.strictObject({
+  ...writeShape,
+  dryRun: z.boolean().optional(),
+  next: z
+    .string()
+    .regex(new RegExp(`^${idPattern('event')}$`))
+    .optional(),
+})
+export const undoWhat = z
+  .strictObject({ actor: shownId.optional(), requestId: shownId.optional(), since: time, until: time.optional() })
+  .check((context) => {
+    const { actor, requestId } = context.value
+    if (actor !== undefined || requestId !== undefined) return
+    const fix = 'say whose changes are to be undone'
+    context.issues.push({ ...issue(actor, 'is required, or else requestId', fix), path: ['actor'] })
+  })
 
 const statuses = z.enum(['published', 'draft', 'archived'])
 

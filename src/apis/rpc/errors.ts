@@ -12,8 +12,17 @@ import {
   type CustomerFailure as RegistryFailure,
   type ServiceFailure,
 } from '../../registry/errors.ts'
+import type { RevertConflict } from '../../registry/revert.ts'
 import { shown } from '../../shared/shown-text.ts'
-import { noRoomText, TOO_LARGE_FIX } from '../error-texts.ts'
+import {
+  excessText,
+  HISTORY_EXPIRED,
+  noRoomText,
+  revertConflictText,
+  TOO_LARGE_FIX,
+  UNMERGE_EXPIRED,
+  unmergeOrderText,
+} from '../error-texts.ts'
 
 /** Field named in a failure about the parent if the failure itself names none. */
 const PARENT_FIELD = 'parentId'
@@ -26,6 +35,8 @@ export type CustomerFailure = { message: string } & (
   | { reason: 'rate_limited' | 'annual_limit_reached' | 'unavailable'; retryAfterMs: number }
   | { reason: 'not_found' }
   | { reason: 'archived' | 'not_archived'; customerId: string }
+  | { reason: 'history_expired' }
+  | { reason: 'revert_conflict'; conflicts: RevertConflict[] }
   | { reason: 'external_id_taken'; externalId: string; customerId: string | null }
   | { reason: 'integration_taken' }
   | { reason: 'version_conflict'; currentVersion: number }
@@ -36,6 +47,13 @@ export type CustomerFailure = { message: string } & (
   | { reason: 'metadata_too_many_keys'; keysMax: number }
   | { reason: 'customer_too_large'; bytesMax: number }
   | { reason: 'unknown_workflow' }
+  /** The customer was merged into another one: name that one. */
+  | { reason: 'merged'; customerId: string; mergedInto: string }
+  | { reason: 'merge_too_large'; what: string; max: number }
+  /** The merge was more than 30 days ago. */
+  | { reason: 'unmerge_expired'; sourceId: string }
+  /** The source was merged into `firstId` before: unmerge that one first. */
+  | { reason: 'unmerge_order'; sourceId: string; firstId: string }
   /** The database is full, or what the tenant may store is used up. A repeat fails too until there is room. */
   | { reason: 'insufficient_storage'; of?: 'tenant' }
   | { reason: 'internal' }
@@ -72,6 +90,13 @@ const DESCRIPTIONS: FailureTable<MetFailure, CustomerFailure> = {
   }),
   archived: (failure) => ({ ...failure, message: 'The customer is archived: call restore, which takes changes' }),
   not_archived: (failure) => ({ ...failure, message: 'The customer is not archived' }),
+  history_expired: (failure) => ({ ...failure, message: HISTORY_EXPIRED }),
+  revert_conflict: (failure) => ({
+    ...failure,
+    message: failure.conflicts
+      .map((one) => `${one.field} ${revertConflictText(one.reason, one.customerId)}`)
+      .join('; '),
+  }),
   external_id_taken: (failure) => ({
     ...failure,
     message: `externalId ${shown(failure.externalId)} belongs to another customer${failure.customerId === null ? '' : `, ${failure.customerId}`}: send another, or archive that one`,
@@ -80,10 +105,16 @@ const DESCRIPTIONS: FailureTable<MetFailure, CustomerFailure> = {
     ...failure,
     message: 'integrations names an entity that belongs to another customer: remove it there',
   }),
-  version_conflict: (failure) => ({
+  version_conflict: ({ field, ...failure }) => ({
     ...failure,
-    message: 'The customer has changed since it was read: read it again and repeat the change',
+    message: field
+      ? 'The customer that into names has another version than intoVersion: read it again and repeat the merge'
+      : 'The customer has changed since it was read: read it again and repeat the change',
   }),
+  merged: (failure) => ({ ...failure, message: `The customer was merged into ${failure.mergedInto}: name that one` }),
+  merge_too_large: (failure) => ({ ...failure, message: excessText(failure) }),
+  unmerge_expired: (failure) => ({ ...failure, message: UNMERGE_EXPIRED }),
+  unmerge_order: (failure) => ({ ...failure, message: unmergeOrderText(failure.firstId) }),
   parent_not_found: ({ reason, field = PARENT_FIELD }) => ({
     reason,
     field,

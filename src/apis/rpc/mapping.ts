@@ -9,8 +9,11 @@ import type {
   Integration as StoredIntegration,
 } from '../../registry/customer.ts'
 import { OPTIONAL_TEXT_FIELDS, pick } from '../../registry/customer-fields.ts'
+import type { MergeReport } from '../../registry/merge.ts'
+import type { Moment } from '../../registry/past.ts'
 import type { OnboardingChoice, Target } from '../../registry/ports.ts'
 import type { Filter, ListPage, ListQuery } from '../../registry/query.ts'
+import type { UnmergeReport } from '../../registry/unmerge.ts'
 import { isoTime } from '../../shared/clock.ts'
 import { valuesOf } from '../../validation/json.ts'
 import type { CreateOptions, QueryInput } from './call-schema.ts'
@@ -56,9 +59,52 @@ export function toNewCustomer(input: FieldsInput & { externalId: string }): Cust
   return { ...toChanges(input), externalId: input.externalId }
 }
 
+/** The things that a merge moved, or would move. */
+export interface Moved {
+  externalIds: string[]
+  integrations: { provider: string; id: string }[]
+  /** The number of customers that belong to the survivor now. */
+  children: number
+  /** The fields that the survivor took from the source. */
+  fields: string[]
+  /** The keys of its metadata that it took. */
+  metadata: string[]
+}
+
+export function toMoved({ externalIds, integrations, children, fields, metadata }: MergeReport): Moved {
+  return { externalIds, integrations, children, fields, metadata }
+}
+
+/** A value that an unmerge left where the merge had put it, and why. */
+export interface Kept {
+  /** The customer whose field it is. */
+  customerId: string
+  field: string
+  /** The key of the metadata, or the former external id. */
+  name: string | null
+  /** Somebody has changed it since, another customer has it, or the customer that it names is not to be had. */
+  reason: 'changed' | 'taken' | 'gone'
+}
+
+export function toKept({ kept }: UnmergeReport): Kept[] {
+  return kept.map(({ customerId, field, name, reason }) => ({ customerId, field, name, reason }))
+}
+
 /** Returns the workflow for a customer that the call creates. */
 export function onboardingOf({ skipOnboarding, onboardingWorkflow }: CreateOptions): OnboardingChoice {
   return skipOnboarding ? '' : onboardingWorkflow || null
+}
+
+/** Returns the moment that a read is about. Null: now. */
+export function momentOf({
+  asOf,
+  version,
+}: {
+  asOf?: number | undefined
+  version?: number | undefined
+}): Moment | null {
+  if (version !== undefined) return { version }
+  return asOf === undefined ? null : { timeMs: asOf }
 }
 
 export function toTarget(target: CustomerTarget): Target {

@@ -7,16 +7,26 @@ import type { Api } from '../../http/api.ts'
 import { headerProblem } from '../../http/request-options.ts'
 import { bodyProblem, contentTypeProblem, credentialText } from '../../http/request-problems.ts'
 import { codingProblem, conflictText, decodingProblem } from '../../http/request-texts.ts'
-import type { Failure, FailureTable, InputProblem, TenantFailure } from '../../registry/errors.ts'
+import { v1NameOf } from '../../registry/customer-fields.ts'
+import type { Failure, FailureTable, InputProblem, OperatorFailure, TenantFailure } from '../../registry/errors.ts'
+import type { ContestedField } from '../../registry/revert.ts'
 import { shown } from '../../shared/shown-text.ts'
 import { type ErrorText, errorResponse, invalid, sentence } from '../error-body.ts'
 import {
   ANNUAL_LIMIT_REACHED,
+  excessText,
+  HISTORY_EXPIRED,
+  missingRoleText,
   missingScopeText,
   NO_SUCH_ROUTE,
+  NO_SUCH_TENANT,
   noRoomText,
+  OPERATORS_ONLY,
+  revertConflictText,
   SUSPENDED,
   TOO_LARGE_FIX,
+  UNMERGE_EXPIRED,
+  unmergeOrderText,
 } from '../error-texts.ts'
 
 export const v1Api: Api = {
@@ -24,7 +34,8 @@ export const v1Api: Api = {
   toErrorResponse: (failure) => errorResponse(TEXTS, failure),
 }
 
-type V1Failure = Exclude<Failure, TenantFailure>
+/** Only an operator names a tenant. */
+type V1Failure = Exclude<Failure, TenantFailure | OperatorFailure> | Extract<TenantFailure, { reason: 'not_found' }>
 
 /** Field named in a failure about the parent if the failure itself names none. */
 const PARENT_FIELD = 'parent_customer_id'
@@ -48,6 +59,11 @@ const TEXTS: FailureTable<V1Failure, ErrorText> = {
   }),
   unauthorized: ({ sent }) => ({ message: credentialText(sent) }),
   missing_scope: ({ reason, scope }) => ({ message: missingScopeText(scope), details: { reason, scope } }),
+  missing_role: ({ reason, role, needed }) => ({
+    message: missingRoleText(role, needed),
+    details: { reason, role, needed },
+  }),
+  operators_only: ({ reason }) => ({ message: OPERATORS_ONLY, details: { reason } }),
   tenant_suspended: ({ reason }) => ({ message: SUSPENDED, details: { reason } }),
   rate_limited: ({ reason }) => ({ message: 'Too many requests: wait as retry-after says', details: { reason } }),
   annual_limit_reached: ({ reason }) => ({
@@ -55,7 +71,10 @@ const TEXTS: FailureTable<V1Failure, ErrorText> = {
     details: { reason },
   }),
   not_found: ({ resource }) => ({
-    message: `There is no such ${resource} in the mode of this key: check the id, and whether the key is for live or test`,
+    message:
+      resource === 'tenant'
+        ? NO_SUCH_TENANT
+        : `There is no such ${resource} in the mode of this key: check the id, and whether the key is for live or test`,
   }),
   archived: ({ reason, customerId }) => ({
     message: 'The customer is archived: send the fields with POST /v1/customers/{id}/restore, or restore it first',
@@ -65,6 +84,18 @@ const TEXTS: FailureTable<V1Failure, ErrorText> = {
     message: 'The customer is not archived',
     details: { reason, customer_id: customerId },
   }),
+  history_expired: () => ({ message: HISTORY_EXPIRED }),
+  revert_conflict: ({ reason, conflicts }) => {
+    const problems = conflicts.map(({ field, reason, customerId }) => ({
+      field: v1FieldOf(field),
+      message: revertConflictText(reason, customerId),
+      fix: 'send ?partial=true to revert the rest, or free it first',
+    }))
+    const named = conflicts.map(({ field, reason, customerId }) => {
+      return { field: v1FieldOf(field), reason, customer_id: customerId }
+    })
+    return { ...about(reason, ...problems), details: { reason, conflicts: named, errors: problems } }
+  },
   external_id_taken: ({ reason, customerId, externalId, field = 'external_id' }) => {
     const message = `${shown(externalId)} belongs to another customer${customerId === null ? '' : `, ${customerId}`}`
     const problem = { field, message, fix: EXTERNAL_ID_FIX }
@@ -77,7 +108,20 @@ const TEXTS: FailureTable<V1Failure, ErrorText> = {
   },
   version_conflict: (failure) => ({
     message: conflictText(failure, failure.resource ?? 'customer'),
-    details: { current_version: failure.currentVersion },
+    details: { current_version: failure.currentVersion, ...(failure.field && { field: failure.field }) },
+  }),
+  merged: ({ reason, customerId, mergedInto }) => ({
+    message: `The customer was merged into ${mergedInto}: name that one`,
+    details: { reason, customer_id: customerId, merged_into: mergedInto },
+  }),
+  unmerge_expired: ({ reason, sourceId }) => ({ message: UNMERGE_EXPIRED, details: { reason, source_id: sourceId } }),
+  unmerge_order: ({ reason, sourceId, firstId }) => ({
+    message: unmergeOrderText(firstId),
+    details: { reason, source_id: sourceId, first_id: firstId },
+  }),
+  merge_too_large: ({ reason, what, max }) => ({
+    message: excessText({ what, max }),
+    details: { reason, what, max },
   }),
   targets_disagree: ({ reason }) => {
     const problem = {
@@ -146,6 +190,11 @@ const TEXTS: FailureTable<V1Failure, ErrorText> = {
     ...(failure.of && { details: { reason: 'storage_used_up' } }),
   }),
   internal: () => ({ message: 'Something went wrong on our side' }),
+}
+
+/** Returns the name that this API has for the field. */
+export function v1FieldOf(field: ContestedField): string {
+  return v1NameOf(field) ?? field
 }
 
 /** Returns the text for fields that are well formed but that the registry refused. */

@@ -171,6 +171,11 @@ export function columnsOf(header: readonly string[], map: ReadonlyMap<string, st
   return columns
 }
 
+/** Returns the field that a column of this name is: null if an import leaves it out, undefined if the name is not known. */
+export function fieldNamed(name: string): string | null | undefined {
+  return /^metadata\../i.test(name) ? `metadata.${name.slice('metadata.'.length)}` : BY_NAME.get(plain(name))
+}
+
 function fieldOf(name: string, map: ReadonlyMap<string, string>, problems: InputProblem[]): string | null {
   const mapped = map.get(name)
   if (mapped !== undefined) return mapped === '' ? null : mapped
@@ -178,8 +183,7 @@ function fieldOf(name: string, map: ReadonlyMap<string, string>, problems: Input
     problems.push({ field: 'the header', message: 'has a column without a name', fix: 'name it, or remove the column' })
     return null
   }
-  if (/^metadata\../i.test(name)) return `metadata.${name.slice('metadata.'.length)}`
-  const known = BY_NAME.get(plain(name))
+  const known = fieldNamed(name)
   if (known !== undefined) return known
   const near = nearestName(name, [...LINE_FIELD_NAMES, ...Object.values(COMMON_NAMES).flat()])
   const message = near ? `is no known column, did you mean "${near}"?` : 'is no known column'

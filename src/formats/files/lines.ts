@@ -50,6 +50,8 @@ const UTF8 = new TextEncoder()
 const LINE_FEED = 0x0a
 
 export class FileLines {
+  /** The names in the header of a CSV file, once it has been read. They are there even if the columns are refused. */
+  header: readonly string[] | null = null
   /** The columns of a CSV file, once its header has been read. */
   columns: Column[] | null = null
   /** The delimiter of its cells. */
@@ -193,6 +195,7 @@ export class FileLines {
     if (problem) throw new FileFault([{ ...problem, field: 'the header' }])
     if (record.fault) throw new FileFault([faultProblem(record, record.fault)])
     if (record.cells.every((cell) => cell.trim() === '')) return []
+    this.header = record.cells
     this.columns = columnsOf(record.cells, this.#options.map)
     return []
   }

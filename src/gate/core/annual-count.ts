@@ -24,6 +24,8 @@ import { type ContractYear, contractYear, countingEnds, dayOf, firstCountedDay }
 export interface TallyRow {
   admitted: number
   limited: number
+  /** Absent from a row that older code has stored. */
+  errors?: number
   heardAtMs: number
   /** Epoch of the newest lease that the isolate is known to have. */
   epoch: number
@@ -39,6 +41,9 @@ export interface TallyRow {
 /** How the requests of one day ended. */
 type DayCount = Usage['days'][string]
 
+/** The requests that are added to a day. */
+type Added = Partial<Record<keyof DayCount, number>>
+
 /** The stored part of the count, in the horizon row. */
 export interface AnnualRow {
   /** First day that is counted; `''` before the first policy. */
@@ -52,8 +57,10 @@ export interface AnnualRow {
 }
 
 interface ReceivedTally extends TallyRow {
+  errors: number
   savedAdmitted: number
   savedLimited: number
+  savedErrors: number
 }
 
 export class AnnualCount {
@@ -72,8 +79,9 @@ export class AnnualCount {
     this.#days = daysOf(row)
     this.#count = admittedSince(this.#days, row.yearStart)
     for (const [id, stored] of Object.entries(row.tallies)) {
-      const { admitted: savedAdmitted, limited: savedLimited } = stored
-      this.#tallies.set(id, { ...structuredClone(stored), savedAdmitted, savedLimited })
+      const { admitted: savedAdmitted, limited: savedLimited, errors = 0 } = stored
+      const saved = { savedAdmitted, savedLimited, savedErrors: errors }
+      this.#tallies.set(id, { ...structuredClone(stored), errors, ...saved })
       this.#owed += stored.owed
     }
   }
@@ -111,12 +119,18 @@ export class AnnualCount {
     const received = this.#tallies.get(tally.id) ?? firstTally(tally)
     this.#tallies.delete(tally.id)
     this.#tallies.set(tally.id, received)
-    this.#add(Math.max(0, tally.admitted - received.admitted), Math.max(0, tally.limited - received.limited), nowMs)
+    const added = {
+      admitted: Math.max(0, tally.admitted - received.admitted),
+      limited: Math.max(0, tally.limited - received.limited),
+      errors: Math.max(0, (tally.errors ?? 0) - received.errors),
+    }
+    this.#add(added, nowMs)
     received.heardAtMs = nowMs
     const has = { epoch: tally.lastLeaseEpoch, ordinal: tally.lastLeaseOrdinal }
     const overtaken = tally.admitted < received.admitted || isNewer(received, has)
     received.admitted = Math.max(received.admitted, tally.admitted)
     received.limited = Math.max(received.limited, tally.limited)
+    received.errors = Math.max(received.errors, tally.errors ?? 0)
     // An older message of the same isolate has no news about `owed`.
     if (overtaken) return
     Object.assign(received, has)
@@ -139,18 +153,18 @@ export class AnnualCount {
 
   /** Counts requests admitted at the gate itself. */
   admitted(requests: number, nowMs: number): void {
-    this.#add(requests, 0, nowMs)
+    this.#add({ admitted: requests }, nowMs)
   }
 
   /** Counts requests refused at the gate itself. */
   limited(requests: number, nowMs: number): void {
-    this.#add(0, requests, nowMs)
+    this.#add({ limited: requests }, nowMs)
   }
 
   /** Returns the stored part of an isolate's totals. */
-  savedOf(tallyId: string): { savedAdmitted: number; savedLimited: number } {
-    const { savedAdmitted = 0, savedLimited = 0 } = this.#tallies.get(tallyId) ?? {}
-    return { savedAdmitted, savedLimited }
+  savedOf(tallyId: string): { savedAdmitted: number; savedLimited: number; savedErrors: number } {
+    const { savedAdmitted = 0, savedLimited = 0, savedErrors = 0 } = this.#tallies.get(tallyId) ?? {}
+    return { savedAdmitted, savedLimited, savedErrors }
   }
 
   usage(): Usage {
@@ -170,7 +184,8 @@ export class AnnualCount {
     for (const [id, received] of this.#tallies) {
       received.savedAdmitted = received.admitted
       received.savedLimited = received.limited
-      const { savedAdmitted, savedLimited, ...row } = received
+      received.savedErrors = received.errors
+      const { savedAdmitted, savedLimited, savedErrors, ...row } = received
       tallies[id] = { ...row, unheard: [...row.unheard] }
     }
     return {
@@ -182,13 +197,18 @@ export class AnnualCount {
     }
   }
 
-  #add(admitted: number, limited: number, nowMs: number): void {
-    if (admitted === 0 && limited === 0) return
+  #add({ admitted = 0, limited = 0, errors = 0 }: Added, nowMs: number): void {
+    if (admitted === 0 && limited === 0 && errors === 0) return
     const date = dayOf(nowMs)
     const day = this.#days.get(date)
     if (this.#countedFrom === null || date >= this.#countedFrom) this.#count += admitted
     // A new object, because stored rows share the others.
-    this.#days.set(date, { admitted: (day?.admitted ?? 0) + admitted, limited: (day?.limited ?? 0) + limited })
+    const allErrors = (day?.errors ?? 0) + errors
+    this.#days.set(date, {
+      admitted: (day?.admitted ?? 0) + admitted,
+      limited: (day?.limited ?? 0) + limited,
+      ...(allErrors > 0 && { errors: allErrors }),
+    })
     if (this.#days.size > COUNTED_DAYS_MAX) this.#days = new Map([...this.#days].sort(byDay).slice(-COUNTED_DAYS_MAX))
   }
 
@@ -204,7 +224,7 @@ export class AnnualCount {
   #forgetSilent(beforeMs: number): void {
     for (const [id, received] of this.#tallies) {
       if (received.heardAtMs >= beforeMs) break
-      this.#add(Math.min(received.awaited, received.owed), 0, received.heardAtMs)
+      this.#add({ admitted: Math.min(received.awaited, received.owed) }, received.heardAtMs)
       this.#owed -= received.owed
       this.#tallies.delete(id)
     }
@@ -218,7 +238,7 @@ export class AnnualCount {
   #forgetBeyond(most: number): void {
     for (const [id, received] of this.#tallies) {
       if (this.#tallies.size <= most) return
-      this.#add(received.owed, 0, received.heardAtMs)
+      this.#add({ admitted: received.owed }, received.heardAtMs)
       this.#owed -= received.owed
       this.#tallies.delete(id)
     }
@@ -247,8 +267,8 @@ function daysOf({ yearStart, count, days: listed }: AnnualRow): Map<string, DayC
   const [oldest = yearStart] = [...days.keys()].sort()
   const dayBefore = dayOf(Date.parse(oldest) - DAY_MS)
   const day = dayBefore > yearStart ? dayBefore : yearStart
-  const { admitted, limited } = days.get(day) ?? { admitted: 0, limited: 0 }
-  return days.set(day, { admitted: admitted + unlisted, limited })
+  const known = days.get(day) ?? { admitted: 0, limited: 0 }
+  return days.set(day, { ...known, admitted: known.admitted + unlisted })
 }
 
 /**
@@ -256,10 +276,11 @@ function daysOf({ yearStart, count, days: listed }: AnnualRow): Map<string, DayC
  * already.
  */
 function firstTally(tally: Tally): ReceivedTally {
-  const { savedAdmitted, savedLimited } = tally
+  const { savedAdmitted, savedLimited, savedErrors = 0 } = tally
   return {
     admitted: Math.min(tally.admitted, savedAdmitted),
     limited: Math.min(tally.limited, savedLimited),
+    errors: Math.min(tally.errors ?? 0, savedErrors),
     heardAtMs: 0,
     epoch: 0,
     ordinal: 0,
@@ -268,6 +289,7 @@ function firstTally(tally: Tally): ReceivedTally {
     awaited: 0,
     savedAdmitted,
     savedLimited,
+    savedErrors,
   }
 }
 

@@ -19,7 +19,9 @@ import { AnnualCount, isNearlyUsedUp } from './annual-count.ts'
 import { D1Clock } from './d1-clock.ts'
 import { GateStart } from './gate-start.ts'
 import type { GateKey, GateStorage, LoadedRow, WriteRow } from './gate-storage.ts'
+import { KeyUses } from './key-uses.ts'
 import type { LeaseWaits } from './lease-waits.ts'
+import { isNoTenant } from './no-tenant.ts'
 import { NO_GRANT, Sizing } from './sizing.ts'
 import { StateSaver } from './state-saver.ts'
 import { Bucket } from './token-bucket.ts'
@@ -40,6 +42,7 @@ export class GateCore {
   #sizing: Sizing
   #log: WriteLog
   #annual: AnnualCount
+  readonly #keyUses: KeyUses
   #epoch: number
   #ordinal = 0
   #saver: StateSaver
@@ -47,11 +50,12 @@ export class GateCore {
 
   /** Starts a gate from its stored rows. Stores nothing itself: the first lease does. */
   constructor(storage: GateStorage, random: () => number, nowMs: number) {
-    const { loaded, policy, keys, state, writes } = storage.load()
+    const { loaded, policy, keys, state, writes, keyUses } = storage.load()
     this.#storage = storage
     this.#nowMs = nowMs
     this.#loaded = loaded
     this.#policy = policy
+    this.#keyUses = new KeyUses(storage, keyUses)
     this.#verdicts = new Verdicts(keys)
     this.#sizing = new Sizing(random, nowMs)
     this.#log = new WriteLog(storage, writes)
@@ -106,6 +110,7 @@ export class GateCore {
     }
     this.#annual.enterYear(policy.contractStart, this.#wallMs)
     this.#annual.receive(tally, this.#wallMs)
+    this.#noteUses(request, Math.max(nowMs, sentAtMs))
     this.#sizing.observe(request.counted, true, policy, nowMs)
     if (this.#sizing.leaseRequestsPerSecond > LEASE_REQUESTS_PER_SECOND_SHED) return this.#busy()
 
@@ -149,6 +154,7 @@ export class GateCore {
     this.noteClock(sender, atMs)
     const nowMs = this.#nowMs
     const verdict = credential === null ? null : this.#verdicts.of(credential, Math.max(nowMs, sender.sentAtMs))
+    if (verdict?.known) this.#keyUses.note(verdict.keyId, this.#wallMs, this.#verdicts.ids)
     const recoversInMs = this.#waits.earlierMs(nowMs)
     const refuse = (reason: WriteRefusal, retryAfterMs = 0): WriteAdmission => {
       const { available: remaining, fullInMs } = bucket
@@ -182,6 +188,23 @@ export class GateCore {
     if (verdict && !verdict.known) return 'unknown_key'
     if (this.#policy?.status !== 'active') return 'suspended'
     return verdict && !verdict.scopes.includes(scope) ? 'missing_scope' : null
+  }
+
+  /** Admits a write of an operator as the tenant. It takes no permit and is no demand, whatever the tenant's status. */
+  admitOperator(sender: Sender, atMs: number): WriteAdmission<null> {
+    const policy = this.#policy
+    const bucket = this.#bucket
+    if (!policy || !bucket) throw new Error('the gate has no policy yet')
+    this.noteClock(sender, atMs)
+    const { available: remaining, fullInMs } = bucket
+    const reason = this.refusalOfOperator()
+    if (reason) return { admitted: false, policy, reason, retryAfterMs: 0, recoversInMs: 0, remaining, fullInMs }
+    return { admitted: true, policy, verdict: null, ticket: null, remaining, fullInMs }
+  }
+
+  /** Returns why an operator may not write as the tenant; null when it may. Call it again right before a commit. */
+  refusalOfOperator(): WriteRefusal | null {
+    return this.#policy && !isNoTenant(this.#policy) ? null : 'no_tenant'
   }
 
   /**
@@ -269,11 +292,20 @@ export class GateCore {
     this.#saver.saveCounts(this.#wallMs)
   }
 
-  /** Returns the counts of the year and of each day. */
+  /** Returns the counts of the year and of each day, and when each key was last used. */
   usage(atMs: number): Usage {
     this.#tick(atMs)
     if (this.#policy) this.#annual.enterYear(this.#policy.contractStart, this.#wallMs)
-    return this.#annual.usage()
+    return { ...this.#annual.usage(), keyUses: this.#keyUses.all() }
+  }
+
+  /** Notes the uses that an isolate reports, and those of the requests that wait for a verdict on their key. */
+  #noteUses({ uses = {}, credentials }: LeaseRequest, keysAtMs: number): void {
+    for (const keyId in uses) this.#keyUses.note(keyId, this.#wallMs - (uses[keyId] as number), this.#verdicts.ids)
+    for (const secretHash of credentials) {
+      const verdict = this.#verdicts.of(secretHash, keysAtMs)
+      if (verdict.known) this.#keyUses.note(verdict.keyId, this.#wallMs, this.#verdicts.ids)
+    }
   }
 
   /** The time of day. */

@@ -49,6 +49,12 @@ export interface WriteRow {
   uncounted: number
 }
 
+/** The minute in which a key was last used, as the milliseconds of its beginning. */
+export interface KeyUseRow {
+  keyId: string
+  usedAtMs: number
+}
+
 export interface StoredGate {
   loaded: LoadedRow | null
   policy: Policy | null
@@ -56,6 +62,7 @@ export interface StoredGate {
   state: StateRow | null
   /** All rows, by rising seq. */
   writes: WriteRow[]
+  keyUses: KeyUseRow[]
 }
 
 export interface GateStorage {
@@ -76,4 +83,7 @@ export interface GateStorage {
   settleWrite(seq: number, bookmark: string | null): void
   /** Deletes rows with a smaller seq. The newest row always stays. */
   pruneWrites(belowSeq: number): void
+  /** Adds or replaces the row of the key. */
+  saveKeyUse(row: KeyUseRow): void
+  forgetKeyUse(keyId: string): void
 }

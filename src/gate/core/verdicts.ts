@@ -6,9 +6,12 @@ import type { LeaseRequest, Verdict } from '../protocol/leases.ts'
 import type { GateKey } from './gate-storage.ts'
 
 export class Verdicts {
+  /** The ids of the keys. One of them may have expired. */
+  readonly ids: ReadonlySet<string>
   #keys: Map<string, GateKey>
 
   constructor(keys: readonly GateKey[]) {
+    this.ids = new Set(keys.map(({ id }) => id))
     this.#keys = new Map(keys.map((key) => [key.secretHash, key]))
   }
 

@@ -11,11 +11,19 @@ export const WRITE_SCOPE = 'customers:write'
 /** The scope that a key needs to get the whole customer in return. */
 export const READ_SCOPE = 'customers:read'
 
-export type WriteRefusal = 'rate_limited' | 'annual_limit' | 'suspended' | 'unknown_key' | 'missing_scope'
+export type WriteRefusal = 'rate_limited' | 'annual_limit' | 'suspended' | 'unknown_key' | 'missing_scope' | 'no_tenant'
 
-export type WriteAdmission =
+/** `Ticket` is null for an operator, who takes no permit. */
+export type WriteAdmission<Ticket extends number | null = number> =
   /** `ticket` goes with the write into `beginWrite`, so that a restart counts it exactly once. */
-  | { admitted: true; policy: Policy; verdict: Verdict | null; ticket: number; remaining: number; fullInMs: number }
+  | {
+      admitted: true
+      policy: Policy
+      verdict: Verdict | null
+      ticket: Ticket
+      remaining: number
+      fullInMs: number
+    }
   /** `recoversInMs`: until when this gate, after a restart, grants less than the limit. */
   | {
       admitted: false
@@ -43,7 +51,7 @@ export function mayRead(verdict: Verdict | null): boolean {
 }
 
 /** Returns the remaining permits of a caller, for the RateLimit headers. */
-export function limitsOf({ policy, remaining, fullInMs }: WriteAdmission): LimitState {
+export function limitsOf({ policy, remaining, fullInMs }: WriteAdmission<number | null>): LimitState {
   return { policy, remaining, fullInMs }
 }
 
@@ -60,5 +68,7 @@ export function failureOf(reason: WriteRefusal, retryAfterMs: number): Failure {
       return { reason: 'unauthorized' }
     case 'missing_scope':
       return { reason, scope: WRITE_SCOPE }
+    case 'no_tenant':
+      return { reason: 'not_found', resource: 'tenant' }
   }
 }

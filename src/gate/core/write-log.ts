@@ -77,7 +77,12 @@ export class WriteLog {
     return seq
   }
 
-  #insert(row: WriteRow): void {
+  /**
+   * Each row carries the ledger's bookmark on: a younger row may be settled at an earlier one, and be the only row that is left
+   * when the log was pruned.
+   */
+  #insert(intent: WriteRow): void {
+    const row = { ...intent, bookmark: this.#ledger.bookmark }
     this.#storage.insertWrite(row)
     this.#ledger.begin(row.buckets)
     this.#intents.set(row.seq, row)

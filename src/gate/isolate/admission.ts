@@ -103,6 +103,11 @@ export function admitAt(
   return decided(leaseHolder, admission)
 }
 
+/** Counts a request that was answered with an error of Roster's. The next request for a lease reports it. */
+export function countErrorAt({ state }: LeaseHolder): void {
+  state.errors++
+}
+
 /** Returns the refusal of a write that the lease in force knows, without a call of the gate; null if it knows none. */
 export function refusedAt(
   leaseHolder: LeaseHolder,

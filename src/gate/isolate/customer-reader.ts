@@ -3,7 +3,9 @@
  * request. The rules of freshness are in fresh-read.ts.
  */
 import type { Customer } from '../../registry/customer.ts'
+import type { Duplicate } from '../../registry/duplicates.ts'
 import { RegistryError } from '../../registry/errors.ts'
+import type { Moment, Past, PastTarget } from '../../registry/past.ts'
 import type { CustomerReader, Snapshot } from '../../registry/ports.ts'
 import type { ExportPage, ExportQuery, ListPage, ListQuery, Related, Relation } from '../../registry/query.ts'
 import { bucketOf, LIST_TAG } from '../core/freshness.ts'
@@ -16,7 +18,14 @@ import {
   readFresh,
   type Stamped,
 } from './fresh-read.ts'
-import { customerIdsInMemory, customersInMemory, snapshotOf } from './memory.ts'
+import {
+  customerIdsInMemory,
+  customersInMemory,
+  followMerges,
+  type Remembered,
+  rememberedOf,
+  snapshotOf,
+} from './memory.ts'
 import { checkedToken } from './refusals.ts'
 import type { RequestAdmission } from './request-admission.ts'
 import type { ResponseFacts } from './response-facts.ts'
@@ -51,16 +60,24 @@ export class IsolateReader implements CustomerReader {
   }
 
   async byId(id: string): Promise<Snapshot | null> {
-    if (this.#tokenText !== null) this.#admission.begin([READ_SCOPE])
-    else {
-      const view = this.#admission.viewIfDecided(READ_SCOPE)
-      const kept = view && customersInMemory.get(this.#memoryPrefix + id)
-      if (view && canServe(kept, view, [bucketOf(id)], null)) {
-        this.#facts.source = 'memory'
-        return kept.value
-      }
+    const kept = this.#kept(id)
+    const found = kept === undefined ? await this.#readCustomer(id) : kept
+    if (found === null || 'customer' in found) return found
+    // Each customer on the way is as fresh as a read of it alone, because a merge changes all whose way it changes.
+    return followMerges(found.mergedInto, async (at) => this.#kept(at) ?? this.#readCustomer(at))
+  }
+
+  /** Returns what is in memory, if the lease in force lets it answer the read; null for no customer, undefined otherwise. */
+  #kept(id: string): Remembered | null | undefined {
+    if (this.#tokenText !== null) {
+      this.#admission.begin([READ_SCOPE])
+      return undefined
     }
-    return this.#readCustomer(id)
+    const view = this.#admission.viewIfDecided(READ_SCOPE)
+    const kept = view && customersInMemory.get(this.#memoryPrefix + id)
+    if (!view || !canServe(kept, view, [bucketOf(id)], null)) return undefined
+    this.#facts.source = 'memory'
+    return kept.value
   }
 
   async byExternalId(externalId: string): Promise<Snapshot | null> {
@@ -90,6 +107,12 @@ export class IsolateReader implements CustomerReader {
     return this.#keep(customer.value.id, customer)
   }
 
+  async past(target: PastTarget, moment: Moment): Promise<Past> {
+    const found = await this.#readPaid((from) => this.#ports.readPast(target, moment, from))
+    this.#facts.source = 'd1'
+    return found
+  }
+
   async list(query: ListQuery, options: { total: boolean }): Promise<ListPage> {
     const found = await this.#readPaid((from) => this.#ports.readList(query, options, from))
     this.#facts.source = 'd1'
@@ -116,6 +139,10 @@ export class IsolateReader implements CustomerReader {
     return this.#readPaid((from) => this.#ports.readAliasesOfEach(ids, from))
   }
 
+  duplicatesOf(id: string): Promise<Duplicate[]> {
+    return this.#readPaid((from) => this.#ports.readDuplicates(id, from))
+  }
+
   readmit(): Promise<void> {
     return this.#admission.readmit(READ_SCOPE)
   }
@@ -124,27 +151,27 @@ export class IsolateReader implements CustomerReader {
   async #readPaid<T>(d1: (from: ReadFrom) => Promise<Read<T>>): Promise<T> {
     try {
       const read = await this.#read(LIST_BUCKETS, { d1 })
-      // These reads have a result even if it is empty.
+      // Null only where it is the result.
       return read.value as T
     } finally {
       this.#admission.charge({ rows: this.#ports.takeRowsRead() })
     }
   }
 
-  async #readCustomer(id: string): Promise<Snapshot | null> {
+  async #readCustomer(id: string): Promise<Remembered | null> {
     const key = this.#memoryPrefix + id
     let wasInKv = false
-    const kv = async (): Promise<Stamped<Snapshot> | null> => {
+    const kv = async (): Promise<Stamped<Remembered> | null> => {
       const found = await this.#ports.kv.customer(id)
       wasInKv = found !== null
-      return found && { asof: found.asof, value: found.value && snapshotOf(found.value) }
+      return found && { asof: found.asof, value: found.value && rememberedOf(found.value) }
     }
-    const read = await this.#read<Snapshot>([bucketOf(id)], {
+    const read = await this.#read<Remembered>([bucketOf(id)], {
       memory: () => customersInMemory.get(key),
       kv,
       d1: async (from) => {
         const { value, bookmark } = await this.#ports.readCustomer(id, from)
-        return { value: value && snapshotOf(value), bookmark }
+        return { value: value && rememberedOf(value), bookmark }
       },
     })
     this.#facts.source = read.from
@@ -152,7 +179,8 @@ export class IsolateReader implements CustomerReader {
     // KV gets a tombstone only for a customer that it has, because made-up ids would fill it.
     if (read.fillKv && (read.fillKv.value || wasInKv)) {
       const { asof, value } = read.fillKv
-      this.#ports.waitUntil(this.#ports.kv.putCustomer(id, { asof, value: value?.customer ?? null }))
+      const stored = value && ('customer' in value ? value.customer : value)
+      this.#ports.waitUntil(this.#ports.kv.putCustomer(id, { asof, value: stored }))
     }
     return read.value
   }

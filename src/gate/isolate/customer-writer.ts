@@ -6,13 +6,14 @@ import type { ImportChunk, ImportedChunk } from '../../registry/bulk.ts'
 import { pick } from '../../registry/customer-fields.ts'
 import { type Failure, RegistryError } from '../../registry/errors.ts'
 import type { Command, CustomerWriter, Idempotency, Written } from '../../registry/ports.ts'
+import type { UndoChunk, UndoneChunk } from '../../registry/undo.ts'
 import { checkedReason } from '../../validation/reason.ts'
 import { bucketOf } from '../core/freshness.ts'
 import { READ_SCOPE, WRITE_SCOPE } from '../core/write-admission.ts'
-import type { IsolateClock, WriteReply, WriteRequest } from '../protocol/writes.ts'
+import type { IsolateClock, Sending, WriteReply, WriteRequest } from '../protocol/writes.ts'
 import type { LeaseHolder } from './admission.ts'
 import { type Caller, gateNameOf, type RequestOptions, type WriterPorts } from './deps.ts'
-import { countsOf, sendChunk } from './importer.ts'
+import { countsOf, sendChunk, sendUndoChunk } from './importer.ts'
 import { customerIdsInMemory, customersInMemory } from './memory.ts'
 import { checkedToken } from './refusals.ts'
 import type { RequestAdmission } from './request-admission.ts'
@@ -22,10 +23,13 @@ const RECOVERIES_MAX = 2
 /** The fields of a customer that a caller which may not read it gets. */
 const REFERENCE_FIELDS = ['id', 'externalId', 'status', 'version'] as const
 
+/** The part of an admission that a writer needs. */
+type WriteAdmission = Pick<RequestAdmission, 'leaveToGate' | 'noteRefusal'>
+
 export class IsolateWriter implements CustomerWriter {
   readonly #caller: Caller
   readonly #leaseHolder: LeaseHolder
-  readonly #admission: RequestAdmission
+  readonly #admission: WriteAdmission
   readonly #ports: WriterPorts
   readonly #options: RequestOptions
   readonly #facts: ResponseFacts
@@ -33,7 +37,7 @@ export class IsolateWriter implements CustomerWriter {
   constructor(
     caller: Caller,
     leaseHolder: LeaseHolder,
-    admission: RequestAdmission,
+    admission: WriteAdmission,
     ports: WriterPorts,
     options: RequestOptions,
     facts: ResponseFacts,
@@ -55,16 +59,22 @@ export class IsolateWriter implements CustomerWriter {
     this.#facts.gateLimits = reply.limits
     this.#facts.replayed = reply.replayed ?? false
     if (!reply.ok) throw this.#refused(reply.failure)
-    const { customer, effect, actor, erased, seq, bookmark } = reply
-    const token = await this.#learn([customer.id], seq, bookmark)
-    this.#facts.consistencyToken = token
-    if (erased) await this.#forget(customer.id, erased.externalIds)
-    if (strongConsistency) await this.#ports.sleep(reply.strongInMs)
-    if (effect !== 'unchanged' && !reply.replayed) this.#ports.onChange({ customerId: customer.id, effect, actor })
-    const written = { effect, consistencyToken: token, erasure: erased?.receipt }
+    const { customer, effect, actor, erased, left, merge, unmerged, changedIds = [customer.id], seq, bookmark } = reply
+    const isMade = !('dryRun' in command && command.dryRun)
+    const token = isMade ? await this.#learn(changedIds, seq, bookmark) : ''
+    if (isMade) this.#facts.consistencyToken = token
+    if (erased) await this.#forget([customer.id, ...(erased.mergedIds ?? [])], erased.externalIds)
+    if (isMade && strongConsistency) await this.#ports.sleep(reply.strongInMs)
+    if (isMade && effect !== 'unchanged' && !reply.replayed) {
+      this.#ports.onChange({ customerId: customer.id, effect, actor })
+    }
+    const written = { effect, consistencyToken: token, erasure: erased?.receipt, left, merge }
     const { bound } = this.#caller
-    if (bound ? bound.scopes.includes(READ_SCOPE) : reply.mayRead) return { ...written, isCut: false, customer }
-    return { ...written, isCut: true, customer: pick(customer, REFERENCE_FIELDS) }
+    if (bound ? bound.scopes.includes(READ_SCOPE) : reply.mayRead) {
+      return { ...written, isCut: false, customer, unmerged }
+    }
+    const cut = unmerged && { ...unmerged, source: pick(unmerged.source, REFERENCE_FIELDS) }
+    return { ...written, isCut: true, customer: pick(customer, REFERENCE_FIELDS), unmerged: cut }
   }
 
   async importChunk(chunk: ImportChunk): Promise<ImportedChunk> {
@@ -79,6 +89,18 @@ export class IsolateWriter implements CustomerWriter {
     return { outcomes, consistencyToken: await this.#learn(ids, written.seq, written.bookmark), context }
   }
 
+  async undoChunk(chunk: UndoChunk): Promise<UndoneChunk> {
+    const isolate = this.#leaseHolder.state.tallyId
+    const reply = await sendUndoChunk(chunk, { ...this.#sender(), isolate }, this.#ports)
+    this.#facts.gateLimits = reply.limits
+    if (!reply.ok) throw this.#refused(reply.failure)
+    const { outcomes, nextBeforeId, written } = reply
+    if (!written) return { outcomes, nextBeforeId, consistencyToken: null }
+    this.#ports.onUndo(outcomes.filter(({ result }) => result === 'reverted').length)
+    const ids = outcomes.map(({ id }) => id)
+    return { outcomes, nextBeforeId, consistencyToken: await this.#learn(ids, written.seq, written.bookmark) }
+  }
+
   #refused(failure: Failure): RegistryError {
     this.#admission.noteRefusal(failure)
     return new RegistryError(failure)
@@ -88,12 +110,13 @@ export class IsolateWriter implements CustomerWriter {
    * Returns the sender for the gate to record. Throws `RegistryError` for a caller that the isolate can refuse by itself,
    * and for a reason that cannot be stored.
    */
-  #sender() {
-    const { credential, bound } = this.#caller
+  #sender(): Sending {
+    const { credential, bound, operator } = this.#caller
     const { requestId } = this.#options
     const reason = checkedReason(this.#options.reason)
     this.#admission.leaveToGate(WRITE_SCOPE)
-    return { credential, caller: bound?.name ?? null, requestId, reason }
+    const sending = { credential, caller: bound?.name ?? operator?.actor ?? null, requestId, reason }
+    return operator ? { ...sending, operator: { role: operator.role, sessionId: operator.sessionId } } : sending
   }
 
   /**
@@ -119,13 +142,13 @@ export class IsolateWriter implements CustomerWriter {
   }
 
   /**
-   * Deletes an erased customer from memory and KV. Other isolates no longer return it; the sweep clears KV once more a
-   * minute later.
+   * Deletes an erased customer, and those that were merged into it, from memory and KV. Other isolates no longer return
+   * them; the sweep clears KV once more a minute later.
    */
-  async #forget(id: string, externalIds: readonly string[]): Promise<void> {
+  async #forget(ids: readonly string[], externalIds: readonly string[]): Promise<void> {
     const prefix = `${gateNameOf(this.#caller)}:`
-    customersInMemory.delete(prefix + id)
+    for (const id of ids) customersInMemory.delete(prefix + id)
     for (const externalId of externalIds) customerIdsInMemory.delete(prefix + externalId)
-    await this.#ports.kv.forget(id, externalIds).catch((error) => this.#ports.onStorageFailure(error))
+    await this.#ports.kv.forget(ids, externalIds).catch((error) => this.#ports.onStorageFailure(error))
   }
 }

@@ -2,22 +2,32 @@
  * The ports of one request at an isolate, and the data that it brings along: `composition/request-services.ts` supplies
  * the ports, the APIs the data.
  */
-import type { Customer, Scope } from '../../registry/customer.ts'
+import type { Customer, MergedAway, Scope } from '../../registry/customer.ts'
+import type { Duplicate } from '../../registry/duplicates.ts'
 import type { Failure } from '../../registry/errors.ts'
+import type { Moment, Past, PastTarget } from '../../registry/past.ts'
 import type { ExportPage, ExportQuery, ListPage, ListQuery, Related, Relation } from '../../registry/query.ts'
-import type { WriteReply, WriteRequest } from '../protocol/writes.ts'
+import type { SendingOperator, WriteReply, WriteRequest } from '../protocol/writes.ts'
 import type { AdmissionPorts } from './admission.ts'
 import type { ConsistencyToken, ReadFrom, Stamped } from './fresh-read.ts'
-import type { ImportPorts } from './importer.ts'
+import type { ImportPorts, UndoPorts } from './importer.ts'
 
 /**
  * The caller of a request. A bound Worker has no credential: its operator set its scopes and its name at deployment.
  */
 export interface Caller extends Scope {
-  /** SHA-256 of the key's secret; null for a bound Worker. */
+  /** SHA-256 of the key's secret; null for a bound Worker and an operator. */
   credential: string | null
   /** Scopes and name of a bound Worker; null for a key, whose scopes and name come from the gate. */
   bound: { scopes: readonly string[]; name: string } | null
+  /** An operator who has named the tenant; absent for a caller of the tenant itself. */
+  operator?: OperatorCaller
+}
+
+/** An operator who was identified for this request. */
+export interface OperatorCaller extends SendingOperator {
+  /** The actor that events and the audit name. */
+  actor: string
 }
 
 interface SharedPorts {
@@ -33,29 +43,33 @@ export interface ReaderPorts extends SharedPorts {
   /** Returns the rows that the reads of lists, exports and related customers took since the last call. */
   takeRowsRead(): number
   /** These read D1. Each resolves with the bookmark of the state that it read, and rejects when D1 is unavailable. */
-  readCustomer(id: string, from: ReadFrom): Promise<Read<Customer>>
+  readCustomer(id: string, from: ReadFrom): Promise<Read<Customer | MergedAway>>
   readByExternalId(externalId: string, from: ReadFrom): Promise<Read<Customer>>
+  readPast(target: PastTarget, moment: Moment, from: ReadFrom): Promise<Read<Past>>
   readAliases(id: string, from: ReadFrom): Promise<Read<string[]>>
   readAliasesOfEach(ids: readonly string[], from: ReadFrom): Promise<Read<Map<string, string[]>>>
+  readDuplicates(id: string, from: ReadFrom): Promise<Read<Duplicate[]>>
   readList(query: ListQuery, options: { total: boolean }, from: ReadFrom): Promise<Read<ListPage>>
   readExportPage(query: ExportQuery, from: ReadFrom): Promise<Read<ExportPage>>
   readRelated(relation: Relation, ids: readonly string[], from: ReadFrom): Promise<Read<Related>>
   kv: {
-    customer(id: string): Promise<Stamped<Customer> | null>
-    putCustomer(id: string, value: Stamped<Customer>): Promise<void>
+    customer(id: string): Promise<Stamped<Customer | MergedAway> | null>
+    putCustomer(id: string, value: Stamped<Customer | MergedAway>): Promise<void>
     customerId(externalId: string): Promise<string | null>
     putCustomerId(externalId: string, id: string): Promise<void>
   }
 }
 
-export interface WriterPorts extends SharedPorts, ImportPorts {
+export interface WriterPorts extends SharedPorts, ImportPorts, UndoPorts {
   write(request: WriteRequest): Promise<WriteReply>
-  kv: { forget(id: string, externalIds: readonly string[]): Promise<void> }
+  kv: { forget(ids: readonly string[], externalIds: readonly string[]): Promise<void> }
   writeToken(seq: number, bookmark: string): Promise<string>
   /** Logs a change. */
   onChange(written: { customerId: string; effect: string; actor: string }): void
   /** Logs an imported chunk. */
   onImport(counts: Record<string, number>): void
+  /** Logs the number of customers that a chunk of an undo has reverted. */
+  onUndo(reverted: number): void
 }
 
 /** Everything that one request needs; `composition/request-services.ts` supplies it. */

@@ -5,8 +5,11 @@
  */
 import type { ImportChunk, ImportOutcome } from '../../registry/bulk.ts'
 import { type Failure, RegistryError } from '../../registry/errors.ts'
+import type { UndoChunk } from '../../registry/undo.ts'
 import type { Sleep } from '../../shared/sleep.ts'
 import type { ImportReply, ImportRequest } from '../protocol/imports.ts'
+import type { UndoReply, UndoRequest } from '../protocol/undo.ts'
+import type { Sending } from '../protocol/writes.ts'
 
 /** A gate that fails this often counts as unavailable. */
 const IMPORT_ATTEMPTS_MAX = 4
@@ -14,23 +17,51 @@ const RETRY_MS = 250
 /** Waits for several permits together, because each attempt costs the gate a call. */
 const WAIT_MIN_MS = 50
 
-export interface ImportPorts {
+interface ChunkPorts {
   clock(): number
   sleep: Sleep
   waitUntil(work: Promise<unknown>): void
-  importChunk(request: ImportRequest): Promise<ImportReply>
   onStorageFailure(error: unknown): Failure
 }
 
-export async function sendChunk(
+export interface ImportPorts extends ChunkPorts {
+  importChunk(request: ImportRequest): Promise<ImportReply>
+}
+
+export interface UndoPorts extends ChunkPorts {
+  undoChunk(request: UndoRequest): Promise<UndoReply>
+}
+
+export function sendChunk(
   chunk: ImportChunk,
-  sender: Pick<ImportRequest, 'credential' | 'caller' | 'requestId' | 'reason' | 'isolate'>,
+  sender: Sending & Pick<ImportRequest, 'isolate'>,
   ports: ImportPorts,
 ): Promise<ImportReply> {
+  return sendUntilDone((paid) => ports.importChunk({ ...chunk, ...sender, ...paid }), chunk.permits, ports)
+}
+
+/** Sends one chunk of an undo in the same way: what is done by then, the gate finds unchanged. */
+export function sendUndoChunk(
+  chunk: UndoChunk,
+  sender: Sending & Pick<UndoRequest, 'isolate'>,
+  ports: UndoPorts,
+): Promise<UndoReply> {
+  return sendUntilDone((paid) => ports.undoChunk({ ...chunk, ...sender, ...paid }), 1, ports)
+}
+
+interface Paid {
+  sentAtMs: number
+  permits: number
+  permitsPaid: number
+}
+
+async function sendUntilDone<
+  Reply extends { permitsPaid: number } & ({ ok: true } | { ok: false; failure: Failure; permits?: number }),
+>(send: (paid: Paid) => Promise<Reply>, permitsMin: number, ports: ChunkPorts): Promise<Reply> {
   let permitsPaid = 0
-  let { permits } = chunk
+  let permits = permitsMin
   for (let attempt = 1; ; ) {
-    const work = ports.importChunk({ ...chunk, ...sender, sentAtMs: ports.clock(), permits, permitsPaid })
+    const work = send({ sentAtMs: ports.clock(), permits, permitsPaid })
     // A chunk must not be left half done when the caller disconnects.
     ports.waitUntil(work.catch(() => undefined))
     try {

@@ -39,6 +39,7 @@ export function nextRequest(state: LeaseState, nowMs: number, waiting: number): 
   if (nowMs - state.repliedAtMs > TALLY_SILENCE_MS) {
     state.savedAdmitted = state.admitted
     state.savedLimited = state.limited
+    state.savedErrors = state.errors
   }
   const recent: string[] = []
   for (const [hash, held] of state.verdicts) {
@@ -57,8 +58,10 @@ export function nextRequest(state: LeaseState, nowMs: number, waiting: number): 
       id: state.tallyId,
       admitted: state.admitted,
       limited: state.limited,
+      errors: state.errors,
       savedAdmitted: state.savedAdmitted,
       savedLimited: state.savedLimited,
+      savedErrors: state.savedErrors,
       held: state.grants.reduce((sum, grant) => sum + grant.left, 0),
       lastLeaseEpoch: state.epoch,
       lastLeaseOrdinal: state.ordinal,
@@ -67,6 +70,7 @@ export function nextRequest(state: LeaseState, nowMs: number, waiting: number): 
     recent,
     seenVersion: state.policy?.version ?? 0,
     seenSeq: state.view.seq,
+    uses: unreportedUses(state, nowMs),
   }
   return writeRequest('lease', request, state.gateVersion)
 }
@@ -93,6 +97,7 @@ export function absorb(state: LeaseState, message: LeaseReply, sentAtMs: number,
     return
   }
   const newest = reply.epoch > state.epoch || (reply.epoch === state.epoch && reply.ordinal > state.ordinal)
+  noteReported(state, sentAtMs)
   if (!state.view.merge(reply.freshness, newest)) return
   state.repliedAtMs = nowMs
   state.roundTripMs += (nowMs - sentAtMs - state.roundTripMs) * ROUND_TRIP_WEIGHT
@@ -123,6 +128,7 @@ export function absorb(state: LeaseState, message: LeaseReply, sentAtMs: number,
   state.fullAtMs = nowMs + reply.fullInMs
   state.savedAdmitted = reply.savedAdmitted
   state.savedLimited = reply.savedLimited
+  state.savedErrors = reply.savedErrors ?? state.savedErrors
   backOff(state, nowMs, reply.backoffMs, false)
 }
 
@@ -140,6 +146,23 @@ function ahead(state: LeaseState, nowMs: number): number {
   if (!isHot(state)) return 0
   const lifeMs = state.permitTtlMs - state.roundTripMs
   return Math.max(0, Math.floor(state.ratePerMs * lifeMs - usable(state, nowMs + state.roundTripMs)))
+}
+
+/** Returns how long ago keys were used whose use was not reported, by their ids, and notes that they are sent. */
+function unreportedUses({ verdicts }: LeaseState, nowMs: number): Record<string, number> {
+  const uses: Record<string, number> = {}
+  for (const held of verdicts.values()) {
+    if (!held.verdict.known || held.usedAtMs === held.reportedUseMs || held.usedAtMs >= held.expiresAtMs) continue
+    uses[held.verdict.keyId] = nowMs - held.usedAtMs
+    held.sentUseMs = held.usedAtMs
+    held.useSentAtMs = nowMs
+  }
+  return uses
+}
+
+/** Notes that the uses in the call that was sent at `sentAtMs` are reported. */
+function noteReported({ verdicts }: LeaseState, sentAtMs: number): void {
+  for (const held of verdicts.values()) if (held.useSentAtMs === sentAtMs) held.reportedUseMs = held.sentUseMs
 }
 
 /** Removes expired permits, so that the next report gives them back. */
@@ -163,7 +186,9 @@ function keepGrant(state: LeaseState, lease: Lease, sentAtMs: number): void {
 function keepVerdict(state: LeaseState, hash: string, verdict: Verdict, sentAtMs: number, nowMs: number): void {
   const expiresInMs = verdict.known ? verdict.expiresInMs : null
   const expiresAtMs = expiresInMs === null ? Number.POSITIVE_INFINITY : sentAtMs + expiresInMs
-  state.verdicts.set(hash, { verdict, expiresAtMs, usedAtMs: nowMs })
+  // The request for the verdict has reported its use.
+  const use = { usedAtMs: nowMs, reportedUseMs: nowMs, sentUseMs: nowMs, useSentAtMs: sentAtMs }
+  state.verdicts.set(hash, { verdict, expiresAtMs, ...use })
   if (state.verdicts.size <= VERDICTS_MAX) return
   for (const oldest of state.verdicts.keys()) {
     state.verdicts.delete(oldest)

@@ -30,6 +30,10 @@ export interface HeldVerdict {
   verdict: Verdict
   expiresAtMs: number
   usedAtMs: number
+  /** The last use that was reported, and the last one that was sent, with the time of the request it was in. */
+  reportedUseMs: number
+  sentUseMs: number
+  useSentAtMs: number
 }
 
 /** All that an isolate stores of one tenant and mode, apart from cached customers. */
@@ -75,6 +79,8 @@ export class LeaseState {
   verdict: Verdict | null = null
   /** Set by `admit`: whether the request counts as demand by now. */
   isCounted = false
+  /** Set by `admit`: whether no use of the key of the request was reported for long. */
+  isUseUnreported = false
   /** Set by `admit` when it refuses. */
   retryAfterMs = 0
   flightAtMs: number | null = null
@@ -92,8 +98,10 @@ export class LeaseState {
   readonly tallyId: string
   admitted = 0
   limited = 0
+  errors = 0
   savedAdmitted = 0
   savedLimited = 0
+  savedErrors = 0
   repliedAtMs = 0
 
   /** `tallyId` is random and never used for another state, because each state starts counting from zero. */

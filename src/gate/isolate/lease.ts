@@ -7,7 +7,7 @@
  * Call `admit` first in a request, before CPU work and timers, because the clock stands still until I/O.
  */
 
-import { FLIGHT_TAKEOVER_MS, VERDICTS_MAX } from '../protocol/constants.ts'
+import { FLIGHT_TAKEOVER_MS, KEY_USE_UNREPORTED_MAX_MS, VERDICTS_MAX } from '../protocol/constants.ts'
 import { lookAtClock } from './clock.ts'
 import { type HeldGrant, isHot, type LeaseState, usable } from './lease-state.ts'
 
@@ -45,11 +45,13 @@ export function admit(
   const refusal = knownRefusal(state, nowMs, credential, scopes)
   if (!counted && refusal === null) observe(state, nowMs)
   state.isCounted = counted || refusal === null
+  state.isUseUnreported = false
   if (nowMs >= state.leasedUntilMs || !state.policy) return needLease(state, nowMs, credential)
   if (credential !== null) {
     const held = state.verdicts.get(credential)
     if (!held) return needLease(state, nowMs, credential)
     held.usedAtMs = nowMs
+    state.isUseUnreported = refusal !== 'unknown_key' && nowMs - held.reportedUseMs >= KEY_USE_UNREPORTED_MAX_MS
     state.verdict = held.verdict
   } else {
     state.verdict = null
@@ -166,6 +168,7 @@ export function restMs(state: LeaseState, nowMs: number): number {
 export function shouldRenew(state: LeaseState, nowMs: number): boolean {
   if (nowMs < state.backoffUntilMs || isRequesting(state, nowMs) || !state.policy || nowMs >= state.leasedUntilMs)
     return false
+  if (state.isUseUnreported) return true
   if (!isHot(state)) return false
   if (nowMs >= state.renewAtMs) return true
   if (state.policy.status === 'suspended' || state.refusal !== null) return false
@@ -200,6 +203,10 @@ function needLease(state: LeaseState, nowMs: number, credential: string | null):
   if (nowMs < state.backoffUntilMs && (state.unreachable || nowMs < state.leasedUntilMs)) {
     return refuse(state, state.unreachable ? 'unavailable' : 'rate_limited', state.backoffUntilMs - nowMs)
   }
-  if (credential !== null && !state.verdicts.has(credential)) wantVerdict(state, credential)
+  if (credential === null) return 'needs_lease'
+  const held = state.verdicts.get(credential)
+  // The request for the lease reports it.
+  if (held) held.usedAtMs = nowMs
+  else wantVerdict(state, credential)
   return 'needs_lease'
 }

@@ -3,7 +3,8 @@
  * first. Plain data, shared by all requests of the isolate. The lease decides whether a value is still fresh.
  */
 import { LRUCache } from 'lru-cache'
-import type { Customer } from '../../registry/customer.ts'
+import type { Customer, MergedAway } from '../../registry/customer.ts'
+import { unavailable } from '../../registry/errors.ts'
 import type { Snapshot } from '../../registry/ports.ts'
 import type { Stamped } from './fresh-read.ts'
 
@@ -18,10 +19,15 @@ const ENTRY_OVERHEAD_BYTES = 500
 /** A customer is in memory once as values and about once more in each body that was rendered from it. */
 const COPIES_PER_CUSTOMER = 2.5
 
-export const customersInMemory = new LRUCache<string, Stamped<Snapshot>>({
+/** The value of an entry: a customer, or where it was merged into. */
+export type Remembered = Snapshot | MergedAway
+
+export const customersInMemory = new LRUCache<string, Stamped<Remembered>>({
   maxSize: CUSTOMERS_BYTES_MAX,
   sizeCalculation: ({ value }, key) =>
-    ENTRY_OVERHEAD_BYTES + key.length + (value ? Math.ceil(textBytes(value.customer) * COPIES_PER_CUSTOMER) : 0),
+    ENTRY_OVERHEAD_BYTES +
+    key.length +
+    (value && 'customer' in value ? Math.ceil(textBytes(value.customer) * COPIES_PER_CUSTOMER) : 0),
 })
 
 /** Maps external ids to ids. An entry is a hint, to be checked against the customer that it leads to. */
@@ -41,3 +47,27 @@ function textBytes(customer: Customer): number {
 export function snapshotOf(customer: Customer): Snapshot {
   return { customer, bodies: {} }
 }
+
+/** Returns what a read found as it is remembered. */
+export function rememberedOf(found: Customer | MergedAway): Remembered {
+  return 'mergedInto' in found ? found : snapshotOf(found)
+}
+
+/**
+ * Reads a customer by its id, and the one that it was merged into instead. One step is enough, unless that one is merged
+ * in turn between the reads. Throws `RegistryError` with `unavailable` if that happens again and again.
+ */
+export async function followMerges(
+  id: string,
+  read: (id: string) => Promise<Remembered | null>,
+): Promise<Snapshot | null> {
+  let at = id
+  for (let step = 0; step <= MERGES_FOLLOWED_MAX; step++) {
+    const found = await read(at)
+    if (found === null || 'customer' in found) return found
+    at = found.mergedInto
+  }
+  throw unavailable()
+}
+
+const MERGES_FOLLOWED_MAX = 10

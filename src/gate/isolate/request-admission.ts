@@ -95,15 +95,18 @@ export class RequestAdmission {
     return refusalOf(await this.#admit(this.#scopes), this.#scopes)
   }
 
-  /**
-   * Admits the caller and returns its name or the id of its key. Throws `RegistryError` when it is refused or lacks the
-   * scope.
-   */
-  async require(scope: KeyScope): Promise<string> {
-    const admitted = await this.#admit([scope])
-    this.#requireScope(admitted, scope)
+  /** Admits the caller and returns its name or the id of its key. Throws `RegistryError` when it is refused. */
+  async admit(): Promise<string> {
+    const admitted = await this.#admit(this.#scopes)
+    const refusal = refusalOf(admitted, this.#scopes)
+    if (refusal) throw new RegistryError(refusal)
     const { bound } = this.#caller
     return bound?.name ?? (admitted.verdict?.known ? admitted.verdict.keyId : '')
+  }
+
+  /** Admits the caller. Throws `RegistryError` when it is refused or lacks the scope. */
+  async require(scope: KeyScope): Promise<void> {
+    this.#requireScope(await this.#admit([scope]), scope)
   }
 
   /** Returns whether the caller has the scope. For a route that shows less to a caller without it. */

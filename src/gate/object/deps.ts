@@ -8,6 +8,7 @@ import type { NewId } from '../../shared/ids.ts'
 import type { GateKey } from '../core/gate-storage.ts'
 import type { ImportStore } from '../protocol/imports.ts'
 import type { Policy } from '../protocol/leases.ts'
+import type { UndoStore } from '../protocol/undo.ts'
 import type { WriteStore } from '../protocol/write-store.ts'
 
 /** The policy of a tenant and mode as D1 has it, and the state of D1 it was read from. */
@@ -25,6 +26,7 @@ export interface GateDeps {
   sleep(ms: number): Promise<unknown>
   writes: WriteStore
   imports: ImportStore
+  undos: UndoStore
   /** Reads the primary, all of it as of one moment. `tenant` is null when D1 has no such tenant. */
   loadPolicy(scope: Scope): Promise<LoadedPolicy>
   /** Enqueues the deliveries for these customers, whose changes have just been committed. Must not throw. */

@@ -12,6 +12,7 @@ import type { GateStorage, LoadedRow, StateRow, StoredGate, WriteRow } from '../
 const MIGRATIONS = [
   'CREATE TABLE singletons (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID',
   'CREATE TABLE writes (seq INTEGER PRIMARY KEY, state TEXT NOT NULL, bookmark TEXT, body TEXT NOT NULL)',
+  'CREATE TABLE key_uses (key_id TEXT PRIMARY KEY, used_at INTEGER NOT NULL) WITHOUT ROWID',
 ]
 
 /** Writes a row. A replaced object cannot, and so its response never leaves it. A read is local and proves nothing. */
@@ -50,6 +51,9 @@ export function gateSql(storage: DurableObjectStorage): GateStorage {
           )
           .toArray()
           .map(({ state, bookmark, body }) => ({ ...(JSON.parse(body) as WriteRow), state, bookmark })),
+        keyUses: sql
+          .exec<{ keyId: string; usedAtMs: number }>('SELECT key_id AS keyId, used_at AS usedAtMs FROM key_uses')
+          .toArray(),
       }
     },
     savePolicy: (policy, keys) => writeSingleton('policy', { policy, keys }),
@@ -69,6 +73,16 @@ export function gateSql(storage: DurableObjectStorage): GateStorage {
     },
     pruneWrites(belowSeq) {
       sql.exec('DELETE FROM writes WHERE seq < ?', belowSeq)
+    },
+    saveKeyUse({ keyId, usedAtMs }) {
+      sql.exec(
+        'INSERT INTO key_uses (key_id, used_at) VALUES (?, ?) ON CONFLICT (key_id) DO UPDATE SET used_at = excluded.used_at',
+        keyId,
+        usedAtMs,
+      )
+    },
+    forgetKeyUse(keyId) {
+      sql.exec('DELETE FROM key_uses WHERE key_id = ?', keyId)
     },
   }
 }

@@ -77,31 +77,6 @@ export function planImport(lines: readonly ImportLine[], facts: ImportFacts, new
 }
 
 /**
- * The most lines and statements of one transaction. While it runs, D1 does nothing else, so these are as many as it does in
- * some 50 ms.
- */
-export const TRANSACTION_BOUNDS = { lines: 125, statements: 20 }
-
-/** Returns the statements as transactions that follow each other. A longer statement becomes several. */
-export function transactionsOf(segments: readonly PlannedLine[][], bounds = TRANSACTION_BOUNDS): PlannedLine[][][] {
-  const transactions: PlannedLine[][][] = []
-  let free = { lines: 0, statements: 0 }
-  for (const segment of segments) {
-    for (let from = 0; from < segment.length; ) {
-      if (free.lines === 0 || free.statements === 0) {
-        transactions.push([])
-        free = { ...bounds }
-      }
-      const part = segment.slice(from, from + free.lines)
-      transactions.at(-1)?.push(part)
-      free = { lines: free.lines - part.length, statements: free.statements - 1 }
-      from += part.length
-    }
-  }
-  return transactions
-}
-
-/**
  * Returns the parent that a line gives its customer, as the statement receives it. A parent from the same chunk is
  * named by its id, because it does not exist when the statement begins. Others are named as in the line, so that D1
  * finds who they are by then.

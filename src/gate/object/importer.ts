@@ -7,17 +7,11 @@
  * The lines are then looked up once more, and halved until the refused line is found. Each of these tries costs permits
  * like the first one, and their total is bounded: lines without a result by then get AGAIN.
  */
-import {
-  BULK_BOUNDS,
-  type ImportContext,
-  type ImportLine,
-  type ImportOutcome,
-  importPermits,
-} from '../../registry/bulk.ts'
+import type { ImportContext, ImportLine, ImportOutcome } from '../../registry/bulk.ts'
 import type { Scope } from '../../registry/customer.ts'
 import { type Failure, fail, RegistryError, UNAVAILABLE } from '../../registry/errors.ts'
 import type { GateCore } from '../core/gate-core.ts'
-import { failureOf, limitsOf, WRITE_SCOPE } from '../core/write-admission.ts'
+import { failureOf } from '../core/write-admission.ts'
 import { INTENT_GRACE_MS, WRITE_DEADLINE_MS } from '../protocol/constants.ts'
 import {
   type ImportReply,
@@ -28,11 +22,14 @@ import {
   type Segment,
   TRANSACTION_STATEMENTS,
 } from '../protocol/imports.ts'
-import type { LimitState } from '../protocol/writes.ts'
 import type { GateDeps } from './deps.ts'
 import { contextOf, customerIdOf, outcomeOf, withoutTriedIds } from './import-outcomes.ts'
-import { type ImportPlan, planImport, transactionsOf } from './import-plan.ts'
+import { ChunkPermits } from './import-permits.ts'
+import { type ImportPlan, planImport } from './import-plan.ts'
+import { ImportPace, transactionsOf } from './import-transactions.ts'
+import { ImportTurns } from './import-turns.ts'
 import type { IntentWatch } from './intent-watch.ts'
+import { refusalOfSender } from './sender-admission.ts'
 import type { GateWriter } from './writer.ts'
 
 /**
@@ -47,14 +44,7 @@ const AGAIN: ImportOutcome = { result: 'error', failure: UNAVAILABLE }
 interface Run {
   request: ImportRequest
   actor: string
-  limits: LimitState
-  /** The cost of the chunk as determined so far, and the permits taken of it. */
-  permits: number
-  permitsPaid: number
-  /** Tickets of the permits that no intent has counted yet. */
-  tickets: number[]
-  /** D1 statements so far. */
-  statements: number
+  permits: ChunkPermits
   /** Outcomes by the id of the line. */
   outcomes: Map<string, ImportOutcome>
   /** Only in a dry run: lines that would be done, and so come before those that are tried next. */
@@ -73,7 +63,8 @@ export class GateImporter {
   readonly #intents: IntentWatch
   /** Transactions that D1 has not answered. */
   readonly #underWay = new Set<Promise<unknown>>()
-  #lastTurn: Promise<unknown> = Promise.resolve()
+  readonly #turns: ImportTurns
+  readonly #pace = new ImportPace()
 
   constructor(scope: Scope, core: GateCore, deps: GateDeps, writer: GateWriter, intents: IntentWatch) {
     this.#scope = scope
@@ -81,6 +72,7 @@ export class GateImporter {
     this.#deps = deps
     this.#writer = writer
     this.#intents = intents
+    this.#turns = new ImportTurns(deps)
   }
 
   /**
@@ -88,19 +80,14 @@ export class GateImporter {
    * it is sent again.
    */
   async import(request: ImportRequest): Promise<ImportReply> {
-    const { lines, permits, permitsPaid } = request
-    const admission = this.#core.admitWrite(request.credential, WRITE_SCOPE, request, this.#deps.clock())
-    const limits = limitsOf(admission)
-    if (!admission.admitted)
-      return { ...fail(failureOf(admission.reason, admission.retryAfterMs)), limits, permitsPaid, permits }
+    const { lines } = request
+    const permits = new ChunkPermits(request, this.#core, this.#deps.clock)
+    const admission = permits.take()
+    if (!admission.admitted) return { ...fail(failureOf(admission.reason, admission.retryAfterMs)), ...permits.state }
     const run: Run = {
       request,
       actor: admission.verdict?.known ? admission.verdict.keyId : (request.caller ?? 'unknown'),
-      limits,
       permits,
-      permitsPaid: permitsPaid + 1,
-      tickets: [admission.ticket],
-      statements: 0,
       outcomes: new Map(),
       accepted: [...request.assumed],
       context: null,
@@ -108,18 +95,19 @@ export class GateImporter {
       written: null,
     }
     try {
-      this.#pay(run, permits)
+      permits.pay(request.permits)
       await this.#run(run, lines, 0)
     } catch (error) {
       const isFull = this.#deps.writes.isFull(error)
       if (isFull) this.#deps.onStorageFailure(error, this.#scope)
       if (!isFull && !(error instanceof RegistryError)) throw error
       const failure: Failure = error instanceof RegistryError ? error.failure : { reason: 'insufficient_storage' }
-      return { ...fail(failure), limits: run.limits, permitsPaid: run.permitsPaid, permits: run.permits }
+      return { ...fail(failure), ...permits.state }
     }
     const outcomes = lines.map((line) => run.outcomes.get(line.id) ?? AGAIN)
     const { actor, written, context } = run
-    const reply = { ok: true, outcomes, actor, written, limits: run.limits, permitsPaid: run.permitsPaid } as const
+    const { limits, permitsPaid } = permits.state
+    const reply = { ok: true, outcomes, actor, written, limits, permitsPaid } as const
     return context ? { ...reply, context } : reply
   }
 
@@ -131,35 +119,9 @@ export class GateImporter {
     await Promise.allSettled(this.#underWay)
   }
 
-  /** Takes permits until the chunk has paid for this many. Throws `RegistryError` when there are none. */
-  #pay(run: Run, permits: number): void {
-    run.permits = Math.max(run.permits, permits)
-    while (run.permitsPaid < run.permits) {
-      const admission = this.#core.admitWrite(run.request.credential, WRITE_SCOPE, run.request, this.#deps.clock())
-      run.limits = limitsOf(admission)
-      if (!admission.admitted) throw new RegistryError(failureOf(admission.reason, admission.retryAfterMs))
-      run.tickets.push(admission.ticket)
-      run.permitsPaid++
-    }
-  }
-
-  /**
-   * Returns whether this many D1 statements may follow, and pays for them. A chunk that lacks permits and has no
-   * result yet is sent again by the isolate (throws `RegistryError`). If some of its lines are done, the others get
-   * AGAIN.
-   */
-  #affords(run: Run, statements: number): boolean {
-    const total = run.statements + statements
-    if (total > BULK_BOUNDS.statementsMax) return false
-    try {
-      this.#pay(run, importPermits(run.request.lines.length, total))
-    } catch (error) {
-      const isShort = error instanceof RegistryError && error.failure.reason === 'rate_limited'
-      if (!isShort || (run.outcomes.size === 0 && run.accepted.length === 0)) throw error
-      return false
-    }
-    run.statements = total
-    return true
+  /** See `ChunkPermits.affords`. */
+  #affords({ permits, outcomes, accepted }: Run, statements: number): boolean {
+    return permits.affords(statements, outcomes.size > 0 || accepted.length > 0)
   }
 
   /**
@@ -169,18 +131,22 @@ export class GateImporter {
     if (lines.length === 0 || round === ROUNDS_MAX || !this.#affords(run, LOOK_UP_STATEMENTS)) return
     const { dryRun } = run.request
     const all = [...run.accepted, ...lines]
-    const facts = await this.#deps.imports.lookUpLines(this.#scope, all)
+    const facts = await this.#turns.take(() => this.#deps.imports.lookUpLines(this.#scope, all))
     if (dryRun) run.context ??= contextOf(all, lines, facts)
     const plan = planImport(all, facts, this.#newChangeId)
     const isLeft = ({ id }: ImportLine) => !run.outcomes.has(id)
     // A dry run takes back what it tries, so it is one transaction.
-    const transactions = dryRun ? [plan.segments].filter(({ length }) => length > 0) : transactionsOf(plan.segments)
-    const statements = transactions.flat().length + transactions.length * TRANSACTION_STATEMENTS
+    const parted = (linesMax: ImportPace['next']) =>
+      dryRun ? [plan.segments].filter(({ length }) => length > 0) : transactionsOf(plan.segments, linesMax)
+    const each = TRANSACTION_STATEMENTS[dryRun ? 'dryRun' : run.request.operator ? 'operator' : 'own']
+    const expected = [...parted(this.#pace.known)]
+    const statements = expected.flat().length + expected.length * each
     if (statements > 0 && !this.#affords(run, statements)) return
-    for (const segments of transactions) {
+    for (const segments of parted(this.#pace.next)) {
       const failure = dryRun ? await this.#tryOut(run, segments) : await this.#commit(run, segments)
-      // No other line would find room either.
-      if (failure?.reason === 'insufficient_storage') throw new RegistryError(failure)
+      // No other line would find room either, or be taken from an operator who may not do this any more.
+      if (failure?.reason === 'insufficient_storage' || failure?.reason === 'unauthorized')
+        throw new RegistryError(failure)
       if (failure) return this.#narrow(run, lines.filter(isLeft), segments, failure, round)
       const sent = segments.flat()
       // Later lines may depend on these, and must not be done before them.
@@ -242,7 +208,7 @@ export class GateImporter {
 
   /** Returns null when the lines would be done; else the failure that a rule gives for one. */
   async #tryOut(run: Run, segments: PlannedLine[][]): Promise<Failure | null> {
-    const done = await this.#inTurn(() => this.#deps.imports.tryOut(this.#scope, segments, this.#stamp(run)))
+    const done = await this.#turns.take(() => this.#deps.imports.tryOut(this.#scope, segments, this.#stamp(run)))
     if (!done.ok) return done.failure
     for (const line of segments.flat()) run.outcomes.set(line.id, outcomeOf(line, done.changed.has(line.changeId)))
     return null
@@ -254,14 +220,15 @@ export class GateImporter {
    */
   async #commit(run: Run, segments: PlannedLine[][]): Promise<Failure | null> {
     const planned = segments.flat()
-    const { seq, deadlineMs, transaction } = await this.#inTurn(() => this.#begin(run, segments))
+    const { seq, deadlineMs, transaction } = await this.#turns.take(() => this.#begin(run, segments))
     try {
       const done = await transaction
       // Late lines are looked up again, and planned with the time in this response.
       if (done.ok) this.#core.noteD1Time(done.d1Ms, this.#deps.clock())
       this.#intents.settle(seq, done.ok ? done.bookmark : null)
       if (!done.ok) return done.failure
-      this.#writer.enqueueDeliveries(planned.map(customerIdOf))
+      this.#pace.note(segments, done.work)
+      if (done.hasSubscribers) this.#writer.enqueueDeliveries(planned.map(customerIdOf))
       run.written = { seq, bookmark: done.bookmark }
       for (const line of planned) {
         const there = done.there.has(customerIdOf(line))
@@ -284,7 +251,7 @@ export class GateImporter {
     const planned = segments.flat()
     const nowMs = this.#deps.clock()
     // A chunk may take several transactions, and the tenant or the key may have been barred meanwhile.
-    const barred = this.#core.refusalOf(run.request.credential, WRITE_SCOPE, run.request, nowMs)
+    const barred = refusalOfSender(this.#core, run.request, nowMs)
     if (barred) throw new RegistryError(failureOf(barred, 0))
     const stamp = this.#stamp(run)
     const { deadlineMs } = stamp
@@ -293,7 +260,7 @@ export class GateImporter {
         tags: planned.map(customerIdOf),
         changeId: planned[0]?.changeId ?? '',
         deadlineMs,
-        tickets: run.tickets.splice(0),
+        tickets: run.permits.takeTickets(),
       },
       nowMs,
     )
@@ -303,16 +270,6 @@ export class GateImporter {
     this.#underWay.add(transaction)
     await transaction.catch(() => undefined).finally(() => this.#underWay.delete(transaction))
     return { seq, deadlineMs, transaction }
-  }
-
-  /**
-   * Runs one transaction of this gate after the other, so that other tenants never wait for more than one, however many
-   * chunks the tenant sends at once. The pause lets requests go first that arrived meanwhile.
-   */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const turn = this.#lastTurn.then(() => this.#deps.sleep(0)).then(work)
-    this.#lastTurn = turn.catch(() => undefined)
-    return turn
   }
 
   /**
@@ -335,9 +292,9 @@ export class GateImporter {
   }
 
   /** Deadline, ids and stamps are by D1's clock, which judges the deadline. */
-  #stamp({ actor, request: { requestId, reason } }: Run): ImportStamp {
+  #stamp({ actor, request: { operator = null, requestId, reason } }: Run): ImportStamp {
     const nowMs = this.#core.d1Ms(this.#deps.clock())
-    return { actor, requestId, reason, nowMs, deadlineMs: nowMs + WRITE_DEADLINE_MS }
+    return { actor, operator, requestId, reason, nowMs, deadlineMs: nowMs + WRITE_DEADLINE_MS }
   }
 
   readonly #newChangeId = () => this.#deps.newId('event', this.#core.d1Ms(this.#deps.clock()))

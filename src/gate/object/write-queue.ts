@@ -4,8 +4,11 @@
  * with a batch gets a turn of its own.
  */
 
-/** A batch is one transaction of some 0.1 ms a write; a longer one delays the readers of the primary. */
-const BATCH_ITEMS_MAX = 64
+/**
+ * A batch is one transaction of some 0.1 ms a write; a longer one delays the readers of the primary. The dearest one, of erasures
+ * with a key that are each tried again after a refusal, stays below the queries that D1 allows an invocation.
+ */
+const BATCH_ITEMS_MAX = 56
 
 interface Queued<Item, Result> {
   item: Item

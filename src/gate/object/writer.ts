@@ -5,14 +5,16 @@
 import { DeliveryEnqueuer } from '../../events/delivery-enqueuer.ts'
 import type { Scope } from '../../registry/customer.ts'
 import { type Failure, fail, RETRY_AFTER_MS, UNAVAILABLE } from '../../registry/errors.ts'
-import type { Command, Target } from '../../registry/ports.ts'
+import type { Command } from '../../registry/ports.ts'
+import { fieldsLeft } from '../../registry/revert.ts'
 import type { GateCore } from '../core/gate-core.ts'
-import { failureOf, limitsOf, mayRead, WRITE_SCOPE } from '../core/write-admission.ts'
+import { failureOf, limitsOf, mayRead } from '../core/write-admission.ts'
 import { WRITE_DEADLINE_MS } from '../protocol/constants.ts'
-import type { CommitResult, Found, PreparedWrite } from '../protocol/write-store.ts'
+import type { CommitResult, Found, PreparedCommand, PreparedWrite, SingleCommand } from '../protocol/write-store.ts'
 import type { LimitState, WriteReply, WriteRequest } from '../protocol/writes.ts'
 import type { GateDeps } from './deps.ts'
 import type { IntentWatch } from './intent-watch.ts'
+import { admitSender, refusalOfSender } from './sender-admission.ts'
 import { WriteQueue } from './write-queue.ts'
 
 /**
@@ -23,7 +25,10 @@ const RACES_MAX = 2
 const ATTEMPTS_MAX = RACES_MAX + 3
 const DATABASE_FULL: Failure = { reason: 'insufficient_storage' }
 
-/** The author of a write, as the gate found it at admission. `name` is the id of a key, or the name of a bound Worker. */
+/**
+ * The author of a write, as the gate found it at admission. `name` is the id of a key, the name of a bound Worker, or the
+ * actor of an operator.
+ */
 interface AdmittedCaller {
   name: string
   mayRead: boolean
@@ -32,7 +37,7 @@ interface AdmittedCaller {
 interface QueuedWrite {
   write: PreparedWrite
   caller: AdmittedCaller
-  /** Ticket of the permit; null when an earlier intent counts the request already. */
+  /** Ticket of the permit; null for an operator, and when an earlier intent counts the request already. */
   ticket: number | null
   request: WriteRequest
   limits: LimitState
@@ -69,7 +74,7 @@ export class GateWriter {
   }
 
   async write(request: WriteRequest): Promise<WriteReply> {
-    const admission = this.#core.admitWrite(request.credential, WRITE_SCOPE, request, this.#deps.clock())
+    const admission = admitSender(this.#core, request, this.#deps.clock())
     const limits = limitsOf(admission)
     if (!admission.admitted) {
       const { recoversInMs } = admission
@@ -98,36 +103,77 @@ export class GateWriter {
   async #settle(
     request: WriteRequest,
     caller: AdmittedCaller,
-    ticket: number,
+    ticket: number | null,
     limits: LimitState,
   ): Promise<WriteReply> {
     let wasLate = false
-    let uncounted: number | null = ticket
+    let uncounted = ticket
+    let last: WriteReply = { ...fail(UNAVAILABLE), limits }
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const admitted = { ticket: uncounted, caller, request, limits }
-      const [outcome] =
-        attempt < RACES_MAX
-          ? await this.#attempt(admitted, async (queued) => [this.#queue.add(queued)])
-          : await this.alone(() => this.#attempt(admitted, (queued) => this.#commit([queued])))
+      const isMoved = attempt > 0
+      const [outcome] = isDryRun(request.command)
+        ? await this.alone(() => this.#attempt(admitted, isMoved, (queued) => this.#tryOut(queued)))
+        : attempt < RACES_MAX
+          ? await this.#attempt(admitted, isMoved, async (queued) => [this.#queue.add(queued)])
+          : await this.alone(() => this.#attempt(admitted, isMoved, (queued) => this.#commit([queued])))
       const { reply, again } = await (outcome as Outcome | Promise<Outcome>)
       uncounted = null
       if (again === null || (again === 'late' && wasLate)) return reply
+      last = reply
       wasLate ||= again === 'late'
     }
-    return { ...fail(UNAVAILABLE), limits }
+    return last
   }
 
-  /** Looks up the target of a write and makes it by `commit`. Returns its outcome alone. */
+  /**
+   * Looks up the target of a write and makes it by `commit`. `isMoved`: an attempt found that the target is another one.
+   * Returns its outcome alone.
+   */
   async #attempt(
     admitted: Omit<QueuedWrite, 'write'>,
+    isMoved: boolean,
     commit: (queued: QueuedWrite) => Promise<(Outcome | Promise<Outcome>)[]>,
   ): Promise<(Outcome | Promise<Outcome>)[]> {
     const { request, limits, caller } = admitted
-    const target = needsLookUp(request.command)
-      ? await this.#lookUp(request.command)
-      : { ok: true as const, command: request.command }
+    const { command } = request
+    const target =
+      isMoved || needsLookUp(command)
+        ? await this.#lookUp(command)
+        : { ok: true as const, command: command as PreparedCommand }
     if (!target.ok) return [{ reply: { ...target, limits }, again: null }]
     return commit({ ...admitted, write: this.#prepare(target.command, request, caller.name) })
+  }
+
+  /** Returns the outcome that the write would have. */
+  async #tryOut(queued: QueuedWrite): Promise<Outcome[]> {
+    const { request, write } = queued
+    const barred = refusalOfSender(this.#core, request, this.#deps.clock())
+    if (barred) return [refused(queued, failureOf(barred, 0))]
+    const result = await this.#deps.writes
+      .tryOut(this.#scope, write)
+      .catch((error: unknown): CommitResult => fail(this.#deps.onStorageFailure(error, this.#scope)))
+    return [outcomeOf(queued, result, { seq: 0, bookmark: '', strongInMs: 0 }, null)]
+  }
+
+  /**
+   * Makes changes of customers that their sender has looked up, in the batches of all writers. The outcomes are in their
+   * order; one that is to be prepared anew says so.
+   */
+  changeAll(
+    commands: readonly SingleCommand[],
+    sender: Omit<WriteRequest, 'command' | 'idempotency'>,
+    actor: string,
+    tickets: readonly number[],
+    limits: LimitState,
+  ): Promise<Outcome[]> {
+    const caller = { name: actor, mayRead: true }
+    const queued = commands.map((command, at) => {
+      const request = { ...sender, command, idempotency: null }
+      const write = this.#prepare(command, request, actor)
+      return this.#queue.add({ write, caller, ticket: tickets[at] ?? null, request, limits })
+    })
+    return Promise.all(queued)
   }
 
   /** Runs `work` while no write is under way. It must not wait for another write. */
@@ -146,17 +192,21 @@ export class GateWriter {
     return this.#queue.idle()
   }
 
-  #prepare(command: Command, { requestId, reason, idempotency = null }: WriteRequest, actor: string): PreparedWrite {
+  #prepare(command: PreparedCommand, request: WriteRequest, actor: string): PreparedWrite {
+    const { operator = null, requestId, reason, idempotency = null } = request
     const nowMs = this.#core.d1Ms(this.#deps.clock())
     const changeId = this.#deps.newId('event', nowMs)
     const deadlineMs = nowMs + WRITE_DEADLINE_MS
-    return { command, changeId, actor, requestId, reason, nowMs, deadlineMs, idempotency }
+    const write = { command, changeId, actor, operator, requestId, reason, nowMs, deadlineMs, idempotency }
+    const further = furtherChangesOf(command)
+    if (further === 0) return write
+    return { ...write, furtherChangeIds: Array.from({ length: further }, () => this.#deps.newId('event', nowMs)) }
   }
 
   async #commit(queued: QueuedWrite[]): Promise<(Outcome | Promise<Outcome>)[]> {
     const nowMs = this.#deps.clock()
     // It may have waited for a look-up or for its turn, and the tenant or the key may have been barred meanwhile.
-    const barred = queued.map(({ request }) => this.#core.refusalOf(request.credential, WRITE_SCOPE, request, nowMs))
+    const barred = queued.map(({ request }) => refusalOfSender(this.#core, request, nowMs))
     const batch = queued.filter((_, at) => barred[at] === null)
     const settled = batch.length > 0 ? await this.#commitAdmitted(batch) : []
     return barred.map((reason, at) =>
@@ -170,7 +220,7 @@ export class GateWriter {
     const deadlineMs = Math.max(...writes.map((write) => write.deadlineMs))
     const { seq, strongInMs } = this.#core.beginWrite(
       {
-        tags: writes.map(({ command }) => customerIdOf(command)),
+        tags: writes.flatMap(({ command }) => changedIdsOf(command)),
         changeId: first.changeId,
         deadlineMs,
         tickets: batch.flatMap(({ ticket }) => ticket ?? []),
@@ -183,7 +233,7 @@ export class GateWriter {
       const expectedMs = this.#core.d1Ms(this.#deps.clock())
       if (d1Ms !== null) this.#core.noteD1Time(d1Ms, this.#deps.clock())
       this.#settleBatch(seq, bookmark)
-      if (hasSubscribers) this.enqueueDeliveries(writes.map(({ command }) => customerIdOf(command)))
+      if (hasSubscribers) this.enqueueDeliveries(writes.flatMap(({ command }) => changedIdsOf(command)))
       return batch.map((queued, at) =>
         outcomeOf(queued, results[at] as CommitResult, { seq, bookmark, strongInMs }, expectedMs),
       )
@@ -215,7 +265,7 @@ export class GateWriter {
     }
     const changeIds = batch.map(({ write }) => write.changeId)
     void this.#intents.learn(seq, changeIds, deadlineMs, answer).then((found) => {
-      if (found) this.enqueueDeliveries(batch.map(({ write }) => customerIdOf(write.command)))
+      if (found) this.enqueueDeliveries(batch.flatMap(({ write }) => changedIdsOf(write.command)))
       for (const [at, queued] of batch.entries()) later[at]?.resolve(refused(queued, UNAVAILABLE))
     })
     return later.map(({ promise }) => promise)
@@ -243,10 +293,15 @@ function outcomeOf(
 ): Outcome {
   const { replayed } = result
   if (result.ok) {
-    const { customer, effect, erased } = result
+    const { customer, effect, erased, merge, unmerged } = result
     const { mayRead } = caller
+    const { command } = write
+    const left = command.kind === 'revert' && command.plan ? fieldsLeft(command.plan.past, customer) : undefined
+    const changed = changedIdsOf(command)
+    const changedIds = changed.length > 1 ? changed : undefined
+    const about = { customer, effect, erased, left, merge, unmerged, changedIds }
     return {
-      reply: { ok: true, customer, effect, erased, replayed, actor: write.actor, mayRead, ...batch, limits },
+      reply: { ok: true, ...about, replayed, actor: write.actor, mayRead, ...batch, limits },
       again: null,
     }
   }
@@ -261,10 +316,27 @@ function refused({ limits }: Pick<QueuedWrite, 'limits'>, failure: Failure): Out
 
 /** The id must be determined before the commit, because the tags that invalidate caches contain it. */
 function needsLookUp(command: Command): boolean {
-  return command.kind === 'upsert' || (command.kind !== 'create' && command.target.externalId !== undefined)
+  if (command.kind === 'create') return false
+  if (['upsert', 'merge', 'unmerge', 'revert'].includes(command.kind)) return true
+  return 'target' in command && command.target.externalId !== undefined
 }
 
-function customerIdOf(command: Command): string {
-  if (command.kind === 'create' || command.kind === 'upsert') return command.id
-  return (command.target as Extract<Target, { id: string }>).id
+function isDryRun(command: Command): boolean {
+  return 'dryRun' in command && command.dryRun
+}
+
+/** Returns the number of changes that the command makes of other customers, each of which needs an id. */
+function furtherChangesOf(command: PreparedCommand): number {
+  if ((command.kind !== 'merge' && command.kind !== 'unmerge') || !command.plan) return 0
+  const { children } = command.plan
+  return command.kind === 'unmerge' ? 1 + children.length : children.length
+}
+
+/** Returns every customer whose reads the command changes. */
+function changedIdsOf(command: PreparedCommand): string[] {
+  if (command.kind === 'create' || command.kind === 'upsert') return [command.id]
+  const { id } = command.target as { id: string }
+  if ((command.kind !== 'merge' && command.kind !== 'unmerge') || !command.plan) return [id]
+  const { sourceId, survivorId, children, mergedIds } = command.plan
+  return [sourceId, survivorId, ...children, ...mergedIds]
 }

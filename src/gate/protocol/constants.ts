@@ -80,16 +80,23 @@ export const HELD_GRANTS_MAX = 16
 
 /** The gate drops an isolate's running totals after this time without a message. */
 export const TALLY_MEMORY_MS = 3_600_000
-/** Isolates whose totals a gate stores, some 220 bytes each: a row of a Durable Object has at most 2 MB. */
+/** Isolates whose totals a gate stores, some 230 bytes each: a row of a Durable Object has at most 2 MB. */
 export const TALLIES_MAX = 4_000
 /**
  * After this time without a message an isolate takes its totals as counted. Well below TALLY_MEMORY_MS, so that none
  * counts twice.
  */
 export const TALLY_SILENCE_MS = 1_800_000
+/**
+ * Keys whose last use a gate stores. Twice as many as may be in use at once, apart from those that replace others; some
+ * 50 bytes each.
+ */
+export const KEY_USES_MAX = 2_000
+/** An isolate reports the use of a key in the background when it has reported none for this long. */
+export const KEY_USE_UNREPORTED_MAX_MS = 60_000
 /** Days of outcome counts that the usage response has. */
 export const USAGE_DAYS = 90
-/** Days that a gate stores: those of a leap year, and some that only a wrong clock has seen. Some 45 bytes each. */
+/** Days that a gate stores: those of a leap year, and some that only a wrong clock has seen. Some 60 bytes each. */
 export const COUNTED_DAYS_MAX = 370
 
 /** Half the time a burst lasts, so that permits given to an isolate that does not need them come back within it. */

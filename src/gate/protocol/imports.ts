@@ -6,15 +6,11 @@
 import type { ImportChunk, ImportContext, ImportLine, ImportOutcome } from '../../registry/bulk.ts'
 import type { Scope } from '../../registry/customer.ts'
 import type { Failure } from '../../registry/errors.ts'
-import type { IsolateClock, LimitState } from './writes.ts'
+import type { IsolateClock, LimitState, Sending, SendingOperator } from './writes.ts'
 
-export interface ImportRequest extends ImportChunk, IsolateClock {
+export interface ImportRequest extends ImportChunk, Sending, IsolateClock {
   /** Permits of this chunk that were taken when it was sent before. */
   permitsPaid: number
-  credential: string | null
-  caller: string | null
-  requestId: string
-  reason: string | null
 }
 
 export type ImportReply = { limits: LimitState; permitsPaid: number } & (
@@ -86,18 +82,36 @@ export type Segment = readonly PlannedLine[]
 
 export interface ImportStamp {
   actor: string
+  /** The operator who imports as the tenant; absent for any other caller. */
+  operator?: SendingOperator | null
   requestId: string
   reason: string | null
   nowMs: number
   deadlineMs: number
 }
 
+/** The work of a transaction. */
+export interface TransactionWork {
+  /** Rows as D1 bills them, with those of indexes, events and deliveries. */
+  rowsWritten: number
+  /** Customers that may have got other words. */
+  wordsChanged: number
+}
+
 type SegmentsCommitted =
   /**
    * `changed`: ids of the changes that were made. `there`: ids of the customers that now equal their lines. `d1Ms`:
-   * the time by D1's clock.
+   * the time by D1's clock. `hasSubscribers`: whether anybody wants the events.
    */
-  | { ok: true; changed: Set<string>; there: Set<string>; bookmark: string; d1Ms: number }
+  | {
+      ok: true
+      changed: Set<string>
+      there: Set<string>
+      bookmark: string
+      d1Ms: number
+      hasSubscribers: boolean
+      work: TransactionWork
+    }
   /** A rule refused one of the lines, so none was done. */
   | { ok: false; failure: Failure }
 
@@ -119,5 +133,5 @@ export interface ImportStore {
 
 /** D1 statements of one look-up. */
 export const LOOK_UP_STATEMENTS = 6
-/** D1 statements of one transaction beside those of its segments; a dry run takes as many. */
-export const TRANSACTION_STATEMENTS = 3
+/** D1 statements of one transaction beside those of its segments: in an import, also by an operator, and in a dry run. */
+export const TRANSACTION_STATEMENTS = { own: 1, operator: 2, dryRun: 3 } as const

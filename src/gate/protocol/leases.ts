@@ -63,12 +63,14 @@ export interface Tally {
   admitted: number
   /** Requests refused for the rate or the annual limit. */
   limited: number
+  /** Requests answered with a 5xx for which nobody but Roster is to blame. Absent from an isolate that runs older code. */
+  errors?: number
   /**
-   * The part of the two totals that is stored, by the gate's reply. Used only by a gate that does not have this
-   * tally.
+   * The part of the totals that is stored, by the gate's reply. Used only by a gate that does not have this tally.
    */
   savedAdmitted: number
   savedLimited: number
+  savedErrors?: number
   /** Permits the isolate can still spend, and its newest lease. Earlier grants that are not listed are settled. */
   held: number
   lastLeaseEpoch: number
@@ -106,6 +108,11 @@ export interface LeaseRequest {
   seenVersion: number
   /** Changes with a higher number are sent. */
   seenSeq: number
+  /**
+   * How many milliseconds ago keys were used last, by their ids: those that were used since the last report. Absent from
+   * an isolate that runs older code.
+   */
+  uses?: Record<string, number>
 }
 
 /** The facts by which an isolate judges a cached value (freshness.ts). */
@@ -156,6 +163,8 @@ export interface Lease {
   /** The part of this isolate's tally that is stored. */
   savedAdmitted: number
   savedLimited: number
+  /** Absent from a gate that runs older code. */
+  savedErrors?: number
 }
 
 /** The gate is overloaded: request later, and spend the permits at hand. */

@@ -20,12 +20,14 @@ import {
   PROTOCOL_VERSION,
   type Versioned,
 } from './leases.ts'
+import type { UndoReply, UndoRequest } from './undo.ts'
 import type { WriteReply, WriteRequest } from './writes.ts'
 
 interface Messages {
   lease: { request: LeaseRequest; reply: LeaseReply }
   write: { request: Versioned<WriteRequest>; reply: Versioned<WriteReply> }
   import: { request: Versioned<ImportRequest>; reply: Versioned<ImportReply> }
+  undo: { request: Versioned<UndoRequest>; reply: Versioned<UndoReply> }
 }
 type Kind = keyof Messages
 type Message = { v: number }
@@ -85,7 +87,7 @@ export function versionToUse(reply: Message): number | null {
  * At an isolate: sends a write or an import in the gate's version. The caller keeps `gate` for the next message. Throws
  * when there is no common version; the gate has then done nothing.
  */
-export async function callGate<K extends 'write' | 'import'>(
+export async function callGate<K extends 'write' | 'import' | 'undo'>(
   kind: K,
   request: Messages[K]['request'],
   gate: { gateVersion: number },

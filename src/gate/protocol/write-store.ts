@@ -3,12 +3,43 @@
  */
 import type { Customer, Scope } from '../../registry/customer.ts'
 import type { Failure } from '../../registry/errors.ts'
+import type { MergePlan, MergeReport } from '../../registry/merge.ts'
 import type { Command, Effect, Erasure, Idempotency } from '../../registry/ports.ts'
+import type { UnmergePlan, UnmergeReport } from '../../registry/unmerge.ts'
+import type { SendingOperator } from './writes.ts'
+
+/** A command whose target is resolved, and for a merge or an unmerge also planned. */
+export type PreparedCommand = SingleCommand | PlannedMerge | PlannedUnmerge
+
+/** A command that changes one customer alone. */
+export type SingleCommand = Exclude<Command, { kind: 'merge' | 'unmerge' }>
+
+/** `refusal`: why the merge cannot be made. The commit answers it, unless it finds the answer of an earlier request. */
+export type PlannedMerge = { kind: 'merge'; target: { id: string } } & (
+  | { plan: MergePlan; refusal?: undefined }
+  | { plan?: undefined; refusal: Failure }
+)
+
+/** The target is the survivor. `refusal`: as for a merge. */
+export type PlannedUnmerge = { kind: 'unmerge'; target: { id: string } } & (
+  | { plan: UnmergePlan; refusal?: undefined }
+  | { plan?: undefined; refusal: Failure }
+)
+
+/** The source of an unmerge as it is again, and what went back to it. */
+export interface Unmerged {
+  source: Customer
+  report: UnmergeReport
+}
 
 export interface PreparedWrite {
-  command: Command
+  command: PreparedCommand
   changeId: string
+  /** Ids of the further changes of a merge, one for each child, or of an unmerge, which has one for its source before them. */
+  furtherChangeIds?: readonly string[]
   actor: string
+  /** The operator who makes the change as the tenant; absent for any other caller. */
+  operator?: SendingOperator | null
   requestId: string
   reason: string | null
   /** Both by D1's clock. */
@@ -24,6 +55,8 @@ export interface PreparedWrite {
 export interface Erased {
   receipt: Erasure
   externalIds: string[]
+  /** The customers that were merged into it, which are erased with it. */
+  mergedIds?: string[]
 }
 
 /**
@@ -35,7 +68,15 @@ export interface Erased {
  * `replayed`: the result that an earlier request with the same idempotency key got.
  */
 export type CommitResult = (
-  | { ok: true; customer: Customer; effect: Effect; changeId: string; erased?: Erased | undefined }
+  | {
+      ok: true
+      customer: Customer
+      effect: Effect
+      changeId: string
+      erased?: Erased | undefined
+      merge?: MergeReport | undefined
+      unmerged?: Unmerged | undefined
+    }
   | { ok: false; failure: Failure; targetMoved?: boolean; late?: boolean }
 ) & { replayed?: true }
 
@@ -56,11 +97,16 @@ export interface Found {
 
 /** The store that a gate writes to. */
 export interface WriteStore {
-  /** Returns the command with its target's id resolved; a failure when there is no such customer. Reads the primary. */
+  /**
+   * Returns the command with its target's id resolved, and a merge or an unmerge with its plan; a failure when there is no such
+   * customer. Reads the primary.
+   */
   resolveTarget(
     scope: Scope,
     command: Command,
-  ): Promise<{ ok: true; command: Command } | { ok: false; failure: Failure }>
+  ): Promise<{ ok: true; command: PreparedCommand } | { ok: false; failure: Failure }>
+  /** Returns the result that the write would have, and changes nothing. */
+  tryOut(scope: Scope, write: PreparedWrite): Promise<CommitResult>
   /** Commits all in one transaction, each for itself. The results are in the order of the writes. */
   commitWrites(
     scope: Scope,

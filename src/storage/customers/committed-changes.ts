@@ -9,9 +9,10 @@ import type { Scope } from '../../registry/customer.ts'
 import type { Effect } from '../../registry/ports.ts'
 import { customerOfDocument, erasureOfDocument } from '../customer-row.ts'
 import { D1_NOW, type Database } from '../database.ts'
-import { DOCUMENT_COLUMNS, documentAfter } from '../event-documents.ts'
+import { DOCUMENT_COLUMNS, documentAfter, mergeOfEvent } from '../event-documents.ts'
 import { events } from '../schema/tables.ts'
 import { inScope } from '../scoped.ts'
+import { unmergedOfEvent, unmergedSource, unmergedSourceOf } from '../unmerge-events.ts'
 
 /** The types of events that are a change of a customer, with the effect of each. */
 const EVENTS = {
@@ -19,6 +20,8 @@ const EVENTS = {
   'customer.updated': 'updated',
   'customer.archived': 'archived',
   'customer.restored': 'restored',
+  'customer.merged': 'merged',
+  'customer.unmerged': 'unmerged',
   'customer.erased': 'erased',
 } as const satisfies Partial<Record<EventType, Effect>>
 
@@ -32,19 +35,29 @@ export async function findChanges(db: Database, scope: Scope, changeIds: string[
   const [[now], rows] = await db.batch([
     db.all<{ d1Ms: number }>(sql.raw(`SELECT ${D1_NOW} AS "d1Ms"`)),
     db
-      .select({ ...DOCUMENT_COLUMNS, changeId: events.id, type: events.type, after: events.after })
+      .select({
+        ...DOCUMENT_COLUMNS,
+        changeId: events.id,
+        type: events.type,
+        after: events.after,
+        detail: events.detail,
+        source: unmergedSource().mapWith(unmergedSourceOf).as('source'),
+      })
       .from(events)
       .where(and(inScope(events, scope), inArray(events.id, wanted))),
   ])
   const found: Found['found'] = new Map(
     rows.map((row) => {
-      const { changeId, type } = row
+      const { changeId, type, detail, source } = row
       const document = documentAfter(row, row.after)
       const receipt = erasureOfDocument(document)
       const erased = receipt && { receipt, externalIds: [] }
       // The gate made these ids for changes of customers, so no other type of event has one of them.
       const effect = EVENTS[type as keyof typeof EVENTS]
-      return [changeId, { ok: true as const, customer: customerOfDocument(scope, document), effect, changeId, erased }]
+      const customer = customerOfDocument(scope, document)
+      const merge = mergeOfEvent(type, detail)
+      const unmerged = source ? unmergedOfEvent(scope, row, detail, source) : undefined
+      return [changeId, { ok: true as const, customer, effect, changeId, erased, merge, unmerged }]
     }),
   )
   return { found, d1Ms: now?.d1Ms ?? 0 }

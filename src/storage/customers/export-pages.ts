@@ -3,7 +3,7 @@
  * that its headers can state it before the body begins.
  */
 import { and, lte, sql } from 'drizzle-orm'
-import type { BatchItem } from 'drizzle-orm/batch'
+import type { InTurn } from '../../gate/isolate/turns.ts'
 import { BULK_BOUNDS } from '../../registry/bulk.ts'
 import type { Scope } from '../../registry/customer.ts'
 import type { ExportEnd, ExportedCustomer, ExportPage, ExportQuery } from '../../registry/query.ts'
@@ -11,8 +11,9 @@ import { customerOf, customerRowOf } from '../customer-row.ts'
 import type { Database } from '../database.ts'
 import { customers } from '../schema/tables.ts'
 import { rowsStatement } from '../statement-texts.ts'
-import { BYTES, type PageRow, pageOf, pageStatements } from './list-pages.ts'
-import { type ListPlan, planList, type Way } from './list-query.ts'
+import { BYTES, type PageRow } from './list-pages.ts'
+import { type PageInPieces, readInPieces } from './list-pieces.ts'
+import { planList, type Way } from './list-query.ts'
 import { anchorStatement, requireAnchor } from './reads.ts'
 
 const PARENT_EXTERNAL_ID = sql`(
@@ -36,50 +37,47 @@ function exportedOf(row: PageRow): ExportedCustomer {
 }
 
 /**
- * Reads one page in one round trip. The first page of a response takes one more query of D1, and another one if the
- * caller named the customer that it begins after.
+ * Reads one page, in pieces. The first page of a response takes one more query of D1, and another one if the caller named
+ * the customer that it begins after.
  */
-export async function readExportPage(db: Database, scope: Scope, query: ExportQuery): Promise<ExportPage> {
+export async function readExportPage(
+  db: Database,
+  scope: Scope,
+  query: ExportQuery,
+  inTurn: InTurn = (piece) => piece(),
+): Promise<ExportPage> {
   const { filters, includeArchived, afterId, anchorId, lastId } = query
-  const bounds = { customersMax: BULK_BOUNDS.exportPageCustomers, bytesMax: BULK_BOUNDS.exportPageBytes }
   const plan = planList(scope, {
     filters,
     includeArchived,
     sort: [{ field: 'id', direction: 'asc' }],
     start: { kind: 'after', position: [afterId] },
-    limit: bounds.customersMax,
+    limit: BULK_BOUNDS.exportPageCustomers,
   })
   // By id there is one way, which is a walk.
   const whole = plan.ways[0] as Way
   const way = lastId === null ? whole : { ...whole, within: and(whole.within, lte(customers.id, lastId)) }
-  const statements: BatchItem<'sqlite'>[] = [
-    ...pageStatements(db, scope, plan, way, bounds, [PARENT_EXTERNAL_ID, FORMER_IDS]),
-    ...(lastId === null ? [endStatement(db, whole, afterId)] : []),
-    ...(anchorId === undefined ? [] : [anchorStatement(db, scope, anchorId)]),
-  ]
-  const [page, ...others] = (await db.batch(statements as [BatchItem<'sqlite'>])) as unknown as [
-    PageRow[],
-    ...unknown[][],
-  ]
-  if (anchorId !== undefined) requireAnchor(others.at(-1) ?? [])
-  const [found] = lastId === null ? ((others[0] ?? []) as { last_id: string | null; has_more: number }[]) : []
-  const end: ExportEnd | null = found ? { lastId: found.last_id, hasMore: found.has_more === 1 } : null
-  return pageUpTo(plan, way, page, bounds, end)
+  const found = await readInPieces(db, scope, plan, way, {
+    page: { customersMax: BULK_BOUNDS.exportPageCustomers, bytesMax: BULK_BOUNDS.exportPageBytes },
+    piece: { customersMax: BULK_BOUNDS.exportPieceCustomers, bytesMax: BULK_BOUNDS.exportPieceBytes },
+    columns: [PARENT_EXTERNAL_ID, FORMER_IDS],
+    besides: [
+      ...(lastId === null ? [endStatement(db, whole, afterId)] : []),
+      ...(anchorId === undefined ? [] : [anchorStatement(db, scope, anchorId)]),
+    ],
+    itemOf: exportedOf,
+    inTurn,
+  })
+  if (!found) throw new Error('a walk always suits')
+  if (anchorId !== undefined) requireAnchor(found.others.at(-1) ?? [])
+  const [ended] = lastId === null ? ((found.others[0] ?? []) as { last_id: string | null; has_more: number }[]) : []
+  return pageUpTo(found, ended ? { lastId: ended.last_id, hasMore: ended.has_more === 1 } : null)
 }
 
 /** Returns the page, without what is beyond the end that the same read found. */
-function pageUpTo(
-  plan: ListPlan,
-  way: Way,
-  read: PageRow[],
-  bounds: { customersMax: number; bytesMax: number },
-  end: ExportEnd | null,
-): ExportPage {
-  const found = pageOf(plan, way, [read], bounds)
-  if (!found) throw new Error('a walk always suits')
-  const { rows, next } = found
+function pageUpTo({ items, next }: PageInPieces<ExportedCustomer>, end: ExportEnd | null): ExportPage {
   const lastId = end?.lastId ?? null
-  const customers = rows.map(exportedOf).filter(({ id }) => lastId === null || id <= lastId)
+  const customers = items.filter(({ id }) => lastId === null || id <= lastId)
   const nextAfterId = next === null ? null : String(next[0])
   const isDone = nextAfterId === null || (lastId !== null && nextAfterId >= lastId)
   return { customers, nextAfterId: isDone ? null : nextAfterId, end }

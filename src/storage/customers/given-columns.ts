@@ -2,9 +2,11 @@
  * Maps a command to the columns of a customer that it sets, with the value of each and how it is set. Pure; the
  * statements that write the values are in statements.ts.
  */
+import type { SingleCommand } from '../../gate/protocol/write-store.ts'
 import { type CustomerChanges, DEFAULT_TIMEZONE } from '../../registry/customer.ts'
 import { CUSTOMER_FIELDS, OPTIONAL_TEXT_FIELDS, type OptionalTextField } from '../../registry/customer-fields.ts'
 import type { Command } from '../../registry/ports.ts'
+import type { RevertPlan } from '../../registry/revert.ts'
 import { canonicalJson } from '../../shared/canonical-json.ts'
 import { asciiEmail } from '../../validation/email.ts'
 import { foldedPatch } from '../folded.ts'
@@ -28,7 +30,7 @@ export type GivenColumns = Partial<Record<CustomerColumn, Given>>
 /**
  * True also for an upsert: one that gets here found no customer, so it creates one unless another write did meanwhile.
  */
-export function isNew(command: Command): command is New {
+export function isNew(command: { kind: Command['kind'] }): command is New {
   return command.kind === 'create' || command.kind === 'upsert'
 }
 
@@ -36,8 +38,15 @@ export function newFields(command: New): CustomerChanges & { externalId: string 
   return command.kind === 'create' ? command.fields : { ...command.changes, externalId: command.externalId }
 }
 
+/** Returns the plan of a revert, null if it is refused. Throws if the command was not resolved. */
+export function planOf({ plan, refusal }: Extract<Command, { kind: 'revert' }>): RevertPlan | null {
+  if (refusal) return null
+  if (!plan) throw new Error('a revert was not planned')
+  return plan
+}
+
 /** Returns the columns that the change sets, besides the stamps. */
-export function givenBy(command: Command): GivenColumns {
+export function givenBy(command: SingleCommand): GivenColumns {
   switch (command.kind) {
     case 'create':
     case 'upsert': {
@@ -54,6 +63,10 @@ export function givenBy(command: Command): GivenColumns {
     case 'update':
     case 'restore':
       return givenColumns(command.changes ?? {})
+    case 'revert': {
+      const { changes = {}, profile } = planOf(command) ?? {}
+      return { ...givenColumns(changes), ...(profile && { profile: { as: 'is', value: JSON.stringify(profile) } }) }
+    }
     case 'erase':
     case 'archive':
       return {}
@@ -64,7 +77,7 @@ export function givenBy(command: Command): GivenColumns {
  * Returns the fields that the caller named, in the order of the columns, so that their order in a request does not
  * matter.
  */
-function givenColumns(changes: CustomerChanges): GivenColumns {
+export function givenColumns(changes: CustomerChanges): GivenColumns {
   const { externalId, timezone, parent, metadata, integrations, profile, status } = changes
   const given: GivenColumns = {}
   const give = (column: CustomerColumn, value: unknown, as: Given['as'] = 'is') => {

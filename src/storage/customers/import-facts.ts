@@ -83,7 +83,7 @@ const HOLDERS = `SELECT m.provider AS provider, m.entity_id AS entityId, m.custo
 /** The customers of lines for archived ones, which these lines are compared with. */
 const ARCHIVED = `WITH ${FOUND}
   SELECT f.line AS line, f.parent IS c.parent_id AS sameParent, c.external_id AS externalId,
-    c.archived_at IS NOT NULL AS isArchived, c.erased_at IS NOT NULL AS isErased,
+    c.archived_at IS NOT NULL AS isArchived, c.erased_at IS NOT NULL OR c.merged_into IS NOT NULL AS isErased,
     ${FIELDS.filter((field) => field !== 'parent')
       .map((field) => `c.${COLUMNS[field]} AS ${field}`)
       .join(', ')}

@@ -60,11 +60,13 @@ export const DEFAULTS: Partial<Record<Field, string>> = Object.fromEntries([
  * which is no customer's id, so that the trigger refuses the line. Of several ids, the first that exists is meant.
  */
 export const PARENT = `CASE
-  WHEN l.value ->> '$.parent.id' IS NOT NULL THEN l.value ->> '$.parent.id'
+  WHEN l.value ->> '$.parent.id' IS NOT NULL THEN coalesce((
+    SELECT p.merged_into FROM customers p WHERE p.tenant_id = ?2 AND p.mode = ?3 AND p.id = l.value ->> '$.parent.id'
+  ), l.value ->> '$.parent.id')
   WHEN json_type(l.value, '$.parent') = 'object' THEN coalesce((
     SELECT p.id FROM json_each(l.value, '$.parent.ids') i CROSS JOIN customers p
       ON p.tenant_id = ?2 AND p.mode = ?3 AND p.id = i.value
-    WHERE p.erased_at IS NULL ORDER BY i.key LIMIT 1
+    WHERE p.erased_at IS NULL AND p.merged_into IS NULL ORDER BY i.key LIMIT 1
   ), (
     SELECT p.id FROM customers p INDEXED BY customers_external_id
     WHERE p.tenant_id = ?2 AND p.mode = ?3 AND p.external_id = l.value ->> '$.parent.externalId' AND p.archived_at IS NULL

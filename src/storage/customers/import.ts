@@ -28,7 +28,9 @@ import {
   WRITTEN_FIELDS,
   withNewValues,
 } from './import-lines.ts'
+import { recordOperatorIn } from './operator-changes.ts'
 import { failureOfRule } from './refused-rules.ts'
+import { isRolledBack, ROLL_BACK } from './roll-back.ts'
 
 /**
  * ?1 is the lines and ?2 and ?3 the scope in every statement; ?4 to ?8 are the stamp (deadline, now, actor, request,
@@ -80,17 +82,21 @@ const ADD_FORMER_IDS = `INSERT INTO customer_aliases (tenant_id, mode, external_
   )
   RETURNING customer_id AS id`
 
-/** Selects the customers that exist as the lines want them, after the changes. Selects none after the deadline. */
-const THERE = `SELECT l.value ->> '$.id' AS id FROM json_each(?1) l
+/**
+ * Selects the time by D1's clock, whether the tenant has subscribers, and then the customers that exist as the lines want them,
+ * after the changes; none of these after the deadline.
+ */
+const THERE = `SELECT ${D1_NOW} AS id
+  UNION ALL
+  SELECT EXISTS (SELECT 1 FROM webhook_endpoints WHERE tenant_id = ?2 AND mode = ?3)
+    OR EXISTS (SELECT 1 FROM settings WHERE tenant_id = ?2 AND mode = ?3 AND name = 'customer_onboarding')
+  UNION ALL
+  SELECT l.value ->> '$.id' AS id FROM json_each(?1) l
   WHERE ${IN_TIME} AND EXISTS (
     SELECT 1 FROM customers c
     WHERE c.tenant_id = ?2 AND c.mode = ?3 AND c.id = l.value ->> '$.id'
       AND (c.archived_at IS NULL) = (json_type(l.value, '$.archivedIds') IS NULL)
   ) AND l.value ->> '$.id' = ${HOLDER}`
-
-/** Makes the whole transaction fail by a count that is null, after all other statements in it were allowed. */
-const ROLL_BACK = `INSERT INTO customer_counts (tenant_id, mode, status, count) VALUES (?, ?, 'dry run', NULL)`
-const ROLLED_BACK = 'customer_counts.count'
 
 export function importStore(d1: D1Database): ImportStore {
   return {
@@ -103,15 +109,30 @@ export function importStore(d1: D1Database): ImportStore {
         return { id: customerOf(line), externalId: line.externalId, archivedIds: line.archivedIds }
       })
       const there = session.prepare(THERE).bind(JSON.stringify(lines), scope.tenantId, scope.mode, stamp.deadlineMs)
+      const { operator } = stamp
+      const changeIds = segments.flat().map(({ changeId }) => changeId)
       try {
-        const now = session.prepare(`SELECT ${D1_NOW} AS id`)
         const statements = steps.map(({ statement }) => statement)
-        const answers = await session.batch<{ id: string | number }>([...statements, there, now])
+        if (operator) statements.push(recordOperatorIn(session, scope, changeIds, operator))
+        const answers = await session.batch<{ id: string | number }>([...statements, there])
         const ids = answers.map(({ results }) => results.map(({ id }) => String(id)))
-        const d1Ms = Number(ids.pop()?.[0])
-        const found = new Set(ids.pop())
+        const [d1Ms, subscribers, ...found] = ids.pop() ?? []
         const changed = new Set(steps.flatMap(({ changeOf }, at) => (ids[at] ?? []).map(changeOf)))
-        return { ok: true, changed, there: found, bookmark: await bookmarkOf(session), d1Ms }
+        const rowsWritten = answers.reduce((rows, { meta }) => rows + meta.rows_written, 0)
+        const wordsChanged = steps.reduce(
+          (count, { setsWords }, at) => count + (setsWords ? (ids[at]?.length ?? 0) : 0),
+          0,
+        )
+        const work = { rowsWritten, wordsChanged }
+        return {
+          ok: true,
+          changed,
+          there: new Set(found),
+          bookmark: await bookmarkOf(session),
+          d1Ms: Number(d1Ms),
+          hasSubscribers: subscribers === '1',
+          work,
+        }
       } catch (error) {
         return { ok: false, failure: failureOfRule(ruleOf(error)) ?? storageFailure(error, { ...scope }) }
       }
@@ -120,14 +141,13 @@ export function importStore(d1: D1Database): ImportStore {
     async tryOut(scope, segments, stamp) {
       const session = d1.withSession('first-primary')
       const steps = segments.flatMap((segment) => stepsOf(session, scope, segment, stamp))
-      const rollBack = session.prepare(ROLL_BACK).bind(scope.tenantId, scope.mode)
       try {
-        await session.batch([...steps.map(({ statement }) => statement), rollBack])
+        await session.batch([...steps.map(({ statement }) => statement), session.prepare(ROLL_BACK)])
         throw new Error('a dry run was not rolled back')
       } catch (error) {
-        const rule = ruleOf(error)
-        if (rule !== ROLLED_BACK)
-          return { ok: false, failure: failureOfRule(rule) ?? storageFailure(error, { ...scope }) }
+        if (!isRolledBack(error)) {
+          return { ok: false, failure: failureOfRule(ruleOf(error)) ?? storageFailure(error, { ...scope }) }
+        }
       }
       return { ok: true, changed: await changesOf(d1, scope, segments.flat()) }
     },
@@ -151,6 +171,8 @@ function customerOf(line: PlannedLine): string {
 interface Step {
   statement: D1PreparedStatement
   changeOf(id: string): string
+  /** True if it gives customers that exist other words. */
+  setsWords: boolean
 }
 
 /** Returns a statement for the fields and one for the former external ids, each only if the lines name some. */
@@ -164,12 +186,12 @@ function stepsOf(session: D1DatabaseSession, scope: Scope, segment: Segment, sta
   if (creates || fields.length > 0) {
     const statement = session.prepare(creates ? CREATE : updateStatement(fields))
     const bound = statement.bind(lines, tenantId, mode, deadlineMs, nowMs, actor, requestId, reason)
-    steps.push({ statement: bound, changeOf: (id) => id })
+    steps.push({ statement: bound, changeOf: (id) => id, setsWords: !creates && fields.includes('folded') })
   }
   if (segment.some(({ formerIds = [] }) => formerIds.length > 0)) {
     const changes = new Map(segment.map((line) => [customerOf(line), line.changeId]))
     const bound = session.prepare(ADD_FORMER_IDS).bind(lines, tenantId, mode, deadlineMs)
-    steps.push({ statement: bound, changeOf: (id) => changes.get(id) ?? id })
+    steps.push({ statement: bound, changeOf: (id) => changes.get(id) ?? id, setsWords: false })
   }
   return steps
 }

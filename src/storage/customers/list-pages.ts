@@ -1,10 +1,11 @@
 /**
  * Reads one page of a list, in the way that `list-query.ts` chose. A statement reads ids and the values of the order
  * first, and whole customers only for the page. Its rows end with the page, with the first customer beyond the bytes of a
- * page, or with the last one that the page may look at: `isBound` marks that one.
+ * page unless that has few customers, or with the last one that the page may look at: `isBound` marks that one.
  */
 import { type SQL, sql } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
+import type { InTurn } from '../../gate/isolate/turns.ts'
 import type { Scope } from '../../registry/customer.ts'
 import { LIST_BOUNDS, type ListPage, type ListQuery, type ListTotal, type Position } from '../../registry/query.ts'
 import { customerColumns, customerOf, customerRowOf } from '../customer-row.ts'
@@ -12,6 +13,7 @@ import type { Database } from '../database.ts'
 import { customerCounts, customers } from '../schema/tables.ts'
 import { inScope } from '../scoped.ts'
 import { rowsStatement } from '../statement-texts.ts'
+import { readInPieces } from './list-pieces.ts'
 import { keyOf, type ListPlan, planList, refuseOffset, refuseOrder, type Way } from './list-query.ts'
 import { anchorStatement, requireAnchor } from './reads.ts'
 import { searchCustomers } from './search.ts'
@@ -37,36 +39,48 @@ export interface PageBounds {
 }
 
 /**
- * Returns one page, and with `total` the number of all customers that match, both as of the same moment. A page that
- * begins at an `anchorId` has no total. Throws `RegistryError`: `not_found` for an unknown anchor, `invalid_input` for an
- * order or an offset that would look at too many customers.
+ * Returns one page, and with `total` the number of all customers that match, as of the same moment as the first of them. A
+ * page that begins at an `anchorId` has no total. A read that looks at many customers goes through `inTurn`. Throws
+ * `RegistryError`: `not_found` for an unknown anchor, `invalid_input` for an order or an offset that would look at too many
+ * customers.
  */
 export async function listCustomers(
   db: Database,
   scope: Scope,
   query: ListQuery,
-  options: { total: boolean },
+  options: { total: boolean; inTurn?: InTurn },
 ): Promise<ListPage> {
-  if (query.q !== undefined) return searchCustomers(db, scope, { ...query, q: query.q }, options)
+  const { q } = query
+  const later: InTurn = options.inTurn ?? ((piece) => piece())
+  if (q !== undefined) return later(() => searchCustomers(db, scope, { ...query, q }, options))
   const plan = planList(scope, query)
-  const bounds = { customersMax: query.limit, bytesMax: LIST_BOUNDS.pageBytes }
   const anchorId = query.start.kind === 'offset' ? undefined : query.start.anchorId
+  const hasTotal = options.total && anchorId === undefined
   for (const way of plan.ways) {
-    const pages = pageStatements(db, scope, plan, way, bounds)
-    const others = [
-      ...(options.total && anchorId === undefined ? [totalStatement(db, scope, plan, way)] : []),
-      ...(anchorId === undefined ? [] : [anchorStatement(db, scope, anchorId)]),
-    ]
-    const results = (await db.batch([...pages, ...others] as unknown as [BatchItem<'sqlite'>])) as unknown[][]
-    const [other] = results.slice(pages.length)
-    if (anchorId !== undefined) requireAnchor(other ?? [])
-    const page = pageOf(plan, way, results.slice(0, pages.length) as PageRow[][], bounds)
-    if (!page) continue
-    const { rows, positions, next } = plan.backwards ? reversedPage(page) : page
-    const total = options.total && anchorId === undefined ? totalOf(other?.[0]) : null
-    return { customers: rows.map((row) => customerOf(customerRowOf(row))), positions, next, total }
+    const found = await readInPieces(db, scope, plan, way, {
+      page: { customersMax: query.limit, bytesMax: LIST_BOUNDS.pageBytes },
+      piece: { customersMax: LIST_BOUNDS.pieceCustomers, bytesMax: LIST_BOUNDS.pageBytes },
+      besides: [
+        ...(hasTotal ? [totalStatement(db, scope, plan, way)] : []),
+        ...(anchorId === undefined ? [] : [anchorStatement(db, scope, anchorId)]),
+      ],
+      itemOf: (row) => customerOf(customerRowOf(row)),
+      inTurn: isSmall(query, plan) ? (piece) => piece() : later,
+    })
+    if (!found) continue
+    const { items, positions, next, others } = found
+    if (anchorId !== undefined) requireAnchor(others[0] ?? [])
+    if (plan.backwards) for (const list of [items, positions]) list.reverse()
+    return { customers: items, positions, next, total: hasTotal ? totalOf(others[0]?.[0]) : null }
   }
   return refuseOrder(plan.keys)
+}
+
+/** True for a page of ordinary length that looks at little more than it shows. */
+function isSmall({ filters, limit }: ListQuery, { offset, isLookUp }: ListPlan): boolean {
+  return (
+    limit <= LIST_BOUNDS.pieceCustomers && offset <= LIST_BOUNDS.pieceCustomers && (filters.length === 0 || isLookUp)
+  )
 }
 
 /**
@@ -148,11 +162,12 @@ function wholeCustomers(
             SELECT * FROM (${found}) LIMIT ${offset + customersMax + 1}
           )
         ) WHERE passed > ${offset} OR is_bound`
+  // A sum over the rows before reads each row twice more, so a page of few customers is left to `pageOf`.
+  const isSummed = customersMax > LIST_BOUNDS.fewCustomersMax
+  const before = isSummed ? sql`sum(bytes) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING)` : sql`0`
   return sql`
     SELECT ${sql.join([CUSTOMER_COLUMNS, ...columns, ...names], sql`, `)}, page.is_bound, page.passed, page.bytes
-    FROM (
-      SELECT *, sum(bytes) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING) AS before FROM (${page})
-    ) page
+    FROM (SELECT *, ${before} AS before FROM (${page})) page
     CROSS JOIN ${customers} ON ${inScope(customers, scope)} AND ${customers.id} = page.id
     WHERE coalesce(page.before, 0) < ${bytesMax}`
 }
@@ -182,10 +197,6 @@ export function pageOf(plan: ListPlan, way: Way, statements: PageRow[][], bounds
     bytes += row.bytes
   }
   return { rows, positions, next: null }
-}
-
-function reversedPage({ rows, positions, next }: Rows): Rows {
-  return { rows: rows.reverse(), positions: positions.reverse(), next }
 }
 
 /**

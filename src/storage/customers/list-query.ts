@@ -40,6 +40,8 @@ export interface ListPlan {
   offset: number
   /** The ways to read the list, of which the first that suits is taken. Only a set may not suit. */
   ways: readonly Way[]
+  /** True if a filter lists the values it wants of a field that has an index. */
+  isLookUp: boolean
   /** The filters as a condition on `customer_counts`; null if there is a filter on another field than the status. */
   statusOnly: SQL | null
 }
@@ -87,8 +89,8 @@ export function planList(scope: Scope, query: ListQuery): ListPlan {
   return {
     matches: allOf([
       conditionOfStatuses(statuses),
-      // An erased customer is archived, so other statuses need no such condition.
-      statuses.includes('archived') ? isNull(customers.erasedAtMs) : undefined,
+      // A customer that is erased, or merged into another one, is archived, so other statuses need no such condition.
+      ...(statuses.includes('archived') ? [isNull(customers.erasedAtMs), isNull(customers.mergedInto)] : []),
       ...fields.map(conditionOf),
       conditionOfMetadata(metadata),
     ]),
@@ -97,6 +99,7 @@ export function planList(scope: Scope, query: ListQuery): ListPlan {
     position: start.kind === 'offset' ? null : start.position,
     offset: start.kind === 'offset' ? start.offset : 0,
     ways: waysOf(scope, { fields, statuses, keys, isSlow }),
+    isLookUp: lookUpIn(fields) !== undefined,
     statusOnly: filters.every((filter) => filter.field === 'status') ? inArray(customerCounts.status, statuses) : null,
   }
 }

@@ -5,21 +5,48 @@
  */
 import { and, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/sqlite-core'
-import type { Customer, Scope } from '../../registry/customer.ts'
+import type { Customer, MergedAway, Scope } from '../../registry/customer.ts'
 import { notFound } from '../../registry/errors.ts'
 import { customerColumns, customerOf } from '../customer-row.ts'
 import type { Database } from '../database.ts'
 import { customerAliases, customers } from '../schema/tables.ts'
 import { inScope } from '../scoped.ts'
 
-/** Returns the customer, even if it is archived; null if there is none, or if it is erased. */
+/** Returns the customer, even if it is archived; null if there is none, or if it is erased or merged into another one. */
 export async function readCustomer(db: Database, scope: Scope, id: string): Promise<Customer | null> {
+  const found = await findCustomer(db, scope, id)
+  return found && !('mergedInto' in found) ? found : null
+}
+
+/** Returns the same, or the customer that it was merged into. */
+export async function findCustomer(db: Database, scope: Scope, id: string): Promise<Customer | MergedAway | null> {
   const [row] = await db
     .select(customerColumns)
     .from(customers)
     .where(and(inScope(customers, scope), eq(customers.id, id), isNull(customers.erasedAtMs)))
     .limit(1)
-  return row ? customerOf(row) : null
+  if (!row) return null
+  return row.mergedInto === null ? customerOf(row) : { mergedInto: row.mergedInto }
+}
+
+/** Returns the id that changes of the customer go to: its own, or that of the customer that it was merged into. */
+export async function resolveId(db: Database, scope: Scope, id: string): Promise<string> {
+  const [row] = await db
+    .select({ mergedInto: customers.mergedInto })
+    .from(customers)
+    .where(and(inScope(customers, scope), eq(customers.id, id)))
+    .limit(1)
+  return row?.mergedInto ?? id
+}
+
+/** Returns the customer that had the external id before it was merged into another one; null if there is none. */
+export async function mergedFrom(db: Database, scope: Scope, externalId: string): Promise<string | null> {
+  const [row] = await db
+    .select({ mergedFrom: customerAliases.mergedFrom })
+    .from(customerAliases)
+    .where(and(inScope(customerAliases, scope), eq(customerAliases.externalId, externalId)))
+    .limit(1)
+  return row?.mergedFrom ?? null
 }
 
 /**
@@ -95,7 +122,7 @@ export function requireAnchor(found: readonly unknown[]): void {
  * external id; null if there is neither. Finds no archived customer: the first query leaves them out, and the triggers
  * have deleted their former external ids.
  */
-function idBehind(db: Database, scope: Scope, externalId: string): SQL<string | null> {
+export function idBehind(db: Database, scope: Scope, externalId: string): SQL<string | null> {
   const holder = alias(customers, 'holder')
   const current = db
     .select({ id: holder.id })

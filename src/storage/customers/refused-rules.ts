@@ -2,17 +2,23 @@
  * Maps the rules that the database itself enforces to the failures of the registry.
  */
 import { LIMITS } from '../../registry/customer.ts'
-import type { CustomerFailure, ServiceFailure } from '../../registry/errors.ts'
+import type { CustomerFailure, RequestFailure, ServiceFailure } from '../../registry/errors.ts'
 import { uniqueOver } from '../scoped.ts'
+import { NOT_IN_FORCE } from '../unavailable.ts'
+
+/** The operator who sent the change may not make it any more. */
+export type NotInForce = Extract<RequestFailure, { reason: 'unauthorized' }>
 
 /** Returns null for a rule that determines no failure by itself: the code that ran the statement has to look up why. */
-export function failureOfRule(rule: string): CustomerFailure | ServiceFailure | null {
+export function failureOfRule(rule: string): CustomerFailure | ServiceFailure | NotInForce | null {
   switch (rule) {
     case 'parent_not_found':
     case 'parent_cycle':
     case 'has_children':
     case 'unknown_workflow':
       return { reason: rule }
+    case NOT_IN_FORCE:
+      return { reason: 'unauthorized' }
     case 'customers_not_own_parent':
       return { reason: 'parent_cycle' }
     case 'parent_too_deep':

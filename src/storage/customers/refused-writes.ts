@@ -4,10 +4,9 @@
  */
 import { and, eq, isNull, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/sqlite-core'
-import type { CommitResult, PreparedWrite } from '../../gate/protocol/write-store.ts'
+import type { CommitResult, PreparedCommand, PreparedWrite } from '../../gate/protocol/write-store.ts'
 import type { Scope } from '../../registry/customer.ts'
 import { fail, UNAVAILABLE } from '../../registry/errors.ts'
-import type { Command } from '../../registry/ports.ts'
 import { classifyD1Error } from '../d1-errors.ts'
 import type { Database } from '../database.ts'
 import { customers } from '../schema/tables.ts'
@@ -20,6 +19,16 @@ import { failureOfRule } from './refused-rules.ts'
 /** How SQLite names the unique index of external ids, whose columns are in an order of their own. */
 const EXTERNAL_ID_TAKEN = 'customers.external_id, customers.tenant_id, customers.mode'
 
+/** The rules by which a change is planned, by its kind. */
+const TAKEN = [EXTERNAL_ID_TAKEN, uniqueOver('integration_mappings', 'provider', 'entity_id')]
+const PLANNED_RULES: Partial<Record<PreparedCommand['kind'], ReadonlySet<string>>> = {
+  revert: new Set([
+    ...TAKEN,
+    ...['parent_not_found', 'parent_cycle', 'parent_too_deep', 'too_many_descendants', 'has_children'],
+  ]),
+  unmerge: new Set([...TAKEN, 'parent_not_found']),
+}
+
 /** Returns the result of a change that the database refused when it was alone in its batch. */
 export async function resultOfRefusal(
   db: Database,
@@ -30,7 +39,10 @@ export async function resultOfRefusal(
   const problem = classifyD1Error(error)
   const rule = problem.kind === 'refused' ? problem.rule : problem.kind
   const failure = failureOfRule(rule)
-  if (failure) return fail(failure)
+  // It is planned by these rules: another change came between, and it is planned anew.
+  const targetMoved = PLANNED_RULES[write.command.kind]?.has(rule)
+  if (failure) return { ...fail(failure), ...(targetMoved && { targetMoved }) }
+  if (targetMoved) return { ...fail(UNAVAILABLE), targetMoved }
   switch (rule) {
     case EXTERNAL_ID_TAKEN:
       return externalIdTaken(db, scope, write.command)
@@ -38,7 +50,10 @@ export async function resultOfRefusal(
     case uniqueOver('events', 'id'): {
       // The gate made the id for this one change. So it was committed before, and the customer has changed since.
       const customer = await readCustomer(db, scope, customerIdOf(write.command))
-      if (customer) return { ok: true, customer, effect: EFFECTS[write.command.kind], changeId: write.changeId }
+      if (!customer) break
+      const { command, changeId } = write
+      const merge = command.kind === 'merge' ? command.plan?.report : undefined
+      return { ok: true, customer, effect: EFFECTS[command.kind], changeId, merge }
     }
   }
   return fail(storageFailure(error, { requestId: write.requestId, ...scope }))
@@ -47,7 +62,7 @@ export async function resultOfRefusal(
 /**
  * Returns the refusal of a new external id that is in use, or of a restored customer whose own external id is in use.
  */
-async function externalIdTaken(db: Database, scope: Scope, command: Command): Promise<CommitResult> {
+async function externalIdTaken(db: Database, scope: Scope, command: PreparedCommand): Promise<CommitResult> {
   const own = alias(customers, 'own')
   const given = 'changes' in command ? command.changes?.externalId : undefined
   const wanted =

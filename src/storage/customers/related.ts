@@ -34,7 +34,7 @@ export async function readRelated(
     SELECT wanted.key AS at, ${customers.id} AS id, ${BYTES} AS bytes
     FROM json_each(${JSON.stringify(ids)}) wanted CROSS JOIN ${customers} ON ${inScope(customers, scope)}
       AND ${relation === 'children' ? sql`${customers.id} IN ${children}` : sql`${customers.id} = wanted.value`}
-    WHERE ${isNull(customers.erasedAtMs)}
+    WHERE ${isNull(customers.erasedAtMs)} AND ${isNull(customers.mergedInto)}
     LIMIT ${customersMax + 1}`
   const [rows] = (await db.batch([
     rowsStatement(

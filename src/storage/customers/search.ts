@@ -19,15 +19,13 @@ export async function searchCustomers(
 ): Promise<ListPage> {
   const query = { ...given, limit: Math.min(given.limit, SEARCH_BOUNDS.shownMax) }
   const plan = planSearch(scope, query)
-  const page = db
-    .select(customerExpressions)
-    .from(plan.source)
-    .orderBy(...plan.order)
+  const page = db.select({ ...customerExpressions, number: sql<number>`found.number` }).from(plan.source)
   const totals = db
     .select({ total: sql<number>`total`.as('total'), isLeast: sql<number>`isLeast`.as('is_least') })
     .from(sql`(${plan.total})`)
-  const [rows, [count]] = options.total ? await db.batch([page, totals]) : [...(await db.batch([page])), []]
-  const customers = rows.slice(0, query.limit).map(customerOf)
+  const [found, [count]] = options.total ? await db.batch([page, totals]) : [...(await db.batch([page])), []]
+  const rows = found.sort((a, b) => b.number - a.number)
+  const customers = rows.slice(0, query.limit).map(({ number: _number, ...row }) => customerOf(row))
   const positions = customers.map(({ id }) => [id])
   const next = rows.length > query.limit ? (positions.at(-1) ?? null) : null
   const { total = 0, isLeast = 0 } = count ?? {}

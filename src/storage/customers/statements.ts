@@ -7,12 +7,13 @@
  * other rows. No value is read first and written back: a column that the caller did not name keeps the value of any
  * concurrent write.
  */
-import { and, eq, getTableColumns, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm'
+import { and, eq, getTableColumns, inArray, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
-import type { PreparedWrite } from '../../gate/protocol/write-store.ts'
+import type { PreparedWrite, SingleCommand } from '../../gate/protocol/write-store.ts'
 import { creationTimeOf, type Scope } from '../../registry/customer.ts'
 import { CUSTOMER_FIELDS, ERASED_TO_INITIAL, ERASED_TO_NULL } from '../../registry/customer-fields.ts'
 import type { Command } from '../../registry/ports.ts'
+import { isChange } from '../../registry/revert.ts'
 import { customerColumns, customerRowOf } from '../customer-row.ts'
 import type { Database } from '../database.ts'
 import { EVENTS_OF_CUSTOMER } from '../events/of-customer.ts'
@@ -21,10 +22,25 @@ import { meets, preconditionValues } from '../precondition.ts'
 import { customerAliases, customers, events, type StoredDocument } from '../schema/tables.ts'
 import { inScope } from '../scoped.ts'
 import { shapedStatement, slot } from '../statement-texts.ts'
-import { type CustomerColumn, type Given, type GivenColumns, givenBy, isNew, newFields } from './given-columns.ts'
+import {
+  type CustomerColumn,
+  type Given,
+  type GivenColumns,
+  givenBy,
+  isNew,
+  newFields,
+  planOf,
+} from './given-columns.ts'
+
+/** A change of one customer alone: any but a merge and an unmerge. */
+export type SingleWrite = Omit<PreparedWrite, 'command'> & { command: SingleCommand }
+
+export function isSingle(write: PreparedWrite): write is SingleWrite {
+  return write.command.kind !== 'merge' && write.command.kind !== 'unmerge'
+}
 
 /** Builds the statement of the change. It returns the customer if the change was made, else no row. */
-export function changeStatement(db: Database, scope: Scope, write: PreparedWrite): BatchItem<'sqlite'> {
+export function changeStatement(db: Database, scope: Scope, write: SingleWrite): BatchItem<'sqlite'> {
   const { command } = write
   const given = givenBy(command)
   const values = { ...valuesOf(scope, write), ...mapValues(given, ({ value }) => value) }
@@ -36,7 +52,7 @@ export function changeStatement(db: Database, scope: Scope, write: PreparedWrite
  * Reads the customer after the change: the target of the change, or for a new customer the one that has its external
  * id.
  */
-export function readBackStatement(db: Database, scope: Scope, { command, deadlineMs }: PreparedWrite) {
+export function readBackStatement(db: Database, scope: Scope, { command, deadlineMs }: SingleWrite) {
   const externalId = isNew(command) ? newFields(command).externalId : command.target.externalId
   const which = isNew(command)
     ? and(eq(customers.externalId, newFields(command).externalId), isNull(customers.archivedAtMs))
@@ -59,12 +75,38 @@ export function readBackStatement(db: Database, scope: Scope, { command, deadlin
     .limit(1)
 }
 
-/** Selects every external id that the customer ever had. Goes before the erasure, in the same batch. */
+/** Selects every external id that the customer ever had, or one that was merged into it. Goes before the erasure, in the same batch. */
 export function externalIdsStatement(db: Database, scope: Scope, customerId: string) {
+  const remains = sql`(SELECT id FROM customer_remains r
+    WHERE r.tenant_id = ${scope.tenantId} AND r.mode = ${scope.mode} AND r.owner_id = ${customerId})`
   return db
     .selectDistinct({ externalId: sql<string>`${events.after} ->> '$.external_id'`.as('external_id') })
     .from(EVENTS_OF_CUSTOMER)
-    .where(and(inScope(events, scope), eq(events.customerId, customerId)))
+    .where(and(inScope(events, scope), inArray(events.customerId, remains)))
+}
+
+/** Empties the rows of the customers that were merged into one, after its erasure. Returns their ids. */
+export function eraseMergedStatement(db: Database, scope: Scope, write: SingleWrite): BatchItem<'sqlite'> {
+  const build = () =>
+    db
+      .update(customers)
+      .set({ ...ERASED, changeReason: sql`NULL` })
+      .where(
+        and(
+          inScope(customers, SCOPE),
+          sql`${customers.id} IN (
+            SELECT remains.id FROM customers remains INDEXED BY customers_merged WHERE remains.tenant_id = ${SCOPE.tenantId}
+              AND remains.mode = ${SCOPE.mode} AND remains.merged_into = ${slot('id')}
+          )`,
+          isNull(customers.erasedAtMs),
+          sql`EXISTS (
+            SELECT 1 FROM customers survivor WHERE survivor.tenant_id = ${SCOPE.tenantId}
+              AND survivor.mode = ${SCOPE.mode} AND survivor.id = ${slot('id')} AND survivor.erased_at IS NOT NULL
+          )`,
+        ),
+      )
+      .returning({ id: customers.id })
+  return shapedStatement(db, 'erase merged', build, valuesOf(scope, write), ({ id }) => String(id))
 }
 
 function latestEvent(db: Database, scope: Scope): SQL {
@@ -78,22 +120,25 @@ function documentOf(text: string | null): StoredDocument | null {
 
 export type Look = Awaited<ReturnType<typeof readBackStatement>>[number]
 
-type Targeted = Extract<Command, { kind: 'update' | 'archive' | 'restore' | 'erase' }>
+type Targeted = Extract<Command, { kind: 'update' | 'archive' | 'restore' | 'erase' | 'revert' }>
 
 const SCOPE = { tenantId: slot('tenantId'), mode: slot('mode') }
 
 /** Returns all that the text of a change statement depends on. */
-function shapeOf({ command, idempotency }: PreparedWrite, given: GivenColumns): string {
+function shapeOf({ command, idempotency }: SingleWrite, given: GivenColumns): string {
   const named = !isNew(command) && command.target.externalId !== undefined && 'named'
   const versioned = 'ifVersion' in command && command.ifVersion !== null && 'versioned'
   const condition = 'condition' in command && command.condition
   const conditional = condition && `if ${Object.keys(condition).toSorted().join(' ')} ${condition.exists}`
+  const reverted = command.kind === 'revert' && (isMade(command) ? `archived ${planOf(command)?.archived}` : 'nothing')
   const columns = Object.entries(given).map(([column, { as }]) => `${column} ${as}`)
-  return [command.kind, idempotency && 'keyed', named, conditional || versioned, ...columns].filter(Boolean).join(', ')
+  return [command.kind, idempotency && 'keyed', named, conditional || versioned, reverted, ...columns]
+    .filter(Boolean)
+    .join(', ')
 }
 
 /** Returns the values of a change by their slots, without those that the caller sent for the columns. */
-function valuesOf(scope: Scope, write: PreparedWrite): Record<string, unknown> {
+function valuesOf(scope: Scope, write: SingleWrite): Record<string, unknown> {
   const { command, nowMs, deadlineMs, idempotency } = write
   const stamps = { nowMs, deadlineMs, idempotencyKey: idempotency?.key, ...changeOf(write) }
   if (isNew(command)) {
@@ -103,10 +148,11 @@ function valuesOf(scope: Scope, write: PreparedWrite): Record<string, unknown> {
   }
   const { target, ifVersion, condition } = command
   const conditions = condition ? preconditionValues(condition) : { ifVersion }
-  return { ...scope, ...stamps, id: targetId(command), namedExternalId: target.externalId, ...conditions }
+  const onVersion = command.kind === 'revert' ? planOf(command)?.onVersion : undefined
+  return { ...scope, ...stamps, id: targetId(command), namedExternalId: target.externalId, onVersion, ...conditions }
 }
 
-function insertStatement(db: Database, write: PreparedWrite, given: GivenColumns) {
+function insertStatement(db: Database, write: SingleWrite, given: GivenColumns) {
   const made: Partial<Record<CustomerColumn, SQL>> = {
     ...SCOPE,
     id: slot('id'),
@@ -129,7 +175,7 @@ function insertStatement(db: Database, write: PreparedWrite, given: GivenColumns
     .returning(customerColumns)
 }
 
-function updateStatement(db: Database, write: PreparedWrite, command: Targeted, given: GivenColumns) {
+function updateStatement(db: Database, write: SingleWrite, command: Targeted, given: GivenColumns) {
   const { set, condition } = stateChange(command, given)
   return db
     .update(customers)
@@ -166,31 +212,59 @@ const CONDITION_SLOTS = {
 }
 
 /** Returns the columns that the change sets besides the stamps, and the condition under which it may be made. */
-function stateChange({ kind }: Targeted, given: GivenColumns) {
+function stateChange(command: Targeted, given: GivenColumns) {
   const set = mapValues(given, (how, column) => expressionOf(column, how, sql`${customers[column]}`))
-  switch (kind) {
+  switch (command.kind) {
     case 'archive':
       return { set: { archivedAtMs: slot('nowMs') }, condition: isNull(customers.archivedAtMs) }
     case 'restore':
       return {
-        set: { parentId: PARENT_UNLESS_ERASED, ...set, archivedAtMs: sql`NULL` },
-        condition: and(isNull(customers.erasedAtMs), or(isNotNull(customers.archivedAtMs), ...differences(set))),
+        set: { parentId: PARENT_THAT_IS_THERE, ...set, archivedAtMs: sql`NULL` },
+        condition: and(IS_THERE, or(isNotNull(customers.archivedAtMs), ...differences(set))),
       }
     case 'erase':
-      return { set: ERASED, condition: isNull(customers.erasedAtMs) }
+      return { set: ERASED, condition: IS_THERE }
     case 'update':
       return { set, condition: and(isNull(customers.archivedAtMs), or(...differences(set)) ?? sql`0`) }
+    case 'revert': {
+      const archived = planOf(command)?.archived
+      const archivedAtMs = archived === undefined ? undefined : archived ? slot('nowMs') : sql`NULL`
+      // The plan knows what differs, because it is for this version alone.
+      const condition = and(IS_THERE, eq(customers.version, slot('onVersion')))
+      return {
+        set: { ...set, ...(archivedAtMs && { archivedAtMs }) },
+        condition: isMade(command) ? condition : sql`0`,
+      }
+    }
   }
+}
+
+/** The row is of a customer: it is neither erased nor merged into another one. */
+const IS_THERE = and(isNull(customers.erasedAtMs), isNull(customers.mergedInto))
+
+/** Returns whether a revert is to change anything. */
+function isMade(command: Extract<Command, { kind: 'revert' }>): boolean {
+  const plan = planOf(command)
+  return plan !== null && isChange(plan) && (command.partial || plan.conflicts.length === 0)
 }
 
 /**
  * A customer with children cannot be erased, but one with archived children can. They keep its id until they are
- * restored: to change them all in the erasure would take as many rows and cache entries as there are.
+ * restored: to change them all in the erasure would take as many rows and cache entries as there are. The same holds for
+ * a merge, after which they belong to the survivor.
  */
-const PARENT_UNLESS_ERASED = sql`iif(EXISTS (
+const PARENT_THAT_IS_THERE = sql`iif(EXISTS (
   SELECT 1 FROM customers parent WHERE parent.tenant_id = ${SCOPE.tenantId} AND parent.mode = ${SCOPE.mode}
     AND parent.id = ${customers.parentId} AND parent.erased_at IS NOT NULL
-), NULL, ${customers.parentId})`
+), NULL, ${survivorOf(sql`${customers.parentId}`)})`
+
+/** Returns the id itself, or that of the customer that it was merged into. */
+function survivorOf(id: SQL): SQL {
+  return sql`coalesce((
+    SELECT merged.merged_into FROM customers merged WHERE merged.tenant_id = ${SCOPE.tenantId}
+      AND merged.mode = ${SCOPE.mode} AND merged.id = ${id}
+  ), ${id})`
+}
 
 /** The columns that an erasure sets. The external id becomes the id. A trigger erases the customer in other tables. */
 const ERASED: Partial<Record<CustomerColumn, SQL>> = {
@@ -199,6 +273,7 @@ const ERASED: Partial<Record<CustomerColumn, SQL>> = {
   emailAscii: sql`NULL`,
   externalId: sql`${customers.id}`,
   folded: sql`'{}'`,
+  changeDetail: sql`NULL`,
   archivedAtMs: sql`coalesce(${customers.archivedAtMs}, ${slot('nowMs')})`,
   erasedAtMs: slot('nowMs'),
 }
@@ -209,7 +284,7 @@ const ERASED: Partial<Record<CustomerColumn, SQL>> = {
 function expressionOf(column: CustomerColumn, { as }: Given, before: SQL): SQL {
   switch (as) {
     case 'is':
-      return slot(column)
+      return column === 'parentId' ? survivorOf(slot(column)) : slot(column)
     case 'merged':
       return sql`json_patch(${before}, ${slot(column)})`
     case 'holder':
@@ -247,7 +322,7 @@ const CHANGE_SLOTS = {
   changeReason: slot('changeReason'),
 }
 
-function changeOf({ actor, changeId, requestId, reason }: PreparedWrite) {
+function changeOf({ actor, changeId, requestId, reason }: SingleWrite) {
   return { updatedBy: actor, changeId, changeRequestId: requestId, changeReason: reason }
 }
 
@@ -275,7 +350,7 @@ function isNamed({ tenantId, mode }: Record<keyof Scope, SQL | string>, external
  * Compares the deadline with D1's own clock, so that a statement that arrives late changes nothing, even without its
  * sender.
  */
-function inTime(deadlineMs: SQL | number): SQL {
+export function inTime(deadlineMs: SQL | number): SQL {
   return sql`(unixepoch('subsec') * 1000 < ${deadlineMs})`
 }
 

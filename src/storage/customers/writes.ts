@@ -7,7 +7,6 @@ import type { BatchItem } from 'drizzle-orm/batch'
 import type { CommitResult, PreparedWrite, TripFacts, WriteStore } from '../../gate/protocol/write-store.ts'
 import type { Scope } from '../../registry/customer.ts'
 import { fail, UNAVAILABLE, versionConflict } from '../../registry/errors.ts'
-import type { Command } from '../../registry/ports.ts'
 import { preconditionOf, unmetBy } from '../../registry/precondition.ts'
 import { type CustomerRow, customerOf, erasureOfDocument } from '../customer-row.ts'
 import { classifyD1Error, isStatementFault } from '../d1-errors.ts'
@@ -22,13 +21,24 @@ import {
   storeResultStatement,
   storeUnchangedResults,
 } from '../idempotency/records.ts'
+import { rowsStatement } from '../statement-texts.ts'
 import { customerIdOf, EFFECTS } from './commands.ts'
 import { findChanges } from './committed-changes.ts'
 import { noteKvKeys } from './erasures.ts'
-import { isNew } from './given-columns.ts'
-import { resolveExternalId } from './reads.ts'
+import { isNew, planOf as revertPlanOf } from './given-columns.ts'
+import { judgeMerging, type MergingResults, mergingStatements, tryOut } from './merging.ts'
+import { recordOperator } from './operator-changes.ts'
 import { resultOfRefusal } from './refused-writes.ts'
-import { changeStatement, externalIdsStatement, type Look, readBackStatement } from './statements.ts'
+import { resolveTarget } from './resolve-target.ts'
+import {
+  changeStatement,
+  eraseMergedStatement,
+  externalIdsStatement,
+  isSingle,
+  type Look,
+  readBackStatement,
+  type SingleWrite,
+} from './statements.ts'
 
 /**
  * D1 failed after an earlier trip may have committed some of the writes, whatever the error of the failed trip means.
@@ -40,7 +50,7 @@ class BrokenOff extends Error {}
  */
 export function writeStore(d1: D1Database): WriteStore {
   return {
-    resolveTarget: (scope, command) => resolve(openDatabase(d1.withSession('first-primary')), scope, command),
+    resolveTarget: (scope, command) => resolveTarget(openDatabase(d1.withSession('first-primary')), scope, command),
 
     async commitWrites(scope, writes) {
       const session = d1.withSession('first-primary')
@@ -52,6 +62,8 @@ export function writeStore(d1: D1Database): WriteStore {
       return { ...facts, results, bookmark: await bookmarkOf(session) }
     },
 
+    tryOut: (scope, write) => tryOut(openDatabase(d1.withSession('first-primary')), scope, write),
+
     isFull: (error) => !(error instanceof BrokenOff) && classifyD1Error(error).kind === 'full',
 
     neverBegan: (error) => !(error instanceof BrokenOff) && classifyD1Error(error).kind === 'overloaded',
@@ -62,29 +74,6 @@ export function writeStore(d1: D1Database): WriteStore {
       return { ...looked, bookmark: await bookmarkOf(session) }
     },
   }
-}
-
-/**
- * Resolves the target of a command to an id, which the commit needs. If the external id is another customer's by the
- * time of the commit, the result of the change has `targetMoved`.
- */
-async function resolve(db: Database, scope: Scope, command: Command): ReturnType<WriteStore['resolveTarget']> {
-  if (command.kind === 'create') return { ok: true, command }
-  if (command.kind === 'upsert') {
-    const { externalId, changes, ifVersion, condition } = command
-    const conditions = { ifVersion, ...(condition && { condition }) }
-    const id = await resolveExternalId(db, scope, externalId)
-    if (id !== null)
-      return { ok: true, command: { kind: 'update', target: { id, externalId }, changes, ...conditions } }
-    const unmet = unmetBy(preconditionOf(command), null)
-    return unmet ? fail(versionConflict(unmet, null)) : { ok: true, command }
-  }
-  const { externalId } = command.target
-  if (externalId === undefined) return { ok: true, command }
-  const id = await resolveExternalId(db, scope, externalId)
-  if (id === null) return fail({ reason: 'not_found', resource: 'customer' })
-  if (command.target.id !== undefined && command.target.id !== id) return fail({ reason: 'targets_disagree' })
-  return { ok: true, command: { ...command, target: { id, externalId } } }
 }
 
 /**
@@ -142,7 +131,7 @@ async function commitBatch(
     const [kept] = own.kept ?? []
     // A record with the id of another change was stored before this batch.
     if (isKeyed(write) && kept && kept.changeId !== write.changeId) return replayOf(scope, write, kept)
-    return judge(write, own, d1Ms)
+    return isSingle(write) ? judge(write, own, d1Ms) : judgeMerging(write, own, d1Ms)
   })
 }
 
@@ -152,6 +141,8 @@ async function commitBatch(
  */
 function canLookLater(writes: PreparedWrite[]): boolean {
   const ids = new Set(writes.map(({ command }) => customerIdOf(command)))
+  // A revert may give an external id to its customer, or free it. That is no matter to other reverts, which look by id.
+  const areReverts = writes.every(({ command }) => command.kind === 'revert')
   return (
     writes.length > 1 &&
     ids.size === writes.length &&
@@ -159,6 +150,7 @@ function canLookLater(writes: PreparedWrite[]): boolean {
       const { command } = write
       if (isKeyed(write)) return false
       if (command.kind === 'update') return command.ifVersion === null && command.changes.externalId === undefined
+      if (command.kind === 'revert') return areReverts && command.ifVersion === null
       return command.kind === 'create'
     })
   )
@@ -166,7 +158,7 @@ function canLookLater(writes: PreparedWrite[]): boolean {
 
 async function readBackRefused(db: Database, scope: Scope, writes: PreparedWrite[], all: OwnResults[]): Promise<void> {
   const refused = writes.flatMap((write, at) =>
-    all[at]?.change.length === 0 ? [{ write, own: all[at] as OwnResults }] : [],
+    all[at]?.change?.length === 0 && isSingle(write) ? [{ write, own: all[at] as OwnResults }] : [],
   )
   const [first, ...others] = refused.map(({ write }) => readBackStatement(db, scope, write))
   if (!first) return
@@ -181,19 +173,23 @@ function planOf(
   write: PreparedWrite,
   lookLater: boolean,
 ): Record<string, BatchItem<'sqlite'>> {
-  const { command } = write
+  const { command, operator, changeId, furtherChangeIds = [] } = write
+  const changeIds = [changeId, ...furtherChangeIds]
   return {
     ...(command.kind === 'erase' && { externalIds: externalIdsStatement(db, scope, customerIdOf(command)) }),
-    change: changeStatement(db, scope, write),
+    ...(isSingle(write) && { change: changeStatement(db, scope, write) }),
+    ...(!isSingle(write) && mergingStatements(db, scope, write)),
+    ...(isSingle(write) && command.kind === 'erase' && { merged: eraseMergedStatement(db, scope, write) }),
+    ...(operator && { operator: rowsStatement(db, recordOperator(scope, changeIds, operator)) }),
     ...(isKeyed(write) && { keep: storeResultStatement(db, scope, write, EFFECTS[command.kind]) }),
-    ...(!lookLater && { look: readBackStatement(db, scope, write) }),
+    ...(!lookLater && isSingle(write) && { look: readBackStatement(db, scope, write) }),
     ...(isKeyed(write) && { kept: storedResultStatement(db, scope, write) }),
   }
 }
 
-interface OwnResults {
+interface OwnResults extends MergingResults {
   externalIds?: { externalId: string }[]
-  change: CustomerRow[]
+  merged?: string[]
   look?: Look[]
   kept?: StoredResult[]
 }
@@ -203,8 +199,8 @@ interface OwnResults {
  * statement, `d1Ms` the time after it by D1's clock.
  */
 function judge(
-  write: PreparedWrite,
-  { change, look: [look] = [], externalIds = [] }: OwnResults,
+  write: SingleWrite,
+  { change = [], look: [look] = [], externalIds = [], merged = [] }: OwnResults,
   d1Ms: number,
 ): CommitResult {
   const { command, changeId } = write
@@ -215,11 +211,16 @@ function judge(
   const targetMoved = { ...unavailable, targetMoved: true }
   // No customer has the external id of the new one, and yet it was not inserted.
   if (!look && isNew(command)) return { ...unavailable, late: d1Ms >= write.deadlineMs }
+  if (command.kind === 'revert' && command.refusal) return fail(command.refusal)
   if (!look) return fail({ reason: 'not_found', resource: 'customer' })
   const { changeId: _changeId, named: _named, late: _late, latest: _latest, ...row } = look
   const customer = customerOf(row)
   const receipt = look.latest ? erasureOfDocument(documentAfter(eventOf(row), look.latest)) : undefined
-  const erased = receipt && { receipt, externalIds: externalIds.map(({ externalId }) => externalId) }
+  const erased = receipt && {
+    receipt,
+    externalIds: externalIds.map(({ externalId }) => externalId),
+    ...(merged.length > 0 && { mergedIds: merged }),
+  }
   // The row has this very change, sent twice: the first attempt was committed after all.
   if (change.length > 0 || look.changeId === changeId) {
     return { ok: true, customer, effect: EFFECTS[command.kind], changeId: look.changeId, erased }
@@ -238,8 +239,13 @@ function judge(
     if (command.ifExists === 'return') return unchanged
     return fail({ reason: 'external_id_taken', externalId: look.externalId, customerId: look.id })
   }
+  if (look.mergedInto !== null) {
+    // A change of fields goes on to the customer that this one was merged into.
+    if (command.kind === 'update') return targetMoved
+    return fail({ reason: 'merged', customerId: look.id, mergedInto: look.mergedInto })
+  }
   const archived = customer.status === 'archived'
-  if (command.kind !== 'restore' && command.kind !== 'erase' && archived) {
+  if (archived && !['restore', 'erase', 'revert'].includes(command.kind)) {
     // An external id is free again once its customer is archived: another customer may have it by now, or none.
     if (command.target.externalId !== undefined) return targetMoved
     if (command.kind === 'archive') return fail({ reason: 'not_found', resource: 'customer' })
@@ -248,6 +254,11 @@ function judge(
   if (!look.named) return targetMoved
   const unmet = unmetBy(preconditionOf(command), look)
   if (unmet) return fail(versionConflict(unmet, look))
+  if (command.kind === 'revert') {
+    const { onVersion = 0, conflicts = [] } = revertPlanOf(command) ?? {}
+    if (look.version !== onVersion) return targetMoved
+    if (conflicts.length > 0 && !command.partial) return fail({ reason: 'revert_conflict', conflicts })
+  }
   if (command.kind === 'restore' && !archived) return unchanged
   return look.late ? { ...unavailable, late: true } : unchanged
 }

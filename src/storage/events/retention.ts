@@ -9,7 +9,7 @@ import { type Database, openDatabase } from '../database.ts'
 import { adminAudit, apiKeys, sweeps, tenants } from '../schema/tenant-tables.ts'
 import { firstEventIdAt } from './event-ids.ts'
 
-const EVENT_TTL_MS = 90 * DAY_MS
+export const EVENT_TTL_MS = 90 * DAY_MS
 /** The admin audit is needed for long and is small. */
 const ADMIN_AUDIT_TTL_MS = 2 * 365 * DAY_MS
 /** Lifetime of a key after it is revoked or has expired. The audit has records of it for longer. */

@@ -17,11 +17,12 @@ import { DAY_MS } from '../../shared/durations.ts'
 import { CHUNK_ROWS_MAX, inChunks } from '../chunks.ts'
 import { customerOfDocument, erasureOfDocument } from '../customer-row.ts'
 import { type Database, openDatabase } from '../database.ts'
-import { DOCUMENT_COLUMNS, documentAfter } from '../event-documents.ts'
+import { DOCUMENT_COLUMNS, documentAfter, mergeOfEvent } from '../event-documents.ts'
 import { events, idempotencyRecords as records } from '../schema/tables.ts'
 import { inScope, type ScopeValues } from '../scoped.ts'
 import { slot } from '../statement-texts.ts'
 import { storageFailure } from '../unavailable.ts'
+import { unmergedOfEvent, unmergedSource, unmergedSourceOf } from '../unmerge-events.ts'
 
 /** The contract promises that a key is stored for this long. */
 const IDEMPOTENCY_RECORD_TTL_MS = DAY_MS
@@ -42,10 +43,19 @@ export function isKeyed(write: PreparedWrite): write is KeyedWrite {
  * Condition of the statement that makes a change: true if the key has no unexpired record, so that a repeat changes
  * nothing.
  */
-export const IS_UNUSED: SQL = sql`NOT EXISTS (
-  SELECT 1 FROM idempotency_records record WHERE record.tenant_id = ${slot('tenantId')} AND record.mode = ${slot('mode')}
-    AND record.key = ${slot('idempotencyKey')} AND record.expires_at > ${slot('nowMs')}
-)`
+export const IS_UNUSED: SQL = isUnused(
+  { tenantId: slot('tenantId'), mode: slot('mode') },
+  slot('idempotencyKey'),
+  slot('nowMs'),
+)
+
+/** Returns the same condition for a statement without slots. */
+export function isUnused({ tenantId, mode }: ScopeValues, key: SQL | string, nowMs: SQL | number): SQL {
+  return sql`NOT EXISTS (
+    SELECT 1 FROM idempotency_records record WHERE record.tenant_id = ${tenantId} AND record.mode = ${mode}
+      AND record.key = ${key} AND record.expires_at > ${nowMs}
+  )`
+}
 
 /**
  * Stores the result of a change if its event exists, which means that it was made. Goes after the change, in the same
@@ -93,10 +103,14 @@ interface UnchangedResult {
 }
 
 /** Selects the result that is stored under the key of this write. */
-export function storedResultStatement(db: Database, scope: Scope, { idempotency, nowMs }: KeyedWrite) {
+export function storedResultStatement(db: Database, scope: Scope, { idempotency, nowMs, command }: KeyedWrite) {
   const { fingerprint, changeId, effect, failure } = records
   return db
-    .select({ fingerprint, changeId, effect, failure, after: events.after, columns: DOCUMENT_COLUMNS })
+    .select({
+      ...{ fingerprint, changeId, effect, failure, columns: DOCUMENT_COLUMNS },
+      ...{ after: events.after, type: events.type, detail: events.detail },
+      source: (command.kind === 'unmerge' ? unmergedSource() : sql<null>`NULL`).mapWith(unmergedSourceOf).as('source'),
+    })
     .from(records)
     .leftJoin(events, and(inScope(events, scope), eq(events.id, changeId)))
     .where(isStored(scope, idempotency.key, nowMs))
@@ -114,13 +128,16 @@ export function replayOf(scope: Scope, { idempotency }: KeyedWrite, kept: Stored
   // The record of an erased customer has an empty fingerprint, which no request has.
   if (kept.fingerprint !== idempotency.fingerprint) return fail({ reason: 'idempotency_mismatch' })
   if (kept.failure) return { ...fail(kept.failure), replayed: true }
-  const { after, columns, effect, changeId } = kept
+  const { after, columns, effect, changeId, type, detail, source } = kept
   if (!after || !columns || !effect || !changeId)
     throw new Error('an idempotency record has neither a change nor a failure')
   const document = documentAfter(columns, after)
   const receipt = erasureOfDocument(document)
   const customer = customerOfDocument(scope, document)
-  return { ok: true, customer, effect, changeId, replayed: true, erased: receipt && { receipt, externalIds: [] } }
+  const erased = receipt && { receipt, externalIds: [] }
+  const merge = mergeOfEvent(type, detail)
+  const unmerged = source ? unmergedOfEvent(scope, columns, detail, source) : undefined
+  return { ok: true, customer, effect, changeId, replayed: true, erased, merge, unmerged }
 }
 
 /**

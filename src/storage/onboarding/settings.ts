@@ -9,16 +9,25 @@ import type { OnboardingSettings } from '../../onboarding/steps.ts'
 import type { Scope } from '../../registry/customer.ts'
 import { RegistryError, versionConflict } from '../../registry/errors.ts'
 import { type Precondition, type Unmet, unmetBy } from '../../registry/precondition.ts'
+import { newId } from '../../shared/ids.ts'
+import type { Author } from '../../tenants/ports.ts'
 import { openDatabase } from '../database.ts'
 import { responseStore, storeResponseStatements } from '../idempotency/records.ts'
 import { meets } from '../precondition.ts'
 import { settings } from '../schema/webhook-tables.ts'
 import { inScope } from '../scoped.ts'
+import { auditOf } from '../tenants/audit-writes.ts'
 import { orUnavailableIn } from '../unavailable.ts'
 
 const ONBOARDING = 'customer_onboarding'
 
-export function onboardingSettings(d1: D1Database, scope: Scope, vault: SecretVault): SettingsStore {
+/** `author` is the operator who makes the changes, which the audit then states; null for a caller of the tenant. */
+export function onboardingSettings(
+  d1: D1Database,
+  scope: Scope,
+  vault: SecretVault,
+  author: Author | null = null,
+): SettingsStore {
   const storedSettingsOf = async ({ value, version, secrets, updatedAtMs, updatedBy }: SettingsRow) => ({
     ...{ settings: value as unknown as OnboardingSettings, version, updatedAtMs, updatedBy, sealedSecrets: secrets },
     secrets: (await vault.open(secrets)) ?? [],
@@ -41,6 +50,8 @@ export function onboardingSettings(d1: D1Database, scope: Scope, vault: SecretVa
           ? sql`EXISTS (SELECT 1 FROM settings WHERE ${isOnboarding})`
           : sql`1`
         const { secrets, sealedBy } = await vault.seal([{ secret, expiresAtMs: null }])
+        const isChanged = and(isOnboarding, eq(settings.updatedAtMs, nowMs), eq(settings.updatedBy, actor))
+        const audit = author && auditOf(db, author, newId)
         const first = sql`${scope.tenantId}, ${scope.mode}, ${ONBOARDING}, ${text}, ${secrets}, ${sealedBy}, 1, ${nowMs}, ${actor}`
         const [[before], [changed]] = await db.batch([
           db.select().from(settings).where(isOnboarding),
@@ -58,6 +69,7 @@ export function onboardingSettings(d1: D1Database, scope: Scope, vault: SecretVa
               setWhere: and(meets(settings, precondition), sql`${settings.value} IS NOT excluded.value`) as SQL,
             })
             .returning(),
+          ...(audit ? [audit.noted('onboarding.settings.replaced', 'setting', nowMs, isChanged)] : []),
         ])
         const unmet = unmetBySettings(precondition, before)
         if (unmet) throw new RegistryError(versionConflict(unmet, before ?? null, 'setting'))
@@ -65,14 +77,16 @@ export function onboardingSettings(d1: D1Database, scope: Scope, vault: SecretVa
         return storedSettingsOf((changed ?? before) as SettingsRow)
       }),
 
-    replaceSecrets: (seen, secrets, response) =>
+    replaceSecrets: (seen, secrets, nowMs, response) =>
       orUnavailable(async () => {
         const db = database()
         const sealed = await vault.seal(secrets)
         const have = (text: string) => and(isOnboarding, eq(settings.secrets, text))
         const replaced = sql`EXISTS ${db.select({ found: sql`1` }).from(settings).where(have(sealed.secrets))}`
+        const audit = author && auditOf(db, author, newId)
         const [rows] = await db.batch([
           db.update(settings).set(sealed).where(have(seen.sealedSecrets)).returning({ name: settings.name }),
+          ...(audit ? [audit.noted('onboarding.secret_rotated', 'setting', nowMs, have(sealed.secrets))] : []),
           ...(response ? storeResponseStatements(db, scope, response, replaced) : []),
         ])
         return rows.length > 0

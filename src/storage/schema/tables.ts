@@ -9,6 +9,7 @@ import { EVENT_TYPES } from '../../events/catalogue.ts'
 import type { Integration } from '../../registry/customer.ts'
 import type { CUSTOMER_FIELDS, CustomerFieldName, TextsOfDocument } from '../../registry/customer-fields.ts'
 import type { Failure } from '../../registry/errors.ts'
+import type { MergeGift } from '../../registry/merge.ts'
 import { tenants } from './tenant-tables.ts'
 
 /** The registry. One row is one whole customer: no read needs a join. */
@@ -43,6 +44,8 @@ export const customers = sqliteTable(
     archivedAtMs: integer('archived_at'),
     /** Set when the customer was erased. The row then has only its id and these stamps, and is archived too. */
     erasedAtMs: integer('erased_at'),
+    /** The customer that this one was merged into, at the end of the chain. The row is archived then, and no API shows it. */
+    mergedInto: text('merged_into'),
     version: integer().notNull(),
     createdAtMs: integer('created_at').notNull(),
     updatedAtMs: integer('updated_at').notNull(),
@@ -54,6 +57,8 @@ export const customers = sqliteTable(
     changeReason: text('change_reason'),
     /** Onboarding workflow that a creation starts. Null: the default one, if there is one. Empty: none. */
     changeOnboarding: text('change_onboarding'),
+    /** The content of the event of a merge. It is of the last change only if it has the id of that change. */
+    changeDetail: text('change_detail', { mode: 'json' }).$type<Record<string, unknown>>(),
     /** JSON of texts in the form in which they are searched, see folded.ts. Only lists read it. */
     folded: text().notNull().default('{}'),
   },
@@ -71,6 +76,7 @@ export const customers = sqliteTable(
     index('customers_name_order').on(table.tenantId, table.mode, sql`coalesce(name, '')`),
     index('customers_updated_order').on(table.tenantId, table.mode, table.updatedAtMs),
     index('customers_parent').on(table.tenantId, table.mode, table.parentId).where(sql`parent_id IS NOT NULL`),
+    index('customers_merged').on(table.tenantId, table.mode, table.mergedInto).where(sql`merged_into IS NOT NULL`),
     check('customers_mode', sql`${table.mode} IN ('live', 'test')`),
     check('customers_status', sql`${table.status} IN ('published', 'draft')`),
     check('customers_external_id_length', sql`length(${table.externalId}) BETWEEN 1 AND 255`),
@@ -97,10 +103,12 @@ type NoField =
   | 'emailAscii'
   | 'archivedAtMs'
   | 'erasedAtMs'
+  | 'mergedInto'
   | 'changeId'
   | 'changeRequestId'
   | 'changeReason'
   | 'changeOnboarding'
+  | 'changeDetail'
   | 'folded'
 
 /** Earlier external ids of a customer, as long as no other customer has them. Maintained by triggers. */
@@ -111,6 +119,8 @@ export const customerAliases = sqliteTable(
     mode: text({ enum: ['live', 'test'] }).notNull(),
     externalId: text('external_id').notNull(),
     customerId: text('customer_id').notNull(),
+    /** The customer that had it before it was merged into this one. */
+    mergedFrom: text('merged_from'),
   },
   (table) => [
     primaryKey({ columns: [table.tenantId, table.mode, table.externalId] }),
@@ -129,6 +139,27 @@ export const integrationMappings = sqliteTable(
     customerId: text('customer_id').notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenantId, table.mode, table.provider, table.entityId] })],
+)
+
+/**
+ * The things that a merge gave the other customer, so that an unmerge can take them back. `survivor_id` is the customer that
+ * the merge named, though that one may have been merged into another since.
+ */
+export const customerMerges = sqliteTable(
+  'customer_merges',
+  {
+    tenantId: text('tenant_id').notNull(),
+    mode: text({ enum: ['live', 'test'] }).notNull(),
+    sourceId: text('source_id').notNull(),
+    survivorId: text('survivor_id').notNull(),
+    changeId: text('change_id').notNull(),
+    mergedAtMs: integer('merged_at').notNull(),
+    given: text({ mode: 'json' }).$type<MergeGift>().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.mode, table.sourceId] }),
+    index('customer_merges_age').on(table.mergedAtMs),
+  ],
 )
 
 /** Number of customers of each status, so that a list has its total without reading them. Maintained by triggers. */
@@ -183,7 +214,37 @@ export const events = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.tenantId, table.mode, table.id] }),
     index('events_customer').on(table.customerId, table.tenantId, table.mode, table.id),
+    index('events_customer_version').on(table.customerId, table.tenantId, table.mode, table.version),
+    index('events_left_external_id')
+      .on(
+        sql`coalesce(before ->> '$.external_id', after ->> '$.external_id')`,
+        table.tenantId,
+        table.mode,
+        table.createdAtMs,
+      )
+      .where(
+        sql`type = 'customer.archived' OR (type = 'customer.updated' AND before ->> '$.external_id' IS NOT NULL AND after ->> '$.archived_at' IS NULL)`,
+      ),
+    index('events_stays')
+      .on(table.customerId, table.tenantId, table.mode, table.version)
+      .where(sql`type = 'customer.restored' AND detail ->> '$.survivor_id' IS NOT NULL`),
   ],
+)
+
+/**
+ * The role and the session with which an operator made a change as a tenant. A row is inserted with the event of the
+ * change and deleted with it; the events of other callers have none.
+ */
+export const operatorChanges = sqliteTable(
+  'operator_changes',
+  {
+    tenantId: text('tenant_id').notNull(),
+    mode: text({ enum: ['live', 'test'] }).notNull(),
+    eventId: text('event_id').notNull(),
+    role: text().notNull(),
+    sessionId: text('session_id'),
+  },
+  (table) => [primaryKey({ columns: [table.tenantId, table.mode, table.eventId] })],
 )
 
 export type EventRow = typeof events.$inferSelect
@@ -242,7 +303,7 @@ export const idempotencyRecords = sqliteTable(
     customerId: text('customer_id'),
     /** The change in the response: its event has the customer as it was then. Null for a failure. */
     changeId: text('change_id'),
-    effect: text({ enum: ['created', 'updated', 'unchanged', 'archived', 'restored', 'erased'] }),
+    effect: text({ enum: ['created', 'updated', 'unchanged', 'archived', 'restored', 'merged', 'unmerged', 'erased'] }),
     failure: text({ mode: 'json' }).$type<Failure>(),
     /** The encrypted response. Reading it takes the caller's key, and the admin key or a signing secret. Null for a customer's change. */
     sealed: text(),

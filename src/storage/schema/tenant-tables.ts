@@ -109,7 +109,22 @@ export const sweeps = sqliteTable('sweeps', {
   position: text().notNull(),
 })
 
-/** Operators' changes to tenants, keys and webhook endpoints. Changes of customers are in `events`. Never holds a key or its hash. */
+/** Errors of a minute that Roster alone is to blame for, by API and status. */
+export const errorCounts = sqliteTable(
+  'error_counts',
+  {
+    minuteMs: integer('minute').notNull(),
+    api: text().notNull(),
+    status: integer().notNull(),
+    count: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.minuteMs, table.api, table.status] })],
+)
+
+/**
+ * Operators' changes to tenants, keys, webhook endpoints and operators. Changes of customers are in `events`. Never holds a key
+ * or its hash.
+ */
 export const adminAudit = sqliteTable(
   'admin_audit',
   {
@@ -118,6 +133,7 @@ export const adminAudit = sqliteTable(
     type: text({
       enum: OPERATOR_CHANGES,
     }).notNull(),
+    /** Empty for a change of an operator, which belongs to no tenant. */
     tenantId: text('tenant_id').notNull(),
     keyId: text('key_id'),
     actor: text().notNull(),
@@ -126,6 +142,11 @@ export const adminAudit = sqliteTable(
     before: documentWithDigits(),
     after: documentWithDigits(),
     createdAtMs: integer('created_at').notNull(),
+    /** The operator that was changed. */
+    operatorId: text('operator_id'),
+    /** The role that the actor had, and its session. */
+    role: text(),
+    sessionId: text('session_id'),
   },
   (table) => [index('admin_audit_tenant').on(table.tenantId, table.id)],
 )

@@ -39,6 +39,7 @@ export const webhookEndpoints = sqliteTable(
   (table) => [
     primaryKey({ columns: [table.tenantId, table.mode, table.id] }),
     index('webhook_endpoints_sealed').on(table.sealedBy),
+    index('webhook_endpoints_failing').on(table.failingSinceMs).where(sql`failing_since IS NOT NULL AND enabled = 1`),
   ],
 )
 

@@ -15,6 +15,8 @@ const EVENT = {
   mode: sql<Mode>`e.mode`,
   customerId: sql<string | null>`nullif(e.customer_id, '')`,
   actor: sql<string>`e.actor`,
+  role: sql<string | null>`o.role`,
+  sessionId: sql<string | null>`o.session_id`,
   requestId: sql<string | null>`e.request_id`,
   reason: sql<string | null>`e.reason`,
   version: sql<number>`e.version`,
@@ -23,7 +25,8 @@ const EVENT = {
   createdAtMs: sql<number>`e.created_at`,
 }
 
-type AuditedEvent = Omit<AuditEntry, 'keyId' | 'before' | 'after'> & {
+type AuditedEvent = Omit<AuditEntry, 'keyId' | 'operatorId' | 'before' | 'after' | 'tenantId'> & {
+  tenantId: string
   version: number
   before: StoredDocument | null
   after: StoredDocument | null
@@ -33,7 +36,8 @@ export async function eventEntries(db: Database, rowids: readonly number[]): Pro
   if (rowids.length === 0) return []
   const events = await db
     .select(EVENT)
-    .from(sql`json_each(${JSON.stringify(rowids)}) wanted CROSS JOIN events e ON e.rowid = wanted.value`)
+    .from(sql`json_each(${JSON.stringify(rowids)}) wanted CROSS JOIN events e ON e.rowid = wanted.value
+      LEFT JOIN operator_changes o ON o.tenant_id = e.tenant_id AND o.mode = e.mode AND o.event_id = e.id`)
   return events.map(entryOfEvent)
 }
 
@@ -45,11 +49,12 @@ export async function operatorEntries(db: Database, ids: readonly string[]): Pro
 }
 
 function entryOfEvent({ version, before, after, ...event }: AuditedEvent): AuditEntry {
-  if (after === null) return { ...event, keyId: null, before: null, after: null }
+  if (after === null) return { ...event, keyId: null, operatorId: null, before: null, after: null }
   const columns = { ...event, customerId: event.customerId ?? '', version }
   return {
     ...event,
     keyId: null,
+    operatorId: null,
     before: documentBefore(columns, { before, after }) as AuditEntry['before'],
     after: documentAfter(columns, after) as unknown as AuditEntry['after'],
   }
@@ -57,5 +62,10 @@ function entryOfEvent({ version, before, after, ...event }: AuditedEvent): Audit
 
 function entryOfOperator(row: typeof adminAudit.$inferSelect): AuditEntry {
   const mode = (row.after ?? row.before)?.mode
-  return { ...row, mode: mode === 'live' || mode === 'test' ? mode : null, customerId: null }
+  return {
+    ...row,
+    tenantId: row.tenantId || null,
+    mode: mode === 'live' || mode === 'test' ? mode : null,
+    customerId: null,
+  }
 }

@@ -43,7 +43,8 @@ async function readPage(db: Database, query: AuditQuery, { limit, afterId }: Pag
   const [first, ...others] = streams
   if (!first) return { items: [], hasMore: false, position: null }
   const places = placesIn(afterId, streams.length)
-  const isFiltered = query.actor !== undefined || query.type !== undefined || query.startMs !== undefined
+  const { actor, type, requestId, startMs } = query
+  const isFiltered = [actor, type, requestId, startMs].some((filter) => filter !== undefined)
   const most = isFiltered ? LOOKED_AT_MAX : limit
   const look = (stream: Stream, at: number) => selectLooked(db, stream.rows(places[at] ?? null), most)
   // One batch is one moment, so no change is missed between the streams.
@@ -181,10 +182,11 @@ function isBehind(key: SQL, after: Place): SQL {
 }
 
 /** Matches what the filters select, apart from those that choose the stream. */
-function matches({ actor, type, startMs, endMs }: AuditQuery): SQL {
+function matches({ actor, type, requestId, startMs, endMs }: AuditQuery): SQL {
   const conditions = [
     actor === undefined ? [] : sql`e.actor = ${actor}`,
     type === undefined ? [] : sql`e.type = ${type}`,
+    requestId === undefined ? [] : sql`e.request_id = ${requestId}`,
     startMs === undefined ? [] : sql`e.created_at >= ${startMs}`,
     endMs === undefined ? [] : sql`e.created_at < ${endMs}`,
   ].flat()

@@ -9,16 +9,15 @@ import { describeError, log } from '../../shared/log.ts'
 import { type Database, openDatabase } from '../database.ts'
 import { deleteSomeOfTenant } from '../kv-cache.ts'
 import { adminAudit, tenants } from '../schema/tenant-tables.ts'
+import { takeOutOfIndex } from './index-deletions.ts'
 
 /** Rows of one statement. More than that would let the writers of the primary wait. */
 const ROWS_MAX = 2_000
-/** The same for the full-text index, where a row takes a hundred times as long. */
-const INDEX_ROWS_MAX = 200
 /**
- * The bounds of one run: 200,000 rows a minute. Other jobs of the same invocation need the rest of the 1,000 queries and
- * 1,000 calls that it may make.
+ * The bounds of one run: some 400,000 rows a minute. Other jobs of the same invocation take up to 660 of the 1,000 queries
+ * that it may make, and need some of the 1,000 calls.
  */
-const RUN_MAX = { statements: 100, kvKeys: 300 }
+const RUN_MAX = { statements: 220, kvKeys: 300 }
 /** Tenants of one run. */
 const TENANTS_MAX = 20
 /**
@@ -40,6 +39,7 @@ const TABLES: readonly [table: string, key: string][] = [
   ['idempotency_records', 'tenant_id, mode, key'],
   ['events', 'rowid'],
   ['customer_aliases', 'tenant_id, mode, external_id'],
+  ['customer_merges', 'tenant_id, mode, source_id'],
   ['integration_mappings', 'tenant_id, mode, provider, entity_id'],
   ['customer_counts', 'tenant_id, mode, status'],
   ['erasures', 'tenant_id, mode, customer_id'],
@@ -82,6 +82,7 @@ export async function sweepDeletedTenants(deps: DeletionDeps, nowMs: number, run
 
 /** Returns true if no row of the tenant is left but its own and its receipt. */
 async function deleteRows(db: Database, tenantId: string, budget: { statements: number }): Promise<boolean> {
+  if (!(await takeOutOfIndex(db, tenantId, budget))) return false
   for (const statement of statementsFor(tenantId)) {
     for (;;) {
       if (budget.statements-- <= 0) return false
@@ -99,26 +100,10 @@ function statementsFor(tenantId: string): SQL[] {
       SELECT ${sql.raw(key)} FROM ${sql.raw(table)} AS one WHERE tenant_id = ${tenantId} ${more} LIMIT ${ROWS_MAX}
     )`
   return [
-    outOfIndex(tenantId),
     ...TABLES.map(([table, key]) => ofTenant(table, key)),
     ofTenant('api_keys', 'tenant_id, id'),
     ofTenant('admin_audit', 'id', sql`AND type <> 'tenant.deleted'`),
   ]
-}
-
-/**
- * Takes customers out of the full-text index, oldest first. The index writes anew what it has noted for each row that is
- * older than the one before, and customers are deleted youngest first. Each of them has a word that begins with `cust_`.
- */
-function outOfIndex(tenantId: string): SQL {
-  return sql`
-    DELETE FROM customer_search WHERE rowid IN (
-      SELECT rowid FROM customer_search WHERE customer_search MATCH (
-        SELECT replace('"?acust_"* OR "?bcust_"* OR "?ccust_"* OR "?dcust_"*', '?', coalesce((
-          SELECT printf('%05x', number) FROM search_scopes WHERE tenant_id = ${tenantId}
-        ), '-----'))
-      ) ORDER BY rowid LIMIT ${INDEX_ROWS_MAX}
-    )`
 }
 
 /** Returns true if KV lists no value of the tenant. */

@@ -58,6 +58,15 @@ export async function loadTenantForGate(
   return { ...state, tenant: tenant ? tenantOf(tenant) : null, keys: keys.map(keyOf) }
 }
 
+/** Returns whether there is such a tenant, which may be suspended. Reads the primary. */
+export function isTenantThere(d1: D1Database, tenantId: string): Promise<boolean> {
+  const db = openDatabase(d1.withSession('first-primary'))
+  return orUnavailable(async () => {
+    const rows = await db.select({ id: tenants.id }).from(tenants).where(isTenant(tenantId)).limit(1)
+    return rows.length > 0
+  }, {})
+}
+
 /** Excludes keys that expired long ago. The gate, whose clock may be behind D1's, judges the others. */
 function isNotLongDead(): SQL | undefined {
   return or(isNull(apiKeys.expiresAtMs), gt(apiKeys.expiresAtMs, sql`unixepoch('subsec') * 1000 - ${EXPIRY_LEEWAY_MS}`))
@@ -167,7 +176,7 @@ export function tenantStore(d1: D1Database, author: Author): TenantStore {
         }
       }),
 
-    listKeys: (tenantId, page) =>
+    listKeys: (tenantId, page, mode) =>
       attempt(async () => {
         const [[tenant], rows] = await db.batch([
           selectTenant(tenantId),
@@ -175,7 +184,11 @@ export function tenantStore(d1: D1Database, author: Author): TenantStore {
             .select()
             .from(apiKeys)
             .where(
-              and(eq(apiKeys.tenantId, tenantId), page.afterId === null ? undefined : lt(apiKeys.id, page.afterId)),
+              and(
+                eq(apiKeys.tenantId, tenantId),
+                mode === undefined ? undefined : eq(apiKeys.mode, mode),
+                page.afterId === null ? undefined : lt(apiKeys.id, page.afterId),
+              ),
             )
             .orderBy(desc(apiKeys.id))
             .limit(page.limit + 1),

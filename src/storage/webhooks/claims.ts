@@ -5,7 +5,7 @@
 import { and, asc, eq, sql } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
 import { type Chain, DELIVERY_CLAIM_MS, type Outbox } from '../../events/outbox.ts'
-import { BROUGHT_BACK, SLOT_WAIT_MAX_MS } from '../../events/slots.ts'
+import { BROUGHT_BACK, pauseMsAfter, SLOT_WAIT_MAX_MS } from '../../events/slots.ts'
 import type { NewId } from '../../shared/ids.ts'
 import { type Database, openDatabase } from '../database.ts'
 import { webhookAttempts, webhookDeliveries, webhookEndpoints } from '../schema/webhook-tables.ts'
@@ -55,6 +55,7 @@ export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
           chain,
           BROUGHT_BACK[outcome.next.kind === 'delivered' ? 'delivered' : 'otherwise'],
           nowMs,
+          pauseMsAfter(outcome.next),
         ),
         readBackStatement(db, chain),
       ]
@@ -91,7 +92,7 @@ export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
           .set({ status: 'failed', finishedAtMs: nowMs, awaitsRetry: false, slot: null })
           .where(sql`${webhookDeliveries.id} IN ${chosen()}`),
         releaseStatement(db, chain, nowMs),
-        bringBackStatement(db, chain, BROUGHT_BACK.otherwise, nowMs),
+        bringBackStatement(db, chain, BROUGHT_BACK.otherwise, nowMs, 0),
         readBackStatement(db, chain),
       ])
       return { head: headOf(chain, false, answers[4][0], nowMs), broughtBack: customersOf(answers[3]) }
@@ -136,9 +137,10 @@ type BroughtBack = { customerId: string }
 
 /**
  * Makes the deliveries of the endpoint due that have waited longest for a slot, unless this chain keeps its own. Their
- * messages are sent after the batch; the sweep finds those whose message was lost.
+ * messages are sent after the batch; the sweep finds those whose message was lost. With a pause, each holds a slot until it
+ * is due, as if it was claimed: nothing else of a failing endpoint is attempted meanwhile.
  */
-function bringBackStatement(db: Database, chain: Chain, count: number, nowMs: number) {
+function bringBackStatement(db: Database, chain: Chain, count: number, nowMs: number, pauseMs: number) {
   const waiting = db
     .select({ id: webhookDeliveries.id })
     .from(webhookDeliveries)
@@ -156,7 +158,11 @@ function bringBackStatement(db: Database, chain: Chain, count: number, nowMs: nu
   )`
   return db
     .update(webhookDeliveries)
-    .set({ slot: null, nextAttemptAtMs: nowMs })
+    .set(
+      pauseMs === 0
+        ? { slot: null, nextAttemptAtMs: nowMs }
+        : { slot: 'taken', nextAttemptAtMs: nowMs + pauseMs, claims: sql`${webhookDeliveries.claims} + 1` },
+    )
     .where(sql`${webhookDeliveries.id} IN ${waiting} AND NOT ${keepsSlot}`)
     .returning({ customerId: webhookDeliveries.customerId })
 }

@@ -191,7 +191,7 @@ function lookedAt({ tenantId, mode }: Scope, { id, eventTypes }: Endpoint, which
  */
 function sentAnew({ tenantId, mode }: Scope, { id }: Endpoint, looked: Looked, eventsMax: number, nowMs: number): SQL {
   const isPending = sql`status = 'pending' AND d.endpoint_id = ${id}`
-  const waits = sql`is_first AND row_number() OVER (PARTITION BY is_first ORDER BY event_id) > ${SLOTS.endpointMax}`
+  const waits = sql`is_first AND row_number() OVER (PARTITION BY is_first ORDER BY event_id) > ${SLOTS.firstMax}`
   return sql`
     SELECT NULL, ${tenantId}, ${mode}, ${id}, event_id, customer_id, 'pending', 0, iif(
       NOT is_first, ${NOT_BEFORE_ANOTHER_MS}, iif(${waits}, ${nowMs + SLOT_WAIT_MAX_MS}, ${nowMs})

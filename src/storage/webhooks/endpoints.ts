@@ -48,6 +48,7 @@ export function endpointStore(
         try {
           await db.batch([
             db.insert(webhookEndpoints).values({ ...scope, ...endpoint, ...sealed }),
+            ...(audit ? [audit.created('endpoint', endpoint.createdAtMs, isEndpoint(endpoint.id))] : []),
             ...storing(response),
           ])
           return true
@@ -103,6 +104,7 @@ export function endpointStore(
             .set({ ...sealed, updatedAtMs: nowMs, version: NEXT_VERSION })
             .where(and(isEndpoint(id), eq(webhookEndpoints.version, seen.version)))
             .returning({ id: webhookEndpoints.id }),
+          ...(audit ? [audit.noted('webhook.endpoint.secret_rotated', 'endpoint', nowMs, isReplaced)] : []),
           ...storing(response, sql`EXISTS ${replaced}`),
         ])
         return rows.length > 0
@@ -113,7 +115,7 @@ export function endpointStore(
         const isDeleted = and(isEndpoint(id), meets(webhookEndpoints, precondition))
         const [[before]] = await db.batch([
           db.select().from(webhookEndpoints).where(isEndpoint(id)),
-          ...(audit ? [audit.endpointDeleted(nowMs, isDeleted)] : []),
+          ...(audit ? [audit.removed('webhook.endpoint.deleted', 'endpoint', nowMs, isDeleted)] : []),
           db.delete(webhookEndpoints).where(isDeleted),
         ])
         if (before) requireMet(precondition, before, 'endpoint')

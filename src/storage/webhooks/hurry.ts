@@ -1,9 +1,11 @@
 /**
  * Makes deliveries that wait for their next attempt due now, in one statement. A delivery that is being attempted is
- * left alone. The customer's later events follow it, as always.
+ * left alone. The customer's later events follow it, as always. Of many, the first are due, and the others wait for a slot
+ * until these end: a message for each would find none.
  */
-import { and, asc, eq, gt, type SQL, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, isNull, type SQL, sql } from 'drizzle-orm'
 import type { Hurried, Waiting } from '../../events/ports.ts'
+import { SLOT_WAIT_MAX_MS, SLOTS } from '../../events/slots.ts'
 import type { Scope } from '../../registry/customer.ts'
 import type { Database } from '../database.ts'
 import { events } from '../schema/tables.ts'
@@ -12,7 +14,7 @@ import { inScope } from '../scoped.ts'
 import { IS_PENDING } from './chain.ts'
 
 /** Deliveries of one statement; a longer one would delay other writers. */
-const HURRIED_MAX = 1_000
+const HURRIED_MAX = 250
 
 export async function hurry(
   db: Database,
@@ -28,21 +30,25 @@ export async function hurry(
     .where(
       and(inScope(webhookEndpoints, scope), eq(webhookEndpoints.id, endpointId), eq(webhookEndpoints.enabled, true)),
     )
-  const waiting = db
-    .select({ id: webhookDeliveries.id })
-    .from(webhookDeliveries)
-    .where(
-      and(
-        ofEndpoint,
-        // In the words of the partial index, or SQLite would not use it.
-        sql`awaits_retry = 1`,
-        gt(webhookDeliveries.nextAttemptAtMs, nowMs),
-        customerOf(db, scope, endpointId, which),
-        sql`EXISTS ${enabled}`,
-      ),
-    )
-    .orderBy(asc(webhookDeliveries.nextAttemptAtMs))
-    .limit(HURRIED_MAX)
+  const waiting = (max: number) =>
+    db
+      .select({ id: webhookDeliveries.id })
+      .from(webhookDeliveries)
+      .where(
+        and(
+          ofEndpoint,
+          // In the words of the partial index, or SQLite would not use it.
+          sql`awaits_retry = 1`,
+          gt(webhookDeliveries.nextAttemptAtMs, nowMs),
+          // One that has a slot is on its way, and one that waits for one has its turn, unless it is named.
+          which.kind === 'all' ? isNull(webhookDeliveries.slot) : sql`${webhookDeliveries.slot} IS NOT 'taken'`,
+          customerOf(db, scope, endpointId, which),
+          sql`EXISTS ${enabled}`,
+        ),
+      )
+      .orderBy(asc(webhookDeliveries.nextAttemptAtMs))
+      .limit(max)
+  const isFirst = sql`${webhookDeliveries.id} IN ${waiting(SLOTS.firstMax)}`
   const named =
     which.kind === 'delivery'
       ? and(eq(webhookDeliveries.eventId, which.eventId), eq(webhookDeliveries.createdAtMs, which.createdAtMs))
@@ -54,12 +60,20 @@ export async function hurry(
       .where(and(named, ofEndpoint, IS_PENDING)),
     db
       .update(webhookDeliveries)
-      .set({ nextAttemptAtMs: nowMs })
-      .where(sql`${webhookDeliveries.id} IN ${waiting}`)
-      .returning({ customerId: webhookDeliveries.customerId }),
+      .set({
+        slot: sql`iif(${isFirst}, NULL, 'waits')`,
+        nextAttemptAtMs: sql`iif(${isFirst}, ${nowMs}, ${nowMs + SLOT_WAIT_MAX_MS})`,
+      })
+      .where(sql`${webhookDeliveries.id} IN ${waiting(HURRIED_MAX)}`)
+      .returning({ customerId: webhookDeliveries.customerId, slot: webhookDeliveries.slot }),
   ])
   if (which.kind === 'delivery' && !pending) return null
-  return { customerIds: hurried.map(({ customerId }) => customerId), hasMore: hurried.length === HURRIED_MAX }
+  const first = hurried.filter(({ slot }) => slot === null)
+  return {
+    count: hurried.length,
+    customerIds: first.map(({ customerId }) => customerId),
+    hasMore: hurried.length === HURRIED_MAX,
+  }
 }
 
 /** Limits the deliveries to the customer of the event or the delivery. */

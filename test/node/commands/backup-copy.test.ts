@@ -148,6 +148,7 @@ it('has every row to the byte, and its import file makes the same database again
   const index = 'SELECT rowid, tokens, id FROM customer_search ORDER BY rowid'
   expect(restored.prepare(index).all()).toEqual((await database.prepare(index).all()).results)
   restored.exec(`INSERT INTO customer_search (customer_search) VALUES ('integrity-check')`)
+  expect(restored.prepare('SELECT count(DISTINCT doc) AS n FROM customer_search_words').get()?.n).toBeGreaterThan(1)
   const option = `SELECT v FROM customer_search_config WHERE k = 'secure-delete'`
   expect(restored.prepare(option).all()).toEqual([{ v: 1 }])
   // Every gate that goes by what was before has to follow.

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { keyProblem, optionProblem, urlProblem } from '../../../scripts/command-line.ts'
+import { keyProblem, optionProblem, rosterUrl, urlProblem } from '../../../scripts/command-line.ts'
 import { LocalLog } from '../../../scripts/local-log.ts'
 import { facts, table } from '../../../scripts/terminal.mjs'
 import { plainText, shown } from '../../../src/shared/shown-text.ts'
@@ -141,6 +141,19 @@ describe('a URL', () => {
     ['https://roster.example/?a=1', '--url "https://roster.example/?a=1" has a path behind the host. '],
   ])('%s is refused', (url, text) => {
     expect(urlProblem(url)).toBe(`${text}Write it such as https://roster.example.workers.dev or http://127.0.0.1:8787`)
+  })
+})
+
+describe('the Roster that a command talks to', () => {
+  it('is that of --url, else of ROSTER_URL, else the one on this machine, and a wrong URL is refused by its name', () => {
+    const named = { ROSTER_URL: 'https://named.example' }
+    expect(rosterUrl('https://given.example', named)).toEqual({ url: 'https://given.example', problem: null })
+    expect(rosterUrl(undefined, named)).toEqual({ url: 'https://named.example', problem: null })
+    for (const env of [{}, { ROSTER_URL: '' }]) {
+      expect(rosterUrl(undefined, env)).toEqual({ url: 'http://127.0.0.1:8787', problem: null })
+    }
+    expect(rosterUrl(undefined, { ROSTER_URL: 'named' }).problem).toMatch(/^ROSTER_URL "named" has no https/)
+    expect(rosterUrl('given', named).problem).toMatch(/^--url "given" has no https/)
   })
 })
 

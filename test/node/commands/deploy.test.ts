@@ -68,6 +68,12 @@ describe('an account that is deployed to again and again', () => {
     expect(SIGNING_SECRETS?.text).toMatch(SECRET)
     for (const secret of [ADMIN_KEYS, SIGNING_SECRETS]) expect(output.split(secret?.text ?? '')).toHaveLength(2)
     expect(ADMIN_KEYS?.text).not.toBe(SIGNING_SECRETS?.text)
+    // The first operator is whose token this is.
+    expect(account.admitted).toEqual([
+      'POST /admin/operators {"name":"ops@acme.example","email":"ops@acme.example","role":"owner"}',
+      'POST /admin/operators/op_1/sign_in_links ',
+    ])
+    expect(output).toContain(`${account.origin}/console/sign-in#token=ol_1`)
     expect(account.workers.get('roster')?.codeUpdate).toEqual({ mode: 'immediate' })
     // The folder wrangler read its configuration from is gone.
     expect(readdirSync('.wrangler').filter((name) => name.startsWith(`deploy-${pid}-`))).toEqual([])
@@ -79,6 +85,8 @@ describe('an account that is deployed to again and again', () => {
     expect(again.changes.filter((change) => change.endsWith('/import'))).toEqual([])
     expect(account.workers.get('roster')?.codeUpdate).toEqual({ mode: 'immediate' })
     expect(again.output).not.toContain('shown this once')
+    expect(again.output).not.toContain('sign-in')
+    expect(account.admitted).toHaveLength(2)
     expect(bindingsOf('roster')).toMatchObject({ ADMIN_KEYS, SIGNING_SECRETS })
   })
 

@@ -72,7 +72,7 @@ async function send(texts: string[], options: Partial<Upload<SentLine>> = {}) {
   }
   const end = await upload({
     url,
-    key: 'key',
+    headers: { authorization: 'Bearer key' },
     lines: lines(),
     onResult: (_, { text }) => void reported.push(text),
     onPart: () => void parts++,
@@ -88,20 +88,25 @@ describe('a file', () => {
   it('is sent in requests within the bound, cut between lines, and reports each line once', async () => {
     const sizes = fc.array(fc.integer({ min: 4, max: 60 }), { maxLength: 60 })
     await fc.assert(
-      fc.asyncProperty(sizes, fc.integer({ min: 1, max: 300 }), async (lengths, partBytesMax) => {
-        received = []
-        const texts = lengths.map((length, at) => line(at, length))
-        const { end, reported, parts } = await send(texts, { partBytesMax })
-        expect([end, reported]).toEqual([{ kind: 'done' }, texts])
-        expect(received.flatMap(({ lines }) => lines)).toEqual(texts)
-        for (const { bytes, lines } of received) if (lines.length > 1) expect(bytes).toBeLessThanOrEqual(partBytesMax)
-        // The first line of a part would not have fitted into the part before.
-        for (const [at, { lines }] of received.slice(1).entries()) {
-          const first = (lines[0]?.length ?? 0) + 1
-          expect((received[at]?.bytes ?? 0) + first).toBeGreaterThan(partBytesMax)
-        }
-        expect(parts).toBe(received.length - 1)
-      }),
+      fc.asyncProperty(
+        sizes,
+        fc.integer({ min: 1, max: 300 }),
+        fc.boolean(),
+        async (lengths, partBytesMax, isGathered) => {
+          received = []
+          const texts = lengths.map((length, at) => line(at, length))
+          const { end, reported, parts } = await send(texts, { partBytesMax, isGathered })
+          expect([end, reported]).toEqual([{ kind: 'done' }, texts])
+          expect(received.flatMap(({ lines }) => lines)).toEqual(texts)
+          for (const { bytes, lines } of received) if (lines.length > 1) expect(bytes).toBeLessThanOrEqual(partBytesMax)
+          // The first line of a part would not have fitted into the part before.
+          for (const [at, { lines }] of received.slice(1).entries()) {
+            const first = (lines[0]?.length ?? 0) + 1
+            expect((received[at]?.bytes ?? 0) + first).toBeGreaterThan(partBytesMax)
+          }
+          expect(parts).toBe(received.length - 1)
+        },
+      ),
       { numRuns: 30 },
     )
   })
@@ -112,19 +117,35 @@ describe('a file', () => {
       fc.asyncProperty(
         fc.array(fc.option(fc.integer({ min: 0, max: 9 })), { maxLength: 6 }),
         fc.integer({ min: 11, max: 200 }),
-        async (breaks, partBytesMax) => {
+        fc.boolean(),
+        async (breaks, partBytesMax, isGathered) => {
           received = []
           trouble = (nth) => {
             const answered = breaks[nth] ?? null
             // Never so often that the command gives up.
             return answered === null || nth % 3 === 2 ? null : { answered }
           }
-          const { end, reported } = await send(texts, { partBytesMax })
+          const { end, reported } = await send(texts, { partBytesMax, isGathered })
           expect([end, reported]).toEqual([{ kind: 'done' }, texts])
         },
       ),
       { numRuns: 30 },
     )
+  })
+
+  it('ends at the next result when the caller stops it, and sends nothing more', async () => {
+    const stop = new AbortController()
+    const reported: string[] = []
+    const { end } = await send([line(1), line(2), line(3)], {
+      partBytesMax: 11,
+      signal: stop.signal,
+      onResult: (_, { text }) => {
+        reported.push(text)
+        stop.abort()
+      },
+    })
+    expect([end, reported]).toEqual([{ kind: 'stopped', message: 'You stopped it' }, [line(1)]])
+    expect(received).toHaveLength(1)
   })
 
   it('sends an empty file in one request, and rejects when the file cannot be read', async () => {

@@ -21,10 +21,10 @@ afterAll(async () => {
   await cluster.dispose()
 })
 
-function run(args: string[], options: { onLine?: (text: string) => void; url?: string } = {}) {
-  const url = options.url ?? cluster.edges[0]?.href ?? ''
-  const child = spawn(process.execPath, ['scripts/import.mjs', '--url', url, ...args], {
-    env: { ...process.env, ROSTER_KEY: tenant.key },
+function run(args: string[], options: { onLine?: (text: string) => void; env?: Record<string, string> } = {}) {
+  const env = options.env ?? { ROSTER_URL: cluster.edges[0]?.href ?? '' }
+  const child = spawn(process.execPath, ['scripts/import.mjs', ...args], {
+    env: { ...process.env, ROSTER_KEY: tenant.key, ...env },
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text))
@@ -123,6 +123,13 @@ it('takes NDJSON, and changes nothing in a dry run', async () => {
   const rejects = path.join(folder, 'lines.rejects.ndjson')
   writeFileSync(rejects, readFileSync(rejects, 'utf8').replace('"bad"', '"good@example.com"'))
   expect((await run([rejects]).ended).output).toContain('1 created, 0 updated, 0 unchanged, 0 failed')
+  // The command that it prints undoes the import, and no other one.
+  expect(dry.output).not.toContain('This undoes it')
+  const [, url = '', body = ''] = /^This undoes it: curl -X POST (\S+) .* -d '(.*)'$/m.exec(wet.output) ?? []
+  const headers = { authorization: `Bearer ${tenant.key}`, 'content-type': 'application/json' }
+  const undone = (await (await fetch(url, { method: 'POST', headers, body })).text()).trimEnd().split('\n')
+  const [first, last] = [undone[0], undone.at(-1)].map((line) => JSON.parse(line ?? ''))
+  expect([first.external_id, first.result, last.reverted, last.conflict]).toEqual(['n_1', 'reverted', 1, 0])
 })
 
 it('sends more than 50 MB in several requests, and prints its progress after each', async () => {
@@ -136,7 +143,7 @@ it('sends more than 50 MB in several requests, and prints its progress after eac
 })
 
 it('continues after an interruption where it stopped', async () => {
-  const LINES = 25_000
+  const LINES = 10_000
   const lines = Array.from({ length: LINES }, (_, at) => `r_${at},Name ${at}`)
   const made = file('long.csv', `external_id,name\n${lines.join('\n')}\n`)
   const state = `${made}.import-state.json`
@@ -188,6 +195,8 @@ it('prints what is wrong with its command line, and ends with 2', async () => {
     expect(output).toMatch(message)
     expect(code).toBe(2)
   }
+  const elsewhere = await run([good], { env: { ROSTER_URL: 'roster.example' } }).ended
+  expect(elsewhere).toEqual({ code: 2, output: expect.stringMatching(/^ROSTER_URL "roster\.example" has no https/) })
 })
 
 it('prints its options, and ends with 0', async () => {

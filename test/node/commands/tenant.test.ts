@@ -127,8 +127,8 @@ it('makes, lists, rotates and revokes keys, and suspends and reactivates their t
     /of 1,000,000 live requests since .* \(\d\.\d %\)\nstored: 0 MB of 100 MB live, 0 MB of 50 MB test\n\nDAY +MODE +ADMITTED +RATE LIMITED/,
   )
   const audit = (await tenant(['audit', 'Initech', '--type', 'tenant.updated'])).stdout
-  expect(audit.split('\n')).toHaveLength(4)
-  expect(audit).toMatch(/tenant\.updated .* admin +unpaid\n/)
+  expect(audit.split('\n')).toHaveLength(6)
+  expect(audit).toMatch(/tenant\.updated .* admin +unpaid\n {2}status: "active" → "suspended"\n$/)
 })
 
 it('lists, disables and deletes webhook endpoints, also those that a revoked key made', async () => {
@@ -149,6 +149,43 @@ it('lists, disables and deletes webhook endpoints, also those that a revoked key
   expect((await tenant(['endpoint', 'delete', 'Hooli', id])).stdout).toBe(`${id} is deleted.\n`)
   expect((await tenant(['endpoint', 'list', 'Hooli'])).stdout).not.toContain(id)
   expect((await tenant(['onboarding', 'Hooli'])).code).toBe(0)
+})
+
+it('shows what each change of the audit changed, a field a line, and finds a change by its request', async () => {
+  const { customer_id: id } = await json(['create', 'Umbrella', '--tier', 'growth'])
+  expect((await tenant(['update', id, '--name', 'Umbrella\u202e & Sons', '--tier', 'scale'])).code).toBe(0)
+  const [updated, created] = (await json(['audit', id])).items
+  const [heading, first, ...changes] = (await tenant(['audit', id])).stdout.split('\n')
+  expect(heading).toMatch(/^TIME +WHAT +WHOSE +WHICH +WHO +WHY$/)
+  expect(first).toContain('tenant.updated')
+  expect(changes.slice(0, 3)).toEqual([
+    '  company_name: "Umbrella" → "Umbrella  & Sons"',
+    '  tier: "growth" → "scale"',
+    expect.stringMatching(/^ {2}limits\.requests_per_second: \d+ → 200$/),
+  ])
+  expect(changes.at(-2)).toContain('tenant.created')
+  expect(changes).toHaveLength(updated.changes.length + 2)
+  expect((await json(['audit', '--request', created.request_id])).items).toEqual([created])
+})
+
+it('searches the customers and tenants of all by an id, an external id or an address', async () => {
+  const made = await json(['create', 'Stark', '--email', 'search@stark.example'])
+  const { key } = await json(['key', 'create', 'Stark', '--mode', 'test'])
+  const { status, body } = await new Client(cluster).send(0, 'POST', '/v1/customers', bearer(key), {
+    external_id: 'stark_1',
+    name: 'Pepper',
+    email: 'search@stark.example',
+  })
+  expect(status).toBe(201)
+  const { stdout } = await tenant(['search', 'search@stark.example'])
+  const [, customers = '', tenants = ''] = stdout.split(/^Customers\n|\n\nTenants\n/m)
+  expect(customers).toMatch(/^CUSTOMER +EXTERNAL ID +NAME +EMAIL +STATUS +MODE +TENANT +COMPANY\n/)
+  expect(customers).toMatch(
+    new RegExp(`\n${body.id} +stark_1 +Pepper +search@stark.example +published +test +${made.customer_id} +Stark$`),
+  )
+  expect(tenants).toMatch(/^TENANT +COMPANY +CONTACT +STATUS\n/)
+  expect(tenants).toMatch(new RegExp(`\n${made.customer_id} +Stark +search@stark.example +active\n$`))
+  expect((await tenant(['search', 'nobody'])).stdout).toBe('Customers\nNone.\n\nTenants\nNone.\n')
 })
 
 it('takes the admin key of .dev.vars for a local Roster, and for no other', async () => {

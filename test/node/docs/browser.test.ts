@@ -3,37 +3,12 @@
  * them, sends a request that is answered, and requests nothing from any other host. Skipped with a message if there is no
  * Chromium.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
+import { readFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
-import { type Browser, chromium, type Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { localDatabase } from '../../../scripts/backup/database.mjs'
-
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
-const CHROMIUM_ARGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
-const WRANGLER = path.resolve('node_modules/wrangler/bin/wrangler.js')
-const ADMIN_KEY = 'browser-admin-key-0123456789abcdef'
-const READY_TIMEOUT_MS = 120_000
-
-const hasChromium = existsSync(CHROMIUM)
-if (!hasChromium) {
-  process.stderr.write(
-    `\nSKIPPED: the test of /docs in a browser, because there is no ${CHROMIUM}. Install it (apt-get install chromium) or set CHROMIUM.\n\n`,
-  )
-}
+import type { Page } from 'playwright-core'
+import { expect, it } from 'vitest'
+import { describeInBrowser, useBrowser } from '../support/journeys.ts'
+import { READY_TIMEOUT_MS, SERVED_ADMIN_KEY } from '../support/served.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: a document of many shapes, read by name
 type Json = any
@@ -53,35 +28,16 @@ const SEARCHES = {
 /** A third of what the page may have. */
 const SCRIPT_BYTES_MAX = 400_000
 
-describe.skipIf(!hasChromium)('the reference page in a browser', () => {
-  const state = mkdtempSync(path.join(tmpdir(), 'roster-docs-'))
-  let origin = ''
-  let server: ChildProcess | undefined
-  let browser: Browser | undefined
-
-  beforeAll(async () => {
-    const port = await freePort()
-    origin = `http://127.0.0.1:${port}`
-    await migrate(state)
-    server = serve(port, state)
-    await answers(origin)
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGS })
-  })
-
-  afterAll(async () => {
-    await browser?.close()
-    const ended = new Promise((resolve) => server?.once('exit', resolve))
-    if (server?.kill('SIGTERM')) await ended
-    rmSync(state, { recursive: true, force: true })
-  })
+describeInBrowser('the reference page in a browser', () => {
+  const { origin, newPage } = useBrowser()
 
   /** Opens a page. Returns it with every request that it makes and every error that it logs. */
   async function open(
     at: string,
     demoKeys: object | null = null,
   ): Promise<{ page: Page; requested: string[]; complaints: string[] }> {
-    if (!browser) throw new Error('there is no browser')
-    const page = await browser.newPage({ viewport: { width: 1400, height: 1000 } })
+    const page = await newPage()
+    await page.setViewportSize({ width: 1400, height: 1000 })
     page.setDefaultTimeout(READY_TIMEOUT_MS)
     const requested: string[] = []
     const complaints: string[] = []
@@ -179,60 +135,11 @@ describe.skipIf(!hasChromium)('the reference page in a browser', () => {
   })
 })
 
-/** Applies the migrations where `wrangler dev` looks for its D1. */
-async function migrate(state: string): Promise<void> {
-  const files = readdirSync('migrations').filter((name) => name.endsWith('.sql'))
-  const texts = files.sort().map((name) => readFileSync(`migrations/${name}`, 'utf8'))
-  const database = await localDatabase('DB', state)
-  for (const text of texts) await database.batch(text.split('--> statement-breakpoint'))
-  await database.close()
-}
-
-function serve(port: number, state: string): ChildProcess {
-  const args = [
-    'dev',
-    '--ip=127.0.0.1',
-    `--port=${port}`,
-    '--inspector-port=0',
-    `--persist-to=${state}`,
-    `--var=ADMIN_KEYS:${ADMIN_KEY}`,
-    '--var=SIGNING_SECRETS:browser-signing-secret-0123456789abcdef',
-    '--show-interactive-dev-session=false',
-    '--log-level=error',
-  ]
-  const env = { ...process.env, CLOUDFLARE_CF_FETCH_ENABLED: 'false' }
-  return spawn(process.execPath, [WRANGLER, ...args], { stdio: 'ignore', env })
-}
-
-async function answers(origin: string): Promise<void> {
-  const deadlineMs = Date.now() + READY_TIMEOUT_MS
-  while (Date.now() < deadlineMs) {
-    const isUp = await fetch(`${origin}/healthz`).then(
-      (answer) => answer.ok,
-      () => false,
-    )
-    if (isUp) return
-    await new Promise((resolve) => setTimeout(resolve, 200))
-  }
-  throw new Error(`the server did not answer at ${origin} within ${READY_TIMEOUT_MS / 1000} s`)
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
-}
-
 async function newKey(origin: string): Promise<string> {
   const post = async (at: string, body: object) => {
     const answer = await fetch(`${origin}/admin/customers${at}`, {
       method: 'POST',
-      headers: { 'x-api-key': ADMIN_KEY, 'content-type': 'application/json' },
+      headers: { 'x-api-key': SERVED_ADMIN_KEY, 'content-type': 'application/json' },
       body: JSON.stringify(body),
     })
     if (!answer.ok) throw new Error(`POST /admin/customers${at} answered ${answer.status} ${await answer.text()}`)

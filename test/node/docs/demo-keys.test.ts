@@ -14,7 +14,10 @@ import { prepareDemoKeys, showDemoKeys } from '../../../scripts/demo-keys.mjs'
 const project = mkdtempSync(path.join(tmpdir(), 'roster-demo-keys-'))
 const folder = path.join(project, 'public')
 mkdirSync(folder)
-symlinkSync(path.resolve('node_modules'), path.join(project, 'node_modules'), 'junction')
+// All that the build reads, and the console, which npm test has built before.
+for (const name of ['node_modules', 'console', 'scripts', 'src', 'package-lock.json', 'public/console']) {
+  symlinkSync(path.resolve(name), path.join(project, name), 'junction')
+}
 afterAll(() => rmSync(project, { recursive: true, force: true }))
 
 const DEMO = { tenantId: 'tenant', liveKey: 'sk_live_1', adminKey: 'admin' }

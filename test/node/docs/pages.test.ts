@@ -20,7 +20,7 @@ const pages = ['README.md', ...docs.filter((name) => name.endsWith('.md')).sort(
 const folder = mkdtempSync(path.join(tmpdir(), 'roster-pages-'))
 
 /** Safe on any machine: these touch nothing but the page's own folder and the Roster of this test. */
-const RUN_HERE = /^(curl|export|printf|head|kill|until|node examples\/|npm run (import|tenant) --|[A-Z_]+=\S)/
+const RUN_HERE = /^(curl|export|printf|head|kill|until|node examples\/|npm run (import|operator|tenant) --|[A-Z_]+=\S)/
 /** Commands that are not run here, and the test that covers each. */
 const COVERED_BY: [command: RegExp, test: string][] = [
   [/^npm start$/, 'test/node/docs/pages.test.ts'],

@@ -52,11 +52,11 @@ describe('deliveries to enqueue', () => {
     expect(made.at(-1)).toEqual(['a'])
   })
 
-  it('are sent in rounds of 500, and leave the rest of a flood to the sweep', async () => {
+  it('are sent in rounds of 50, and leave the rest of a flood to the sweep', async () => {
     const rounds: number[] = []
     const deliveryEnqueuer = new DeliveryEnqueuer(async (customerIds) => void rounds.push(customerIds.length))
-    deliveryEnqueuer.add(Array.from({ length: 1_201 }, (_, at) => `cust_${at}`))
-    await vi.waitFor(() => expect(rounds).toEqual([500, 500, 201]), 120_000)
+    deliveryEnqueuer.add(Array.from({ length: 121 }, (_, at) => `cust_${at}`))
+    await vi.waitFor(() => expect(rounds).toEqual([50, 50, 21]), 120_000)
     let sent = 0
     let begin = () => {}
     const begun = new Promise<void>((resolve) => {

@@ -12,7 +12,7 @@ import {
   type Head,
   type Outbox,
 } from '../../../src/events/outbox.ts'
-import { BROUGHT_BACK, hasFreeSlot, SLOT_WAIT_MAX_MS, SLOTS } from '../../../src/events/slots.ts'
+import { BROUGHT_BACK, hasFreeSlot, pauseMsAfter, SLOT_WAIT_MAX_MS, SLOTS } from '../../../src/events/slots.ts'
 
 /** How long D1 takes for a batch. */
 const BATCH_MS = 1
@@ -53,7 +53,7 @@ export class QueueModel {
     this.#receivers.set(endpointId, receiver)
   }
 
-  /** Adds deliveries at that time, as the commit of an import does, and enqueues as many of an endpoint as have slots. */
+  /** Adds deliveries at that time, as the commit of an import does, and enqueues the first ones of an endpoint. */
   commit(chains: readonly Chain[], atMs: number): Delivery[] {
     const made = chains.map(
       (chain): Delivery => ({
@@ -69,7 +69,7 @@ export class QueueModel {
         if (this.#oldestOf(chain) !== delivery) continue
         const nth = (enqueued.get(chain.endpointId) ?? 0) + 1
         enqueued.set(chain.endpointId, nth)
-        if (nth <= SLOTS.endpointMax) this.#enqueue(chain, atMs)
+        if (nth <= SLOTS.firstMax) this.#enqueue(chain, atMs)
         else {
           delivery.slot = 'waits'
           delivery.nextAttemptAtMs = atMs + SLOT_WAIT_MAX_MS
@@ -124,7 +124,7 @@ export class QueueModel {
   }
 
   async #consume(chain: Chain): Promise<void> {
-    const { againAtMs, broughtBack } = await drainChain(chain, {
+    const { againAtMs, broughtBack, broughtBackAtMs } = await drainChain(chain, {
       outbox: this.#outbox,
       clock: () => this.nowMs,
       send: (_event, _endpoint, timeoutMs) => this.#send(chain, timeoutMs),
@@ -132,7 +132,7 @@ export class QueueModel {
         throw error
       },
     })
-    for (const customerId of broughtBack) this.#enqueue({ ...chain, customerId }, this.nowMs)
+    for (const customerId of broughtBack) this.#enqueue({ ...chain, customerId }, broughtBackAtMs)
     if (againAtMs !== null) this.#enqueue(chain, againAtMs)
   }
 
@@ -171,7 +171,7 @@ export class QueueModel {
         return {
           head,
           disabled: false,
-          broughtBack: head.kind === 'claimed' ? [] : this.#bringBack(chain, count, nowMs),
+          broughtBack: head.kind === 'claimed' ? [] : this.#bringBack(chain, count, nowMs, pauseMsAfter(outcome.next)),
         }
       }),
     giveUp: async () => {
@@ -227,14 +227,15 @@ export class QueueModel {
     }
   }
 
-  #bringBack({ endpointId }: Chain, count: number, nowMs: number): string[] {
+  #bringBack({ endpointId }: Chain, count: number, nowMs: number, pauseMs: number): string[] {
     const waiting = this.deliveries
       .filter(({ slot, chain }) => slot === 'waits' && chain.endpointId === endpointId)
       .toSorted((a, b) => a.nextAttemptAtMs - b.nextAttemptAtMs)
       .slice(0, count)
     for (const delivery of waiting) {
-      delivery.slot = null
-      delivery.nextAttemptAtMs = nowMs
+      delivery.slot = pauseMs === 0 ? null : 'taken'
+      delivery.claims += pauseMs === 0 ? 0 : 1
+      delivery.nextAttemptAtMs = nowMs + pauseMs
     }
     return waiting.map(({ chain }) => chain.customerId)
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { AnnualCount } from '../../../src/gate/core/annual-count.ts'
+import { AnnualCount, type AnnualRow } from '../../../src/gate/core/annual-count.ts'
 import { TALLIES_MAX, TALLY_MEMORY_MS, USAGE_DAYS } from '../../../src/gate/protocol/constants.ts'
 import type { Tally } from '../../../src/gate/protocol/leases.ts'
 
@@ -26,6 +26,7 @@ const step = fc.record({
   isolate: fc.nat(3),
   admits: fc.nat(20),
   limits: fc.nat(5),
+  fails: fc.nat(3),
   sends: fc.boolean(),
   arrives: fc.nat(6),
   forgets: fc.boolean(),
@@ -63,14 +64,17 @@ describe('annual count', () => {
           id: `t${index}`,
           admitted: 0,
           limited: 0,
+          errors: 0,
           savedAdmitted: 0,
           savedLimited: 0,
+          savedErrors: 0,
         }))
         const onTheWay: Tally[] = []
         for (const one of steps) {
           const isolate = isolates[one.isolate] as (typeof isolates)[number]
           isolate.admitted += one.admits
           isolate.limited += one.limits
+          isolate.errors += one.fails
           if (one.sends) onTheWay.push(tallyOf(isolate.id, isolate.admitted, isolate))
           const arriving = onTheWay[one.arrives % Math.max(1, onTheWay.length)]
           if (arriving) {
@@ -83,7 +87,9 @@ describe('annual count', () => {
         for (const isolate of isolates) annual.receive(tallyOf(isolate.id, isolate.admitted, isolate), NOW)
         const usage = annual.usage()
         expect(usage.count).toBe(isolates.reduce((sum, isolate) => sum + isolate.admitted, 0))
-        expect(usage.days['2026-06-01']?.limited ?? 0).toBe(isolates.reduce((sum, isolate) => sum + isolate.limited, 0))
+        const day = usage.days['2026-06-01']
+        expect(day?.limited ?? 0).toBe(isolates.reduce((sum, isolate) => sum + isolate.limited, 0))
+        expect(day?.errors ?? 0).toBe(isolates.reduce((sum, isolate) => sum + isolate.errors, 0))
       }),
       { numRuns: 300, seed: 7 },
     )
@@ -128,6 +134,16 @@ describe('annual count', () => {
     const annual = counting()
     annual.receive(tallyOf('a', 100, { savedAdmitted: 90 }), NOW)
     expect(annual.usage().count).toBe(10)
+  })
+
+  it('takes the errors of an isolate whose row older code has stored, and those of a message of older code as none', () => {
+    const annual = counting()
+    annual.receive(tallyOf('a', 5), NOW)
+    const { errors: _, ...tally } = annual.save(0, NOW).tallies.a ?? {}
+    const read = new AnnualCount({ ...annual.save(0, NOW), tallies: { a: tally } } as AnnualRow)
+    read.receive(tallyOf('a', 5, { errors: 2 }), NOW)
+    read.receive(tallyOf('a', 6), NOW)
+    expect(read.usage().days).toEqual({ '2026-06-01': { admitted: 6, limited: 0, errors: 2 } })
   })
 
   it('starts a contract year from zero and keeps the days', () => {

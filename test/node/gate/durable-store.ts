@@ -9,9 +9,11 @@ import type { GateStorage, StoredGate, WriteRow } from '../../../src/gate/core/g
 export class Replaced extends Error {}
 
 export class DurableStore {
-  stored: StoredGate = { loaded: null, policy: null, keys: [], state: null, writes: [] }
+  stored: StoredGate = { loaded: null, policy: null, keys: [], state: null, writes: [], keyUses: [] }
   /** Times the state row was written. */
   stateRows = 0
+  /** Times the row of a key's use was written. */
+  useRows = 0
   #instance = 0
 
   /** Storage for a new instance; all instances before are ghosts from now on. */
@@ -38,6 +40,15 @@ export class DurableStore {
       pruneWrites: (belowSeq) =>
         write(() => {
           stored.writes = stored.writes.filter(({ seq }) => seq >= belowSeq)
+        }),
+      saveKeyUse: (use) =>
+        write(() => {
+          this.useRows++
+          stored.keyUses = [...stored.keyUses.filter(({ keyId }) => keyId !== use.keyId), { ...use }]
+        }),
+      forgetKeyUse: (forgotten) =>
+        write(() => {
+          stored.keyUses = stored.keyUses.filter(({ keyId }) => keyId !== forgotten)
         }),
     }
   }

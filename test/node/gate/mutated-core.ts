@@ -1,5 +1,6 @@
 /**
- * Builds the pure core with some places of its source changed, and loads it. Production code has no switch for this.
+ * Builds the pure core with some places of its source changed, and loads it. Production code has no switch for this. `isOpen`
+ * makes its private fields plain ones, named `_name` instead of `#name`, so that the explorer can copy and compare its objects.
  */
 
 import { readFile } from 'node:fs/promises'
@@ -10,7 +11,7 @@ import type { Edit } from './mutations.ts'
 
 const ENTRY = new URL('./core.ts', import.meta.url).pathname
 
-export async function loadCore(edits: readonly Edit[]): Promise<typeof CoreModule> {
+export async function loadCore(edits: readonly Edit[], isOpen = false): Promise<typeof CoreModule> {
   const applied = new Map(edits.map((edit) => [edit, 0]))
   const built = await build({
     entryPoints: [ENTRY],
@@ -23,7 +24,7 @@ export async function loadCore(edits: readonly Edit[]): Promise<typeof CoreModul
       {
         name: 'mutation',
         setup(builder) {
-          builder.onLoad({ filter: /src\/gate\/[a-z/-]+\.ts$/ }, async ({ path }) => {
+          builder.onLoad({ filter: /src\/gate\/[a-z0-9/-]+\.ts$/ }, async ({ path }) => {
             let contents = await readFile(path, 'utf8')
             for (const edit of edits) {
               if (edit.file !== basename(path)) continue
@@ -31,7 +32,7 @@ export async function loadCore(edits: readonly Edit[]): Promise<typeof CoreModul
               applied.set(edit, parts.length - 1)
               contents = parts.join(edit.replace)
             }
-            return { contents, loader: 'ts' }
+            return { contents: isOpen ? contents.replace(/#(?=[a-z])/gi, '_') : contents, loader: 'ts' }
           })
         },
       },

@@ -8,6 +8,12 @@ export const SHORT_LOG: readonly Edit[] = [
   { file: 'write-log.ts', find: 'const PRUNE_EVERY_WRITES = 256', replace: 'const PRUNE_EVERY_WRITES = 2' },
 ]
 
+/** A write log of one row. */
+export const LOG_OF_ONE: readonly Edit[] = [
+  { file: 'constants.ts', find: 'export const WRITE_LOG_ROWS = 2_048', replace: 'export const WRITE_LOG_ROWS = 1' },
+  { file: 'write-log.ts', find: 'const PRUNE_EVERY_WRITES = 256', replace: 'const PRUNE_EVERY_WRITES = 1' },
+]
+
 /** A sketch so small that every bucket holds several ids, and is kept as an array. */
 export const SMALL_SKETCH: readonly Edit[] = [
   { file: 'constants.ts', find: 'export const SKETCH_BUCKETS = 1_024', replace: 'export const SKETCH_BUCKETS = 6' },
@@ -172,6 +178,15 @@ export const MUTATIONS_OF_READS: Mutation[] = [
     replace: 'this.#bookmark = bookmark',
     because: 'of two writes the one that was settled first may have been committed last',
     case: 'the bookmark of a lease covers every settled write',
+  },
+  {
+    rule: '7 a new row carries the bookmark of all before it',
+    file: 'write-log.ts',
+    find: 'const row = { ...intent, bookmark: this.#ledger.bookmark }',
+    replace: 'const row = { ...intent }',
+    because: 'the row that was committed last may be pruned first',
+    with: LOG_OF_ONE,
+    case: 'the bookmark of a pruned write outlives a restart',
   },
   {
     rule: '7 an early read counts only if it saw what the lease stands for',

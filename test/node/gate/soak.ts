@@ -1,8 +1,10 @@
 /**
  * Runs the models for any length: `node test/node/gate/soak.ts [admissions] [reads] [first seed]`.
- * The default is ten million admissions and a million reads. Prints the counts; ends with 1 if there was a violation.
+ * The default is ten million admissions and a million reads, and then the exhaustive search of test/node/explorer/soak.ts.
+ * Prints the counts; ends with 1 if there was a violation.
  */
 
+import { exploreAll } from '../explorer/soak.ts'
 import * as core from './core.ts'
 import { manyPermits, manyReads } from './many-runs.ts'
 
@@ -30,5 +32,6 @@ export async function soak(
 
 if (process.argv[1] === import.meta.filename) {
   const [admissions, reads, seed] = process.argv.slice(2).map(Number)
-  process.exitCode = (await soak(console.log, admissions, reads, seed)) ? 0 : 1
+  const isSound = await soak(console.log, admissions, reads, seed)
+  process.exitCode = (await exploreAll(console.log)) && isSound ? 0 : 1
 }

@@ -3,15 +3,24 @@
  * gate's writer over the gate's core, with a D1 that fails as real ones do.
  */
 import { beforeEach, describe, expect, it } from 'vitest'
+import { bucketsOf, LIST_TAG } from '../../../src/gate/core/freshness.ts'
 import { GateCore } from '../../../src/gate/core/gate-core.ts'
+import { NO_TENANT } from '../../../src/gate/core/no-tenant.ts'
 import type { GateDeps } from '../../../src/gate/object/deps.ts'
 import { IntentWatch } from '../../../src/gate/object/intent-watch.ts'
 import { GateWriter } from '../../../src/gate/object/writer.ts'
 import { INTENT_GRACE_MS, WRITE_DEADLINE_MS } from '../../../src/gate/protocol/constants.ts'
-import type { CommitResult, PreparedWrite, WriteStore } from '../../../src/gate/protocol/write-store.ts'
+import type {
+  CommitResult,
+  PreparedCommand,
+  PreparedWrite,
+  WriteStore,
+} from '../../../src/gate/protocol/write-store.ts'
 import type { WriteRequest } from '../../../src/gate/protocol/writes.ts'
 import type { Customer } from '../../../src/registry/customer.ts'
+import type { MergePlan } from '../../../src/registry/merge.ts'
 import type { Command } from '../../../src/registry/ports.ts'
+import type { UnmergePlan } from '../../../src/registry/unmerge.ts'
 import { DurableStore } from './durable-store.ts'
 import { keyOf, NOON_MS, policyOf } from './samples.ts'
 
@@ -70,7 +79,7 @@ beforeEach(() => {
   hasSubscribers = false
   nowMs = NOON_MS
   slept = 0
-  lookUp = async (command) => ({ ok: true, command })
+  lookUp = async (command) => ({ ok: true, command: command as PreparedCommand })
   alarms = []
   d1AheadMs = 0
   idTimes = []
@@ -89,6 +98,10 @@ beforeEach(() => {
   }
   const writes: WriteStore = {
     resolveTarget: (_, command) => lookUp(command),
+    tryOut: async () => {
+      calls.push('try out')
+      return made('survivor')
+    },
     isFull: (error) => error === FULL,
     neverBegan: (error) => error === OVERLOADED,
     commitWrites: (scope, prepared) => {
@@ -126,6 +139,52 @@ describe('a change that was committed', () => {
     hasSubscribers = true
     await writer.write(request('c2'))
     expect(enqueued).toEqual(['c2'])
+  })
+})
+
+describe('a merge', () => {
+  const plan = {
+    sourceId: 'source',
+    survivorId: 'survivor',
+    children: ['child'],
+    mergedIds: ['earlier'],
+  } as unknown as MergePlan
+  const merge = (dryRun: boolean) => {
+    lookUp = async () => ({ ok: true, command: { kind: 'merge', target: { id: 'source' }, plan } })
+    const options = { into: 'survivor', intoVersion: null, prefer: 'target', dryRun, ifVersion: null } as const
+    return writer.write(request('', { command: { kind: 'merge', target: { id: 'source' }, ...options } }))
+  }
+
+  it('makes what was read of each customer that it concerns old, and enqueues the deliveries of all', async () => {
+    hasSubscribers = true
+    expect(await merge(false)).toMatchObject({ ok: true, changedIds: ['source', 'survivor', 'child', 'earlier'] })
+    expect(enqueued).toEqual(['source', 'survivor', 'child', 'earlier'])
+    expect(store.stored.writes.at(-1)?.buckets).toEqual(bucketsOf([LIST_TAG, 'source', 'survivor', 'child', 'earlier']))
+    // An id for the event of the merge, and one for that of each child.
+    expect(idTimes).toHaveLength(2)
+  })
+
+  it('makes them old again when it is taken back', async () => {
+    const back = plan as unknown as UnmergePlan
+    lookUp = async () => ({ ok: true, command: { kind: 'unmerge', target: { id: 'survivor' }, plan: back } })
+    const command = {
+      kind: 'unmerge',
+      target: { id: 'survivor' },
+      source: 'source',
+      dryRun: false,
+      ifVersion: null,
+    } as const
+    const changedIds = ['source', 'survivor', 'child', 'earlier']
+    expect(await writer.write(request('', { command }))).toMatchObject({ ok: true, changedIds })
+    expect(store.stored.writes.at(-1)?.buckets).toEqual(bucketsOf([LIST_TAG, ...changedIds]))
+    // Two ids more than a merge without children: the event of the source, and that of the child.
+    expect(idTimes).toHaveLength(3)
+  })
+
+  it('is no write in a dry run', async () => {
+    expect(await merge(true)).toMatchObject({ ok: true })
+    expect(calls).toEqual(['try out'])
+    expect(store.stored.writes.filter(({ changeId }) => changeId !== '')).toEqual([])
   })
 })
 
@@ -345,13 +404,55 @@ describe('a write that waited for its turn', () => {
   })
 })
 
+describe('a write of an operator that waited for its turn', () => {
+  const operator = { role: 'support', sessionId: 'ses_1' }
+  const sent = (id: string) => request(id, { credential: null, caller: 'op_1', operator })
+
+  /** Sends two writes and changes the policy while the first is committed. Returns the reply to the second. */
+  async function changedMeanwhile(policy: Parameters<typeof core.setPolicy>[0]) {
+    const gone = Promise.withResolvers<void>()
+    const commit = d1.commitWrites
+    d1.commitWrites = async (scope, writes) => {
+      await gone.promise
+      return commit(scope, writes)
+    }
+    const first = writer.write(sent('c1'))
+    const second = writer.write(sent('c2'))
+    core.setPolicy(policy, [], nowMs)
+    gone.resolve()
+    await first
+    return second
+  }
+
+  it('is committed although the tenant was suspended meanwhile, with the operator as its author', async () => {
+    const prepared: PreparedWrite[] = []
+    const commit = d1.commitWrites
+    d1.commitWrites = (scope, writes) => {
+      prepared.push(...writes)
+      return commit(scope, writes)
+    }
+    const reply = await changedMeanwhile(policyOf({ version: 2, status: 'suspended' }))
+    expect(reply).toMatchObject({ ok: true, mayRead: true })
+    expect(prepared.map(({ actor, operator }) => [actor, operator])).toEqual([
+      ['op_1', operator],
+      ['op_1', operator],
+    ])
+  })
+
+  it('is not committed when the tenant was deleted meanwhile', async () => {
+    const reply = await changedMeanwhile({ ...NO_TENANT, version: 2 })
+    expect(reply).toMatchObject({ ok: false, failure: { reason: 'not_found', resource: 'tenant' } })
+    expect(calls).toEqual(['commit 1'])
+  })
+})
+
 describe('an upsert whose customer is archived, and made anew by another, after every look-up', () => {
   it('is made all the same, in a turn of its own', async () => {
     let holder: string | null = 'c1'
     let rivals = 0
     const rival = (command: Command) => void writer.write(request('', { command, requestId: `rival ${rivals++}` }))
     lookUp = async (command) => {
-      if (command.kind !== 'upsert') return { ok: true, command }
+      if (command.kind !== 'upsert') return { ok: true, command: command as PreparedCommand }
       const { externalId, changes, ifVersion } = command
       const found = holder
       // Each rival is sent before the upsert can join the queue.

@@ -4,7 +4,13 @@
  */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { planImport, TRANSACTION_BOUNDS, transactionsOf } from '../../../src/gate/object/import-plan.ts'
+import { planImport } from '../../../src/gate/object/import-plan.ts'
+import {
+  ImportPace,
+  TRANSACTION_BOUNDS,
+  transactionLines,
+  transactionsOf,
+} from '../../../src/gate/object/import-transactions.ts'
 import type { ImportFacts, PlannedLine } from '../../../src/gate/protocol/imports.ts'
 import type { ImportContext, ImportedParent, ImportLine } from '../../../src/registry/bulk.ts'
 import { LIMITS, type ParentReference } from '../../../src/registry/customer.ts'
@@ -95,7 +101,7 @@ const chunk = fc
   .array(lineOf, { maxLength: 20 })
   .map((lines): ImportLine[] => lines.map((line, at) => ({ ...line, id: `new_${String(at).padStart(2, '0')}` })))
 /** The most lines and statements of a transaction. */
-const bounds = fc.record({ lines: fc.integer({ min: 1, max: 12 }), statements: fc.integer({ min: 1, max: 5 }) })
+const linesOfOne = fc.integer({ min: 1, max: 12 })
 /** Chooses some of the loose customers and a parent for each. */
 const loose = fc.constantFrom('a', 'b', 'c', 'nobody', 't7')
 const before = fc.record({ c: fc.constant('nobody'), a: loose, b: loose, d: loose }, { requiredKeys: ['c'] })
@@ -187,8 +193,8 @@ describe('planImport', () => {
         chunk,
         before,
         fc.array(fc.nat(), { minLength: 20, maxLength: 20 }),
-        bounds,
-        (lines, below, shuffle, most) => {
+        linesOfOne,
+        (lines, below, shuffle, linesMax) => {
           const start = registryOf(below)
           const single = start.clone()
           const refused: Record<string, string> = {}
@@ -204,12 +210,11 @@ describe('planImport', () => {
           )
           expect(plan.segments.flat().length + plan.refused.length).toBe(lines.length)
           const together = start.clone()
-          const transactions = transactionsOf(plan.segments, most)
+          const transactions = [...transactionsOf(plan.segments, ([first]) => (first?.customerId ? linesMax : 3))]
           for (const segment of transactions.flat()) doSegment(together, segment, shuffle)
           expect(transactions.flat(2)).toEqual(plan.segments.flat())
           for (const transaction of transactions) {
-            expect(transaction.length).toBeLessThanOrEqual(most.statements)
-            expect(transaction.flat().length).toBeLessThanOrEqual(most.lines)
+            expect(transaction.flat().length).toBeLessThanOrEqual(Math.max(linesMax, 3))
           }
           expect(together.shown).toEqual(single.shown)
         },
@@ -313,10 +318,42 @@ describe('planImport', () => {
   it('parts a chunk into few transactions, unless its lines are for one customer', () => {
     const lines = many(500, () => ({}))
     const registry = there(0, () => ({ parentId: null, integrations: [] }))
-    const apart = transactionsOf(planImport(lines, factsOf(registry, lines), () => 'evt').segments)
-    expect(apart.map((statements) => statements.length)).toEqual([1, 1, 1, 1])
+    const apart = [...transactionsOf(planImport(lines, factsOf(registry, lines), () => 'evt').segments)]
+    expect(apart.map((statements) => statements.length)).toEqual(Array(500 / TRANSACTION_BOUNDS.lines).fill(1))
     const same = lines.map((line) => ({ ...line, externalId: 'c_0' }))
-    const together = transactionsOf(planImport(same, factsOf(registry, same), () => 'evt').segments)
+    const together = [...transactionsOf(planImport(same, factsOf(registry, same), () => 'evt').segments)]
     expect(together).toHaveLength(500 / TRANSACTION_BOUNDS.statements)
+  })
+
+  it('gives a transaction fewer lines where each writes many rows, for endpoints that want its event', () => {
+    const linesAfter = (lines: number, rows: number) =>
+      transactionLines(lines, { rowsWritten: lines * rows, wordsChanged: 0 })
+    expect([linesAfter(50, 13), linesAfter(50, 0)]).toEqual([TRANSACTION_BOUNDS.lines, TRANSACTION_BOUNDS.lines])
+    expect([linesAfter(50, 13 + 5 * 5), linesAfter(18, 13 + 20 * 5), linesAfter(1, 10_000)]).toEqual([18, 6, 5])
+  })
+
+  it('gives a transaction fewer lines where each takes words out of the full-text index', () => {
+    expect(transactionLines(50, { rowsWritten: 50 * 8, wordsChanged: 50 })).toBe(6)
+    expect(transactionLines(50, { rowsWritten: 50 * 8, wordsChanged: 5 })).toBe(38)
+  })
+
+  it('begins with few updates, and gives each transaction as many as the one before could take', () => {
+    const lines = many(200, () => ({}))
+    const registry = there(200, () => ({ parentId: null, integrations: [] }))
+    const { segments } = planImport(lines, factsOf(registry, lines), () => 'evt')
+    const sizes = (work: { rows: number; words: number }, pace: ImportPace) => {
+      const each: number[] = []
+      for (const transaction of transactionsOf(segments, pace.next)) {
+        const count = transaction.flat().length
+        each.push(count)
+        pace.note(transaction, { rowsWritten: count * work.rows, wordsChanged: count * work.words })
+      }
+      return each
+    }
+    const pace = new ImportPace()
+    expect([...transactionsOf(segments, pace.known)].map((each) => each.flat().length)).toEqual([50, 50, 50, 50])
+    expect(sizes({ rows: 0, words: 0 }, pace)).toEqual([5, 50, 50, 50, 45])
+    expect(sizes({ rows: 5, words: 1 }, pace)).toEqual([50, ...Array(25).fill(6)])
+    expect(sizes({ rows: 5, words: 1 }, new ImportPace())).toEqual([5, ...Array(32).fill(6), 3])
   })
 })

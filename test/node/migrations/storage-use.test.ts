@@ -13,6 +13,8 @@ const RECOUNT = `SELECT coalesce(sum(bytes), 0) AS bytes FROM (
   UNION ALL
   SELECT 500 + octet_length(coalesce(before, '') || after || coalesce(detail, '') || coalesce(reason, '')) + 1000 * deliveries
   FROM events WHERE tenant_id = ?1
+  UNION ALL
+  SELECT octet_length(given) FROM customer_merges WHERE tenant_id = ?1
 )`
 
 const bytesOf = (sql: string, tenantId: string) => Number(database.prepare(sql).get(tenantId)?.bytes ?? 0)
@@ -26,7 +28,10 @@ const texts = fc.record({
 })
 const step = fc.oneof(
   fc.record({ kind: fc.constantFrom('create', 'update'), who: fc.nat(4), texts }),
-  fc.record({ kind: fc.constantFrom('archive', 'restore', 'erase', 'expire', 'subscribe', 'event'), who: fc.nat(4) }),
+  fc.record({
+    kind: fc.constantFrom('archive', 'restore', 'erase', 'expire', 'subscribe', 'event', 'merge'),
+    who: fc.nat(4),
+  }),
 )
 
 it('equals a recount after any changes, erasures and deletions of old events', () => {
@@ -75,6 +80,13 @@ it('equals a recount after any changes, erasures and deletions of old events', (
             detail: '{"a":1}',
             created_at: 1,
           })
+        } else if (kind === 'merge') {
+          const into = (who + 1) % 5
+          if (!alive.get(who) || !alive.get(into)) continue
+          const merged = { tenant_id, mode: 'live', source_id: where.id, survivor_id: `c${into}`, change_id: `m${at}` }
+          insert(database, 'customer_merges', { ...merged, merged_at: 1, given: `{"at":"${'x'.repeat(at)}"}` })
+          change(database, where, { merged_into: `c${into}`, archived_at: 1 })
+          alive.set(who, Number.NaN)
         } else if (version > 1) {
           const erased = {
             name: null,
@@ -86,6 +98,13 @@ it('equals a recount after any changes, erasures and deletions of old events', (
           }
           const state = { archive: { archived_at: 1 }, restore: { archived_at: null }, erase: erased }[kind as 'erase']
           change(database, where, { ...facts, ...state })
+          // As the statement after an erasure does it.
+          if (kind === 'erase') {
+            database
+              .prepare(`UPDATE customers SET name = NULL, email = NULL, metadata = '{}', external_id = id, erased_at = 1
+                WHERE tenant_id = ? AND merged_into = ?`)
+              .run(tenant_id, where.id)
+          }
         } else continue
         if (kind === 'erase') alive.set(who, Number.NaN)
         else if (['create', 'update', 'archive', 'restore'].includes(kind)) alive.set(who, version)

@@ -24,8 +24,16 @@ export interface Cluster {
   dispose(): Promise<void>
 }
 
-/** Returns a Worker as one file, as `wrangler deploy` would upload it. */
-export async function bundle(entry: string): Promise<string> {
+const bundles = new Map<string, Promise<string>>()
+
+/** Returns a Worker as one file, as `wrangler deploy` would upload it. It is bundled once in a process. */
+export function bundle(entry: string): Promise<string> {
+  const bundled = bundles.get(entry) ?? bundleNow(entry)
+  bundles.set(entry, bundled)
+  return bundled
+}
+
+async function bundleNow(entry: string): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [entry],
     bundle: true,
@@ -33,7 +41,7 @@ export async function bundle(entry: string): Promise<string> {
     format: 'esm',
     target: 'es2024',
     minify: true,
-    keepNames: true,
+    keepNames: false,
     conditions: ['workerd', 'worker', 'browser'],
     external: ['cloudflare:*'],
   })

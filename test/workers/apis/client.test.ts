@@ -1,12 +1,12 @@
 /** Roster's own typed client at every HTTP API. That another project can install and compile it is tested in test/sdk. */
 import { exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { rosterClient } from '../../../src/client.ts'
-import { ADMIN_KEY, newTenant, ORIGIN } from '../support/roster.ts'
+import { type RosterClientOptions, rosterClient } from '../../../src/client.ts'
+import { ADMIN_KEY, newCustomer, newTenant, ORIGIN } from '../support/roster.ts'
 
-function clientOf(key: string) {
+function clientOf(key: string, options: Pick<RosterClientOptions, 'actAs'> = {}) {
   const send = (url: RequestInfo | URL, init?: RequestInit) => exports.default.fetch(new Request(url, init))
-  return rosterClient(ORIGIN, key, { fetch: send })
+  return rosterClient(ORIGIN, key, { ...options, fetch: send })
 }
 
 describe('roster/client', () => {
@@ -28,6 +28,16 @@ describe('roster/client', () => {
     const stale = await customers[':id'].$patch({ param: customer, json: { name: 'x' }, header: { 'if-match': '"7"' } })
     expect([stale.status, await stale.json()]).toMatchObject([412, { code: 'version_conflict' }])
     expect((await customers[':id'].$delete({ param: customer })).status).toBe(204)
+  })
+
+  it('names the tenant that an operator acts as', async () => {
+    const { tenantId, live } = await newTenant()
+    const { id } = await newCustomer(live.key)
+    const { customers } = clientOf(ADMIN_KEY, { actAs: { tenantId, mode: 'live' } }).v1
+    const header = { 'x-reason': 'ticket 4711' }
+    const changed = await customers[':id'].$patch({ param: { id }, json: { name: 'Globex AG' }, header })
+    expect([changed.status, await changed.json()]).toMatchObject([200, { name: 'Globex AG', updated_by: 'admin' }])
+    expect((await customers[':id'].$patch({ param: { id }, json: { name: 'x' } })).status).toBe(400)
   })
 
   it('sends to each API the key that the API takes', async () => {

@@ -5,7 +5,7 @@
  */
 import { exports } from 'cloudflare:workers'
 import type { BindingProps } from '../../../src/apis/rpc/schema.ts'
-import { type Called, call, newKey, newTenant } from '../support/roster.ts'
+import { type Called, call, newKey, newTenantWithoutKeys } from '../support/roster.ts'
 
 /** The fields that every API has. Null: not set. */
 export interface Shown {
@@ -68,8 +68,7 @@ export interface Page {
 const ALL_SCOPES = ['customers:read', 'customers:write']
 
 export async function openAccount(tenant: Record<string, unknown> = {}, scopes = ALL_SCOPES): Promise<Account> {
-  const { tenantId } = await newTenant(tenant)
-  return accountOf(tenantId, 'live', scopes)
+  return accountOf(await newTenantWithoutKeys(tenant), 'live', scopes)
 }
 
 export async function accountOf(tenantId: string, mode: 'live' | 'test', scopes = ALL_SCOPES): Promise<Account> {

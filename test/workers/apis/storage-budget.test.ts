@@ -2,14 +2,14 @@
 import { describe, expect, it } from 'vitest'
 import { importLines } from '../import/support.ts'
 import { countedD1 } from '../support/d1-calls.ts'
-import { admin, call, newCustomer, newTenant } from '../support/roster.ts'
+import { admin, call, newCustomer, newTenantOfBothModes } from '../support/roster.ts'
 import { accountOf, apis } from './drivers.ts'
 
 const CUSTOM = { requests_per_second: 200, burst: 400, annual_commitment: 0, annual_validation_limit: 1_000_000 }
 
 /** Returns a tenant that may store no further byte in live mode, with a customer. */
 async function fullTenant() {
-  const tenant = await newTenant({ tier: 'custom', limits: CUSTOM })
+  const tenant = await newTenantOfBothModes({ tier: 'custom', limits: CUSTOM })
   const { id } = await newCustomer(tenant.live.key, { external_id: 'first' })
   const { live } = await usageOf(tenant.tenantId)
   const limit = (storageBytes: number) =>

@@ -67,6 +67,7 @@ describe('a caller with customers:write alone', () => {
       ['PUT', '/v1/customers/external/user_12345', {}, 2],
       ['PATCH', `/v1/customers/${id}`, { metadata: { a: 'b' } }, 3],
       ['POST', `/v1/customers/${id}/restore`, {}, 3],
+      ['POST', `/v1/customers/${id}/revert`, { version: 1 }, 4],
     ] as const) {
       const written = await call(method, path, { key, body })
       expect(written.body, `${method} ${path}`).toEqual({ ...cut, version })

@@ -78,7 +78,7 @@ const statuses = async (of = endpoint) => (await deliveriesTo(of)).map(({ status
 describe('a chain', () => {
   it('is emptied in the order of the changes', async () => {
     const id = await customerWith(5)
-    expect(await drain(id)).toEqual({ againAtMs: null, disabled: false, broughtBack: [] })
+    expect(await drain(id)).toEqual({ againAtMs: null, disabled: false, broughtBack: [], broughtBackAtMs: nowMs })
     expect(versions()).toEqual([1, 2, 3, 4, 5])
     expect(await statuses()).toEqual(Array(5).fill('delivered'))
   })
@@ -86,7 +86,7 @@ describe('a chain', () => {
   it('waits behind its first delivery until that is delivered or given up', async () => {
     const id = await customerWith(3)
     await drain(id, () => answered(500))
-    expect(await drain(id)).toEqual({ againAtMs: null, disabled: false, broughtBack: [] })
+    expect(await drain(id)).toEqual({ againAtMs: null, disabled: false, broughtBack: [], broughtBackAtMs: nowMs })
     expect(versions()).toEqual([1])
     nowMs += 5_000
     await drain(id)
@@ -325,7 +325,7 @@ describe('an endpoint', () => {
       const id = await customerWith(3)
       if (how === 'deleted') await storeOf(scope).remove(endpoint.id, nowMs)
       else await storeOf(scope).update(endpoint.id, { enabled: false }, nowMs)
-      expect(await drain(id)).toEqual({ againAtMs: null, disabled: false, broughtBack: [] })
+      expect(await drain(id)).toEqual({ againAtMs: null, disabled: false, broughtBack: [], broughtBackAtMs: nowMs })
       expect(sent).toEqual([])
       expect(await statuses()).toEqual(['failed', 'failed', 'failed'])
       const [first] = await deliveriesTo(endpoint)

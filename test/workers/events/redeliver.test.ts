@@ -4,6 +4,7 @@ import { ulid } from 'ulid'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { drainChain } from '../../../src/events/outbox.ts'
 import type { DeliveryPlace, Endpoint, Redelivery, Waiting } from '../../../src/events/ports.ts'
+import { SLOTS } from '../../../src/events/slots.ts'
 import type { Scope } from '../../../src/registry/customer.ts'
 import { webhookOutbox } from '../../../src/storage/webhooks/claims.ts'
 import { sweepDeliveries } from '../../../src/storage/webhooks/deliveries.ts'
@@ -317,12 +318,31 @@ describe('a delivery that waits for its next attempt', () => {
     expect((await hurry({ kind: 'all' }, nowMs))?.customerIds).toEqual([])
   })
 
+  it('waits for a slot if it is one of many, and is brought back without another request', async () => {
+    let nowMs = 0
+    const customers: string[] = []
+    for (let at = 0; at < SLOTS.firstMax + 2; at++) {
+      customers.push(await customerWith(1))
+      nowMs = Math.max(nowMs, await failing(customers.at(-1) ?? ''))
+    }
+    const hurried = await hurry({ kind: 'all' }, nowMs)
+    expect([hurried?.count, hurried?.customerIds.length]).toEqual([customers.length, SLOTS.firstMax])
+    // Those that wait keep their turn.
+    expect((await hurry({ kind: 'all' }, nowMs))?.count).toBe(0)
+    for (let round = hurried?.customerIds ?? []; round.length > 0; ) {
+      const drained = []
+      for (const id of round) drained.push(await attempt(id, nowMs, 200))
+      round = drained.flatMap(({ broughtBack }) => broughtBack)
+    }
+    expect((await deliveriesTo(endpoint)).map(({ status }) => status)).toEqual(customers.map(() => 'delivered'))
+  })
+
   it('is found by any event or delivery of its customer, and leaves other customers and endpoints alone', async () => {
     const [one, other] = [await customerWith(2), await customerWith(1)]
     const nowMs = Math.max(await failing(one), await failing(other))
     const [, second] = await deliveriesTo(endpoint)
     expect(await hurry({ kind: 'event', eventId: second?.eventId ?? '' }, nowMs)).toEqual({
-      ...{ customerIds: [one], hasMore: false },
+      ...{ count: 1, customerIds: [one], hasMore: false },
     })
     expect(
       await hurry(

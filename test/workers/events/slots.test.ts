@@ -6,9 +6,10 @@ import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Posted } from '../../../src/events/deliver.ts'
 import { redeliverEvents } from '../../../src/events/endpoints.ts'
+import type { OutboxMessage } from '../../../src/events/messages.ts'
 import { drainChain } from '../../../src/events/outbox.ts'
 import type { Endpoint, EndpointDeps } from '../../../src/events/ports.ts'
-import { hasFreeSlot, SLOTS } from '../../../src/events/slots.ts'
+import { hasFreeSlot, pauseMsAfter, SLOTS } from '../../../src/events/slots.ts'
 import type { Scope } from '../../../src/registry/customer.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import { pendingMessagesOf } from '../../../src/storage/events/pending-messages.ts'
@@ -85,13 +86,15 @@ describe('a slot', () => {
 })
 
 describe('a failing endpoint', () => {
-  it('is probed by one delivery at a time, in turn, while the others wait without an attempt', async () => {
+  it('is probed by one delivery at a time, in turn, with a pause, while the others wait without an attempt', async () => {
     await drain((await customers(1))[0] ?? '', Date.now(), () => answered(500))
     const ids = await customers(4)
+    const pauseMs = pauseMsAfter({ kind: 'retry', atMs: 0 })
     const sent: string[] = []
     const turn: string[] = []
     let [nowMs, underWay] = [Date.now(), 0]
     const probe = async (id: string): Promise<void> => {
+      const startMs = nowMs
       const answer = async () => {
         expect(++underWay).toBe(1)
         // Messages of the others arrive while the probe is under way.
@@ -105,6 +108,12 @@ describe('a failing endpoint', () => {
       const { broughtBack } = await drain(id, nowMs, answer, sent)
       expect(broughtBack.length).toBeLessThanOrEqual(1)
       turn.push(...broughtBack)
+      // During the pause neither this one nor another is attempted, whatever message arrives.
+      const attempted = sent.length
+      nowMs = startMs + pauseMs - 1
+      for (const early of ids.filter((known) => !sent.includes(known))) await drain(early, nowMs, answer, sent)
+      expect(sent).toHaveLength(attempted)
+      nowMs++
       for (const next of broughtBack) await probe(next)
     }
     await probe(ids[0] ?? '')
@@ -136,22 +145,51 @@ describe('a failing endpoint', () => {
   })
 })
 
-it('enqueues as many customers of a large commit as an endpoint has slots, and the others wait for these', async () => {
-  const ids = await customers(SLOTS.endpointMax + 4)
-  const quiet = await newEndpoint(scope)
-  const messages = await pendingMessagesOf(env.DB, scope, ids)
-  const enqueued = messages.flatMap((message) => (message.kind === 'deliver' ? [message] : []))
-  expect(enqueued.map(({ endpointId }) => endpointId)).not.toContain(quiet.id)
-  expect(enqueued.map(({ customerId }) => customerId)).toEqual(ids.slice(0, SLOTS.endpointMax))
-  expect((await deliveriesTo(endpoint)).filter(({ slot }) => slot === 'waits')).toHaveLength(4)
-  const sent: string[] = []
-  const nowMs = Date.now()
-  for (let round = ids.slice(0, SLOTS.endpointMax); round.length > 0; ) {
-    const drained = []
-    for (const id of round) drained.push(await drain(id, nowMs, () => answered(200), sent))
-    round = drained.flatMap(({ broughtBack }) => broughtBack)
-  }
-  expect(sent).toEqual(ids)
+describe('a large commit', () => {
+  const firstOf = (messages: OutboxMessage[]) =>
+    messages.flatMap((message) =>
+      message.kind === 'deliver' && message.endpointId === endpoint.id ? [message.customerId] : [],
+    )
+  const waiting = async () => (await deliveriesTo(endpoint)).filter(({ slot }) => slot === 'waits').length
+
+  it('enqueues the first customers of an endpoint, and the others wait for these', async () => {
+    const ids = await customers(SLOTS.endpointMax + 4)
+    const quiet = await newEndpoint(scope)
+    const messages = await pendingMessagesOf(env.DB, scope, ids)
+    expect(messages.map((message) => message.kind === 'deliver' && message.endpointId)).not.toContain(quiet.id)
+    expect(firstOf(messages)).toEqual(ids.slice(0, SLOTS.firstMax))
+    expect(await waiting()).toBe(ids.length - SLOTS.firstMax)
+    // A customer that changes later waits behind these, without a message.
+    const [late = ''] = await customers(1)
+    expect(firstOf(await pendingMessagesOf(env.DB, scope, [late]))).toEqual([])
+    ids.push(late)
+    expect(await waiting()).toBe(ids.length - SLOTS.firstMax)
+    const sent: string[] = []
+    const nowMs = Date.now()
+    for (let round = firstOf(messages); round.length > 0; ) {
+      const drained = []
+      for (const id of round) drained.push(await drain(id, nowMs, () => answered(200), sent))
+      round = drained.flatMap(({ broughtBack }) => broughtBack)
+    }
+    expect(sent).toEqual(ids)
+    // Nobody waits any more, so nobody would bring the next one back.
+    const [next = ''] = await customers(1)
+    expect(firstOf(await pendingMessagesOf(env.DB, scope, [next]))).toEqual([next])
+  })
+
+  it('enqueues one new customer of a failing endpoint, and none whose next attempt is still to come', async () => {
+    const failed = await customers(3)
+    await drain(failed[0] ?? '', Date.now(), () => answered(500))
+    await taken(1, endpoint.id, Date.now() + MINUTE_MS)
+    expect(firstOf(await pendingMessagesOf(env.DB, scope, [failed[0] ?? '', 'cust_1']))).toEqual([])
+    expect(firstOf(await pendingMessagesOf(env.DB, scope, failed))).toEqual([failed[1]])
+    expect(await waiting()).toBe(1)
+    // It is enqueued again when its time has come, should its own message have been lost.
+    await env.DB.prepare('UPDATE webhook_deliveries SET next_attempt_at = 1 WHERE customer_id = ?')
+      .bind(failed[0])
+      .run()
+    expect(firstOf(await pendingMessagesOf(env.DB, scope, [failed[0] ?? '']))).toEqual([failed[0]])
+  })
 })
 
 describe('a redelivery', () => {
@@ -183,11 +221,11 @@ describe('a redelivery', () => {
     await env.DB.prepare(`UPDATE webhook_endpoints SET enabled = 1 WHERE id = ?`).bind(endpoint.id).run()
   }
 
-  it('enqueues as many customers as the endpoint has slots, in the order of their events', async () => {
+  it('enqueues the first customers, in the order of their events', async () => {
     await insertEvents(30)
     expect(await redeliver()).toMatchObject({ count: 30, nextAfterId: null })
-    expect(enqueued).toEqual(Array.from({ length: SLOTS.endpointMax }, (_, at) => `cust_${at + 1}`))
-    expect((await deliveriesTo(endpoint)).filter(({ slot }) => slot === 'waits')).toHaveLength(30 - SLOTS.endpointMax)
+    expect(enqueued).toEqual(Array.from({ length: SLOTS.firstMax }, (_, at) => `cust_${at + 1}`))
+    expect((await deliveriesTo(endpoint)).filter(({ slot }) => slot === 'waits')).toHaveLength(30 - SLOTS.firstMax)
     expect(permits).toBe(0)
   })
 

@@ -7,7 +7,7 @@ import { env as bound } from 'cloudflare:workers'
 import { afterEach, expect, it, vi } from 'vitest'
 import { customersInMemory } from '../../../src/gate/isolate/memory.ts'
 import worker from '../../../src/index.ts'
-import { newCustomer, newTenant, ORIGIN, type TestTenant } from '../support/roster.ts'
+import { admin, newCustomer, newTenant, ORIGIN, type TestTenant } from '../support/roster.ts'
 
 /** Counting leaves a timer of some seconds behind an answer, and these tests wait until nothing is left. */
 const env = { ...bound, ANALYTICS: undefined } as unknown as Cloudflare.Env
@@ -115,6 +115,22 @@ it('serves hot reads without D1, and answers others with 503 and retry-after', a
   expect(cold.status).toBe(503)
   expect(cold.headers.get('retry-after')).toBe('1')
   expect(cold.body).toMatchObject({ code: 'service_unavailable' })
+})
+
+it('counts what it answers with 503 in the usage of the tenant, and no error of the caller', async () => {
+  const tenant = await newTenant()
+  const { id } = await newCustomer(tenant.live.key)
+  for (let failed = 0; failed < 2; failed++) {
+    customersInMemory.clear()
+    expect((await read(tenant, id, { ...D1_AWAY, ...KV_AWAY })).status).toBe(503)
+  }
+  expect((await read(tenant, 'cust_01JD3VQ4X8N2M7R5T9W6YBZKCE')).status).toBe(404)
+  await aSecond()
+  // The isolate reports with the request for its next lease.
+  await read(tenant, id)
+  const { body } = await admin('GET', `/${tenant.tenantId}/usage`)
+  expect(body.live.days).toMatchObject([{ errors: 2 }])
+  expect(body.test.days).toEqual([])
 })
 
 it('admits requests for the second of a lease without the gate, then none', async () => {

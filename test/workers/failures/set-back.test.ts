@@ -43,7 +43,9 @@ async function raiseDataEpoch() {
 }
 
 function sweep() {
-  return applyPendingPolicies(services.tenants(env, { actor: 'sweep', requestId: null, reason: null }))
+  return applyPendingPolicies(
+    services.tenants(env, { actor: 'sweep', role: null, sessionId: null, requestId: null, reason: null }),
+  )
 }
 
 /** Returns the bookmarks of the rows in the gate's log. */

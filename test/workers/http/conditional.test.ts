@@ -7,6 +7,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { contracts, credentialsFor, exampleOf, nameOf } from '../support/contracts.ts'
+import { newOperator } from '../support/operators.ts'
 import { ADMIN_KEY, type Called, call, newCustomer, newTenant, type TestTenant } from '../support/roster.ts'
 
 const CONDITIONS = ['if-match', 'if-none-match', 'if-unmodified-since'] as const
@@ -23,6 +24,8 @@ interface Resource {
   path: string
   shown: string
   version: number
+  /** The body of a change that can be made once, if it needs one. */
+  body?: object
 }
 
 let numbers = 0
@@ -44,10 +47,35 @@ async function endpointOfTenant(tenant: TestTenant): Promise<Resource> {
   return { path: shown, shown, version: 1 }
 }
 
+async function operator(): Promise<Resource> {
+  const { operatorId } = await newOperator('viewer')
+  const path = `/admin/operators/${operatorId}`
+  return { path, shown: path, version: 1 }
+}
+
 async function archivedCustomer(tenant: TestTenant): Promise<Resource> {
   const made = await customer(tenant, ({ id }) => `/v1/customers/${id}/restore`)
   await call('DELETE', made.shown, { key: tenant.live.key })
   return { ...made, version: 2 }
+}
+
+async function customerToMerge(tenant: TestTenant): Promise<Resource> {
+  const { id: into } = await newCustomer(tenant.live.key)
+  return { ...(await customer(tenant, ({ id }) => `/v1/customers/${id}/merge`)), body: { into } }
+}
+
+async function customerToUnmerge(tenant: TestTenant): Promise<Resource> {
+  const { key } = tenant.live
+  const { id: source } = await newCustomer(key)
+  const made = await customer(tenant, ({ id }) => `/v1/customers/${id}/unmerge`)
+  await call('POST', `/v1/customers/${source}/merge`, { key, body: { into: made.shown.split('/').at(-1) } })
+  return { ...made, version: 2, body: { source } }
+}
+
+async function changedCustomer(tenant: TestTenant): Promise<Resource> {
+  const made = await customer(tenant, ({ id }) => `/v1/customers/${id}/revert`)
+  await call('PATCH', made.shown, { key: tenant.live.key, body: { name: 'Changed' } })
+  return { ...made, version: 2, body: { version: 1 } }
 }
 
 interface Route {
@@ -69,7 +97,10 @@ const ROUTES: Record<string, Route> = {
   'PATCH /v1/customers/:id': { make: (tenant) => customer(tenant, ({ id }) => `/v1/customers/${id}`), bodyOf: named },
   'DELETE /v1/customers/:id': { make: (tenant) => customer(tenant, ({ id }) => `/v1/customers/${id}`) },
   'POST /v1/customers/:id/restore': { make: archivedCustomer },
+  'POST /v1/customers/:id/revert': { make: changedCustomer },
   'POST /v1/customers/:id/erase': { make: (tenant) => customer(tenant, ({ id }) => `/v1/customers/${id}/erase`) },
+  'POST /v1/customers/:id/merge': { make: customerToMerge },
+  'POST /v1/customers/:id/unmerge': { make: customerToUnmerge },
   'PATCH /customers/:id': {
     make: (tenant) => customer(tenant, ({ id }) => `/customers/${id}`),
     bodyOf: (n) => ({ devices: [`dev_${n}`] }),
@@ -98,6 +129,8 @@ const ROUTES: Record<string, Route> = {
     }),
     bodyOf: (n) => ({ company_name: `Company ${n}` }),
   },
+  'PATCH /admin/operators/:operator_id': { make: operator, bodyOf: (n) => ({ name: `Operator ${n}` }) },
+  'DELETE /admin/operators/:operator_id': { make: operator },
 }
 
 const OLD = new Date(0).toUTCString()
@@ -190,8 +223,8 @@ describe('a change of a resource with a version', () => {
     const [method = ''] = route.split(' ')
     const tenant = await tenantFor(route)
     const headersFor = (path: string) => credentialsFor(path, tenant.live.key)
-    const send = ({ path }: Resource, conditions: Conditions, n = 0) =>
-      call(method, path, { headers: { ...headersFor(path), ...conditions }, body: bodyOf?.(n) })
+    const send = ({ path, body }: Resource, conditions: Conditions, n = 0) =>
+      call(method, path, { headers: { ...headersFor(path), ...conditions }, body: bodyOf?.(n) ?? body })
     const look = ({ shown }: Resource) => call('GET', shown, { headers: headersFor(shown) })
 
     let resource = await make(tenant)
@@ -230,11 +263,11 @@ describe('a change of a resource with a version', () => {
       const tenant = await customersAndEndpoints()
       const contract = changes.find((one) => nameOf(one) === route)
       if (!contract) throw new Error(route)
-      const { method, url } = exampleOf(contract)
+      const { method, url, body } = exampleOf(contract)
       const conditions: Conditions[] = [{ 'if-match': '"1"' }, { 'if-match': '*' }, { 'if-none-match': '*' }]
       for (const given of conditions) {
         const headers = { ...credentialsFor(url, tenant.live.key), ...given }
-        expect((await call(method, url, { headers, body: bodyOf?.(1) })).status).toBe(404)
+        expect((await call(method, url, { headers, body: bodyOf?.(1) ?? body })).status).toBe(404)
       }
     },
   )

@@ -7,7 +7,17 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { pageCursor } from '../../../src/http/cursor.ts'
 import { BOUND_CALLER, bound } from '../apis/drivers.ts'
 import { contracts, nameOf } from '../support/contracts.ts'
-import { ADMIN_KEY, type Called, call, newCustomer, newTenant, type TestTenant } from '../support/roster.ts'
+import { asOwner, newOperator } from '../support/operators.ts'
+import {
+  ADMIN_KEY,
+  type Called,
+  call,
+  newCustomer,
+  newTenant,
+  newTenantOfBothModes,
+  type TestTenant,
+  type TestTenantOfBothModes,
+} from '../support/roster.ts'
 
 const paged = contracts.filter(({ pagedBy }) => pagedBy !== null)
 
@@ -23,7 +33,7 @@ interface Driver {
   position?: string
 }
 
-let tenant: TestTenant
+let tenant: TestTenantOfBothModes
 let stranger: TestTenant
 let customerId: string
 let endpointId: string
@@ -68,6 +78,8 @@ const drivers: Record<string, Driver> = {
     other: null,
     ofTenant: false,
   },
+  'GET /v1/tenant/keys': { path: () => '/v1/tenant/keys', query: {}, other: null, ofTenant: true },
+  'GET /admin/operators': { path: () => '/admin/operators', query: {}, other: null, ofTenant: false },
   'GET /admin/audit': {
     path: () => '/admin/audit',
     query: { type: 'key.created' },
@@ -77,13 +89,16 @@ const drivers: Record<string, Driver> = {
 }
 
 beforeAll(async () => {
-  tenant = await newTenant()
+  tenant = await newTenantOfBothModes()
   stranger = await newTenant()
   const { body } = await call('POST', '/v1/webhooks/endpoints', {
     key: tenant.live.key,
     body: { url: 'http://127.0.0.1:9/hook' },
   })
   endpointId = body.id
+  // A second of each, so that a page of one goes on.
+  await asOwner('POST', `/admin/customers/${tenant.tenantId}/keys`, { body: { mode: 'live' } })
+  for (const role of ['viewer', 'support'] as const) await newOperator(role)
   customerId = (await newCustomer(tenant.live.key, { metadata: { a: '1' } })).id
   await newCustomer(tenant.live.key, { metadata: { a: '1' } })
   await call('PUT', `/v1/customers/${customerId}`, { key: tenant.live.key, body: { name: 'Ada' } })

@@ -44,6 +44,11 @@ async function sendBytes(
 }
 
 const textOf = ({ body }: ReturnType<typeof exampleOf>) => (typeof body === 'string' ? body : JSON.stringify(body))
+/**
+ * The statuses with which an example may be answered. The ids in the examples do not exist, and two have the same external id. A
+ * URL of a webhook is looked up in the DNS, which a test may not reach. The token of a sign-in link is none.
+ */
+const whatExamplesGet = ({ path }: AnyContract) => (path === '/admin/session' ? [401] : [200, 201, 202, 404, 409, 503])
 const withBody = contracts.filter(({ body, stream }) => body || stream?.request)
 const table = (some: AnyContract[]) => some.map((contract) => ({ name: nameOf(contract), contract }))
 
@@ -73,9 +78,7 @@ describe('a content coding of a body', () => {
       }),
     )
     const { status, text } = await coded(gzip, 'GZip')
-    // The ids in the examples do not exist, and two have the same external id. A URL of a webhook is looked up in the
-    // DNS, which a test may not reach.
-    expect([200, 201, 202, 404, 409, 503], text).toContain(status)
+    expect(whatExamplesGet(contract), text).toContain(status)
   })
 
   const create = () => {
@@ -164,7 +167,7 @@ describe('the content type of a body', () => {
       expect([charset, (await send(`${type}; charset=${charset}`)).status]).toEqual([charset, 415])
     }
     const { status } = await send(`${type.toUpperCase()} ; charset="UTF-8"; q=1`)
-    expect([200, 201, 202, 404, 409, 503]).toContain(status)
+    expect(whatExamplesGet(contract)).toContain(status)
   })
 
   it.each(table(withBody.filter(({ body }) => body)))(

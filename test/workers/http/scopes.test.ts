@@ -30,14 +30,45 @@ describe('the contracts', () => {
     expect(stated.length).toBeGreaterThan(40)
   })
 
-  it('require a scope wherever a tenant’s key is accepted', () => {
+  it('require a scope wherever a tenant’s key is accepted, except where a tenant sees only itself', () => {
     const open = contracts.filter(({ scopes }) => scopes.length === 0).map(nameOf)
     expect(open.filter((name) => !name.includes(' /admin/')).toSorted()).toEqual([
       'GET /healthz',
       'GET /login',
       'GET /readyz',
+      'GET /v1/tenant',
+      'GET /v1/tenant/keys',
+      'GET /v1/tenant/usage',
     ])
   })
+})
+
+describe('the role that a contract states', () => {
+  const roleOf = new Map(contracts.map((contract) => [nameOf(contract), contract.role]))
+
+  it('is stated by every route of operators, and follows from the scopes of a route of tenants', () => {
+    const withoutRole = [...roleOf].filter(([, role]) => role === null).map(([name]) => name)
+    expect(withoutRole.toSorted()).toEqual(['GET /healthz', 'GET /login', 'GET /readyz', 'POST /admin/session'])
+    for (const { method, scopes, role, path } of contracts) {
+      if (role === null || path.startsWith('/admin/')) continue
+      if (method === 'get') expect([path, role]).toEqual([path, 'viewer'])
+      if (scopes.includes('customers:write') && method !== 'get') expect([path, role]).not.toEqual([path, 'viewer'])
+    }
+  })
+
+  it.each([
+    ['GET /admin/audit', 'viewer'],
+    ['PUT /admin/customers/:customer_id', 'admin'],
+    ['DELETE /admin/customers/:customer_id', 'owner'],
+    ['GET /v1/webhooks/endpoints', 'viewer'],
+    ['POST /v1/customers/search', 'viewer'],
+    ['PATCH /v1/customers/:id', 'support'],
+    ['POST /v1/customers/:id/onboarding/signal', 'support'],
+    ['POST /v1/webhooks/endpoints/:endpoint_id/redeliver', 'support'],
+    ['POST /v1/customers/:id/erase', 'admin'],
+    ['POST /v1/webhooks/endpoints', 'admin'],
+    ['PUT /v1/settings/customer_onboarding', 'admin'],
+  ])('is, for %s, %s', (name, role) => expect(roleOf.get(name)).toBe(role))
 })
 
 describe('a scope that a contract states', () => {

@@ -5,16 +5,26 @@
 import { beforeAll, expect, it } from 'vitest'
 import { toErrorResponse } from '../../../src/apis/rpc/errors.ts'
 import type { Failure } from '../../../src/registry/errors.ts'
-import { ADMIN_KEY, admin, type Called, call, newCustomer, newTenant, type TestTenant } from '../support/roster.ts'
+import {
+  ADMIN_KEY,
+  admin,
+  type Called,
+  call,
+  newCustomer,
+  newTenant,
+  newTenantOfBothModes,
+  type TestTenant,
+  type TestTenantOfBothModes,
+} from '../support/roster.ts'
 
-let tenant: TestTenant
+let tenant: TestTenantOfBothModes
 let suspended: TestTenant
 let revoked: string
 let limited: TestTenant
 let takenBy: string
 
 beforeAll(async () => {
-  tenant = await newTenant()
+  tenant = await newTenantOfBothModes()
   suspended = await newTenant()
   await admin('PUT', `/${suspended.tenantId}`, { status: 'suspended' })
   const gone = (await admin('POST', `/${tenant.tenantId}/keys`, {})).body
@@ -50,14 +60,14 @@ const NO_KEY = 'No API key was sent: send Authorization: Bearer <key>, or x-api-
 const OTHER_SCHEME =
   'The authorization header is no bearer token: send Authorization: Bearer <key>, or x-api-key: <key>'
 const NOT_AN_API_KEY =
-  'What was sent is no API key: one begins with sk_live_ or sk_test_. An admin key is for /admin only'
+  'What was sent is no API key: one begins with sk_live_ or sk_test_. The key of an operator is for /admin, and for /v1 with roster-tenant and roster-mode'
 const CUT_KEY =
   'The API key is not whole: one is sk_live_ or sk_test_ and 65 letters and digits. Copy it again, without quotes or spaces'
 const REVOKED_KEY =
   'The API key is not valid: it was revoked or rotated, has expired, or is of another deployment. Send one that is in use'
 const OLD_TOKEN = 'The token is not valid or has expired: get another from GET /login, or send an API key'
 const AT_ADMIN =
-  'What was sent is an API key of a tenant, which is for /v1 and /customers: send an admin key as x-api-key'
+  'What was sent is an API key of a tenant, which is for /v1 and /customers: send the key of an operator as x-api-key'
 const OLD_JWT = 'eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln'
 
 const AS_JSON = 'send one JSON object, such as {"name": "Acme"}'
@@ -88,13 +98,13 @@ it('says what kind of key was sent, and which one is needed', async () => {
     expect(answers.map(({ status }) => status)).toEqual([401, 403])
   }
   const operator: [headers: Record<string, string>, text: string][] = [
-    [{}, 'No admin key was sent: send it as x-api-key: <admin key>'],
-    [bearer(ADMIN_KEY), 'An admin key is not sent as authorization: send it as x-api-key: <admin key>'],
+    [{}, 'No key was sent: send the key of an operator, or an admin key, as x-api-key: <key>'],
+    [bearer(ADMIN_KEY), 'The key of an operator is not sent as authorization: send it as x-api-key: <key>'],
     [{ 'x-api-key': key }, AT_ADMIN],
     [bearer(key), AT_ADMIN],
     [
       { 'x-api-key': 'wrong-admin-key-of-some-length' },
-      'The admin key is not valid: send one of the deployment’s ADMIN_KEYS as x-api-key',
+      'The key is not valid: it was revoked or has expired, or it is none. Send the key of an operator, or one of the deployment’s ADMIN_KEYS, as x-api-key',
     ],
   ]
   for (const [headers, text] of operator) {

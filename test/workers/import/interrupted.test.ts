@@ -121,7 +121,6 @@ describe('an import writes nothing more', () => {
     const tenant = await newTenant()
     // Another writer takes the integration while the transaction is on its way, so that a rule refuses it, and the lines
     // are looked up once more.
-    // looked up again for another.
     const taker = { external_id: 'b', integration_entity_mapping: [{ provider: 'stripe', id: '1' }] }
     d1.fail(['none', 'held'])
     const importing = importLines(tenant.live.key, [{ external_id: 'a' }, taker, { external_id: 'c' }])

@@ -55,7 +55,7 @@ async function created(onboarding: string | null): Promise<{ id: string; rowsWri
   return { id: command.kind === 'create' ? command.id : '', rowsWritten }
 }
 
-it('costs two rows to exist, two to start, two a step, six to end, and one to be deleted', async () => {
+it('costs two rows to exist, two to start, two a step, seven to end, and one to be deleted', async () => {
   const runs = runStore(d1, scope)
   const queue = runQueue(d1)
   const nowMs = Date.now()
@@ -78,7 +78,7 @@ it('costs two rows to exist, two to start, two a step, six to end, and one to be
     begun: 1,
     find: 0,
     completed: 1,
-    end: 6,
+    end: 7,
     forgotten: 1,
   })
 })

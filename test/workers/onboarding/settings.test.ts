@@ -5,7 +5,7 @@ import { Webhook } from 'standardwebhooks'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import worker from '../../../src/index.ts'
 import { ONBOARDING_BOUNDS } from '../../../src/onboarding/steps.ts'
-import { call, newCustomer, newKey, newTenant, ORIGIN } from '../support/roster.ts'
+import { call, newCustomer, newKey, newTenant, newTenantOfBothModes, ORIGIN } from '../support/roster.ts'
 import { loggedIn } from '../tenants/support.ts'
 import { configure, hurry, RECEIVER, receive, SETTINGS, waitForRun } from './support.ts'
 
@@ -17,7 +17,7 @@ const put = (key: string, body: unknown, headers: Record<string, string> = {}) =
 
 describe('settings of onboarding', () => {
   it('are empty until they are set, and are answered as they were set', async () => {
-    const { live, test } = await newTenant()
+    const { live, test } = await newTenantOfBothModes()
     const before = await call('GET', SETTINGS, { key: live.key })
     expect(before.body).toEqual({ workflows: {}, updated_at: null, updated_by: null })
     expect(before.headers.get('etag')).toBe('"0"')

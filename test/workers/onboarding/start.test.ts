@@ -10,7 +10,7 @@ import { versioned } from '../../../src/gate/protocol/leases.ts'
 import { instanceIdOf, workflowEngine } from '../../../src/onboarding/engine.ts'
 import type { OnboardingParams } from '../../../src/onboarding/ports.ts'
 import { newId } from '../../../src/shared/ids.ts'
-import { call, newCustomer, newTenant } from '../support/roster.ts'
+import { call, newCustomer, newTenant, newTenantOfBothModes } from '../support/roster.ts'
 import {
   configure,
   createdBehindTheGate,
@@ -87,7 +87,7 @@ describe('an onboarding', () => {
   })
 
   it('is started in the mode of its customer', async () => {
-    const { live, test } = await newTenant()
+    const { live, test } = await newTenantOfBothModes()
     await configure(live.key, { default: { steps: MARKS } })
     await noRun(test.key, (await newCustomer(test.key)).id)
   })
@@ -172,7 +172,7 @@ describe('a workflow that is named', () => {
   })
 
   it('is refused where no workflow has the name, and no customer is created', async () => {
-    const { live, test } = await newTenant()
+    const { live, test } = await newTenantOfBothModes()
     await configure(live.key, SPECIAL)
     const named = (name: string) => ({ external_id: 'one', onboarding_workflow_name: name })
     const refusals = [

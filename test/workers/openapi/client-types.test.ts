@@ -39,6 +39,9 @@ interface Checks {
   searchCustomers: Same<Answer<'/v1/customers/search', '$post'>, typeof Customers.v1List>
   getCustomer: Same<Answer<'/v1/customers/:id', '$get'>, typeof Customers.v1Customer>
   upsertCustomer: Same<Answer<'/v1/customers/external/:external_id', '$put'>, typeof Customers.v1Written>
+  listDuplicates: Same<Answer<'/v1/customers/:id/duplicates', '$get'>, typeof Customers.v1Duplicates>
+  mergeCustomer: Same<Answer<'/v1/customers/:id/merge', '$post'>, typeof Customers.v1Merged>
+  unmergeCustomer: Same<Answer<'/v1/customers/:id/unmerge', '$post'>, typeof Customers.v1Unmerged>
   eraseCustomer: Same<Answer<'/v1/customers/:id/erase', '$post'>, typeof Customers.v1Erasure>
   /**
    * The document has the details of each event type and the client's type has not. The customer is the same in both.

@@ -33,7 +33,8 @@ describe('the documentation of contracts', () => {
     expect(routes['POST /things']).toMatchObject({
       scope: '`customers:write` and `webhooks:manage`',
       touches: null,
-      headers: ['idempotency-key'],
+      role: 'admin',
+      headers: ['idempotency-key', 'x-reason'],
       body: { schema: contracts.create.body?.schema },
     })
     expect(Object.keys(routes['GET /things']?.query?.shape ?? {})).toEqual(['limit'])

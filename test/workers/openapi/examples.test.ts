@@ -7,7 +7,8 @@ import { describe, expect, it } from 'vitest'
 import type { Json } from '../../../openapi/json-schema.ts'
 import document from '../../../public/openapi.json'
 import { resolved } from '../support/documented.ts'
-import { ADMIN_KEY, type Called, call, newTenant, type TestTenant } from '../support/roster.ts'
+import { newOperatorKey, newToken, signIn } from '../support/operators.ts'
+import { ADMIN_KEY, type Called, call, newCustomer, newTenant, type TestTenant } from '../support/roster.ts'
 
 const METHODS = ['get', 'put', 'post', 'patch', 'delete']
 /** Served as files, without the Worker. */
@@ -45,8 +46,12 @@ const CREATES = new Set(['createCustomer', 'flatpeakCreateCustomer', 'importCust
 /** The operations that make the state of another one, in this order, beside the customer. They are sent with their examples. */
 const BEFORE: Record<string, string[]> = {
   restoreCustomer: ['archiveCustomer'],
+  revertCustomer: ['updateCustomerByQuery'],
+  undoChanges: ['updateCustomerByQuery'],
   deleteTenant: ['updateTenant'],
   retryWebhooks: ['createWebhookEndpoint', 'updateCustomerByQuery', 'listWebhookDeliveries'],
+  getOwnTenant: ['createKey'],
+  listOwnKeys: ['createKey'],
   rotateOnboardingSecret: ['replaceOnboardingSettings'],
   getCustomerOnboarding: ['replaceOnboardingSettings'],
   signalCustomerOnboarding: ['replaceOnboardingSettings'],
@@ -59,6 +64,8 @@ const BEFORE: Record<string, string[]> = {
 /** The operations that come after the creation of the customer: an onboarding begins with the customer instead. */
 const AFTER_CREATION = new Set([
   'restoreCustomer',
+  'revertCustomer',
+  'undoChanges',
   'deleteTenant',
   'retryWebhooks',
   'listEvents',
@@ -68,14 +75,17 @@ const AFTER_CREATION = new Set([
 /** Reads have the same state if they need the same things before, so that fewer tenants are made. */
 const ofReads = new Map<string, Promise<State>>()
 
-function stateFor({ method, path, operation: { operationId } }: Operation): Promise<State> {
+async function stateFor({ method, path, operation: { operationId } }: Operation): Promise<State> {
   const before = [...(BEFORE[operationId] ?? [])]
   if (!CREATES.has(operationId)) {
     const creates = operationId.startsWith('flatpeak') ? 'flatpeakCreateCustomer' : 'createCustomer'
     before.splice(AFTER_CREATION.has(operationId) ? 0 : before.length, 0, creates)
   }
   if (path.includes('{endpoint_id}') && !before.includes('createWebhookEndpoint')) before.push('createWebhookEndpoint')
-  if (path.includes('/keys')) before.push('createKey')
+  if (path.startsWith('/admin/customers/') && path.includes('/keys')) before.push('createKey')
+  if (/operators|session|\/me$/.test(path)) return withOperator(await makeState(before))
+  if (operationId === 'mergeCustomer') return withTwin(await makeState(before))
+  if (operationId === 'unmergeCustomer') return withMergedTwin(await makeState(before))
   if (method !== 'GET') return makeState(before)
   const key = before.join()
   const state = ofReads.get(key) ?? makeState(before)
@@ -91,11 +101,49 @@ async function makeState(before: string[]): Promise<State> {
     state.token = headers.get('consistency-token') ?? state.token
     if (operationId === 'createWebhookEndpoint') state.values.endpoint_id = body.id
     if (operationId === 'listWebhookDeliveries') state.values.delivery_id = body.items[0].id
-    if (operationId === 'createKey') state.values.key_id = body.key_id
+    if (operationId === 'createKey') {
+      state.values.key_id = body.key_id
+      state.tenant.live = { key: body.key, keyId: body.key_id }
+    }
     if (CREATES.has(operationId)) Object.assign(state.values, { id: body.id, external_id: 'user_12345' })
   }
   return state
 }
+
+/** Adds the customer that the example of a merge merges into the one of all examples. */
+async function withTwin(state: State): Promise<State> {
+  const twin = await newCustomer(state.tenant.live.key, {
+    external_id: 'user_67890',
+    email: 'accounts@acme.com',
+    metadata: { seats: '7' },
+    integration_entity_mapping: [{ provider: 'stripe', id: 'cus_NffrFeUfNV2Hib' }],
+  })
+  return { ...state, values: { ...state.values, id: twin.id, survivor_id: state.values.id ?? '' } }
+}
+
+/** Adds the same, merged already. */
+async function withMergedTwin(state: State): Promise<State> {
+  const { key } = state.tenant.live
+  const id = state.values.id ?? ''
+  const { values } = await withTwin(state)
+  await call('POST', `/v1/customers/${values.id}/merge`, { key, body: { into: id } })
+  await call('PATCH', `/v1/customers/${id}`, { key, body: { contact: '+14155550100' } })
+  return { ...state, values: { ...state.values, twin_id: values.id ?? '' } }
+}
+
+/** Adds an operator like that of the examples, with a key, a sign-in link and a session. */
+async function withOperator(state: State): Promise<State> {
+  const body = { name: 'Ada Lovelace', email: addressOfAda(), role: 'support' }
+  const made = await call('POST', '/admin/operators', { headers: { 'x-api-key': ADMIN_KEY }, body })
+  const operatorId: string = made.body.operator_id
+  const { key, keyId } = await newOperatorKey(operatorId, { name: 'laptop' })
+  const [cookie, token] = [await signIn(key), await newToken(operatorId)]
+  const values = { operator_id: operatorId, key_id: keyId, operator_key: key, cookie, token }
+  return { ...state, values: { ...state.values, ...values } }
+}
+
+/** No two operators may have the same address. */
+const addressOfAda = () => `ada.${crypto.randomUUID()}@acme.com`
 
 async function succeed(operationId: string, state: State): Promise<Called> {
   const operation = byId.get(operationId)
@@ -105,8 +153,12 @@ async function succeed(operationId: string, state: State): Promise<Called> {
   return called
 }
 
-function credentials({ operation }: Operation, { tenant }: State): Record<string, string> {
+function credentials({ operation }: Operation, { tenant, values }: State): Record<string, string> {
   const [name] = Object.keys(operation.security?.[0] ?? {})
+  // The others are sent by an owner.
+  if (operation.operationId === 'startSession') return {}
+  if (operation.operationId === 'getMe') return { 'x-api-key': values.operator_key ?? '' }
+  if (/Session$/.test(operation.operationId)) return { cookie: values.cookie ?? '', 'roster-console': '1' }
   if (name === 'adminKey') return { 'x-api-key': ADMIN_KEY }
   if (name === 'account') return { authorization: `Basic ${btoa(`${tenant.tenantId}:${tenant.live.key}`)}` }
   return name === 'key' ? { authorization: `Bearer ${tenant.live.key}` } : {}
@@ -130,16 +182,39 @@ function send(one: Operation, state: State, { query, headers = {}, type }: Sent)
   })
 }
 
-/** Replaces the hosts of the examples, because the host that runs the tests cannot look up a name, and the delivery. */
-function reachable(example: Json, { delivery_id: deliveryId = '' }: State['values']): Json {
+/**
+ * Replaces the hosts of the examples, because the host that runs the tests cannot look up a name, and what differs in each
+ * state.
+ */
+function reachable(
+  example: Json,
+  {
+    delivery_id: deliveryId = '',
+    key_id: keyId = '',
+    token = '',
+    survivor_id: survivorId = '',
+    twin_id: twinId,
+  }: State['values'],
+): Json {
   if (typeof example === 'string') return example
   const text = JSON.stringify(example).replaceAll(/https:\/\/\w+\.example\.com/g, 'http://127.0.0.1:9')
-  return JSON.parse(text.replaceAll('whd_01JD3VQ4X8N2M7R5T9W6YBZKCE01JD3VQ4X9', deliveryId))
+  const own = text.replaceAll('whd_01JD3VQ4X8N2M7R5T9W6YBZKCE01JD3VQ4X9', deliveryId)
+  if (example.into !== undefined) return { ...example, into: survivorId }
+  if (example.source !== undefined && twinId) return { ...example, source: twinId }
+  return JSON.parse(
+    own
+      .replaceAll('key_01JD3VQ4X8N2M7R5T9W6YBZKCE', keyId)
+      .replaceAll('ol_01JD3VQ4X8…', token)
+      .replaceAll('ada@acme.com', addressOfAda()),
+  )
 }
 
-/** Returns the query string that sends the example of a parameter. Ids in it become those of the state. */
+/**
+ * Returns the query string that sends the example of a parameter. Ids in it become those of the state, and the moment of a
+ * customer as it was becomes now: the example is from before it was created.
+ */
 function queryOf({ name, style, example, schema }: Json, { values }: State): string {
-  const shown = example ?? schema.examples[0]
+  const shown = name === 'as_of' ? new Date().toISOString() : (example ?? schema.examples[0])
   const text = (value: unknown) => encodeURIComponent(/^cust_/.test(String(value)) ? (values.id ?? '') : String(value))
   if (style === 'deepObject') return `?${Object.entries(shown).map(([key, value]) => `${name}[${key}]=${text(value)}`)}`
   return `?${name}=${[shown].flat().map(text).join(',')}`
@@ -147,8 +222,11 @@ function queryOf({ name, style, example, schema }: Json, { values }: State): str
 
 /** The parameters of an import that only CSV has. */
 const OF_CSV = new Set(['delimiter', 'map'])
-/** The headers whose examples would make the response 304 or 412, or say that the body is compressed. */
-const NOT_SENT = new Set(['if-none-match', 'content-encoding'])
+/**
+ * The headers whose examples would make the response 304 or 412, or say that the body is compressed, and those that only an
+ * operator sends.
+ */
+const NOT_SENT = new Set(['if-none-match', 'content-encoding', 'roster-tenant', 'roster-mode'])
 
 /** Returns the other headers, each with its example. */
 function headersOf({ parameters, operation }: Operation, { token }: State): Record<string, string> {
@@ -156,8 +234,10 @@ function headersOf({ parameters, operation }: Operation, { token }: State): Reco
     'consistency-token': token,
     // Admin requests of all tenants share the keys.
     'idempotency-key': crypto.randomUUID(),
-    ...(operation.operationId === 'restoreCustomer' && { 'if-match': '"2"' }),
-    ...(operation.operationId === 'replaceOnboardingSettings' && { 'if-match': '' }),
+    ...(['restoreCustomer', 'revertCustomer'].includes(operation.operationId) && { 'if-match': '"2"' }),
+    ...(operation.operationId === 'unmergeCustomer' && { 'if-match': '"3"' }),
+    // An operator's etag is also that of its last request.
+    ...(['replaceOnboardingSettings', 'getOperator'].includes(operation.operationId) && { 'if-match': '' }),
   }
   const headers = parameters.filter(({ in: place, name }) => place === 'header' && !NOT_SENT.has(name))
   const shown = headers.map(({ name, example }) => [name, values[name] ?? example])
@@ -174,12 +254,18 @@ const NEEDED: Record<string, string> = {
 /** The fields that change while the steps run in the background. */
 const RUNNING = /\.(?:status|started_at|finished_at)\b/
 
+/** The fields of the health of all tenants that are of whichever test comes first. */
+const OF_OTHERS = /^\.(?:failing_endpoints|errors_last_hour)\.\w+\[\]\.(?:company_name|mode|url_host|api) /
+
 /** Values that differ from tenant to tenant and from time to time. Two of the same form are the same. */
 const FORMS = [
-  /^(?:cust|evt|key|whe|whd|whsec|sk_live)_/,
+  /^(?:cust|evt|key|whe|whd|whsec|sk_live|op|opk|ok|ses)_/,
+  /^ada(?:\.[\w-]+)?@acme\.com$/,
+  /^https:\/\/[\w.]+\/console\/sign-in#token=ol_/,
   /^(?:req_|[0-9a-f]{8}-[0-9a-f]{4}-)/,
   /^\d{4}-\d\d-\d\d(?:T[\d:.]+Z)?$/,
   /^(?:https:\/\/\w+\.example\.com|http:\/\/127\.0\.0\.1:9)\/roster$/,
+  /^(?:\w+\.example\.com|127\.0\.0\.1:9)$/,
   /^[\w-]+\.[\w-]+\.[\w-]+$/,
 ]
 
@@ -214,13 +300,21 @@ describe('the OpenAPI document', () => {
     const found = differences(content['application/json']?.example, called.body)
     const lines = content['application/x-ndjson']?.example
     if (lines !== undefined) found.push(...differences(firstLine(lines), firstLine(called.text)))
-    expect(operationId.endsWith('Onboarding') ? found.filter((one) => !RUNNING.test(one)) : found).toEqual([])
+    const ofOthers = operationId.endsWith('Onboarding')
+      ? RUNNING
+      : operationId === 'getDeploymentHealth'
+        ? OF_OTHERS
+        : null
+    expect(found.filter((one) => !ofOthers?.test(one))).toEqual([])
 
     for (const parameter of one.parameters.filter(({ in: place }) => place === 'query')) {
       // A cursor belongs to the request that returned it, so the one in the document is of no use.
       if (parameter.name === 'cursor') continue
       const { status, text } = await send(one, state, {
-        query: queryOf(parameter, state),
+        // The customer exists by then.
+        query:
+          queryOf(parameter, state) +
+          (operationId === 'createCustomer' && parameter.name === 'expand' ? '&if_exists=return' : ''),
         type: OF_CSV.has(parameter.name) ? 'text/csv' : undefined,
       })
       expect([parameter.name, status < 300, text]).toEqual([parameter.name, true, text])

@@ -5,17 +5,20 @@
 import type { CustomerChanges } from '../../../src/registry/customer.ts'
 import { BOUND_CALLER, bound } from '../apis/drivers.ts'
 import { importLines } from '../import/support.ts'
-import { call, type TestTenant } from '../support/roster.ts'
-import type { ModelCustomer, Operation, Outcome } from './model-types.ts'
+import { type Called, call, type TestTenant } from '../support/roster.ts'
+import type { ModelCustomer, Moved, Operation, Outcome } from './model-types.ts'
 import {
   type ApiName,
   idsOf,
+  type KeptShown,
+  keptText,
   type Observed,
   type ObservedLine,
   observationOf,
   observedByHttp,
   pick,
   RPC_SHOWS,
+  sorted,
 } from './observed.ts'
 
 /** An operation as a request that can be sent any number of times. */
@@ -25,7 +28,18 @@ export interface PreparedRequest {
   actor: string
   /** Returns what a caller observes when the model has this outcome. */
   observationOf(outcome: Outcome): Observed
-  send(requestId: string): Promise<{ observed: Observed; token: string | null }>
+  send(requestId: string): Promise<{ observed: Observed; token: string | null; shown?: ShownVersion }>
+}
+
+/** The answer to a read or a write of the v1 API: a version of a customer, to the byte. */
+export interface ShownVersion {
+  id: string
+  text: string
+  etag: string | null
+}
+
+export function shownVersionOf({ body, text, headers }: Called): ShownVersion {
+  return { id: body.id, text, etag: headers.get('etag') }
 }
 
 export interface RequestOptions {
@@ -57,7 +71,10 @@ export function prepareRequest(
       }
       const called = await call(method, path, { key: tenant.live.key, headers, ...(body && { body }) })
       const observed = observedByHttp(api, operation, called)
-      return { observed, token: called.headers.get('consistency-token') }
+      const token = called.headers.get('consistency-token')
+      // A partial revert says more than a read does.
+      const isRead = api === 'v1' && 'version' in observed && !('left' in called.body)
+      return isRead ? { observed, token, shown: shownVersionOf(called) } : { observed, token }
     },
   }
 }
@@ -92,6 +109,21 @@ function v1Request(operation: Operation, variant: number): HttpRequest {
     }
     case 'erase':
       return ['POST', `/v1/customers/${operation.target.id}/erase`]
+    case 'merge': {
+      const { target, into, intoVersion, prefer, dryRun } = operation
+      const body = { into, prefer, ...(intoVersion !== null && { into_version: intoVersion }), dry_run: dryRun }
+      return ['POST', `/v1/customers/${target.id}/merge`, body]
+    }
+    case 'unmerge': {
+      const { target, source, dryRun } = operation
+      return ['POST', `/v1/customers/${target.id}/unmerge`, { source, dry_run: dryRun }]
+    }
+    case 'revert':
+      return [
+        'POST',
+        `/v1/customers/${operation.target.id}/revert${operation.partial ? '?partial=true' : ''}`,
+        operation.to,
+      ]
   }
 }
 
@@ -168,8 +200,14 @@ function prepareRpcRequest(
         if (failed === 'unavailable') return { observed: { unanswered: true }, token: null }
         return { observed: { ok: false, replayed: false, reason: failed, ids: idsOf(failure) }, token: null }
       }
-      const { customer, consistencyToken, created } = answer
+      const { customer, consistencyToken, created, moved, source, kept } = answer
       const { id, version } = customer
+      if (moved) {
+        const shown = pick(customer, RPC_SHOWS)
+        const back = source && { source: { id: source.id, ...pick(source, RPC_SHOWS) } }
+        const all = sorted({ ...moved, ...(kept && { kept: kept.map(keptText) }) })
+        return { observed: { ok: true, replayed: false, id, shown, moved: all, ...back }, token: consistencyToken }
+      }
       const observed = { ok: true, replayed: false, id, version, shown: pick(customer, RPC_SHOWS) } as const
       return { observed: created === undefined ? observed : { ...observed, created }, token: consistencyToken }
     },
@@ -177,7 +215,15 @@ function prepareRpcRequest(
 }
 
 type RpcResponse =
-  | { ok: true; customer: ModelCustomer & { status: string }; consistencyToken: string; created?: boolean }
+  | {
+      ok: true
+      customer: ModelCustomer & { status: string }
+      consistencyToken: string
+      created?: boolean
+      moved?: Moved
+      source?: ModelCustomer & { status: string }
+      kept?: KeptShown[]
+    }
   | { ok: false; failure: { reason: string } }
 
 /** The entrypoint's own types are for its callers; here every method returns one of two shapes. */
@@ -202,6 +248,20 @@ async function callByRpc(
         return customers.update(target(operation.target), rpcFields(operation.changes), all)
       case 'archive':
         return customers.archive(target(operation.target), all)
+      case 'merge': {
+        const { into, intoVersion, prefer, dryRun } = operation
+        const given = { ...all, ...(intoVersion !== null && { intoVersion }), prefer, dryRun }
+        return customers.merge(target(operation.target), into, given)
+      }
+      case 'unmerge': {
+        const { target: survivor, source, dryRun } = operation
+        return customers.unmerge(target(survivor), source, { ...all, dryRun })
+      }
+      case 'revert':
+        return customers.revert(operation.target.id, operation.to as { version: number }, {
+          ...all,
+          partial: operation.partial,
+        })
       case 'restore':
         return customers.restore(operation.target.id ?? '', { ...all, changes: rpcFields(operation.changes ?? {}) })
       default:

@@ -5,6 +5,7 @@
 import { expect } from 'vitest'
 import { BOUND_CALLER, bound } from '../apis/drivers.ts'
 import { ADMIN_KEY, call, type TestTenant } from '../support/roster.ts'
+import { type ShownVersion, shownVersionOf } from './callers.ts'
 import type { Model } from './model.ts'
 import { canonical, type ModelCustomer } from './model-types.ts'
 import { type ApiName, shownAt, shownIn } from './observed.ts'
@@ -17,9 +18,13 @@ export interface View {
   token: string
 }
 
-export async function expectShown(tenant: TestTenant, model: Model, view: View): Promise<void> {
+/** Returns the customer as the v1 API shows it, if the view is of that API. */
+export async function expectShown(tenant: TestTenant, model: Model, view: View): Promise<ShownVersion | undefined> {
   const { api, id, externalId, token } = view
-  if (api === 'rpc') return expectShownByRpc(tenant, model, view)
+  if (api === 'rpc') {
+    await expectShownByRpc(tenant, model, view)
+    return
+  }
   const get = (path: string) => call('GET', path, { key: tenant.live.key, headers: { 'consistency-token': token } })
   const read = async (path: string) => {
     const { status, body } = await get(path)
@@ -39,20 +44,23 @@ export async function expectShown(tenant: TestTenant, model: Model, view: View):
     return
   }
   expect(await read(`/v1/customers/external/${externalId}`)).toEqual(shown(model.byExternalId(externalId)))
-  expect(await read(`/v1/customers/${id}`)).toEqual(shown(one))
+  const whole = await get(`/v1/customers/${id}`)
+  expect(whole.status === 404 ? null : bodyOf(api, whole.body)).toEqual(shown(one))
   const { items, pagination } = (await get('/v1/customers?limit=1000')).body
   expect(items.map((item: unknown) => bodyOf(api, item))).toEqual(all.map(shown))
   expect(pagination.total).toBe(all.length)
   const { counts } = model.state()
   expect((await get('/v1/customers?status=archived&limit=1')).body.pagination.total).toBe(counts.archived)
-  if (one) expectExpanded(model, one, (await get(`/v1/customers/${id}?expand=${EXPANSIONS}`)).body)
+  if (!one) return
+  expectExpanded(model, one, (await get(`/v1/customers/${id}?expand=${EXPANSIONS}`)).body)
+  return shownVersionOf(whole)
 }
 
 const EXPANSIONS = 'parent_customer,children,integrations,aliases'
 
 // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever JSON an answer holds
 function expectExpanded(model: Model, one: ModelCustomer, body: any): void {
-  const aliases = [...model.aliases].flatMap(([former, of]) => (of === one.id ? former : []))
+  const aliases = [...model.aliases].flatMap(([former, { of }]) => (of === one.id ? former : []))
   expect(body.old_external_ids).toEqual(aliases.toSorted())
   expect(body.integrations).toEqual(
     one.integrations.map((each) => ({ ...each, provider_type: each.provider, provider_entity_id: each.id })),
@@ -92,6 +100,27 @@ export async function expectAudited({ tenantId }: TestTenant, model: Model): Pro
   expect(audited.toSorted()).toEqual(model.events.map(canonical).toSorted())
 }
 
+/**
+ * Checks that each version that was ever shown is read back to the byte, with its etag; of an erased customer none, of one that
+ * was merged into another none any more, and of any none that it never had.
+ */
+export async function expectRemembered(
+  { live: { key } }: TestTenant,
+  model: Model,
+  all: ShownVersion[],
+): Promise<void> {
+  const read = (id: string, version: number) => call('GET', `/v1/customers/${id}?version=${version}`, { key })
+  const distinct = [...new Map(all.map((shown) => [`${shown.id} ${shown.etag}`, shown])).values()]
+  for (const { id, text, etag } of distinct) {
+    const { status, headers, ...again } = await read(id, Number(etag?.replaceAll('"', '')))
+    const customer = model.customers.get(id)
+    if (!customer || customer.erased) expect(status).toBe(404)
+    else if (model.isForgotten(id, Number(etag?.replaceAll('"', '')))) expect(status).toBe(410)
+    else expect([again.text, headers.get('etag')]).toEqual([text, etag])
+  }
+  for (const { id, version } of model.list()) expect((await read(id, version + 1)).status).toBe(404)
+}
+
 /** Customers of each kind that a run tries: more would take too long. */
 const TRIED_MAX = 3
 /** The advice that each refusal of a restore has. */
@@ -110,7 +139,7 @@ const NEXT_STEPS: Record<string, RegExp> = {
 export async function expectWaysOut({ live: { key } }: TestTenant, model: Model): Promise<void> {
   const send = (method: string, path: string, body?: object) =>
     call(method, `/v1/customers/${path}`, { key, ...(body && { body }) })
-  const present = [...model.customers.values()].filter(({ erased }) => !erased)
+  const present = [...model.customers.values()].filter(({ erased, mergedInto }) => !erased && mergedInto === null)
   const archived = present.filter((customer) => customer.archived).slice(0, TRIED_MAX)
   for (const { id } of archived) {
     const plain = await send('POST', `${id}/restore`)

@@ -13,6 +13,14 @@ export interface ModelCustomer extends Omit<Customer, 'tenantId' | 'mode' | 'sta
   status: 'published' | 'draft'
   archived: boolean
   erased: boolean
+  /** The customer that this one was merged into, at the end of the chain. It is archived then. */
+  mergedInto: string | null
+}
+
+/** A former external id: whose it is, and who had it before it was merged into that one. */
+export interface Alias {
+  of: string
+  from: string | null
 }
 
 export interface Request {
@@ -31,9 +39,41 @@ export interface Receipt {
 }
 
 export type Outcome = { replayed: boolean } & (
-  | { ok: true; effect: Effect; customer: ModelCustomer; receipt?: Receipt | undefined }
+  | {
+      ok: true
+      effect: Effect
+      customer: ModelCustomer
+      receipt?: Receipt | undefined
+      moved?: Moved | undefined
+      /** The customer that an unmerge brought back. */
+      source?: ModelCustomer | undefined
+    }
   | { ok: false; failure: Failure }
 )
+
+/** The things that a merge moved, or that went back, as far as the model compares them. */
+export interface Moved {
+  externalIds: string[]
+  children: number
+  metadata: string[]
+  /** Values that an unmerge left where they were, in words. */
+  kept?: string[]
+}
+
+/** A merge that can be taken back. */
+export interface ModelMerge {
+  into: string
+  /** The version that it made of the customer `into`. */
+  version: number
+  /** The source as it was. */
+  source: ModelCustomer
+  /** The values that the other one got: of a field, of a key of the metadata, of a group of the profile. */
+  gave: { place: 'fields' | 'metadata' | 'profile'; name: string; before: unknown; after: unknown }[]
+  names: { name: string; from: string | null }[]
+  children: string[]
+  /** The customers that had been merged into the source before. */
+  earlier: string[]
+}
 
 export interface ModelEvent {
   type: string
@@ -57,7 +97,9 @@ export interface Answer {
 /** Everything that the registry stores, for comparing. */
 export interface State {
   customers: Record<string, ModelCustomer>
-  aliases: Record<string, string>
+  aliases: Record<string, Alias>
+  /** The merges that can be taken back: the source, and the customer that it named. */
+  merges: Record<string, string>
   integrations: Record<string, string>
   counts: Record<'published' | 'draft' | 'archived', number>
   /** The events of each customer, by version. */
@@ -80,6 +122,7 @@ export function blankCustomer(id: string, actor: string): ModelCustomer {
     status: 'published',
     archived: false,
     erased: false,
+    mergedInto: null,
     version: 0,
     createdBy: actor,
     updatedBy: actor,
@@ -87,8 +130,16 @@ export function blankCustomer(id: string, actor: string): ModelCustomer {
 }
 
 /** Returns the rest of a customer that is erased. */
-export function emptied({ id, status, archived, version, createdBy, updatedBy }: ModelCustomer): ModelCustomer {
-  return { ...blankCustomer(id, createdBy), status, archived, version, updatedBy }
+export function emptied({
+  id,
+  status,
+  archived,
+  mergedInto,
+  version,
+  createdBy,
+  updatedBy,
+}: ModelCustomer): ModelCustomer {
+  return { ...blankCustomer(id, createdBy), status, archived, mergedInto, version, updatedBy }
 }
 
 /** Applies a merge patch (RFC 7396). */

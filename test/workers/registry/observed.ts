@@ -4,14 +4,24 @@
  */
 import type { CustomerChanges } from '../../../src/registry/customer.ts'
 import type { Called } from '../support/roster.ts'
-import type { ModelCustomer, Operation, Outcome, Receipt } from './model-types.ts'
+import type { ModelCustomer, Moved, Operation, Outcome, Receipt } from './model-types.ts'
 
 export type ApiName = 'v1' | 'flatpeak' | 'rpc'
 
 /** One answer, without the parts that a caller cannot predict. `unanswered`: 503, to be sent again. */
 export type Observed =
   | { unanswered: true }
-  | { ok: true; replayed: boolean; created?: boolean; id?: string; version?: number; shown?: object; receipt?: Receipt }
+  | {
+      ok: true
+      replayed: boolean
+      created?: boolean
+      id?: string
+      version?: number
+      shown?: object
+      receipt?: Receipt
+      moved?: Moved
+      source?: object
+    }
   | { ok: false; replayed: boolean; reason: string; ids?: object }
 
 const FLATPEAK_SHOWS = ['externalId', 'email', 'addressCity', 'timezone'] as const
@@ -68,6 +78,11 @@ export function observationOf(api: ApiName, operation: Operation, outcome: Outco
   if (operation.kind === 'erase') return { ok: true, replayed, ...(receipt && { receipt }) }
   if (operation.kind === 'archive' && api !== 'rpc') return { ok: true, replayed }
   const { id, version } = customer
+  if (operation.kind === 'merge' || operation.kind === 'unmerge') {
+    const { moved, source } = outcome
+    const back = source && { source: { id: source.id, ...shownAt(api, source) } }
+    return { ok: true, replayed, id, shown: shownAt(api, customer), ...(moved && { moved: sorted(moved) }), ...back }
+  }
   const observed = { ok: true, replayed, id, version, shown: shownAt(api, customer) } as const
   return tellsCreated(api, operation) ? { ...observed, created: effect === 'created' } : observed
 }
@@ -77,7 +92,9 @@ export function observedByHttp(api: ApiName, operation: Operation, { status, hea
   if (status === 503) return { unanswered: true }
   if (status >= 300) {
     if (api === 'flatpeak') return { ok: false, replayed, reason: FLATPEAK_REASONS[body.code] ?? body.code }
-    const { reason = body.code, customer_id: customerId, external_id: externalId } = body.details ?? {}
+    // Only a merge and an unmerge can name another customer wrongly here.
+    const code = body.code === 'validation_error' ? 'invalid_input' : body.code
+    const { reason = code, customer_id: customerId, external_id: externalId } = body.details ?? {}
     const ids = { customerId, externalId, currentVersion: body.details?.current_version }
     return { ok: false, replayed, reason, ids: idsOf(ids) }
   }
@@ -87,12 +104,48 @@ export function observedByHttp(api: ApiName, operation: Operation, { status, hea
     return { ok: true, replayed, receipt: { erasedBy: body.erased_by, rows } }
   }
   if (operation.kind === 'archive') return { ok: true, replayed }
+  if (operation.kind === 'merge' || operation.kind === 'unmerge') {
+    const { customer, source, kept } = body
+    const { external_ids: externalIds, children, metadata } = body.moved
+    const shown = { ...shownIn(api, customer) }
+    const moved = sorted({ externalIds, children, metadata, ...(kept && { kept: kept.map(keptOfBody).map(keptText) }) })
+    const back = source && { source: { id: source.id, ...shownIn(api, source) } }
+    return { ok: true, replayed, id: customer.id, shown, moved, ...back }
+  }
   const version = Number(headers.get('etag')?.replaceAll('"', ''))
   const observed = { ok: true, replayed, id: body.id as string, version, shown: shownIn(api, body) } as const
   return tellsCreated(api, operation) ? { ...observed, created: status === 201 } : observed
 }
 
 const FLATPEAK_REASONS: Record<string, string> = { duplicate_reference: 'external_id_taken' }
+
+/** The order of the keys of metadata is no part of it. */
+export function sorted({ externalIds, children, metadata, kept }: Moved): Moved {
+  return { externalIds, children, metadata: metadata.toSorted(), ...(kept && { kept: kept.toSorted() }) }
+}
+
+/** A value that an unmerge left where it was, as the RPC API shows it. */
+export interface KeptShown {
+  customerId: string
+  field: string
+  name: string | null
+  reason: string
+}
+
+export function keptText({ customerId, field, name, reason }: KeptShown): string {
+  return [customerId, field, ...(name === null ? [] : [name]), reason].join(' ')
+}
+
+const FIELDS_BY_V1_NAME: Record<string, string> = {
+  parent_customer_id: 'parentId',
+  address_city: 'addressCity',
+  old_external_ids: 'formerIds',
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: tests look into whatever JSON an answer holds
+function keptOfBody({ customer_id: customerId, field, name, reason }: any): KeptShown {
+  return { customerId, field: FIELDS_BY_V1_NAME[field] ?? field, name, reason }
+}
 
 /** Returns whether the caller learns if this request created the customer. */
 function tellsCreated(api: ApiName, operation: Operation): boolean {

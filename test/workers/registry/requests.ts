@@ -64,8 +64,32 @@ function operationOf(model: Model, request: DrawnRequest, idOf: (who: Who) => st
       }
     case 'restore':
       return { kind: 'restore', target: { id }, changes: request.variant === 0 ? {} : withoutMerge(changes), ifVersion }
+    case 'revert': {
+      // Mostly a version that the customer had, sometimes the one after its last.
+      const to = { version: 1 + (request.nth % ((customer?.version ?? 0) + 1)) }
+      return { kind: 'revert', target: { id }, to, partial: request.variant !== 0, ifVersion }
+    }
     case 'erase':
       return { kind: 'erase', target: { id }, ifVersion }
+    case 'unmerge': {
+      // Mostly a merge that was made, and mostly of the customer that the other one leads to.
+      const source = [...model.merges.keys()][request.into % (model.merges.size + 1)] ?? idOf(request.into)
+      const at = (request.nth > 0 && model.customers.get(source)?.mergedInto) || id
+      const { version = 1 } = model.customers.get(at) ?? {}
+      const ifSurvivor = request.ifVersion === 'none' ? null : version + (request.ifVersion === 'stale' ? 1 : 0)
+      const dryRun = request.variant === 2 && request.reason === null
+      return { kind: 'unmerge', target: { id: at }, source, dryRun, ifVersion: ifSurvivor }
+    }
+    case 'merge': {
+      const into = idOf(request.into)
+      // Which of the two has the other version than the caller thinks.
+      const [ifSource, ifInto] =
+        request.variant === 1 ? [null, (model.byId(into)?.version ?? 1) + 1] : [ifVersion, null]
+      const intoVersion = request.ifVersion === 'stale' ? ifInto : null
+      const prefer = request.variant === 0 ? 'target' : 'source'
+      const dryRun = request.variant === 2 && request.reason === null
+      return { kind: 'merge', target: { id }, into, intoVersion, prefer, dryRun, ifVersion: ifSource }
+    }
   }
 }
 

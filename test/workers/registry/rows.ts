@@ -20,6 +20,7 @@ const TABLES = [
   'customer_counts',
   'events',
   'idempotency_records',
+  'customer_merges',
 ] as const
 
 export interface Stored extends State {
@@ -33,7 +34,9 @@ export async function storedOf(tenantId: string): Promise<Stored> {
       env.DB.prepare(`SELECT * FROM ${table} WHERE tenant_id = ? AND mode = 'live'`).bind(tenantId),
     ),
   )
-  const [rows, aliases, mappings, counts, eventRows, answered] = answers.map(({ results }) => results) as Row[][]
+  const [rows, aliases, mappings, counts, eventRows, answered, merges] = answers.map(
+    ({ results }) => results,
+  ) as Row[][]
   const events: Record<string, ModelEvent[]> = {}
   const madeBy = new Map<string, string>()
   for (const row of (eventRows ?? []).toSorted((a, b) => a.version - b.version)) {
@@ -48,7 +51,10 @@ export async function storedOf(tenantId: string): Promise<Stored> {
   const count = (status: string) => counts?.find((row) => row.status === status)?.count ?? 0
   return {
     customers: Object.fromEntries((rows ?? []).map((row) => [row.id, customerOfRow(row)])),
-    aliases: Object.fromEntries((aliases ?? []).map((row) => [row.external_id, row.customer_id])),
+    aliases: Object.fromEntries(
+      (aliases ?? []).map((row) => [row.external_id, { of: row.customer_id, from: row.merged_from }]),
+    ),
+    merges: Object.fromEntries((merges ?? []).map((row) => [row.source_id, row.survivor_id])),
     integrations: Object.fromEntries(
       (mappings ?? []).map((row) => [`${row.provider} ${row.entity_id}`, row.customer_id]),
     ),
@@ -81,6 +87,7 @@ function customerOfRow(row: Row): ModelCustomer {
     status: row.status,
     archived: row.archived_at !== null,
     erased: row.erased_at !== null,
+    mergedInto: row.merged_into,
     version: row.version,
     createdBy: row.created_by,
     updatedBy: row.updated_by,
@@ -134,6 +141,7 @@ function customerOfDocument({ address, stamps, ...document }: CustomerDocument):
     status: document.status,
     archived: document.archived_at !== null,
     erased: false,
+    mergedInto: null,
     version: document.version,
     createdBy: stamps.created_by,
     updatedBy: stamps.updated_by,
@@ -142,7 +150,7 @@ function customerOfDocument({ address, stamps, ...document }: CustomerDocument):
 
 /** Columns that the model has under another name or not at all; the others are texts. */
 const NO_TEXTS =
-  /^(tenant_id|mode|id|external_id|email_ascii|folded|timezone|parent_id|metadata|integrations|profile|status|version|erased_rows)$|_at$|_by$|^change_/
+  /^(tenant_id|mode|id|external_id|email_ascii|folded|timezone|parent_id|metadata|integrations|profile|status|version|erased_rows|merged_into)$|_at$|_by$|^change_/
 
 function textsOf(row: object): Record<OptionalTextField, string | null> {
   const texts = Object.entries(row).filter(([name]) => !NO_TEXTS.test(name))

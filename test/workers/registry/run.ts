@@ -7,8 +7,8 @@ import { expect } from 'vitest'
 import type { CustomerChanges } from '../../../src/registry/customer.ts'
 import type { FailingD1, Trouble } from '../support/failing-d1.ts'
 import { call, newTenant, type TestTenant } from '../support/roster.ts'
-import { importAll, type PreparedRequest, prepareRequest, type RequestOptions } from './callers.ts'
-import { expectAudited, expectShown, expectWaysOut } from './expected-views.ts'
+import { importAll, type PreparedRequest, prepareRequest, type RequestOptions, type ShownVersion } from './callers.ts'
+import { expectAudited, expectRemembered, expectShown, expectWaysOut } from './expected-views.ts'
 import { Model } from './model.ts'
 import type { Operation } from './model-types.ts'
 import { lineObservationOf, type Observed, type ObservedLine } from './observed.ts'
@@ -32,6 +32,7 @@ const RENAMES_SECOND: Step = {
       kind: 'update',
       api: 'v1',
       who: 1,
+      into: 0,
       externalId: 'b',
       changes: { externalId: 'c' },
       target: 'id',
@@ -39,6 +40,7 @@ const RENAMES_SECOND: Step = {
       key: 'none',
       reason: null,
       variant: 0,
+      nth: 0,
     },
   ],
   lines: [],
@@ -78,6 +80,8 @@ export class Run {
   /** The requests with a key, for repeats later on. */
   readonly #keyed: Planned[] = []
   #named = 0
+  /** Every version that the v1 API has shown. */
+  readonly #shown: ShownVersion[] = []
 
   private constructor(tenant: TestTenant, d1: FailingD1) {
     this.#tenant = tenant
@@ -113,11 +117,17 @@ export class Run {
     else if (troubles.length > 0 || others.length === 0) await this.#import(lines, troubles)
     else await this.#race(planned.slice(0, TOGETHER_MAX / 2), lines.slice(0, TOGETHER_MAX / 2))
     if (lines.length > 0 || planned.length > 1 || twice !== 'no' || troubles.length > 0) await this.#fence()
-    await expectShown(this.#tenant, this.#model, { ...view, id: this.#idOf(view.who), token: this.#token })
+    const shown = await expectShown(this.#tenant, this.#model, {
+      ...view,
+      id: this.#idOf(view.who),
+      token: this.#token,
+    })
+    if (shown) this.#shown.push(shown)
   }
 
   async end(): Promise<void> {
     await expectAudited(this.#tenant, this.#model)
+    await expectRemembered(this.#tenant, this.#model, this.#shown)
     await expectWaysOut(this.#tenant, this.#model)
   }
 
@@ -192,7 +202,8 @@ export class Run {
 
   async #sendOne(planned: Planned): Promise<Sent> {
     const requestId = this.#newName('req')
-    const { observed, token } = await planned.send(requestId)
+    const { observed, token, shown } = await planned.send(requestId)
+    if (shown) this.#shown.push(shown)
     if (token) this.#token = token
     return { planned, requestId, observed }
   }
@@ -206,7 +217,9 @@ export class Run {
     const old = this.#keyed[request.who % Math.max(1, this.#keyed.length)]
     if (request.kind === 'repeat' && old) return old
     const { api, operation } = requestOf(this.#model, request, this.#idOf)
-    const canHaveKey = api !== 'rpc' && ['create', 'restore', 'erase'].includes(operation.kind)
+    const isDryRun = 'dryRun' in operation && operation.dryRun
+    const keyable = ['create', 'restore', 'revert', 'erase', 'merge', 'unmerge']
+    const canHaveKey = api !== 'rpc' && !isDryRun && keyable.includes(operation.kind)
     const key = (request.key === 'old' && old?.options.key) || this.#newName('key')
     const options = {
       key: canHaveKey && request.key !== 'none' ? key : null,

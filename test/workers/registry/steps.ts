@@ -11,9 +11,22 @@ import type { ApiName } from './observed.ts'
 export type Who = number
 
 export interface DrawnRequest {
-  kind: 'create' | 'getOrCreate' | 'upsert' | 'update' | 'archive' | 'restore' | 'erase' | 'repeat'
+  kind:
+    | 'create'
+    | 'getOrCreate'
+    | 'upsert'
+    | 'update'
+    | 'archive'
+    | 'restore'
+    | 'revert'
+    | 'erase'
+    | 'merge'
+    | 'unmerge'
+    | 'repeat'
   api: ApiName
   who: Who
+  /** The customer that a merge names. */
+  into: Who
   externalId: string
   changes: DrawnChanges
   /** The reference by which an update names its customer. */
@@ -23,6 +36,8 @@ export interface DrawnRequest {
   key: 'none' | 'new' | 'old'
   reason: string | null
   variant: number
+  /** The version that a revert goes back to, among those of its customer. */
+  nth: number
 }
 
 /** Changes whose parent is still a number. */
@@ -98,7 +113,10 @@ const kind = fc.oneof(
       ['update', 10],
       ['archive', 3],
       ['restore', 2],
+      ['revert', 5],
       ['erase', 2],
+      ['merge', 4],
+      ['unmerge', 4],
       ['repeat', 2],
     ] as const
   ).map(([name, weight]) => ({ weight, arbitrary: fc.constant(name) })),
@@ -108,6 +126,7 @@ const request: fc.Arbitrary<DrawnRequest> = fc.record({
   kind,
   api,
   who,
+  into: who,
   externalId,
   changes,
   target: fc.constantFrom('id', 'id', 'id', 'id', 'externalId', 'both'),
@@ -115,6 +134,7 @@ const request: fc.Arbitrary<DrawnRequest> = fc.record({
   key: fc.constantFrom('none', 'new', 'new', 'new', 'old'),
   reason: fc.constantFrom(null, 'ticket 7'),
   variant: fc.nat(2),
+  nth: fc.nat(5),
 })
 
 const trouble = fc.constantFrom<Trouble[]>('none', 'unsent', 'lost', 'lost', 'late', 'late', 'overloaded')

@@ -2,8 +2,10 @@ import { env } from 'cloudflare:workers'
 import { eq } from 'drizzle-orm'
 import { ulid } from 'ulid'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import type { PreparedCommand, PreparedWrite } from '../../../src/gate/protocol/write-store.ts'
 import type { Scope } from '../../../src/registry/customer.ts'
 import type { Command } from '../../../src/registry/ports.ts'
+import { newId } from '../../../src/shared/ids.ts'
 import { readByExternalId, readCustomer } from '../../../src/storage/customers/reads.ts'
 import { writeStore } from '../../../src/storage/customers/writes.ts'
 import { classifyD1Error } from '../../../src/storage/d1-errors.ts'
@@ -282,3 +284,28 @@ describe('when D1 breaks off', () => {
 async function changesOf({ tenantId }: Scope): Promise<number> {
   return (await db.select({ id: events.id }).from(events).where(eq(events.tenantId, tenantId))).length
 }
+
+it('takes a merge back once, in time, and only from the version that it was planned for', async () => {
+  const scope = await insertTenant()
+  const [source, survivor] = [await create(scope, { externalId: 'a' }), await create(scope, { externalId: 'b' })]
+  const about = { ifVersion: null, dryRun: false }
+  const into = { into: survivor.id, intoVersion: null, prefer: 'target' } as const
+  await commit(scope, { kind: 'merge', target: { id: source.id }, ...into, ...about })
+  const planned = async () => {
+    const command = { kind: 'unmerge', target: { id: survivor.id }, source: source.id, ...about } as const
+    const resolved = await store.resolveTarget(scope, command)
+    if (!resolved.ok) throw new Error(resolved.failure.reason)
+    return resolved.command
+  }
+  const isMade = async (command: PreparedCommand, given: Partial<PreparedWrite> = {}) => {
+    const furtherChangeIds = [newId('event', Date.now())]
+    const { results } = await store.commitWrites(scope, [prepared(command, { furtherChangeIds, ...given })])
+    return only(results).ok
+  }
+  const early = await planned()
+  expect(await isMade(early, { deadlineMs: Date.now() - 1 })).toBe(false)
+  await commit(scope, update(survivor.id, { name: 'New' }))
+  expect(await isMade(early)).toBe(false)
+  const plan = await planned()
+  expect([await isMade(plan), await isMade(plan)]).toEqual([true, false])
+})

@@ -6,7 +6,7 @@ import type { StateRow, WriteRow } from '../../../src/gate/core/gate-storage.ts'
 import { gateSql } from '../../../src/gate/object/gate-sql.ts'
 import { GATE_ROWS } from '../../shared/rows-written.ts'
 
-it('inserts, settles and prunes one row for a batch of changes, and keeps the state in one row', async () => {
+it('writes one row to insert, settle and prune a batch of changes, one for its state, and one for the use of a key', async () => {
   const rows = await runInDurableObject(env.GATE.getByName(`${crypto.randomUUID()}:live`), (_, { storage }) => {
     let written = 0
     const exec: SqlStorage['exec'] = (...given) => {
@@ -29,6 +29,7 @@ it('inserts, settles and prunes one row for a batch of changes, and keeps the st
       settle: priced(() => gate.settleWrite(1, 'bookmark')),
       prune: priced(() => gate.pruneWrites(2)),
       state: priced(() => gate.saveState({ epoch: 1, horizonMs: 1 } as unknown as StateRow)),
+      use: priced(() => gate.saveKeyUse({ keyId: 'key_1', usedAtMs: 60_000 })),
     }
   })
   expect(rows).toEqual(GATE_ROWS)

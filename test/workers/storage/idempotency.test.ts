@@ -5,9 +5,8 @@
 import { env } from 'cloudflare:workers'
 import { eq } from 'drizzle-orm'
 import { describe, expect, it } from 'vitest'
-import type { PreparedWrite } from '../../../src/gate/protocol/write-store.ts'
+import type { PreparedCommand, PreparedWrite } from '../../../src/gate/protocol/write-store.ts'
 import type { Scope } from '../../../src/registry/customer.ts'
-import type { Command } from '../../../src/registry/ports.ts'
 import { writeStore } from '../../../src/storage/customers/writes.ts'
 import { events, idempotencyRecords } from '../../../src/storage/schema/tables.ts'
 import { CHANGE_ROWS } from '../../shared/rows-written.ts'
@@ -25,7 +24,7 @@ import {
   update,
 } from './support.ts'
 
-function keyed(command: Command, key: string, given: Partial<PreparedWrite> = {}): PreparedWrite {
+function keyed(command: PreparedCommand, key: string, given: Partial<PreparedWrite> = {}): PreparedWrite {
   return prepared(command, { idempotency: { key, fingerprint: 'f' }, ...given })
 }
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { afterEach, beforeAll, describe, expect, it } from 'vitest'
+import type { InTurn } from '../../../src/gate/isolate/turns.ts'
 import type { Customer, CustomerChanges, Scope } from '../../../src/registry/customer.ts'
 import { OPTIONAL_TEXT_FIELDS } from '../../../src/registry/customer-fields.ts'
 import type { RegistryError } from '../../../src/registry/errors.ts'
@@ -13,6 +14,7 @@ import {
   sortKeys,
 } from '../../../src/registry/query.ts'
 import { listCustomers } from '../../../src/storage/customers/list-pages.ts'
+import { planList } from '../../../src/storage/customers/list-query.ts'
 import { listOf, NUMBER_FIELDS, positionOf, TEXT_FIELDS, wholeListOf } from './list-model.ts'
 import {
   archive,
@@ -245,6 +247,8 @@ describe('a list that may look at few customers, or show few bytes, a page', () 
     lookedAtSlowlyMax: fc.integer({ min: 1, max: 9 }),
     fewFiltersMax: fc.integer({ min: 0, max: 2 }),
     pageBytes: fc.constantFrom(1, 600, 1_500, REAL.pageBytes),
+    fewCustomersMax: fc.constantFrom(0, REAL.fewCustomersMax),
+    pieceCustomers: fc.constantFrom(1, 2, 3, REAL.pieceCustomers),
   })
 
   /** Returns all pages of a list, forwards or backwards. */
@@ -307,6 +311,65 @@ describe('a list that may look at few customers, or show few bytes, a page', () 
       { numRuns: 300 },
     )
     expect(read).toBeGreaterThan(100)
+  })
+
+  it('walks in an order that an index has, in one direction, and in no other', () => {
+    const kindsOf = (sort: Sort[]) =>
+      planList(scope, {
+        filters: [],
+        includeArchived: false,
+        sort,
+        start: { kind: 'offset', offset: 0 },
+        limit: 1,
+      }).ways.map(({ kind }) => kind)
+    for (const direction of ['asc', 'desc'] as const) {
+      const other = direction === 'asc' ? 'desc' : 'asc'
+      expect(kindsOf([{ field: 'name', direction }])).toEqual(['walk'])
+      expect(
+        kindsOf([
+          { field: 'name', direction },
+          { field: 'id', direction: other },
+        ]),
+      ).toEqual(['set'])
+      expect(
+        kindsOf([
+          { field: 'name', direction },
+          { field: 'email', direction },
+        ]),
+      ).toEqual(['set'])
+      expect(kindsOf([{ field: 'addressCity', direction }])).toEqual(['set'])
+    }
+  })
+
+  it('reads a long page in pieces, which keep to its bounds together', async () => {
+    const newest = all.toSorted((a, b) => (a.id < b.id ? 1 : -1))
+    const sizes: number[] = []
+    const inTurn: InTurn = async (piece) => {
+      const read = await piece()
+      sizes.push((read as { items: unknown[] }).items.length)
+      return read
+    }
+    const read = (given: Partial<ListQuery>) => {
+      sizes.length = 0
+      const query: ListQuery = {
+        ...{ filters: [], includeArchived: true, sort: [], start: { kind: 'offset', offset: 0 }, limit: 10 },
+        ...given,
+      }
+      return listCustomers(db, scope, query, { total: false, inTurn })
+    }
+    bound({ pieceCustomers: 4 })
+    expect((await read({})).customers.map(({ id }) => id)).toEqual(newest.slice(0, 10).map(({ id }) => id))
+    expect(sizes).toEqual([4, 4, 2])
+    // A filter that nobody meets: the page ends where it has looked at as many as it may.
+    bound({ pieceCustomers: 4, lookedAtMax: 12, lookedAtSlowlyMax: 12 })
+    const none = await read({ filters: [{ field: 'addressCity', operator: 'eq', value: 'nowhere' }] })
+    expect([none.customers, none.next]).toEqual([[], [newest[11]?.id]])
+    // Bytes end the page at the same customer, whatever its pieces are.
+    bound({ ...REAL, pageBytes: 1_500 })
+    const { customers } = await read({ limit: 9 })
+    expect(customers).toHaveLength(3)
+    bound({ pieceCustomers: 2 })
+    expect((await read({ limit: 9 })).customers).toEqual(customers)
   })
 
   it('refuses an order without an index, and a far offset, saying what to do', async () => {

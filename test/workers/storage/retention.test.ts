@@ -3,7 +3,7 @@ import { encodeTime } from 'ulid'
 import { describe, expect, it } from 'vitest'
 import { sweepOldRecords } from '../../../src/storage/events/retention.ts'
 import { refreshStatistics } from '../../../src/storage/statistics.ts'
-import { admin, call, newCustomer, newTenant, type TestTenant } from '../support/roster.ts'
+import { admin, call, newCustomer, newTenant, newTenantOfBothModes, type TestTenant } from '../support/roster.ts'
 import { metered, spent } from './support.ts'
 
 const HOUR_MS = 3_600_000
@@ -30,7 +30,7 @@ async function typesOf(tenant: TestTenant, customerId: string): Promise<string[]
 
 describe('the sweep of old records', () => {
   it('deletes events after 90 days, not a millisecond sooner, of every tenant and mode', async () => {
-    const tenants = await Promise.all([newTenant(), newTenant()])
+    const tenants = await Promise.all([newTenantOfBothModes(), newTenantOfBothModes()])
     for (const tenant of tenants) {
       for (const { key } of [tenant.live, tenant.test]) {
         const [old, young] = await Promise.all([newCustomer(key), newCustomer(key)])
@@ -136,7 +136,7 @@ describe('the sweep of old records', () => {
   })
 
   it('deletes a key 90 days after it died, and records of operators after two years', async () => {
-    const tenant = await newTenant()
+    const tenant = await newTenantOfBothModes()
     const { keyId } = tenant.test
     await admin('DELETE', `/${tenant.tenantId}/keys/${keyId}`)
     const keysOf = async () =>

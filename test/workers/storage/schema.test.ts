@@ -2,11 +2,12 @@ import { env } from 'cloudflare:workers'
 import { getTableColumns, getTableName } from 'drizzle-orm'
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { describe, expect, it } from 'vitest'
+import * as operatorTables from '../../../src/storage/schema/operator-tables.ts'
 import * as ownTables from '../../../src/storage/schema/tables.ts'
 import * as tenantTables from '../../../src/storage/schema/tenant-tables.ts'
 import * as outboxTables from '../../../src/storage/schema/webhook-tables.ts'
 
-const tables = { ...ownTables, ...tenantTables, ...outboxTables }
+const tables = { ...ownTables, ...tenantTables, ...outboxTables, ...operatorTables }
 
 /** Returns the schema of the migrations without quoting and spacing, in which tools differ, in lines that a diff can show. */
 async function schema(type: 'table' | 'index' | 'trigger'): Promise<string> {
@@ -48,7 +49,10 @@ describe('the schema that the migrations make', () => {
         reason text,
         before text,
         after text,
-        created_at integer NOT NULL)WITHOUT ROWID
+        created_at integer NOT NULL,
+        operator_id text,
+        role text,
+        session_id text)WITHOUT ROWID
       CREATE TABLE api_keys(
         tenant_id text NOT NULL,
         id text NOT NULL,
@@ -68,6 +72,7 @@ describe('the schema that the migrations make', () => {
         mode text NOT NULL,
         external_id text NOT NULL,
         customer_id text NOT NULL,
+        merged_from text,
         PRIMARY KEY(tenant_id,mode,external_id))WITHOUT ROWID
       CREATE TABLE customer_counts(
         tenant_id text NOT NULL,
@@ -75,6 +80,15 @@ describe('the schema that the migrations make', () => {
         status text NOT NULL,
         count integer NOT NULL,
         PRIMARY KEY(tenant_id,mode,status))WITHOUT ROWID
+      CREATE TABLE customer_merges(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        source_id text NOT NULL,
+        survivor_id text NOT NULL,
+        change_id text NOT NULL,
+        merged_at integer NOT NULL,
+        given text NOT NULL,
+        PRIMARY KEY(tenant_id,mode,source_id))WITHOUT ROWID
       CREATE TABLE customer_numbers(
         id text NOT NULL,
         tenant_id text NOT NULL,
@@ -97,6 +111,7 @@ describe('the schema that the migrations make', () => {
         term,
         pgno,
         PRIMARY KEY(segid,term))WITHOUT ROWID
+      CREATE VIRTUAL TABLE customer_search_words USING fts5vocab(customer_search,instance)
       CREATE TABLE customers(
         tenant_id text NOT NULL,
         mode text NOT NULL,
@@ -120,6 +135,7 @@ describe('the schema that the migrations make', () => {
         status text NOT NULL,
         archived_at integer,
         erased_at integer,
+        merged_into text,
         version integer NOT NULL,
         created_at integer NOT NULL,
         updated_at integer NOT NULL,
@@ -129,6 +145,7 @@ describe('the schema that the migrations make', () => {
         change_request_id text,
         change_reason text,
         change_onboarding text,
+        change_detail text,
         folded text DEFAULT '{}' NOT NULL,
         PRIMARY KEY(tenant_id,mode,id),
         FOREIGN KEY(tenant_id)REFERENCES tenants(id)ON UPDATE no action ON DELETE no action,
@@ -147,6 +164,12 @@ describe('the schema that the migrations make', () => {
         kv_keys text,
         due_at integer NOT NULL,
         PRIMARY KEY(tenant_id,mode,customer_id))WITHOUT ROWID
+      CREATE TABLE error_counts(
+        minute integer NOT NULL,
+        api text NOT NULL,
+        status integer NOT NULL,
+        count integer NOT NULL,
+        PRIMARY KEY(minute,api,status))WITHOUT ROWID
       CREATE TABLE events(
         tenant_id text NOT NULL,
         mode text NOT NULL,
@@ -195,6 +218,43 @@ describe('the schema that the migrations make', () => {
         finished_at integer,
         PRIMARY KEY(tenant_id,mode,customer_id),
         CONSTRAINT onboarding_runs_status CHECK(status IN('pending','running','completed','failed')))WITHOUT ROWID
+      CREATE TABLE operator_changes(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        event_id text NOT NULL,
+        role text NOT NULL,
+        session_id text,
+        PRIMARY KEY(tenant_id,mode,event_id))WITHOUT ROWID
+      CREATE TABLE operator_keys(
+        id text PRIMARY KEY NOT NULL,
+        operator_id text NOT NULL,
+        name text NOT NULL,
+        secret_hash text NOT NULL,
+        created_at integer NOT NULL,
+        expires_at integer,
+        last_used_at integer,
+        FOREIGN KEY(operator_id)REFERENCES operators(id)ON UPDATE no action ON DELETE no action)WITHOUT ROWID
+      CREATE TABLE operator_sessions(
+        id text PRIMARY KEY NOT NULL,
+        operator_id text,
+        key_id text,
+        admin_actor text,
+        admin_key_seal text,
+        secret_hash text NOT NULL,
+        created_at integer NOT NULL,
+        expires_at integer NOT NULL,
+        FOREIGN KEY(operator_id)REFERENCES operators(id)ON UPDATE no action ON DELETE no action,
+        CONSTRAINT operator_sessions_owner CHECK((operator_id IS NULL)=(admin_actor IS NOT NULL)))WITHOUT ROWID
+      CREATE TABLE operators(
+        id text PRIMARY KEY NOT NULL,
+        name text NOT NULL,
+        email text NOT NULL,
+        role text NOT NULL,
+        last_seen_at integer,
+        created_at integer NOT NULL,
+        updated_at integer NOT NULL,
+        version integer NOT NULL,
+        CONSTRAINT operators_role CHECK(role IN('viewer','support','admin','owner')))WITHOUT ROWID
       CREATE TABLE search_scopes(
         tenant_id text PRIMARY KEY NOT NULL,
         number integer NOT NULL,
@@ -211,6 +271,13 @@ describe('the schema that the migrations make', () => {
         updated_at integer NOT NULL,
         updated_by text NOT NULL,
         PRIMARY KEY(tenant_id,mode,name))WITHOUT ROWID
+      CREATE TABLE sign_in_links(
+        id text PRIMARY KEY NOT NULL,
+        operator_id text NOT NULL,
+        secret_hash text NOT NULL,
+        created_at integer NOT NULL,
+        expires_at integer NOT NULL,
+        FOREIGN KEY(operator_id)REFERENCES operators(id)ON UPDATE no action ON DELETE no action)WITHOUT ROWID
       CREATE TABLE storage_use(
         tenant_id text NOT NULL,
         mode text NOT NULL,
@@ -292,19 +359,28 @@ describe('the schema that the migrations make', () => {
     expect(await schema('index')).toMatchInlineSnapshot(`
       "CREATE INDEX admin_audit_tenant ON admin_audit(tenant_id,id)
       CREATE INDEX customer_aliases_customer ON customer_aliases(tenant_id,mode,customer_id)
+      CREATE INDEX customer_merges_age ON customer_merges(merged_at)
       CREATE INDEX customers_email ON customers(coalesce(email_ascii,email)COLLATE NOCASE,tenant_id,mode)WHERE email IS NOT NULL
       CREATE INDEX customers_email_order ON customers(tenant_id,mode,coalesce(email_ascii,email,'')COLLATE NOCASE)
       CREATE UNIQUE INDEX customers_external_id ON customers(external_id,tenant_id,mode)WHERE archived_at IS NULL
       CREATE INDEX customers_external_id_order ON customers(tenant_id,mode,external_id)
+      CREATE INDEX customers_merged ON customers(tenant_id,mode,merged_into)WHERE merged_into IS NOT NULL
       CREATE INDEX customers_name_order ON customers(tenant_id,mode,coalesce(name,''))
       CREATE INDEX customers_parent ON customers(tenant_id,mode,parent_id)WHERE parent_id IS NOT NULL
       CREATE INDEX customers_updated_order ON customers(tenant_id,mode,updated_at)
       CREATE INDEX events_customer ON events(customer_id,tenant_id,mode,id)
+      CREATE INDEX events_customer_version ON events(customer_id,tenant_id,mode,version)
+      CREATE INDEX events_left_external_id ON events(coalesce(before ->> '$.external_id',after ->> '$.external_id'),tenant_id,mode,created_at)WHERE type = 'customer.archived' OR(type = 'customer.updated' AND before ->> '$.external_id' IS NOT NULL AND after ->> '$.archived_at' IS NULL)
+      CREATE INDEX events_stays ON events(customer_id,tenant_id,mode,version)WHERE type = 'customer.restored' AND detail ->> '$.survivor_id' IS NOT NULL
       CREATE INDEX idempotency_records_customer ON idempotency_records(tenant_id,mode,customer_id)WHERE customer_id IS NOT NULL
       CREATE INDEX idempotency_records_expiry ON idempotency_records(expires_at)
       CREATE INDEX onboarding_runs_due ON onboarding_runs(status,due_at)
+      CREATE INDEX operator_keys_operator ON operator_keys(operator_id)
+      CREATE INDEX operator_sessions_operator ON operator_sessions(operator_id)
+      CREATE UNIQUE INDEX operators_email ON operators(email COLLATE NOCASE)
       CREATE UNIQUE INDEX search_scopes_number ON search_scopes(number)
       CREATE INDEX settings_sealed ON settings(sealed_by)
+      CREATE INDEX sign_in_links_operator ON sign_in_links(operator_id)
       CREATE INDEX tenants_contact_email ON tenants(contact_email COLLATE NOCASE)
       CREATE INDEX tenants_deleted ON tenants(id)WHERE deleted_at IS NOT NULL
       CREATE INDEX tenants_policy_unapplied ON tenants(id)WHERE policy_applied_version < policy_version
@@ -313,28 +389,50 @@ describe('the schema that the migrations make', () => {
       CREATE INDEX webhook_deliveries_endpoint ON webhook_deliveries(endpoint_id,event_id)
       CREATE INDEX webhook_deliveries_retry ON webhook_deliveries(endpoint_id,next_attempt_at)WHERE awaits_retry = 1
       CREATE INDEX webhook_deliveries_slot ON webhook_deliveries(tenant_id,mode,slot,endpoint_id,next_attempt_at)WHERE slot IS NOT NULL
+      CREATE INDEX webhook_endpoints_failing ON webhook_endpoints(failing_since)WHERE failing_since IS NOT NULL AND enabled = 1
       CREATE INDEX webhook_endpoints_sealed ON webhook_endpoints(sealed_by)"
     `)
   })
 
   it('has these triggers', async () => {
     expect(await schema('trigger')).toMatchInlineSnapshot(`
-      "CREATE TRIGGER api_keys_max BEFORE INSERT ON api_keys WHEN(SELECT count(*)FROM api_keys WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND revoked_at IS NULL AND(expires_at IS NULL OR expires_at > NEW.created_at))>= iif(NEW.rotated_from IS NULL,1000,2000)BEGIN
+      "CREATE TRIGGER admin_audit_in_force BEFORE INSERT ON admin_audit WHEN(NEW.session_id IS NOT NULL AND NOT EXISTS(SELECT 1 FROM operator_sessions s WHERE s.id = NEW.session_id))OR(NEW.actor GLOB 'op_*' AND NEW.role IS NOT NULL AND NOT EXISTS(SELECT 1 FROM operators o WHERE o.id = NEW.actor AND instr('viewer support admin owner',o.role)>= instr('viewer support admin owner',NEW.role)))BEGIN
+        SELECT RAISE(ABORT,'operator_not_in_force');
+        END
+      CREATE TRIGGER api_keys_max BEFORE INSERT ON api_keys WHEN(SELECT count(*)FROM api_keys WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND revoked_at IS NULL AND(expires_at IS NULL OR expires_at > NEW.created_at))>= iif(NEW.rotated_from IS NULL,1000,2000)BEGIN
         SELECT RAISE(ABORT,'too_many_keys');
         END
-      CREATE TRIGGER customers_changed AFTER UPDATE ON customers WHEN NEW.erased_at IS NULL BEGIN
-        DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND external_id = NEW.external_id AND(NEW.external_id <> OLD.external_id OR(NEW.archived_at IS NULL AND OLD.archived_at IS NOT NULL));
-        INSERT INTO customer_aliases(tenant_id,mode,external_id,customer_id)SELECT NEW.tenant_id,NEW.mode,OLD.external_id,NEW.id WHERE NEW.external_id <> OLD.external_id AND OLD.archived_at IS NULL ON CONFLICT(tenant_id,mode,external_id)DO UPDATE SET customer_id = excluded.customer_id;
+      CREATE TRIGGER customer_merges_changed AFTER UPDATE OF given ON customer_merges BEGIN
+        UPDATE storage_use SET bytes = bytes + octet_length(NEW.given)- octet_length(OLD.given)WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
+        END
+      CREATE TRIGGER customer_merges_counted AFTER INSERT ON customer_merges BEGIN
+        UPDATE storage_use SET bytes = bytes + octet_length(NEW.given)WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
+        END
+      CREATE TRIGGER customer_merges_deleted AFTER DELETE ON customer_merges BEGIN
+        UPDATE storage_use SET bytes = bytes - octet_length(OLD.given)WHERE tenant_id = OLD.tenant_id AND mode = OLD.mode;
+        END
+      CREATE TRIGGER customer_stays_erased INSTEAD OF INSERT ON erased_stays BEGIN
+        UPDATE storage_use SET bytes = bytes - coalesce((SELECT sum(octet_length(concat_ws('',e.before,e.after,e.detail,e.reason)))FROM events e INDEXED BY events_customer_version WHERE e.customer_id = NEW.host_id AND e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.version > NEW.above_version AND e.version <= NEW.until_version AND e.created_at >= NEW.since),0)WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
+        UPDATE events SET before = NULL,reason = NULL,detail = NULL,after = json_remove(json_object('external_id',customer_id,'status',after ->> '$.status','archived_at',after ->> '$.archived_at','stamps',json(after -> '$.stamps')),iif(after ->> '$.status' IS NULL,'$.status','$.x'),iif(after ->> '$.archived_at' IS NULL,'$.archived_at','$.x'))WHERE rowid IN(SELECT e.rowid FROM events e INDEXED BY events_customer_version WHERE e.customer_id = NEW.host_id AND e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.version > NEW.above_version AND e.version <= NEW.until_version AND e.created_at >= NEW.since);
+        UPDATE storage_use SET bytes = bytes + coalesce((SELECT sum(octet_length(concat_ws('',e.before,e.after,e.detail,e.reason)))FROM events e INDEXED BY events_customer_version WHERE e.customer_id = NEW.host_id AND e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.version > NEW.above_version AND e.version <= NEW.until_version AND e.created_at >= NEW.since),0)WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
+        UPDATE idempotency_records SET fingerprint = '',customer_id = NULL,change_id = NULL,effect = NULL,failure = NULL WHERE(tenant_id,mode,key)IN(SELECT r.tenant_id,r.mode,r.key FROM idempotency_records r INDEXED BY idempotency_records_customer WHERE r.tenant_id = NEW.tenant_id AND r.mode = NEW.mode AND r.customer_id = NEW.host_id AND(r.failure IS NOT NULL OR r.change_id IN(SELECT e.id FROM events e INDEXED BY events_customer_version WHERE e.customer_id = NEW.host_id AND e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.version > NEW.above_version AND e.version <= NEW.until_version AND e.created_at >= NEW.since)));
+        UPDATE webhook_attempts SET answer = NULL WHERE delivery_id IN(SELECT d.id FROM webhook_deliveries d INDEXED BY webhook_deliveries_chain WHERE d.tenant_id = NEW.tenant_id AND d.mode = NEW.mode AND d.customer_id = NEW.host_id AND d.event_id IN(SELECT e.id FROM events e INDEXED BY events_customer_version WHERE e.customer_id = NEW.host_id AND e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.version > NEW.above_version AND e.version <= NEW.until_version AND e.created_at >= NEW.since));
+        UPDATE customers SET change_detail = NULL WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.host_id AND change_detail IS NOT NULL;
+        INSERT INTO erasures(tenant_id,mode,customer_id,due_at)SELECT NEW.tenant_id,NEW.mode,NEW.host_id,NEW.erased_at + 60000 WHERE true ON CONFLICT(tenant_id,mode,customer_id)DO NOTHING;
+        END
+      CREATE TRIGGER customers_changed AFTER UPDATE ON customers WHEN NEW.erased_at IS NULL AND NEW.merged_into IS NULL AND OLD.merged_into IS NULL AND NOT(NEW.change_id = OLD.change_id AND NEW.change_detail IS NULL AND OLD.change_detail IS NOT NULL)BEGIN
+        DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND external_id = NEW.external_id AND NEW.archived_at IS NULL AND(NEW.external_id <> OLD.external_id OR OLD.archived_at IS NOT NULL);
+        INSERT INTO customer_aliases(tenant_id,mode,external_id,customer_id)SELECT NEW.tenant_id,NEW.mode,OLD.external_id,NEW.id WHERE NEW.external_id <> OLD.external_id AND OLD.archived_at IS NULL ON CONFLICT(tenant_id,mode,external_id)DO UPDATE SET customer_id = excluded.customer_id,merged_from = NULL;
         DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL;
-        DELETE FROM integration_mappings WHERE OLD.archived_at IS NULL AND(NEW.integrations <> OLD.integrations OR NEW.archived_at IS NOT NULL)AND tenant_id = NEW.tenant_id AND mode = NEW.mode AND(provider,entity_id)IN(SELECT value ->> '$.provider',value ->> '$.id' FROM json_each(OLD.integrations));
+        DELETE FROM integration_mappings WHERE OLD.archived_at IS NULL AND(NEW.integrations <> OLD.integrations OR NEW.archived_at IS NOT NULL)AND tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND(provider,entity_id)IN(SELECT value ->> '$.provider',value ->> '$.id' FROM json_each(OLD.integrations));
         INSERT INTO integration_mappings(tenant_id,mode,provider,entity_id,customer_id)SELECT NEW.tenant_id,NEW.mode,value ->> '$.provider',value ->> '$.id',NEW.id FROM json_each(NEW.integrations)WHERE NEW.archived_at IS NULL AND(NEW.integrations <> OLD.integrations OR OLD.archived_at IS NOT NULL);
         UPDATE customer_counts SET count = count - 1 WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND status = iif(OLD.archived_at IS NOT NULL,'archived',OLD.status)AND iif(OLD.archived_at IS NOT NULL,'archived',OLD.status)<> iif(NEW.archived_at IS NOT NULL,'archived',NEW.status);
         INSERT INTO customer_counts(tenant_id,mode,status,count)SELECT NEW.tenant_id,NEW.mode,iif(NEW.archived_at IS NOT NULL,'archived',NEW.status),1 WHERE iif(OLD.archived_at IS NOT NULL,'archived',OLD.status)<> iif(NEW.archived_at IS NOT NULL,'archived',NEW.status)ON CONFLICT(tenant_id,mode,status)DO UPDATE SET count = count + 1;
-        INSERT INTO events(tenant_id,mode,id,type,customer_id,version,actor,request_id,reason,before,after,created_at,deliveries)SELECT NEW.tenant_id,NEW.mode,NEW.change_id,t.type,NEW.id,NEW.version,NEW.updated_by,NEW.change_request_id,NEW.change_reason,json_remove(json_object('external_id',OLD.external_id,'name',OLD.name,'email',OLD.email,'contact',OLD.contact,'timezone',OLD.timezone,'address',json_object('line1',OLD.address_line1,'line2',OLD.address_line2,'city',OLD.address_city,'state',OLD.address_state,'postal_code',OLD.address_postal_code,'country',OLD.address_country),'parent_id',OLD.parent_id,'metadata',json(OLD.metadata),'integrations',json(OLD.integrations),'profile',json(OLD.profile),'status',OLD.status,'archived_at',OLD.archived_at,'stamps',json_object('created_at',OLD.created_at,'created_by',OLD.created_by,'updated_at',OLD.updated_at,'updated_by',OLD.updated_by),'version',OLD.version),iif(OLD.external_id IS NEW.external_id,'$.external_id','$.x'),iif(OLD.name IS NEW.name,'$.name','$.x'),iif(OLD.email IS NEW.email,'$.email','$.x'),iif(OLD.contact IS NEW.contact,'$.contact','$.x'),iif(OLD.timezone IS NEW.timezone,'$.timezone','$.x'),iif(OLD.address_line1 IS NEW.address_line1,'$.address.line1','$.x'),iif(OLD.address_line2 IS NEW.address_line2,'$.address.line2','$.x'),iif(OLD.address_city IS NEW.address_city,'$.address.city','$.x'),iif(OLD.address_state IS NEW.address_state,'$.address.state','$.x'),iif(OLD.address_postal_code IS NEW.address_postal_code,'$.address.postal_code','$.x'),iif(OLD.address_country IS NEW.address_country,'$.address.country','$.x'),iif(OLD.parent_id IS NEW.parent_id,'$.parent_id','$.x'),iif(OLD.metadata IS NEW.metadata,'$.metadata','$.x'),iif(OLD.integrations IS NEW.integrations,'$.integrations','$.x'),iif(OLD.profile IS NEW.profile,'$.profile','$.x'),iif(OLD.status IS NEW.status,'$.status','$.x'),iif(OLD.archived_at IS NEW.archived_at,'$.archived_at','$.x'),iif(OLD.created_at IS NEW.created_at,'$.stamps.created_at','$.x'),iif(OLD.created_by IS NEW.created_by,'$.stamps.created_by','$.x'),iif(OLD.version = NEW.version - 1,'$.version','$.x'),iif(OLD.updated_at IS NEW.updated_at,'$.stamps.updated_at','$.x'),iif(OLD.updated_by IS NEW.updated_by,'$.stamps.updated_by','$.x'),iif(OLD.address_line1 IS NEW.address_line1 AND OLD.address_line2 IS NEW.address_line2 AND OLD.address_city IS NEW.address_city AND OLD.address_state IS NEW.address_state AND OLD.address_postal_code IS NEW.address_postal_code AND OLD.address_country IS NEW.address_country,'$.address','$.x')),json_remove(json_object('external_id',NEW.external_id,'name',NEW.name,'email',NEW.email,'contact',NEW.contact,'timezone',NEW.timezone,'address',json_object('line1',NEW.address_line1,'line2',NEW.address_line2,'city',NEW.address_city,'state',NEW.address_state,'postal_code',NEW.address_postal_code,'country',NEW.address_country),'parent_id',NEW.parent_id,'metadata',json(NEW.metadata),'integrations',json(NEW.integrations),'profile',json(NEW.profile),'status',NEW.status,'archived_at',NEW.archived_at,'stamps',json_object('created_at',NEW.created_at,'created_by',NEW.created_by)),iif(NEW.name IS NULL,'$.name','$.x'),iif(NEW.email IS NULL,'$.email','$.x'),iif(NEW.contact IS NULL,'$.contact','$.x'),iif(NEW.timezone = 'UTC','$.timezone','$.x'),iif(NEW.address_line1 IS NULL,'$.address.line1','$.x'),iif(NEW.address_line2 IS NULL,'$.address.line2','$.x'),iif(NEW.address_city IS NULL,'$.address.city','$.x'),iif(NEW.address_state IS NULL,'$.address.state','$.x'),iif(NEW.address_postal_code IS NULL,'$.address.postal_code','$.x'),iif(NEW.address_country IS NULL,'$.address.country','$.x'),iif(NEW.parent_id IS NULL,'$.parent_id','$.x'),iif(NEW.metadata = '{}','$.metadata','$.x'),iif(NEW.integrations = '[]','$.integrations','$.x'),iif(NEW.profile = '{}','$.profile','$.x'),iif(NEW.status = 'published','$.status','$.x'),iif(NEW.archived_at IS NULL,'$.archived_at','$.x'),iif(NEW.created_at = NEW.updated_at,'$.stamps.created_at','$.x'),iif(NEW.created_by = NEW.updated_by,'$.stamps.created_by','$.x'),iif(NEW.address_line1 IS NULL AND NEW.address_line2 IS NULL AND NEW.address_city IS NULL AND NEW.address_state IS NULL AND NEW.address_postal_code IS NULL AND NEW.address_country IS NULL,'$.address','$.x')),NEW.updated_at,(SELECT count(*)FROM webhook_endpoints e WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.enabled = 1 AND(e.event_types IS NULL OR t.type IN(SELECT value FROM json_each(e.event_types))))FROM(SELECT iif(NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL,'customer.archived',iif(NEW.archived_at IS NULL AND OLD.archived_at IS NOT NULL,'customer.restored','customer.updated'))AS type)t;
+        INSERT INTO events(tenant_id,mode,id,type,customer_id,version,actor,request_id,reason,before,after,detail,created_at,deliveries)SELECT NEW.tenant_id,NEW.mode,NEW.change_id,t.type,NEW.id,NEW.version,NEW.updated_by,NEW.change_request_id,NEW.change_reason,json_remove(json_object('external_id',OLD.external_id,'name',OLD.name,'email',OLD.email,'contact',OLD.contact,'timezone',OLD.timezone,'address',json_object('line1',OLD.address_line1,'line2',OLD.address_line2,'city',OLD.address_city,'state',OLD.address_state,'postal_code',OLD.address_postal_code,'country',OLD.address_country),'parent_id',OLD.parent_id,'metadata',json(OLD.metadata),'integrations',json(OLD.integrations),'profile',json(OLD.profile),'status',OLD.status,'archived_at',OLD.archived_at,'stamps',json_object('created_at',OLD.created_at,'created_by',OLD.created_by,'updated_at',OLD.updated_at,'updated_by',OLD.updated_by),'version',OLD.version),iif(OLD.external_id IS NEW.external_id,'$.external_id','$.x'),iif(OLD.name IS NEW.name,'$.name','$.x'),iif(OLD.email IS NEW.email,'$.email','$.x'),iif(OLD.contact IS NEW.contact,'$.contact','$.x'),iif(OLD.timezone IS NEW.timezone,'$.timezone','$.x'),iif(OLD.address_line1 IS NEW.address_line1,'$.address.line1','$.x'),iif(OLD.address_line2 IS NEW.address_line2,'$.address.line2','$.x'),iif(OLD.address_city IS NEW.address_city,'$.address.city','$.x'),iif(OLD.address_state IS NEW.address_state,'$.address.state','$.x'),iif(OLD.address_postal_code IS NEW.address_postal_code,'$.address.postal_code','$.x'),iif(OLD.address_country IS NEW.address_country,'$.address.country','$.x'),iif(OLD.parent_id IS NEW.parent_id,'$.parent_id','$.x'),iif(OLD.metadata IS NEW.metadata,'$.metadata','$.x'),iif(OLD.integrations IS NEW.integrations,'$.integrations','$.x'),iif(OLD.profile IS NEW.profile,'$.profile','$.x'),iif(OLD.status IS NEW.status,'$.status','$.x'),iif(OLD.archived_at IS NEW.archived_at,'$.archived_at','$.x'),iif(OLD.created_at IS NEW.created_at,'$.stamps.created_at','$.x'),iif(OLD.created_by IS NEW.created_by,'$.stamps.created_by','$.x'),iif(OLD.version = NEW.version - 1,'$.version','$.x'),iif(OLD.updated_at IS NEW.updated_at,'$.stamps.updated_at','$.x'),iif(OLD.updated_by IS NEW.updated_by,'$.stamps.updated_by','$.x'),iif(OLD.address_line1 IS NEW.address_line1 AND OLD.address_line2 IS NEW.address_line2 AND OLD.address_city IS NEW.address_city AND OLD.address_state IS NEW.address_state AND OLD.address_postal_code IS NEW.address_postal_code AND OLD.address_country IS NEW.address_country,'$.address','$.x')),json_remove(json_object('external_id',NEW.external_id,'name',NEW.name,'email',NEW.email,'contact',NEW.contact,'timezone',NEW.timezone,'address',json_object('line1',NEW.address_line1,'line2',NEW.address_line2,'city',NEW.address_city,'state',NEW.address_state,'postal_code',NEW.address_postal_code,'country',NEW.address_country),'parent_id',NEW.parent_id,'metadata',json(NEW.metadata),'integrations',json(NEW.integrations),'profile',json(NEW.profile),'status',NEW.status,'archived_at',NEW.archived_at,'stamps',json_object('created_at',NEW.created_at,'created_by',NEW.created_by)),iif(NEW.name IS NULL,'$.name','$.x'),iif(NEW.email IS NULL,'$.email','$.x'),iif(NEW.contact IS NULL,'$.contact','$.x'),iif(NEW.timezone = 'UTC','$.timezone','$.x'),iif(NEW.address_line1 IS NULL,'$.address.line1','$.x'),iif(NEW.address_line2 IS NULL,'$.address.line2','$.x'),iif(NEW.address_city IS NULL,'$.address.city','$.x'),iif(NEW.address_state IS NULL,'$.address.state','$.x'),iif(NEW.address_postal_code IS NULL,'$.address.postal_code','$.x'),iif(NEW.address_country IS NULL,'$.address.country','$.x'),iif(NEW.parent_id IS NULL,'$.parent_id','$.x'),iif(NEW.metadata = '{}','$.metadata','$.x'),iif(NEW.integrations = '[]','$.integrations','$.x'),iif(NEW.profile = '{}','$.profile','$.x'),iif(NEW.status = 'published','$.status','$.x'),iif(NEW.archived_at IS NULL,'$.archived_at','$.x'),iif(NEW.created_at = NEW.updated_at,'$.stamps.created_at','$.x'),iif(NEW.created_by = NEW.updated_by,'$.stamps.created_by','$.x'),iif(NEW.address_line1 IS NULL AND NEW.address_line2 IS NULL AND NEW.address_city IS NULL AND NEW.address_state IS NULL AND NEW.address_postal_code IS NULL AND NEW.address_country IS NULL,'$.address','$.x')),iif(NEW.change_detail ->> '$.change_id' = NEW.change_id,NEW.change_detail -> '$.detail',NULL),NEW.updated_at,(SELECT count(*)FROM webhook_endpoints e WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.enabled = 1 AND(e.event_types IS NULL OR t.type IN(SELECT value FROM json_each(e.event_types))))FROM(SELECT iif(NEW.change_detail ->> '$.change_id' = NEW.change_id,NEW.change_detail ->> '$.type',iif(NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL,'customer.archived',iif(NEW.archived_at IS NULL AND OLD.archived_at IS NOT NULL,'customer.restored','customer.updated')))AS type)t;
         INSERT INTO storage_use(tenant_id,mode,bytes)SELECT NEW.tenant_id,NEW.mode,1300 + octet_length(concat_ws('',NEW.external_id,NEW.name,NEW.email,NEW.email_ascii,NEW.contact,NEW.address_line1,NEW.address_line2,NEW.address_city,NEW.address_state,NEW.address_postal_code,NEW.address_country,NEW.timezone,NEW.metadata,NEW.integrations,NEW.profile,NEW.folded))-(1300 + octet_length(concat_ws('',OLD.external_id,OLD.name,OLD.email,OLD.email_ascii,OLD.contact,OLD.address_line1,OLD.address_line2,OLD.address_city,OLD.address_state,OLD.address_postal_code,OLD.address_country,OLD.timezone,OLD.metadata,OLD.integrations,OLD.profile,OLD.folded)))+ 500 + octet_length(concat_ws('',e.before,e.after,e.detail,e.reason))+ 1000 * e.deliveries FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.id = NEW.change_id ON CONFLICT(tenant_id,mode)DO UPDATE SET bytes = bytes + excluded.bytes;
         SELECT RAISE(ABORT,'storage_used_up')FROM storage_use u CROSS JOIN tenants t ON t.id = u.tenant_id WHERE u.tenant_id = NEW.tenant_id AND u.mode = NEW.mode AND u.bytes > iif(u.mode = 'test',50000000,t.storage_bytes)AND NOT(NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL);
         END
-      CREATE TRIGGER customers_children BEFORE UPDATE OF archived_at ON customers WHEN NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL BEGIN
+      CREATE TRIGGER customers_children BEFORE UPDATE OF archived_at ON customers WHEN NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL AND NEW.merged_into IS NULL BEGIN
         SELECT RAISE(ABORT,'has_children')WHERE EXISTS(SELECT 1 FROM customers c INDEXED BY customers_parent WHERE c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.parent_id = NEW.id AND c.archived_at IS NULL);
         END
       CREATE TRIGGER customers_created AFTER INSERT ON customers BEGIN
@@ -345,18 +443,31 @@ describe('the schema that the migrations make', () => {
         INSERT INTO storage_use(tenant_id,mode,bytes)SELECT NEW.tenant_id,NEW.mode,1300 + octet_length(concat_ws('',NEW.external_id,NEW.name,NEW.email,NEW.email_ascii,NEW.contact,NEW.address_line1,NEW.address_line2,NEW.address_city,NEW.address_state,NEW.address_postal_code,NEW.address_country,NEW.timezone,NEW.metadata,NEW.integrations,NEW.profile,NEW.folded))+ 500 + octet_length(concat_ws('',e.before,e.after,e.detail,e.reason))+ 1000 * e.deliveries FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.id = NEW.change_id ON CONFLICT(tenant_id,mode)DO UPDATE SET bytes = bytes + excluded.bytes;
         SELECT RAISE(ABORT,'storage_used_up')FROM storage_use u CROSS JOIN tenants t ON t.id = u.tenant_id WHERE u.tenant_id = NEW.tenant_id AND u.mode = NEW.mode AND u.bytes > iif(u.mode = 'test',50000000,t.storage_bytes);
         END
-      CREATE TRIGGER customers_erased AFTER UPDATE OF erased_at ON customers WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL BEGIN
-        UPDATE storage_use SET bytes = bytes -(1300 + octet_length(concat_ws('',OLD.external_id,OLD.name,OLD.email,OLD.email_ascii,OLD.contact,OLD.address_line1,OLD.address_line2,OLD.address_city,OLD.address_state,OLD.address_postal_code,OLD.address_country,OLD.timezone,OLD.metadata,OLD.integrations,OLD.profile,OLD.folded)))- coalesce((SELECT sum(500 + octet_length(concat_ws('',e.before,e.after,e.detail,e.reason))+ 1000 * e.deliveries)FROM events e INDEXED BY events_customer WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.customer_id = NEW.id),0)WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
-        INSERT INTO events(tenant_id,mode,id,type,customer_id,version,actor,request_id,reason,before,after,created_at)VALUES(NEW.tenant_id,NEW.mode,NEW.change_id,'customer.erased',NEW.id,NEW.version,NEW.updated_by,NEW.change_request_id,NEW.change_reason,NULL,json_insert(json_remove(json_object('external_id',NEW.external_id,'name',NEW.name,'email',NEW.email,'contact',NEW.contact,'timezone',NEW.timezone,'address',json_object('line1',NEW.address_line1,'line2',NEW.address_line2,'city',NEW.address_city,'state',NEW.address_state,'postal_code',NEW.address_postal_code,'country',NEW.address_country),'parent_id',NEW.parent_id,'metadata',json(NEW.metadata),'integrations',json(NEW.integrations),'profile',json(NEW.profile),'status',NEW.status,'archived_at',NEW.archived_at,'stamps',json_object('created_at',NEW.created_at,'created_by',NEW.created_by)),iif(NEW.name IS NULL,'$.name','$.x'),iif(NEW.email IS NULL,'$.email','$.x'),iif(NEW.contact IS NULL,'$.contact','$.x'),iif(NEW.timezone = 'UTC','$.timezone','$.x'),iif(NEW.address_line1 IS NULL,'$.address.line1','$.x'),iif(NEW.address_line2 IS NULL,'$.address.line2','$.x'),iif(NEW.address_city IS NULL,'$.address.city','$.x'),iif(NEW.address_state IS NULL,'$.address.state','$.x'),iif(NEW.address_postal_code IS NULL,'$.address.postal_code','$.x'),iif(NEW.address_country IS NULL,'$.address.country','$.x'),iif(NEW.parent_id IS NULL,'$.parent_id','$.x'),iif(NEW.metadata = '{}','$.metadata','$.x'),iif(NEW.integrations = '[]','$.integrations','$.x'),iif(NEW.profile = '{}','$.profile','$.x'),iif(NEW.status = 'published','$.status','$.x'),iif(NEW.archived_at IS NULL,'$.archived_at','$.x'),iif(NEW.created_at = NEW.updated_at,'$.stamps.created_at','$.x'),iif(NEW.created_by = NEW.updated_by,'$.stamps.created_by','$.x'),iif(NEW.address_line1 IS NULL AND NEW.address_line2 IS NULL AND NEW.address_city IS NULL AND NEW.address_state IS NULL AND NEW.address_postal_code IS NULL AND NEW.address_country IS NULL,'$.address','$.x')),'$.erased_rows',json_object('customers',1,'events',(SELECT count(*)FROM events INDEXED BY events_customer WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id),'aliases',(SELECT count(*)FROM customer_aliases INDEXED BY customer_aliases_customer WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id),'integrations',(SELECT count(*)FROM integration_mappings WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND(provider,entity_id)IN(SELECT value ->> '$.provider',value ->> '$.id' FROM json_each(OLD.integrations))),'idempotency_records',(SELECT count(*)FROM idempotency_records INDEXED BY idempotency_records_customer WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id),'webhook_attempts',(SELECT count(*)FROM webhook_deliveries d INDEXED BY webhook_deliveries_chain CROSS JOIN webhook_attempts a ON a.delivery_id = d.id WHERE d.tenant_id = NEW.tenant_id AND d.mode = NEW.mode AND d.customer_id = NEW.id AND a.answer IS NOT NULL),'onboarding_runs',(SELECT count(*)FROM onboarding_runs WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id))),NEW.updated_at);
-        UPDATE events SET before = NULL,reason = NULL,detail = NULL,after = json_remove(json_object('external_id',customer_id,'status',after ->> '$.status','archived_at',after ->> '$.archived_at','stamps',json(after -> '$.stamps')),iif(after ->> '$.status' IS NULL,'$.status','$.x'),iif(after ->> '$.archived_at' IS NULL,'$.archived_at','$.x'))WHERE rowid IN(SELECT rowid FROM events INDEXED BY events_customer WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND id <> NEW.change_id);
+      CREATE TRIGGER customers_erase_stays BEFORE UPDATE OF erased_at ON customers WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NULL BEGIN
+        INSERT INTO erased_stays(tenant_id,mode,customer_id,host_id,above_version,until_version,since,erased_at)WITH RECURSIVE stays(host_id,above_version,until_version,since)AS(SELECT s.host_id,s.above_version,s.until_version,s.since FROM(SELECT NEW.id AS id UNION ALL SELECT c.id FROM customers c INDEXED BY customers_merged WHERE c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.merged_into = NEW.id)r CROSS JOIN customer_stays s ON s.customer_id = r.id AND s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode UNION SELECT s.host_id,s.above_version,s.until_version,s.since FROM stays g CROSS JOIN customer_stays s ON s.customer_id = g.host_id AND s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode AND s.until_version > g.above_version AND s.until_version <= g.until_version AND s.since >= g.since)SELECT NEW.tenant_id,NEW.mode,NEW.id,host_id,above_version,until_version,since,NEW.erased_at FROM stays WHERE host_id NOT IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id);
+        END
+      CREATE TRIGGER customers_erased AFTER UPDATE OF erased_at ON customers WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NULL BEGIN
+        UPDATE storage_use SET bytes = bytes -(1300 + octet_length(concat_ws('',OLD.external_id,OLD.name,OLD.email,OLD.email_ascii,OLD.contact,OLD.address_line1,OLD.address_line2,OLD.address_city,OLD.address_state,OLD.address_postal_code,OLD.address_country,OLD.timezone,OLD.metadata,OLD.integrations,OLD.profile,OLD.folded)))- coalesce((SELECT sum(500 + octet_length(concat_ws('',e.before,e.after,e.detail,e.reason))+ 1000 * e.deliveries)FROM events e INDEXED BY events_customer WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.customer_id IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id)),0)WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
+        INSERT INTO events(tenant_id,mode,id,type,customer_id,version,actor,request_id,reason,before,after,created_at)VALUES(NEW.tenant_id,NEW.mode,NEW.change_id,'customer.erased',NEW.id,NEW.version,NEW.updated_by,NEW.change_request_id,NEW.change_reason,NULL,json_insert(json_remove(json_object('external_id',NEW.external_id,'name',NEW.name,'email',NEW.email,'contact',NEW.contact,'timezone',NEW.timezone,'address',json_object('line1',NEW.address_line1,'line2',NEW.address_line2,'city',NEW.address_city,'state',NEW.address_state,'postal_code',NEW.address_postal_code,'country',NEW.address_country),'parent_id',NEW.parent_id,'metadata',json(NEW.metadata),'integrations',json(NEW.integrations),'profile',json(NEW.profile),'status',NEW.status,'archived_at',NEW.archived_at,'stamps',json_object('created_at',NEW.created_at,'created_by',NEW.created_by)),iif(NEW.name IS NULL,'$.name','$.x'),iif(NEW.email IS NULL,'$.email','$.x'),iif(NEW.contact IS NULL,'$.contact','$.x'),iif(NEW.timezone = 'UTC','$.timezone','$.x'),iif(NEW.address_line1 IS NULL,'$.address.line1','$.x'),iif(NEW.address_line2 IS NULL,'$.address.line2','$.x'),iif(NEW.address_city IS NULL,'$.address.city','$.x'),iif(NEW.address_state IS NULL,'$.address.state','$.x'),iif(NEW.address_postal_code IS NULL,'$.address.postal_code','$.x'),iif(NEW.address_country IS NULL,'$.address.country','$.x'),iif(NEW.parent_id IS NULL,'$.parent_id','$.x'),iif(NEW.metadata = '{}','$.metadata','$.x'),iif(NEW.integrations = '[]','$.integrations','$.x'),iif(NEW.profile = '{}','$.profile','$.x'),iif(NEW.status = 'published','$.status','$.x'),iif(NEW.archived_at IS NULL,'$.archived_at','$.x'),iif(NEW.created_at = NEW.updated_at,'$.stamps.created_at','$.x'),iif(NEW.created_by = NEW.updated_by,'$.stamps.created_by','$.x'),iif(NEW.address_line1 IS NULL AND NEW.address_line2 IS NULL AND NEW.address_city IS NULL AND NEW.address_state IS NULL AND NEW.address_postal_code IS NULL AND NEW.address_country IS NULL,'$.address','$.x')),'$.erased_rows',json_object('customers',1 +(SELECT count(*)FROM customers INDEXED BY customers_merged WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND merged_into = NEW.id),'events',(SELECT count(*)FROM events INDEXED BY events_customer WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id)),'aliases',(SELECT count(*)FROM customer_aliases INDEXED BY customer_aliases_customer WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id),'integrations',(SELECT count(*)FROM integration_mappings WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND(provider,entity_id)IN(SELECT value ->> '$.provider',value ->> '$.id' FROM json_each(OLD.integrations))),'idempotency_records',(SELECT count(*)FROM idempotency_records INDEXED BY idempotency_records_customer WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id)),'webhook_attempts',(SELECT count(*)FROM webhook_deliveries d INDEXED BY webhook_deliveries_chain CROSS JOIN webhook_attempts a ON a.delivery_id = d.id WHERE d.tenant_id = NEW.tenant_id AND d.mode = NEW.mode AND d.customer_id IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id)AND a.answer IS NOT NULL),'onboarding_runs',(SELECT count(*)FROM onboarding_runs WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id)))),NEW.updated_at);
+        UPDATE events SET before = NULL,reason = NULL,detail = NULL,after = json_remove(json_object('external_id',customer_id,'status',after ->> '$.status','archived_at',after ->> '$.archived_at','stamps',json(after -> '$.stamps')),iif(after ->> '$.status' IS NULL,'$.status','$.x'),iif(after ->> '$.archived_at' IS NULL,'$.archived_at','$.x'))WHERE rowid IN(SELECT rowid FROM events INDEXED BY events_customer WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id)AND id <> NEW.change_id);
         DELETE FROM customer_aliases WHERE(tenant_id,mode,external_id)IN(SELECT tenant_id,mode,external_id FROM customer_aliases INDEXED BY customer_aliases_customer WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id);
         DELETE FROM integration_mappings WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND(provider,entity_id)IN(SELECT value ->> '$.provider',value ->> '$.id' FROM json_each(OLD.integrations));
-        UPDATE idempotency_records SET fingerprint = '',customer_id = NULL,change_id = NULL,effect = NULL,failure = NULL WHERE(tenant_id,mode,key)IN(SELECT tenant_id,mode,key FROM idempotency_records INDEXED BY idempotency_records_customer WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id);
-        UPDATE webhook_attempts SET answer = NULL WHERE delivery_id IN(SELECT id FROM webhook_deliveries INDEXED BY webhook_deliveries_chain WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id);
-        DELETE FROM onboarding_runs WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id;
+        UPDATE idempotency_records SET fingerprint = '',customer_id = NULL,change_id = NULL,effect = NULL,failure = NULL WHERE(tenant_id,mode,key)IN(SELECT tenant_id,mode,key FROM idempotency_records INDEXED BY idempotency_records_customer WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id));
+        UPDATE webhook_attempts SET answer = NULL WHERE delivery_id IN(SELECT id FROM webhook_deliveries INDEXED BY webhook_deliveries_chain WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id));
+        DELETE FROM onboarding_runs WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id);
         UPDATE customer_counts SET count = count - 1 WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND status = iif(OLD.archived_at IS NOT NULL,'archived',OLD.status);
-        INSERT INTO erasures(tenant_id,mode,customer_id,due_at)VALUES(NEW.tenant_id,NEW.mode,NEW.id,NEW.erased_at + 60000);
-        INSERT INTO storage_use(tenant_id,mode,bytes)VALUES(NEW.tenant_id,NEW.mode,1300 + octet_length(concat_ws('',NEW.external_id,NEW.name,NEW.email,NEW.email_ascii,NEW.contact,NEW.address_line1,NEW.address_line2,NEW.address_city,NEW.address_state,NEW.address_postal_code,NEW.address_country,NEW.timezone,NEW.metadata,NEW.integrations,NEW.profile,NEW.folded))+ coalesce((SELECT sum(500 + octet_length(concat_ws('',e.before,e.after,e.detail,e.reason))+ 1000 * e.deliveries)FROM events e INDEXED BY events_customer WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.customer_id = NEW.id),0))ON CONFLICT(tenant_id,mode)DO UPDATE SET bytes = bytes + excluded.bytes;
+        INSERT INTO erasures(tenant_id,mode,customer_id,due_at)SELECT NEW.tenant_id,NEW.mode,NEW.id,NEW.erased_at + 60000 UNION ALL SELECT tenant_id,mode,id,NEW.erased_at + 60000 FROM customers INDEXED BY customers_merged WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND merged_into = NEW.id ON CONFLICT(tenant_id,mode,customer_id)DO UPDATE SET due_at = excluded.due_at;
+        DELETE FROM customer_merges WHERE(tenant_id,mode,source_id)IN(SELECT tenant_id,mode,id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id);
+        INSERT INTO storage_use(tenant_id,mode,bytes)VALUES(NEW.tenant_id,NEW.mode,1300 + octet_length(concat_ws('',NEW.external_id,NEW.name,NEW.email,NEW.email_ascii,NEW.contact,NEW.address_line1,NEW.address_line2,NEW.address_city,NEW.address_state,NEW.address_postal_code,NEW.address_country,NEW.timezone,NEW.metadata,NEW.integrations,NEW.profile,NEW.folded))+ coalesce((SELECT sum(500 + octet_length(concat_ws('',e.before,e.after,e.detail,e.reason))+ 1000 * e.deliveries)FROM events e INDEXED BY events_customer WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.customer_id IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id)),0))ON CONFLICT(tenant_id,mode)DO UPDATE SET bytes = bytes + excluded.bytes;
+        END
+      CREATE TRIGGER customers_merged AFTER UPDATE OF merged_into ON customers WHEN NEW.merged_into IS NOT NULL AND OLD.merged_into IS NULL BEGIN
+        UPDATE customer_aliases SET customer_id = NEW.merged_into,merged_from = coalesce(merged_from,NEW.id)WHERE(tenant_id,mode,external_id)IN(SELECT tenant_id,mode,external_id FROM customer_aliases INDEXED BY customer_aliases_customer WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id);
+        INSERT INTO customer_aliases(tenant_id,mode,external_id,customer_id,merged_from)SELECT NEW.tenant_id,NEW.mode,NEW.external_id,NEW.merged_into,NEW.id WHERE OLD.archived_at IS NULL ON CONFLICT(tenant_id,mode,external_id)DO UPDATE SET customer_id = excluded.customer_id,merged_from = excluded.merged_from;
+        DELETE FROM integration_mappings WHERE OLD.archived_at IS NULL AND tenant_id = NEW.tenant_id AND mode = NEW.mode AND(provider,entity_id)IN(SELECT value ->> '$.provider',value ->> '$.id' FROM json_each(OLD.integrations));
+        UPDATE customer_counts SET count = count - 1 WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND status = iif(OLD.archived_at IS NOT NULL,'archived',OLD.status);
+        END
+      CREATE TRIGGER customers_merged_erased AFTER UPDATE OF erased_at ON customers WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NOT NULL BEGIN
+        UPDATE storage_use SET bytes = bytes + octet_length(concat_ws('',NEW.external_id,NEW.name,NEW.email,NEW.email_ascii,NEW.contact,NEW.address_line1,NEW.address_line2,NEW.address_city,NEW.address_state,NEW.address_postal_code,NEW.address_country,NEW.timezone,NEW.metadata,NEW.integrations,NEW.profile,NEW.folded))- octet_length(concat_ws('',OLD.external_id,OLD.name,OLD.email,OLD.email_ascii,OLD.contact,OLD.address_line1,OLD.address_line2,OLD.address_city,OLD.address_state,OLD.address_postal_code,OLD.address_country,OLD.timezone,OLD.metadata,OLD.integrations,OLD.profile,OLD.folded))WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
         END
       CREATE TRIGGER customers_metadata BEFORE UPDATE OF metadata ON customers WHEN NEW.metadata IS NOT OLD.metadata BEGIN
         SELECT RAISE(ABORT,'metadata_too_many_keys')WHERE(SELECT count(*)FROM json_each(NEW.metadata))> 50;
@@ -386,7 +497,7 @@ describe('the schema that the migrations make', () => {
         INSERT INTO customer_search(tokens,id)VALUES((SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id),NEW.id);
         INSERT INTO customer_numbers(id,tenant_id,mode,number)VALUES(NEW.id,NEW.tenant_id,NEW.mode,last_insert_rowid());
         END
-      CREATE TRIGGER customers_search_update AFTER UPDATE OF name,email,external_id,folded,archived_at ON customers WHEN NEW.erased_at IS NULL AND(OLD.name IS NOT NEW.name OR OLD.email IS NOT NEW.email OR OLD.external_id <> NEW.external_id OR OLD.folded <> NEW.folded OR(OLD.archived_at IS NULL)<>(NEW.archived_at IS NULL))BEGIN
+      CREATE TRIGGER customers_search_update AFTER UPDATE OF name,email,external_id,folded,archived_at,merged_into ON customers WHEN NEW.erased_at IS NULL AND(OLD.name IS NOT NEW.name OR OLD.email IS NOT NEW.email OR OLD.external_id <> NEW.external_id OR OLD.folded <> NEW.folded OR(OLD.archived_at IS NULL)<>(NEW.archived_at IS NULL)OR(OLD.merged_into IS NULL)<>(NEW.merged_into IS NULL))BEGIN
         UPDATE customer_search SET tokens =(SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id)WHERE rowid =(SELECT number FROM customer_numbers WHERE id = NEW.id AND tenant_id = NEW.tenant_id AND mode = NEW.mode)AND tokens IS NOT(SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id);
         END
       CREATE TRIGGER customers_size_insert BEFORE INSERT ON customers WHEN octet_length(concat_ws('',NEW.external_id,NEW.name,NEW.email,NEW.contact,NEW.address_line1,NEW.address_line2,NEW.address_city,NEW.address_state,NEW.address_postal_code,NEW.address_country,NEW.timezone,NEW.metadata,NEW.integrations,NEW.profile))> 65536 BEGIN
@@ -395,10 +506,20 @@ describe('the schema that the migrations make', () => {
       CREATE TRIGGER customers_size_update BEFORE UPDATE ON customers WHEN octet_length(concat_ws('',NEW.external_id,NEW.name,NEW.email,NEW.contact,NEW.address_line1,NEW.address_line2,NEW.address_city,NEW.address_state,NEW.address_postal_code,NEW.address_country,NEW.timezone,NEW.metadata,NEW.integrations,NEW.profile))> 65536 BEGIN
         SELECT RAISE(ABORT,'customer_too_large');
         END
+      CREATE TRIGGER customers_unmerged AFTER UPDATE OF merged_into ON customers WHEN NEW.merged_into IS NULL AND OLD.merged_into IS NOT NULL BEGIN
+        DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND external_id = NEW.external_id AND NEW.archived_at IS NULL;
+        UPDATE integration_mappings SET customer_id = NEW.id WHERE NEW.archived_at IS NULL AND tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = OLD.merged_into AND(provider,entity_id)IN(SELECT value ->> '$.provider',value ->> '$.id' FROM json_each(NEW.integrations));
+        INSERT INTO integration_mappings(tenant_id,mode,provider,entity_id,customer_id)SELECT NEW.tenant_id,NEW.mode,n.value ->> '$.provider',n.value ->> '$.id',NEW.id FROM json_each(NEW.integrations)n WHERE NEW.archived_at IS NULL AND NOT EXISTS(SELECT 1 FROM integration_mappings m WHERE m.tenant_id = NEW.tenant_id AND m.mode = NEW.mode AND m.provider = n.value ->> '$.provider' AND m.entity_id = n.value ->> '$.id' AND m.customer_id = NEW.id);
+        INSERT INTO customer_counts(tenant_id,mode,status,count)VALUES(NEW.tenant_id,NEW.mode,iif(NEW.archived_at IS NOT NULL,'archived',NEW.status),1)ON CONFLICT(tenant_id,mode,status)DO UPDATE SET count = count + 1;
+        END
       CREATE TRIGGER deployment_data_epoch AFTER UPDATE OF data_epoch ON deployment BEGIN
         UPDATE tenants SET policy_version = NEW.data_epoch;
         END
-      CREATE TRIGGER events_counted AFTER INSERT ON events WHEN NEW.type NOT IN('customer.created','customer.updated','customer.archived','customer.restored','customer.erased')BEGIN
+      CREATE TRIGGER deployment_ends_sessions AFTER UPDATE OF data_epoch ON deployment BEGIN
+        DELETE FROM operator_sessions;
+        DELETE FROM sign_in_links;
+        END
+      CREATE TRIGGER events_counted AFTER INSERT ON events WHEN NEW.type NOT IN('customer.created','customer.updated','customer.archived','customer.restored','customer.merged','customer.unmerged','customer.erased')BEGIN
         INSERT INTO storage_use(tenant_id,mode,bytes)VALUES(NEW.tenant_id,NEW.mode,500 + octet_length(concat_ws('',NEW.before,NEW.after,NEW.detail,NEW.reason))+ 1000 * NEW.deliveries)ON CONFLICT(tenant_id,mode)DO UPDATE SET bytes = bytes + excluded.bytes;
         END
       CREATE TRIGGER events_deleted AFTER DELETE ON events BEGIN
@@ -406,6 +527,27 @@ describe('the schema that the migrations make', () => {
         END
       CREATE TRIGGER events_fan_out AFTER INSERT ON events BEGIN
         INSERT INTO webhook_deliveries(tenant_id,mode,endpoint_id,event_id,customer_id,status,claims,next_attempt_at,created_at)SELECT NEW.tenant_id,NEW.mode,e.id,NEW.id,NEW.customer_id,'pending',0,iif(EXISTS(SELECT 1 FROM webhook_deliveries d WHERE d.tenant_id = NEW.tenant_id AND d.mode = NEW.mode AND d.customer_id = NEW.customer_id AND d.endpoint_id = e.id AND d.status = 'pending'),8640000000000000,now.ms),now.ms FROM webhook_endpoints e CROSS JOIN(SELECT CAST(unixepoch('subsec')* 1000 AS INTEGER)AS ms)now WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.enabled = 1 AND(e.event_types IS NULL OR NEW.type IN(SELECT value FROM json_each(e.event_types)));
+        END
+      CREATE TRIGGER operator_changes_deleted AFTER DELETE ON events BEGIN
+        DELETE FROM operator_changes WHERE tenant_id = OLD.tenant_id AND mode = OLD.mode AND event_id = OLD.id;
+        END
+      CREATE TRIGGER operator_changes_in_force BEFORE INSERT ON operator_changes WHEN(NEW.session_id IS NOT NULL AND NOT EXISTS(SELECT 1 FROM operator_sessions s WHERE s.id = NEW.session_id))OR EXISTS(SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.id = NEW.event_id AND e.actor GLOB 'op_*' AND NOT EXISTS(SELECT 1 FROM operators o WHERE o.id = e.actor AND instr('viewer support admin owner',o.role)>= instr('viewer support admin owner',NEW.role)))BEGIN
+        SELECT RAISE(ABORT,'operator_not_in_force');
+        END
+      CREATE TRIGGER operator_keys_max BEFORE INSERT ON operator_keys WHEN(SELECT count(*)FROM operator_keys WHERE operator_id = NEW.operator_id)>= 50 BEGIN
+        SELECT RAISE(ABORT,'too_many_operator_keys');
+        END
+      CREATE TRIGGER operators_last_owner BEFORE DELETE ON operators WHEN OLD.role = 'owner' AND(SELECT count(*)FROM operators WHERE role = 'owner')= 1 BEGIN
+        SELECT RAISE(ABORT,'last_owner');
+        END
+      CREATE TRIGGER operators_last_owner_role BEFORE UPDATE OF role ON operators WHEN OLD.role = 'owner' AND NEW.role <> 'owner' AND(SELECT count(*)FROM operators WHERE role = 'owner')= 1 BEGIN
+        SELECT RAISE(ABORT,'last_owner');
+        END
+      CREATE TRIGGER operators_max BEFORE INSERT ON operators WHEN(SELECT count(*)FROM operators)>= 1000 BEGIN
+        SELECT RAISE(ABORT,'too_many_operators');
+        END
+      CREATE TRIGGER sign_in_links_max BEFORE INSERT ON sign_in_links WHEN(SELECT count(*)FROM sign_in_links WHERE operator_id = NEW.operator_id)>= 20 BEGIN
+        SELECT RAISE(ABORT,'too_many_sign_in_links');
         END
       CREATE TRIGGER tenants_search_delete BEFORE DELETE ON tenants BEGIN
         DELETE FROM search_scopes WHERE tenant_id = OLD.id;

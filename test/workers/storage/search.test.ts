@@ -1,7 +1,7 @@
 import { env } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { ulid } from 'ulid'
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import type { PlannedLine } from '../../../src/gate/protocol/imports.ts'
 import type { Customer, CustomerChanges, Scope } from '../../../src/registry/customer.ts'
 import type { ListQuery } from '../../../src/registry/query.ts'
@@ -9,6 +9,7 @@ import { newId } from '../../../src/shared/ids.ts'
 import { importStore } from '../../../src/storage/customers/import.ts'
 import { listCustomers } from '../../../src/storage/customers/list-pages.ts'
 import { readCustomer } from '../../../src/storage/customers/reads.ts'
+import { SEARCH_BOUNDS } from '../../../src/storage/customers/search-query.ts'
 import { isFound, modelWords } from './search-model.ts'
 import { archive, commit, committed, create, creation, db, insertTenant, restore, update } from './support.ts'
 
@@ -38,6 +39,9 @@ async function searchAll(scope: Scope, q: string, query: Partial<ListQuery> = {}
 }
 
 const idsOf = async (found: ReturnType<typeof search>) => (await found).customers.map(({ id }) => id)
+const BOUNDS = { ...SEARCH_BOUNDS }
+afterEach(() => void Object.assign(SEARCH_BOUNDS, BOUNDS))
+
 const archivedOnly: ListQuery['filters'] = [{ field: 'status', operator: 'in', value: ['archived'] }]
 
 describe('a search', () => {
@@ -129,6 +133,23 @@ describe('a search', () => {
     expect(await search(scope, 'customer-0')).toMatchObject({ total: { count: 1, isCapped: false }, next: null })
     expect((await searchAll(scope, 'customer-1', { limit: 40 })).ids).toHaveLength(111)
     expect((await searchAll(scope, 'customer-', { limit: 150 })).ids).toHaveLength(401)
+  })
+
+  it('finds each once, whether its long word is looked for among the newest or in all', async () => {
+    const scope = await insertTenant()
+    const ids = Array.from({ length: 60 }, (_, n) => (n % 7 === 0 ? `customer-seventh-${n}` : `customer-${n}`))
+    const lines = ids.map((externalId) => lineOf({ externalId }))
+    await importStore(env.DB).commitSegments(scope, [lines], stamp())
+    const wanted = lines.filter(({ externalId }) => externalId.includes('seventh')).map(({ id }) => id)
+    for (const fewMax of [0, BOUNDS.fewMax]) {
+      for (const lookedMax of [1, 20, BOUNDS.lookedMax]) {
+        Object.assign(SEARCH_BOUNDS, { fewMax, lookedMax })
+        for (const limit of [1, 2, 4, 20]) {
+          const { ids: found } = await searchAll(scope, 'customer-s', { limit })
+          expect(found, JSON.stringify({ fewMax, lookedMax, limit })).toEqual(wanted.toReversed())
+        }
+      }
+    }
   })
 
   it('goes on after a customer that was archived or erased since', async () => {
@@ -238,7 +259,10 @@ it('finds what the model finds, in its order, after any creations, changes, arch
     fc.asyncProperty(
       fc.array(step, { minLength: 5, maxLength: 25 }),
       fc.array(question, { minLength: 12, maxLength: 12 }),
-      async (steps, questions) => {
+      // These bounds change how customers are found, and not which.
+      fc.record({ fewMax: fc.constantFrom(0, 1, BOUNDS.fewMax), lookedMax: fc.constantFrom(1, BOUNDS.lookedMax) }),
+      async (steps, questions, bounds) => {
+        Object.assign(SEARCH_BOUNDS, bounds)
         const scope = await insertTenant('test')
         const ids: string[] = []
         for (const one of steps) await take(scope, one as Step, ids)

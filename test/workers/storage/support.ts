@@ -5,7 +5,7 @@
 import { env } from 'cloudflare:workers'
 import { ulid } from 'ulid'
 import { expect } from 'vitest'
-import type { CommitResult, PreparedWrite } from '../../../src/gate/protocol/write-store.ts'
+import type { CommitResult, PreparedCommand, PreparedWrite } from '../../../src/gate/protocol/write-store.ts'
 import type { Customer, CustomerChanges, Mode, Scope } from '../../../src/registry/customer.ts'
 import type { Failure } from '../../../src/registry/errors.ts'
 import type { Command } from '../../../src/registry/ports.ts'
@@ -43,7 +43,7 @@ export async function insertTenant(mode: Mode = 'live'): Promise<Scope> {
 }
 
 /** Returns a change as the gate hands it to storage. */
-export function prepared(command: Command, given: Partial<PreparedWrite> = {}): PreparedWrite {
+export function prepared(command: PreparedCommand, given: Partial<PreparedWrite> = {}): PreparedWrite {
   const nowMs = given.nowMs ?? Date.now()
   return {
     command,
@@ -62,12 +62,16 @@ export function creation(
   fields: Partial<CustomerChanges>,
   ifExists: 'fail' | 'return' = 'fail',
   createdAtMs = Date.now(),
-): Command {
+): Extract<Command, { kind: 'create' }> {
   const id = `cust_${ulid(createdAtMs)}`
   return { kind: 'create', id, fields: { externalId: `x_${id}`, ...fields }, ifExists }
 }
 
-export function update(id: string, changes: CustomerChanges, ifVersion: number | null = null): Command {
+export function update(
+  id: string,
+  changes: CustomerChanges,
+  ifVersion: number | null = null,
+): Extract<Command, { kind: 'update' }> {
   return { kind: 'update', target: { id }, changes, ifVersion }
 }
 
@@ -122,14 +126,15 @@ export interface Cost {
   sql: string
   rowsRead: number
   rowsWritten: number
+  rowsReturned: number
 }
 
 /** Returns the same D1 with the cost of each statement. `raw()` hides the cost, so it is served from the whole result. */
 export function metered(d1: D1Database): { d1: D1Database; costs: Cost[] } {
   const costs: Cost[] = []
   const inner = new WeakMap<object, { statement: D1PreparedStatement; sql: string }>()
-  const note = (sql: string, { meta }: D1Result) => {
-    costs.push({ sql, rowsRead: meta.rows_read, rowsWritten: meta.rows_written })
+  const note = (sql: string, { meta, results }: D1Result) => {
+    costs.push({ sql, rowsRead: meta.rows_read, rowsWritten: meta.rows_written, rowsReturned: results.length })
   }
   const wrap = (statement: D1PreparedStatement, sql: string): D1PreparedStatement => {
     const run = async () => {

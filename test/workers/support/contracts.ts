@@ -7,6 +7,7 @@ import { serviceContracts } from '../../../src/apis/service/contract.ts'
 import { customerContracts } from '../../../src/apis/v1/customers/contract.ts'
 import { eventContracts } from '../../../src/apis/v1/events/contract.ts'
 import { onboardingContracts } from '../../../src/apis/v1/onboarding/contract.ts'
+import { tenantContracts } from '../../../src/apis/v1/tenant/contract.ts'
 import { webhookContracts } from '../../../src/apis/v1/webhooks/contract.ts'
 import type { AnyContract } from '../../../src/http/contract.ts'
 import { ADMIN_KEY } from './roster.ts'
@@ -16,6 +17,7 @@ export const contracts: AnyContract[] = [
   ...Object.values(eventContracts),
   ...Object.values(webhookContracts),
   ...Object.values(onboardingContracts),
+  ...Object.values(tenantContracts),
   ...Object.values(flatpeakContracts),
   ...Object.values(loginContracts),
   ...Object.values(adminContracts),
@@ -31,6 +33,7 @@ const NAMES: Record<string, string> = {
   endpoint_id: 'whe_01JD3VQ4X8N2M7R5T9W6YBZKCE',
   customer_id: '00000000-0000-4000-8000-000000000000',
   key_id: 'key_01JD3VQ4X8N2M7R5T9W6YBZKCE',
+  operator_id: 'op_01JD3VQ4X8N2M7R5T9W6YBZKCE',
 }
 /** The query of the one route that names its customer there. */
 const QUERIES: Record<string, string> = { 'PUT /v1/customers': '?external_customer_id=user_12345' }

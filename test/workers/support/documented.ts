@@ -1,7 +1,7 @@
 /**
  * Checks every answer that a test receives against the OpenAPI document: the status is documented, the body matches its
- * schema with no field more, the headers are the documented ones. `roster.ts` calls it; `openapi/routes.test.ts` finds a
- * route without an entry.
+ * schema with no field more, the headers are the documented ones. `roster.ts` calls it; `test/workers/openapi`
+ * finds a route without an entry.
  */
 import { type Json, resolved as resolvedIn, schemaChecker } from '../../../openapi/json-schema.ts'
 import document from '../../../public/openapi.json'
@@ -18,11 +18,16 @@ const templates = Object.keys(paths)
   // A fixed segment comes before a parameter, as in the router.
   .sort((a, b) => placesOf(a.path) - placesOf(b.path))
 
+/** Headers of every response of the v1 API to a tenant. An operator who acts as one gets none of them. */
+const LIMITED = ['ratelimit-policy', 'ratelimit', 'x-ratelimit-limit', 'x-ratelimit-remaining', 'x-ratelimit-reset']
+
 export interface HttpAnswer {
   status: number
   headers: Headers
   text: string
   body: unknown
+  /** True if an operator has sent the request as a tenant. */
+  isActedAs?: boolean
 }
 
 /** Throws when the document differs. `path` may have a query string. */
@@ -33,7 +38,8 @@ export function expectAsDocumented(method: string, path: string, answered: HttpA
   throw new Error(`${request}, which public/openapi.json does not say: ${problems.join('; ')}\n${answered.text}`)
 }
 
-export function undocumentedOf(method: string, path: string, { status, headers, text, body }: HttpAnswer): string[] {
+export function undocumentedOf(method: string, path: string, answered: HttpAnswer): string[] {
+  const { status, headers, text, body, isActedAs = false } = answered
   const [pathname = ''] = path.split('?')
   const template = templates.find(({ pattern }) => pattern.test(pathname))?.path
   const operation = template && paths[template][method === 'HEAD' ? 'get' : method.toLowerCase()]
@@ -41,6 +47,10 @@ export function undocumentedOf(method: string, path: string, { status, headers, 
   const response = resolved(operation.responses[status])
   if (!response) return [`status ${status} is not documented`]
   const problems = headerProblems(response.headers ?? {}, headers)
+  if (status < 400 && !isActedAs) {
+    const limited = LIMITED.filter((name) => Object.hasOwn(response.headers ?? {}, name) && !headers.has(name))
+    problems.push(...limited.map((name) => `the header ${name} is missing`))
+  }
   const contentType = headers.get('content-type') ?? ''
   const content = Object.entries<Json>(response.content ?? {}).find(([type]) => contentType.startsWith(type))
   if (method === 'HEAD') return problems

@@ -11,12 +11,23 @@ import {
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import worker from '../../../src/index.ts'
+import type { Scope } from '../../../src/registry/customer.ts'
 import { type DeletionDeps, sweepDeletedTenants } from '../../../src/storage/tenants/deletions.ts'
 import { deleteTenant, updateTenant } from '../../../src/tenants/operations.ts'
 import { newEndpoint } from '../events/support.ts'
 import { RECEIVER, receive } from '../onboarding/support.ts'
+import { actAs } from '../operators/support.ts'
+import { insertMany } from '../storage/support.ts'
 import { everythingStored } from '../support/everything-stored.ts'
-import { ADMIN_KEY, admin, call, newCustomer, newTenant, type TestTenant } from '../support/roster.ts'
+import {
+  ADMIN_KEY,
+  admin,
+  call,
+  newCustomer,
+  newTenant,
+  newTenantOfBothModes,
+  type TestTenantOfBothModes,
+} from '../support/roster.ts'
 import { failureOf, hand, make } from './support.ts'
 
 const LATER_MS = 300_000
@@ -32,8 +43,8 @@ const deps: DeletionDeps = {
 }
 
 /** Makes a tenant that has something in every table and store that may hold data of a tenant. */
-async function tenantWithEverything(name: string): Promise<TestTenant> {
-  const tenant = await newTenant({ company_name: name, contact_email: `${name.length}@deleted.example` })
+async function tenantWithEverything(name: string): Promise<TestTenantOfBothModes> {
+  const tenant = await newTenantOfBothModes({ company_name: name, contact_email: `${name.length}@deleted.example` })
   for (const mode of MODES) {
     const { key } = tenant[mode]
     const scope = { tenantId: tenant.tenantId, mode }
@@ -52,6 +63,10 @@ async function tenantWithEverything(name: string): Promise<TestTenant> {
       body: { parent_customer_id: root.id, external_id: 'renamed' },
     })
     await newCustomer(key, { parent_customer_id: parent.id })
+    const asOperator = { headers: { 'roster-mode': mode }, body: { name: 'Corrected' } }
+    expect((await actAs(tenant.tenantId, 'PATCH', `/v1/customers/${root.id}`, asOperator)).status).toBe(200)
+    const twin = await newCustomer(key)
+    await call('POST', `/v1/customers/${twin.id}/merge`, { key, body: { into: root.id } })
     const gone = await newCustomer(key)
     // Leaves a receipt of its own, and an event that ordinary retention keeps.
     await call('POST', `/v1/customers/${gone.id}/erase`, { key, headers: { 'idempotency-key': 'erase' } })
@@ -62,8 +77,8 @@ async function tenantWithEverything(name: string): Promise<TestTenant> {
 }
 
 /** Makes a tenant with two customers in each mode, one below the other. */
-async function tenantWithSome(name: string): Promise<TestTenant> {
-  const tenant = await newTenant({ company_name: name })
+async function tenantWithSome(name: string): Promise<TestTenantOfBothModes> {
+  const tenant = await newTenantOfBothModes({ company_name: name })
   for (const mode of MODES) {
     const { key } = tenant[mode]
     const { id } = await newCustomer(key)
@@ -164,12 +179,63 @@ it('continues where a run stopped, whatever it stopped at', async () => {
   let runs = 0
   for (; (await everyRowOf(tenantId)) > 0 && runs < 200; runs++) {
     const failing = { ...deps, forgetGate: runs < 4 ? () => Promise.reject(new Error('away')) : deps.forgetGate }
-    await sweepDeletedTenants(failing, hour, { statements: 14 + (runs % 2), kvKeys: 1 })
+    await sweepDeletedTenants(failing, hour, { statements: 15 + (runs % 2), kvKeys: 1 })
   }
   expect(runs).toBeGreaterThan(4)
   expect(runs).toBeLessThan(200)
   expect(await valuesOf(tenantId)).toEqual([])
   expect(Object.entries(await rowsOf(tenantId)).filter(([, n]) => n > 0)).toEqual([])
+})
+
+it('leaves no word of many customers in the index, and every word of others, wherever runs stop', async () => {
+  const scopes = await Promise.all(
+    [0, 1].map(async () => ({ tenantId: (await newTenant()).tenantId, mode: 'live' as const })),
+  )
+  const [scope, neighbour] = scopes as [Scope, Scope]
+  for (const [at, each] of scopes.entries()) {
+    await insertMany(each, 1_200)
+    // Deleted words must be in several parts of the index: the parts of a single one would be left out at once.
+    for (const name of ['first', 'second']) {
+      await env.DB.prepare(
+        `UPDATE customers SET name = ?2 || id, change_id = ?2 || id WHERE tenant_id = ?1 AND id LIKE '%7'`,
+      )
+        .bind(each.tenantId, `${name}${at === 0 ? 'deleted' : 'kept'}`)
+        .run()
+    }
+  }
+  const left = async (word: string) =>
+    await env.DB.prepare('SELECT count(*) AS n FROM customer_search_data WHERE instr(block, CAST(? AS blob)) > 0')
+      .bind(word)
+      .first<number>('n')
+  const codeOf = async ({ tenantId }: Scope) =>
+    await env.DB.prepare(`SELECT printf('%05x', number) AS code FROM search_scopes WHERE tenant_id = ?`)
+      .bind(tenantId)
+      .first<string>('code')
+  const codes = [await codeOf(scope), await codeOf(neighbour)]
+  const found = async (code: string | null | undefined) =>
+    await env.DB.prepare('SELECT count(*) AS n FROM customer_search WHERE customer_search MATCH ?')
+      .bind(`"${code}acust_"*`)
+      .first<number>('n')
+  expect(await left('conddeleted')).toBeGreaterThan(0)
+  await env.DB.prepare(`UPDATE tenants SET status = 'suspended', deleted_at = 1 WHERE id = ?`)
+    .bind(scope.tenantId)
+    .run()
+  let runs = 0
+  for (; (await everyRowOf(scope.tenantId)) > 0 && runs < 100; runs++) {
+    await sweepDeletedTenants(deps, Date.now(), { statements: 15, kvKeys: 1 })
+  }
+  expect(runs).toBeGreaterThan(2)
+  expect(runs).toBeLessThan(100)
+  expect([await left('conddeleted'), await found(codes[0]), await found(codes[1])]).toEqual([0, 0, 1_200])
+  expect(await left('condkept')).toBeGreaterThan(0)
+  const { results } = await env.DB.prepare(
+    `SELECT v AS value FROM customer_search_config WHERE k = 'secure-delete'
+     UNION ALL SELECT name FROM sweeps WHERE name LIKE 'index:%'`,
+  ).all()
+  expect(results).toEqual([{ value: 1 }])
+  // The merge has come to its end: there is one part.
+  expect(await env.DB.prepare('SELECT count(DISTINCT segid) AS n FROM customer_search_idx').first('n')).toBe(1)
+  await env.DB.prepare(`INSERT INTO customer_search (customer_search) VALUES ('integrity-check')`).run()
 })
 
 async function everyRowOf(tenantId: string): Promise<number> {

@@ -5,7 +5,8 @@
 import { describe, expect, it } from 'vitest'
 import type { IdempotentRequest } from '../../../src/idempotency/idempotency.ts'
 import { RegistryError } from '../../../src/registry/errors.ts'
-import { applyPendingPolicies, createKey, revokeKey, rotateKey } from '../../../src/tenants/operations.ts'
+import { createKey, revokeKey, rotateKey } from '../../../src/tenants/keys.ts'
+import { applyPendingPolicies } from '../../../src/tenants/operations.ts'
 import { failureOf, type Hand, hand, make } from './support.ts'
 
 const fields = { name: 'default', mode: 'live' as const, scopes: ['customers:read' as const], expiresAtMs: null }

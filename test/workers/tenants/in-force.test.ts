@@ -3,7 +3,8 @@
  * is left. The gates' half is in test/node/gate; here stand-ins return how long to wait for them.
  */
 import { describe, expect, it } from 'vitest'
-import { applyPendingPolicies, createKey, revokeKey, rotateKey, updateTenant } from '../../../src/tenants/operations.ts'
+import { createKey, revokeKey, rotateKey } from '../../../src/tenants/keys.ts'
+import { applyPendingPolicies, updateTenant } from '../../../src/tenants/operations.ts'
 import { failureOf, hand, loggedIn, make } from './support.ts'
 
 const keyFields = { name: 'default', mode: 'live' as const, scopes: ['customers:read' as const], expiresAtMs: null }
@@ -17,6 +18,17 @@ describe('a change of policy', () => {
     await updateTenant(deps, tenant.id, { status: 'suspended' })
     expect(steps.toSorted()).toEqual(['applied 2', 'live reads 2', 'test reads 2'])
     expect(steps.at(-1)).toBe('applied 2')
+  })
+
+  it('sends what has waited for a suspended tenant when the reactivation is in force, and at no other change', async () => {
+    const { deps, steps } = hand()
+    const resuming = { ...deps, resumeDeliveries: async (tenantId: string) => void steps.push(`resumes ${tenantId}`) }
+    const { id } = await make(deps)
+    await updateTenant(resuming, id, { status: 'suspended' })
+    await updateTenant(resuming, id, { tier: 'scale' })
+    expect(steps).not.toContain(`resumes ${id}`)
+    await updateTenant(resuming, id, { status: 'active' })
+    expect(steps.slice(-2)).toEqual(['applied 4', `resumes ${id}`])
   })
 
   it('sleeps once, for the larger of the two waits', async () => {

@@ -2,7 +2,7 @@
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { readKey } from '../../../src/tenants/key-format.ts'
-import { createKey, listKeys, revokeKey, rotateKey } from '../../../src/tenants/operations.ts'
+import { createKey, listKeys, revokeKey, rotateKey } from '../../../src/tenants/keys.ts'
 import { KEYS_MAX, type TenantDeps } from '../../../src/tenants/ports.ts'
 import { SCOPES } from '../../../src/tenants/tenant.ts'
 import { admin, newTenant } from '../support/roster.ts'
@@ -13,7 +13,7 @@ const noKey = { reason: 'not_found', resource: 'key' }
 const rotate = { overlapMs: 0, expiresAtMs: undefined }
 
 async function keysOf(deps: TenantDeps, tenantId: string) {
-  return (await listKeys(deps, tenantId, { limit: 100, afterId: null })).items
+  return (await deps.store.listKeys(tenantId, { limit: 100, afterId: null }))?.items ?? []
 }
 
 describe('a new key', () => {
@@ -38,6 +38,24 @@ describe('a new key', () => {
       expect(await failureOf(createKey(my.deps, id, { ...fields, expiresAtMs }))).toMatchObject(refused)
     }
     expect(await keysOf(my.deps, id)).toEqual([])
+  })
+})
+
+describe('the keys of a tenant', () => {
+  it('are listed with their last use by the gates of their modes, and not at all while one of these is away', async () => {
+    const my = hand()
+    const { id } = await make(my.deps)
+    const page = { limit: 100, afterId: null }
+    expect(await listKeys(my.deps, id, page)).toEqual({ items: [], hasMore: false })
+    const { key } = await createKey(my.deps, id, fields)
+    expect(await failureOf(listKeys(my.deps, id, page))).toMatchObject({ reason: 'unavailable' })
+    const counts = { yearStart: '', count: 0, outstanding: 0, days: {} }
+    my.deps.gates.usage = async () => ({ ...counts, keyUses: { [key.id]: 60_000, other: 120_000 } })
+    expect(await listKeys(my.deps, id, page)).toEqual({ items: [{ ...key, lastUsedAtMs: 60_000 }], hasMore: false })
+    my.deps.gates.usage = async () => counts
+    expect((await listKeys(my.deps, id, page)).items, 'a gate that runs older code').toEqual([
+      { ...key, lastUsedAtMs: null },
+    ])
   })
 })
 

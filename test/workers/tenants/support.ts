@@ -21,7 +21,7 @@ export interface Hand {
 
 export function hand(): Hand {
   const steps: string[] = []
-  const store = tenantStore(env.DB, { actor: 'admin', requestId: null, reason: null })
+  const store = tenantStore(env.DB, { actor: 'admin', role: null, sessionId: null, requestId: null, reason: null })
   const mine: Hand = {
     steps,
     live: { waitMs: 0 },

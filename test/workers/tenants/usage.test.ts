@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest'
-import { admin, call, newCustomer, newTenant } from '../support/roster.ts'
+import { admin, call, newCustomer, newTenant, newTenantOfBothModes } from '../support/roster.ts'
 
 const DAY_SECONDS = 86_400
 
@@ -56,7 +56,7 @@ it('returns 404 for the usage of a tenant that does not exist', async () => {
 it('refuses a live tenant that has used up its year until the limit is raised, wherever its contract is moved', async () => {
   const limits = { requests_per_second: 100, burst: 200, annual_validation_limit: 5 }
   const { tenant, id, statuses } = await quickEnough(async () => {
-    const tenant = await newTenant({ tier: 'custom', limits })
+    const tenant = await newTenantOfBothModes({ tier: 'custom', limits })
     const { id } = await newCustomer(tenant.live.key)
     const statuses: number[] = []
     for (let sent = 0; sent < 8; sent++) {

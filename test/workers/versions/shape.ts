@@ -10,7 +10,7 @@ type Shape = Record<string, string[]>
 type Shapes = Record<string, Shape>
 
 /** Objects in which the keys are data. */
-const MAPS = new Set(['verdicts', 'metadata', 'profile', 'days', 'tallies'])
+const MAPS = new Set(['verdicts', 'metadata', 'profile', 'days', 'tallies', 'uses'])
 
 /** Fields whose value selects the form of the rest: each value of theirs is a type of its own. */
 const TAGS = /\.(?:kind|effect|result|failure\.reason)$/

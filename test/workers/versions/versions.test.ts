@@ -6,7 +6,7 @@
  * after a rollback, in KV for a week): give it a new number (src/gate/protocol/versions.ts says how, for messages to
  * gates), or make the new field optional to its readers. If the version in package.json is released, raise that, copy
  * the newest file for it and add it to the list below. Then record what is written now:
- * `npx vitest run -u --project workerd test/workers/versions`.
+ * `npx vitest run -u --project 'workerd alone' test/workers/versions`.
  */
 import { createExecutionContext, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
@@ -248,7 +248,12 @@ describe.each(recorded)('data of v$name', ({ examples }) => {
     const [loaded] = of('gate-loaded')
     await runInDurableObject(gate, (_, { storage }) => {
       insertRows(storage.sql, { policy, state, loaded }, of('gate-writes'))
+      for (const { key_id, used_at } of of('gate-key-uses')) {
+        storage.sql.exec('INSERT INTO key_uses (key_id, used_at) VALUES (?, ?)', key_id, used_at)
+      }
       const core = new GateCore(gateSql(storage), () => 0.5, state.horizonMs - 1_000)
+      const uses = of('gate-key-uses').map(({ key_id, used_at }) => [key_id, used_at])
+      expect(core.usage(state.horizonMs - 1_000).keyUses).toEqual(Object.fromEntries(uses))
       expect(core.policy).toEqual(policy.policy)
       expect(core.loaded).toEqual(loaded)
       const { yearStart, count } = core.usage(state.horizonMs - 1_000)

@@ -97,10 +97,12 @@ export async function writtenToday(): Promise<Examples> {
   const rows = await runInDurableObject(env.GATE.getByName(`${tenantId}:live`), (_, { storage: { sql } }) => ({
     singletons: sql.exec<{ name: string; body: string }>('SELECT name, body FROM singletons').toArray(),
     writes: sql.exec('SELECT seq, state, bookmark, body FROM writes ORDER BY seq').toArray(),
+    keyUses: sql.exec('SELECT key_id, used_at FROM key_uses').toArray(),
   }))
   for (const tag of ['list', id, parent.id]) note('buckets', { tag, bucket: bucketOf(tag) })
   for (const { name, body } of rows.singletons) note(`gate-${name}`, JSON.parse(body))
   for (const row of rows.writes) note('gate-writes', { ...row, body: JSON.parse(String(row.body)) })
+  for (const row of rows.keyUses) note('gate-key-uses', row)
   const events = await openDatabase(env.DB)
     .select({ ...DOCUMENT_COLUMNS, before: eventRows.before, after: eventRows.after })
     .from(eventRows)

@@ -12,7 +12,7 @@ import { toBase64Url, utf8 } from '../../../src/shared/bytes.ts'
 import { events } from '../../../src/storage/schema/tables.ts'
 import { db } from '../storage/support.ts'
 import { everythingStored } from '../support/everything-stored.ts'
-import { type Called, call, newCustomer, newTenant, type TestTenant } from '../support/roster.ts'
+import { type Called, call, newCustomer, newTenant, newTenantOfBothModes, type TestTenant } from '../support/roster.ts'
 
 const MISSING = 'cust_01JD0000000000000000000000'
 
@@ -141,6 +141,8 @@ describe('an erased customer', () => {
       ['PATCH', '/v1/customers/{id}', { name: 'Back' }],
       ['DELETE', '/v1/customers/{id}'],
       ['POST', '/v1/customers/{id}/restore'],
+      ['POST', '/v1/customers/{id}/revert', { version: 1 }],
+      ['GET', '/v1/customers/{id}?version=1'],
       ['GET', '/customers/{id}'],
       ['PATCH', '/customers/{id}', {}],
       ['DELETE', '/customers/{id}'],
@@ -226,10 +228,10 @@ describe('erasing', () => {
   })
 
   it('is refused while the customer has children, for another version, for another tenant’s, and without the scope', async () => {
-    const tenant = await newTenant()
+    const tenant = await newTenantOfBothModes()
     const parent = await newCustomer(tenant.live.key)
     const child = await newCustomer(tenant.live.key, { parent_customer_id: parent.id })
-    const stranger = await newTenant()
+    const stranger = await newTenantOfBothModes()
     const answers = [
       await erase(tenant, parent.id),
       await erase(tenant, child.id, { 'if-match': '"7"' }),

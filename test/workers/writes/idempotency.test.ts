@@ -7,7 +7,15 @@ import { describe, expect, it } from 'vitest'
 import { sweepIdempotencyRecords } from '../../../src/storage/idempotency/records.ts'
 import { events } from '../../../src/storage/schema/tables.ts'
 import { db } from '../storage/support.ts'
-import { type Called, type CallOptions, call, newCustomer, newTenant, type TestTenant } from '../support/roster.ts'
+import {
+  type Called,
+  type CallOptions,
+  call,
+  newCustomer,
+  newTenant,
+  newTenantOfBothModes,
+  type TestTenant,
+} from '../support/roster.ts'
 
 const DAY_MS = 24 * 3_600_000
 
@@ -171,7 +179,7 @@ describe('a key', () => {
   })
 
   it('is separate for each tenant and mode', async () => {
-    const [one, two] = [await newTenant(), await newTenant()]
+    const [one, two] = [await newTenantOfBothModes(), await newTenantOfBothModes()]
     const ids: string[] = []
     for (const key of [one.live.key, one.test.key, two.live.key]) {
       const { status, body } = await post(one, '/v1/customers', {

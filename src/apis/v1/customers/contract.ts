@@ -7,10 +7,16 @@ import { listQueryString, searchBody } from './list-schema.ts'
 import {
   createQueryString,
   customerCreate,
+  customerRevert,
   customerUpdate,
   customerUpsert,
+  mergeBody,
   readQueryString,
+  revertQueryString,
   targetQueryString,
+  undoBody,
+  unmergeBody,
+  upsertQueryString,
 } from './schema.ts'
 
 const READS = { scope: 'customers:read', touches: 'read' } as const
@@ -61,6 +67,7 @@ export const customerContracts = {
     path: `${CUSTOMERS}/lookup/:external_id`,
     query: readQueryString,
   }),
+  duplicates: contract({ ...READS, method: 'get', path: `${CUSTOMER}/duplicates` }),
   updateByQuery: contract({
     ...CHANGES,
     method: 'put',
@@ -75,7 +82,13 @@ export const customerContracts = {
     query: targetQueryString,
     body: { schema: customerUpdate },
   }),
-  upsert: contract({ ...CHANGES, method: 'put', path: BY_EXTERNAL_ID, body: { schema: customerUpsert } }),
+  upsert: contract({
+    ...CHANGES,
+    method: 'put',
+    path: BY_EXTERNAL_ID,
+    query: upsertQueryString,
+    body: { schema: customerUpsert },
+  }),
   patch: contract({ ...CHANGES, method: 'patch', path: CUSTOMER, body: { schema: customerUpdate } }),
   archive: contract({ ...CHANGES, method: 'delete', path: CUSTOMER }),
   restore: contract({
@@ -85,5 +98,34 @@ export const customerContracts = {
     body: { schema: customerUpdate, optional: true },
     idempotent: true,
   }),
-  erase: contract({ ...CHANGES, method: 'post', path: `${CUSTOMER}/erase`, idempotent: true }),
+  merge: contract({
+    ...CHANGES,
+    method: 'post',
+    path: `${CUSTOMER}/merge`,
+    body: { schema: mergeBody },
+    idempotent: true,
+  }),
+  unmerge: contract({
+    ...CHANGES,
+    method: 'post',
+    path: `${CUSTOMER}/unmerge`,
+    body: { schema: unmergeBody },
+    idempotent: true,
+  }),
+  revert: contract({
+    ...CHANGES,
+    method: 'post',
+    path: `${CUSTOMER}/revert`,
+    query: revertQueryString,
+    body: { schema: customerRevert },
+    idempotent: true,
+  }),
+  undo: contract({
+    ...WRITES,
+    method: 'post',
+    path: '/v1/undo',
+    body: { schema: undoBody },
+    stream: { response: [NDJSON] },
+  }),
+  erase: contract({ ...CHANGES, role: 'admin', method: 'post', path: `${CUSTOMER}/erase`, idempotent: true }),
 }

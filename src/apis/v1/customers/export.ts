@@ -10,6 +10,7 @@ import { toIntegrationInput, toV1 } from '../../../formats/v1-customer.ts'
 import { acceptedType } from '../../../http/accept.ts'
 import type { HttpContext } from '../../../http/api.ts'
 import { respond } from '../../../http/respond.ts'
+import type { Services } from '../../../http/services.ts'
 import { BULK_BOUNDS } from '../../../registry/bulk.ts'
 import { exportCustomers, namingAnchor } from '../../../registry/operations.ts'
 import type { ExportedCustomer, Filter } from '../../../registry/query.ts'
@@ -33,7 +34,7 @@ const FORMATS = {
   },
 } as const
 
-export async function exportRoute(c: HttpContext, given: ExportQuery) {
+export async function exportRoute(c: HttpContext, services: Services, given: ExportQuery) {
   const { status, include_archived: archived, after } = given
   const format =
     given.format ?? (acceptedType(c.req.raw.headers.get('accept'), [NDJSON, CSV]) === CSV ? 'csv' : 'ndjson')
@@ -50,6 +51,23 @@ export async function exportRoute(c: HttpContext, given: ExportQuery) {
   let page = first
   let pages = 0
   const encoder = new TextEncoder()
+  let bytesPaid = 0
+  /** Sends customers in pieces, between which other requests go on. Returns false if there was nothing to send. */
+  async function send(customers: ExportedCustomer[], head: string, controller: ReadableStreamDefaultController) {
+    let isSent = false
+    for (let at = 0; at === 0 || at < customers.length; at += BULK_BOUNDS.exportPieceCustomers) {
+      if (at > 0) await services.sleep(0)
+      const piece = customers.slice(at, at + BULK_BOUNDS.exportPieceCustomers)
+      const bytes = encoder.encode((at === 0 ? head : '') + write(piece))
+      bytesPaid += bytes.length
+      for (; bytesPaid >= BULK_BOUNDS.exportBytesPerPermit; bytesPaid -= BULK_BOUNDS.exportBytesPerPermit) {
+        await registry.reader.readmit()
+      }
+      if (bytes.length > 0) controller.enqueue(bytes)
+      isSent ||= bytes.length > 0
+    }
+    return isSent
+  }
   const stream = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -62,14 +80,10 @@ export async function exportRoute(c: HttpContext, given: ExportQuery) {
           // Bounds the reads in case customers grow while they are sent. The caller continues after the last one it got.
           if (++pages > BULK_BOUNDS.exportPagesMax) throw new Error('the customers of an export have grown')
           // A caller appends a continuation to the part before, which already has the column names.
-          const bytes = encoder.encode((pages === 1 && after === undefined ? head : '') + write(page.customers))
-          for (let paid = BULK_BOUNDS.exportBytesPerPermit; paid <= bytes.length; ) {
-            await registry.reader.readmit()
-            paid += BULK_BOUNDS.exportBytesPerPermit
-          }
-          if (bytes.length > 0) controller.enqueue(bytes)
+          const text = pages === 1 && after === undefined ? head : ''
+          isSent = await send(page.customers, text, controller)
           if (page.nextAfterId === null) controller.close()
-          isSent = bytes.length > 0 || page.nextAfterId === null
+          isSent ||= page.nextAfterId === null
         }
       },
     },

@@ -45,12 +45,16 @@ interface Understood {
   bytes: number
 }
 
+/** Lines that are parsed and checked without a pause. */
+const PARSED_AT_ONCE = 50
 /** Tries of one chunk of a dry run, each with more of the lines that its results depend on. */
 const DRY_RUN_TRIES_MAX = 10
 /** Bytes of the lines that a dry run remembers. */
 const DRY_RUN_BYTES_MAX = 24 * 1024 * 1024
 /** Characters of the earlier lines that are tried with a chunk. Together they stay below what D1 binds. */
 const DRY_RUN_BEFORE_MAX = 512 * 1024
+/** Lines that a dry run tries at once. It takes back what it tried, so unlike an import it cannot do them in several transactions. */
+const DRY_RUN_LINES_MAX = 100
 const VALUE_SHOWN_LENGTH = 100
 
 export async function importCustomers(c: HttpContext, services: Services, query: ImportQuery) {
@@ -148,7 +152,12 @@ class Importer {
   /** Returns a result for each line, up to the line where the import stops. */
   async import({ lines: chunk, bytesRead }: LineChunk): Promise<LineResult[]> {
     this.lastLine = chunk.at(-1)?.endLine ?? this.lastLine
-    const read = chunk.map((line) => this.#understand(line))
+    const read: (Understood | LineResult)[] = []
+    for (const line of chunk) {
+      // Other requests go on in between: to understand a chunk takes as long as many small requests together.
+      if (read.length > 0 && read.length % PARSED_AT_ONCE === 0) await this.#services.sleep(0)
+      read.push(this.#understand(line))
+    }
     const good = read.filter((line) => 'imported' in line)
     const results = new Map<number, LineResult>()
     for (const line of read) if ('result' in line) results.set(line.line, line)
@@ -176,7 +185,9 @@ class Importer {
     const dryRun = this.#dryRun
     if (!dryRun) return writer.importChunk({ lines, permits, dryRun: false, assumed: [] })
     let assumed = dryRun.linesFor(lines, null)
-    if (lines.length > 1 && JSON.stringify(assumed).length > DRY_RUN_BEFORE_MAX) return this.#sendHalves(good)
+    const isLong = lines.length > DRY_RUN_LINES_MAX
+    if (isLong || (lines.length > 1 && JSON.stringify(assumed).length > DRY_RUN_BEFORE_MAX))
+      return this.#sendHalves(good, permits)
     let done = await writer.importChunk({ lines, permits, dryRun: true, assumed })
     for (let tries = 1; tries < DRY_RUN_TRIES_MAX; tries++) {
       const further = dryRun.linesFor(lines, done.context)
@@ -189,11 +200,14 @@ class Importer {
     return done
   }
 
-  async #sendHalves(good: Understood[]): Promise<ImportedChunk> {
+  async #sendHalves(good: Understood[], permits: number): Promise<ImportedChunk> {
     const middle = good.length >> 1
     const halves = [good.slice(0, middle), good.slice(middle)]
     const outcomes: ImportOutcome[] = []
-    for (const half of halves) outcomes.push(...(await this.#send(half, importPermits(half.length, 0))).outcomes)
+    for (const half of halves) {
+      const done = await this.#send(half, Math.max(importPermits(half.length, 0), Math.ceil(permits / 2)))
+      outcomes.push(...done.outcomes)
+    }
     return { outcomes, consistencyToken: null, context: null }
   }
 

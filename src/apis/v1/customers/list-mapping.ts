@@ -21,7 +21,7 @@ interface Place {
   position: Position
 }
 
-/** `place` is the text of the cursor, which `toV1List` made for a page of the same query. */
+/** `place` is the text of the cursor, which `toV1Pagination` made for a page of the same query. */
 export function toListRequest(input: ListInput, place: string | null): ListRequest {
   const sort = toSort(input)
   const after: Place | null = place === null ? null : JSON.parse(place)
@@ -32,11 +32,10 @@ export function toListRequest(input: ListInput, place: string | null): ListReque
   return { query, offset, total: after?.total ?? null }
 }
 
-/** Returns the v1 response with `items`, the mapped customers of the page. `offset` is where the next page begins. */
-export async function toV1List<Item>(
+/** Returns the part of the v1 response that is beside the items. Its `offset` is where the next page begins. */
+export async function toV1Pagination(
   page: ListPage,
   { query, offset, total: counted }: ListRequest,
-  items: Item[],
   { next }: PageCursor,
 ) {
   const seen = offset + page.customers.length
@@ -44,7 +43,6 @@ export async function toV1List<Item>(
   const total = counted ?? (page.total as ListTotal)
   const place: Place | null = page.next && { seen, total, position: page.next }
   return {
-    items,
     pagination: {
       total: total.count,
       ...(total.isCapped && { total_is_capped: true as const }),

@@ -3,6 +3,7 @@
  * absent field is kept. Null clears a field, and so does `""` where text may be unset.
  */
 
+import { type Kept, type Moved, toKept, toMoved } from '../../../formats/merge-report.ts'
 import {
   toV1,
   toV1Integration,
@@ -11,12 +12,14 @@ import {
   type V1Integration,
 } from '../../../formats/v1-customer.ts'
 import type { ImportedFields } from '../../../registry/bulk.ts'
-import type { Customer, CustomerChanges, ParentReference } from '../../../registry/customer.ts'
-import { CUSTOMER_FIELDS, OPTIONAL_TEXT_FIELDS } from '../../../registry/customer-fields.ts'
-import type { Expanded, Expansion } from '../../../registry/operations.ts'
+import type { Customer, CustomerChanges, CustomerStatus, ParentReference } from '../../../registry/customer.ts'
+import { CUSTOMER_FIELDS, OPTIONAL_TEXT_FIELDS, v1NameOf } from '../../../registry/customer-fields.ts'
+import type { Duplicate, DuplicateReason } from '../../../registry/duplicates.ts'
+import type { MergePreference } from '../../../registry/merge.ts'
+import type { Expanded, Expansion, Merged, Unmerged } from '../../../registry/operations.ts'
 import type { Erasure, OnboardingChoice, Written } from '../../../registry/ports.ts'
 import { isoTime } from '../../../shared/clock.ts'
-import type { CustomerInput, ImportInput, OnboardingInput } from './schema.ts'
+import type { CustomerInput, ImportInput, MergeInput, OnboardingInput } from './schema.ts'
 
 const TEXT_FIELDS = [...OPTIONAL_TEXT_FIELDS, 'timezone'] as const
 
@@ -112,6 +115,7 @@ export type V1ExpandedCustomer = V1Customer & {
   children?: V1CustomerAlone[]
   integrations?: V1Integration[]
   old_external_ids?: string[]
+  duplicates?: V1Suspect[]
 }
 
 /**
@@ -136,10 +140,97 @@ export function toV1Expanded(
 /** The part that a caller without the scope `customers:read` gets of the customer that it wrote. */
 export type V1Reference = Pick<V1Customer, 'id' | 'external_id' | 'status'> & { version: number }
 
-export function toV1Written(written: Written): V1ExpandedCustomer | V1Reference {
-  if (!written.isCut) return toV1(written.customer)
+/** `duplicates`: the customers that may be the same, if the caller wants to know. */
+export function toV1Written(written: Written, duplicates: Duplicate[] | null = null): V1ExpandedCustomer | V1Reference {
+  if (!written.isCut) {
+    return { ...toV1(written.customer), ...(duplicates && { duplicates: duplicates.map(toV1Suspect) }) }
+  }
   const { id, externalId, status, version } = written.customer
   return { id, external_id: externalId, status, version }
+}
+
+/** A candidate for the same customer, with the reasons for which it is one. */
+export interface V1Duplicate {
+  customer: V1CustomerAlone
+  reasons: DuplicateReason[]
+}
+
+export function toV1Duplicate({ customer, reasons }: Duplicate): V1Duplicate {
+  return { customer: toV1(customer), reasons }
+}
+
+/** A customer that may be the same as one that was just created. */
+export interface V1Suspect {
+  id: string
+  external_id: string
+  status: CustomerStatus
+  reasons: DuplicateReason[]
+}
+
+export function toV1Suspect({ customer: { id, externalId, status }, reasons }: Duplicate): V1Suspect {
+  return { id, external_id: externalId, status, reasons }
+}
+
+/** Returns what the caller wants of a merge. */
+export function toMerge({ into, into_version, prefer, dry_run }: MergeInput) {
+  return { into, intoVersion: into_version ?? null, prefer: preferenceOf(prefer), dryRun: dry_run ?? false }
+}
+
+function preferenceOf(prefer: MergeInput['prefer']): MergePreference {
+  if (typeof prefer === 'string') return prefer
+  const { parent_customer_id: parent, ...others } = prefer ?? {}
+  return { ...others, ...(parent && { parent }) }
+}
+
+/** A merge as it was made, or would be. A caller without the scope `customers:read` does not get what moved. */
+export interface V1Merged {
+  customer: V1ExpandedCustomer | V1Reference
+  source_id: string
+  moved: Moved | null
+  dry_run: boolean
+}
+
+export function toV1Merged(merged: Merged, dryRun: boolean): V1Merged {
+  const { merge, isCut } = merged
+  return {
+    customer: toV1Written(merged),
+    source_id: merge.sourceId,
+    moved: isCut ? null : toMoved(merge),
+    dry_run: dryRun,
+  }
+}
+
+/**
+ * An unmerge as it was made, or would be. A caller without the scope `customers:read` does not get what moved, nor what was
+ * kept.
+ */
+export interface V1Unmerged {
+  customer: V1ExpandedCustomer | V1Reference
+  source: V1ExpandedCustomer | V1Reference
+  moved: Moved | null
+  kept: Kept[] | null
+  dry_run: boolean
+}
+
+export function toV1Unmerged(written: Unmerged, dryRun: boolean): V1Unmerged {
+  const { isCut, unmerged } = written
+  const source = { ...written, customer: unmerged.source } as Written
+  return {
+    customer: toV1Written(written),
+    source: toV1Written(source),
+    moved: isCut ? null : toMoved(unmerged.report),
+    kept: isCut ? null : toKept(unmerged.report),
+    dry_run: dryRun,
+  }
+}
+
+/** Returns the customer; with `partial` also the names of the fields in which it is not what it was. */
+export function toV1Reverted(
+  written: Written,
+  { partial }: { partial: boolean },
+): (V1ExpandedCustomer | V1Reference) & { left?: string[] } {
+  const left = (written.left ?? []).map((field) => v1NameOf(field) ?? field)
+  return { ...toV1Written(written), ...(partial && { left }) }
 }
 
 /** Returns the parts of an etag that stand for what an expanded response shows beside the customer itself. */

@@ -3,51 +3,57 @@
  * of the whole service: it parses nothing and sends a body that is already serialized.
  */
 import { Hono } from 'hono'
-import { toV1 } from '../../../formats/v1-customer.ts'
 import type { HttpContext, HttpEnv } from '../../../http/api.ts'
-import { etagOf, isNotModified } from '../../../http/conditional.ts'
+import { etagOf } from '../../../http/conditional.ts'
 import type { PageCursor } from '../../../http/cursor.ts'
 import { idempotencyOf } from '../../../http/idempotency.ts'
-import { respond, respondFound, respondNotModified } from '../../../http/respond.ts'
+import { jsonOfList } from '../../../http/json-pieces.ts'
+import { respond, respondText } from '../../../http/respond.ts'
 import type { Services } from '../../../http/services.ts'
-import { invalidField, notFound, RegistryError } from '../../../registry/errors.ts'
+import type { Customer } from '../../../registry/customer.ts'
+import { invalidField, RegistryError } from '../../../registry/errors.ts'
 import {
   archiveCustomer,
   createCustomer,
-  type Expansion,
   eraseCustomer,
-  expandCustomer,
   expandPage,
+  findDuplicates,
   getCustomer,
-  getCustomerByExternalId,
   listCustomers,
+  mergeCustomer,
   restoreCustomer,
+  revertCustomer,
+  unmergeCustomer,
   updateCustomer,
   upsertCustomer,
 } from '../../../registry/operations.ts'
-import type { Snapshot, Target, Written } from '../../../registry/ports.ts'
+import type { Moment } from '../../../registry/past.ts'
+import type { Target, Written } from '../../../registry/ports.ts'
 import type { Precondition } from '../../../registry/precondition.ts'
-import { isId } from '../../../shared/ids.ts'
-import { externalIdFault, isExternalId } from '../../../validation/external-id.ts'
-import { notSupportedAt } from '../not-supported.ts'
+import { externalIdFault } from '../../../validation/external-id.ts'
 import { customerContracts } from './contract.ts'
 import { exportRoute } from './export.ts'
 import { importCustomers } from './import.ts'
-import { toListRequest, toV1List } from './list-mapping.ts'
+import { toListRequest, toV1Pagination } from './list-mapping.ts'
 import type { ListInput } from './list-schema.ts'
 import {
-  etagParts,
   onboardingOf,
   parentFieldOf,
   toChanges,
+  toMerge,
   toMergePatch,
   toNewCustomer,
+  toV1Duplicate,
   toV1Erasure,
   toV1Expanded,
-  toV1Written,
-  type V1ExpandedCustomer,
+  toV1Merged,
+  toV1Reverted,
+  toV1Unmerged,
 } from './mapping.ts'
-import type { CustomerInput, OnboardingInput, ReadQuery, TargetQuery } from './schema.ts'
+import { locationOf, NOTHING, respondByExternalId, respondCreated, respondRead, respondWritten } from './responses.ts'
+import { type CustomerInput, momentOf, type OnboardingInput, type UpsertQuery } from './schema.ts'
+import { customerId, externalIdOfPath, idToRead, targetOf } from './targets.ts'
+import { undoChanges } from './undo.ts'
 
 export function v1Customers(services: Services) {
   const contracts = customerContracts
@@ -55,11 +61,11 @@ export function v1Customers(services: Services) {
   return new Hono<HttpEnv>()
     .get(
       contracts.list.path,
-      contracts.list.handle((c, { query, page }) => respondList(c, query, page)),
+      contracts.list.handle((c, { query, page }) => respondList(c, services, query, page)),
     )
     .post(
       contracts.search.path,
-      contracts.search.handle((c, { body, page }) => respondList(c, body, page)),
+      contracts.search.handle((c, { body, page }) => respondList(c, services, body, page)),
     )
     .post(
       contracts.create.path,
@@ -67,7 +73,7 @@ export function v1Customers(services: Services) {
         const options = { nowMs: c.get('nowMs'), onboarding: onboardingOf(body), idempotency: await idempotencyOf(c) }
         const write = createCustomer(c.get('registry'), toNewCustomer(body), { ...options, ifExists: query.if_exists })
         const written = await named(body, write)
-        return respondWritten(c, written.effect === 'created' ? 201 : 200, written)
+        return respondCreated(c, written, query.expand !== undefined)
       }),
     )
     .post(
@@ -76,7 +82,7 @@ export function v1Customers(services: Services) {
     )
     .get(
       contracts.export.path,
-      contracts.export.handle((c, { query }) => exportRoute(c, query)),
+      contracts.export.handle((c, { query }) => exportRoute(c, services, query)),
     )
     .get(
       contracts.getByExternalId.path,
@@ -88,11 +94,22 @@ export function v1Customers(services: Services) {
     )
     .put(
       contracts.upsert.path,
-      contracts.upsert.handle((c, { body, precondition }) => upsert(c, body, precondition)),
+      contracts.upsert.handle((c, { query, body, precondition }) => upsert(c, query, body, precondition)),
     )
     .get(
       contracts.get.path,
-      contracts.get.handle((c, { query }) => respondRead(c, query, () => getCustomer(c.get('registry'), idToRead(c)))),
+      contracts.get.handle((c, { query }) => {
+        const read = () => ({ id: idToRead(c) })
+        return respondRead(c, query, read, ({ id }) => getCustomer(c.get('registry'), id))
+      }),
+    )
+    .get(
+      contracts.duplicates.path,
+      contracts.duplicates.handle(async (c) => {
+        const id = customerId(c.req.param('id'))
+        const duplicates = await findDuplicates(c.get('registry'), id)
+        return respond(c, 200, { items: duplicates.map(toV1Duplicate) })
+      }),
     )
     .put(
       contracts.updateByQuery.path,
@@ -125,6 +142,43 @@ export function v1Customers(services: Services) {
       }),
     )
     .post(
+      contracts.merge.path,
+      contracts.merge.handle(async (c, { body, precondition }) => {
+        const target = { id: customerId(c.req.param('id')) }
+        const merge = toMerge(body)
+        const idempotency = await idempotencyOf(c)
+        const merged = await mergeCustomer(c.get('registry'), target, merge, precondition, idempotency)
+        const { id, version } = merged.customer
+        const headers = { etag: etagOf(version), 'content-location': locationOf(id) }
+        return respond(c, 200, toV1Merged(merged, merge.dryRun), merge.dryRun ? {} : headers)
+      }),
+    )
+    .post(
+      contracts.unmerge.path,
+      contracts.unmerge.handle(async (c, { body, precondition }) => {
+        const unmerge = { source: body.source, dryRun: body.dry_run ?? false }
+        const idempotency = await idempotencyOf(c)
+        const target = { id: customerId(c.req.param('id')) }
+        const done = await unmergeCustomer(c.get('registry'), target, unmerge, precondition, idempotency)
+        const headers = { etag: etagOf(done.customer.version) }
+        return respond(c, 200, toV1Unmerged(done, unmerge.dryRun), unmerge.dryRun ? {} : headers)
+      }),
+    )
+    .post(
+      contracts.revert.path,
+      contracts.revert.handle(async (c, { query, body, precondition }) => {
+        const options = { partial: query.partial === 'true', precondition, idempotency: await idempotencyOf(c) }
+        // The schema wants one of the two.
+        const moment = momentOf(body) as Moment
+        const written = await revertCustomer(c.get('registry'), customerId(c.req.param('id')), moment, options)
+        return respond(c, 200, toV1Reverted(written, options), { etag: etagOf(written.customer.version) })
+      }),
+    )
+    .post(
+      contracts.undo.path,
+      contracts.undo.handle((c, { body }) => undoChanges(c, body)),
+    )
+    .post(
       contracts.erase.path,
       contracts.erase.handle(async (c, { precondition }) => {
         const id = customerId(c.req.param('id'))
@@ -134,40 +188,14 @@ export function v1Customers(services: Services) {
     )
 }
 
-const NOTHING: ReadonlySet<Expansion> = new Set()
-
-async function respondRead(c: HttpContext, { expand }: ReadQuery, read: () => Promise<Snapshot>) {
-  const wanted = expand ?? NOTHING
-  const { customer, bodies } = await read()
-  const { headers } = c.req.raw
-  if (wanted.size === 0) {
-    const etag = etagOf(customer.version)
-    if (isNotModified(headers, etag)) return respondNotModified(c, etag)
-    bodies.v1 ??= JSON.stringify(toV1(customer))
-    return respondFound<V1ExpandedCustomer>(c, bodies.v1, etag)
-  }
-  const expanded = await expandCustomer(c.get('registry'), customer, wanted)
-  const etag = etagOf(customer.version, etagParts(expanded))
-  if (isNotModified(headers, etag)) return respondNotModified(c, etag)
-  return respond(c, 200, toV1Expanded(customer, expanded, wanted), { etag })
-}
-
-function respondByExternalId(c: HttpContext, query: ReadQuery) {
-  return respondRead(c, query, () => {
-    const externalId = externalIdOfPath(c)
-    // No customer has an external id that is not valid.
-    if (!isExternalId(externalId)) throw notFound('customer')
-    return getCustomerByExternalId(c.get('registry'), externalId)
-  })
-}
-
-async function respondList(c: HttpContext, input: ListInput, cursor: PageCursor) {
+async function respondList(c: HttpContext, { sleep }: Services, input: ListInput, cursor: PageCursor) {
   const request = toListRequest(input, cursor.position)
   const found = await listCustomers(c.get('registry'), request.query, { total: request.total === null })
   const wanted = input.expand ?? NOTHING
   const { page, expanded } = await expandPage(c.get('registry'), found, wanted)
-  const items = page.customers.map((customer, at) => toV1Expanded(customer, expanded[at] ?? {}, wanted))
-  return respond(c, 200, await toV1List(page, request, items, cursor))
+  const toItem = (customer: Customer, at: number) => toV1Expanded(customer, expanded[at] ?? {}, wanted)
+  const pagination = await toV1Pagination(page, request, cursor)
+  return respondText(c, await jsonOfList(page.customers, toItem, pagination, sleep))
 }
 
 async function update(
@@ -177,11 +205,12 @@ async function update(
   translate: (input: CustomerInput) => ReturnType<typeof toChanges>,
 ) {
   const write = updateCustomer(c.get('registry'), target, translate(body), precondition)
-  return respondWritten(c, 200, await named(body, write))
+  return respondWritten(c, 200, await named(body, write), target)
 }
 
 async function upsert(
   c: HttpContext,
+  { expand }: UpsertQuery,
   { external_id: externalIdInBody, ...input }: CustomerInput & OnboardingInput,
   precondition: Precondition | null,
 ) {
@@ -195,7 +224,7 @@ async function upsert(
   const options = { nowMs: c.get('nowMs'), precondition, onboarding: onboardingOf(input) }
   const write = upsertCustomer(c.get('registry'), externalId, toChanges(input), options)
   const written = await named(input, write)
-  return respondWritten(c, written.effect === 'created' ? 201 : 200, written)
+  return respondCreated(c, written, expand !== undefined, { externalId })
 }
 
 /**
@@ -221,51 +250,4 @@ async function named(input: CustomerInput, write: Promise<Written>, { restores =
         throw error
     }
   }
-}
-
-/**
- * Returns the customer that a PUT is for: by its id in the path or the query, by its external id, or by all of them if
- * they agree. Throws `RegistryError` with `targets_disagree` if the two ids differ, with `invalid_input` if the request
- * names no customer, and with `not_found` if the id does not have the form of a customer's id.
- */
-function targetOf({ id: idInQuery, external_customer_id: externalId }: TargetQuery, idInPath: string | null): Target {
-  const id = idInPath ?? idInQuery
-  if (id === undefined) {
-    if (externalId !== undefined) return { externalId }
-    const message = 'is required, or else external_customer_id'
-    throw invalidField('id', message, 'add ?id= or ?external_customer_id= to the path')
-  }
-  if (idInQuery !== undefined && idInQuery !== id) throw new RegistryError({ reason: 'targets_disagree' })
-  return { id: customerId(id), externalId }
-}
-
-/** Returns the id in the path. Throws `RegistryError` with `not_supported` for `GET /v1/customers/usage` and the like. */
-function idToRead(c: HttpContext): string {
-  const id = c.req.param('id') ?? ''
-  const failure = isId('customer', id) ? null : notSupportedAt(c.req.path)
-  if (failure) throw new RegistryError(failure)
-  return customerId(id)
-}
-
-/** Returns the id. Throws `RegistryError` with `not_found` if it does not have the form of a customer's id. */
-function customerId(id: string): string {
-  if (!isId('customer', id)) throw notFound('customer')
-  return id
-}
-
-/**
- * Decodes the external id from the raw URL. The router would leave escapes that are not UTF-8 undecoded, and that text
- * could be another customer's external id. Throws `RegistryError` with `invalid_input` for such escapes.
- */
-function externalIdOfPath(c: HttpContext): string {
-  const [path = ''] = c.req.raw.url.split(/[?#]/, 1)
-  try {
-    return decodeURIComponent(path.slice(path.lastIndexOf('/') + 1))
-  } catch {
-    throw invalidField('external_id', 'is not percent-encoded UTF-8', 'encode the path as encodeURIComponent does')
-  }
-}
-
-function respondWritten<Status extends 200 | 201>(c: HttpContext, status: Status, written: Written) {
-  return respond(c, status, toV1Written(written), { etag: etagOf(written.customer.version) })
 }

@@ -6,7 +6,8 @@
 import * as z from 'zod'
 import { ONBOARDING_BOUNDS } from '../../../onboarding/steps.ts'
 import { LIMITS } from '../../../registry/customer.ts'
-import { EXPANSIONS, type Expansion } from '../../../registry/operations.ts'
+import { EXPANSIONS, type Expansion, PAST_EXPANSIONS, type PastExpansion } from '../../../registry/operations.ts'
+import type { Moment } from '../../../registry/past.ts'
 import { isId } from '../../../shared/ids.ts'
 import {
   country,
@@ -17,12 +18,15 @@ import {
   optionalExternalId,
   requiredText,
   text,
+  time,
   timezone,
 } from '../../../validation/fields.ts'
 import { integrations } from '../../../validation/integrations.ts'
 import { nearestHint } from '../../../validation/nearest.ts'
 import { profile } from '../../../validation/profile.ts'
 
+/** Characters of an actor: the id of a key or an operator, or the name of a bound Worker. */
+const ACTOR_LENGTH_MAX = 128
 /** Former external ids in a line of an import. */
 const OLD_EXTERNAL_IDS_MAX = 100
 
@@ -123,6 +127,32 @@ function checkImported(context: z.core.ParsePayload<ImportInput>): void {
   }
 }
 
+const side = z.enum(['target', 'source'])
+/** One side for all fields, or for some of them by name: a misspelt name must not pass for no preference. */
+const preferences = z.strictObject({
+  name: side.optional(),
+  email: side.optional(),
+  contact: side.optional(),
+  address: side.optional(),
+  timezone: side.optional(),
+  parent_customer_id: side.optional(),
+  metadata: side.optional(),
+  profile: side.optional(),
+})
+
+export const mergeBody = z.object({
+  into: requiredText(LIMITS.externalIdLengthMax),
+  into_version: z.int().min(1).nullish(),
+  prefer: z.union([side, preferences]).nullish(),
+  dry_run: z.boolean().nullish(),
+})
+export type MergeInput = z.output<typeof mergeBody>
+
+export const unmergeBody = z.object({
+  source: requiredText(LIMITS.externalIdLengthMax),
+  dry_run: z.boolean().nullish(),
+})
+
 export type CustomerInput = z.output<typeof customerUpdate>
 export type OnboardingInput = Pick<z.output<typeof customerUpsert>, keyof typeof onboarding>
 
@@ -147,9 +177,94 @@ export const expand = z
     return wanted
   })
 
-export const readQueryString = z.strictObject({ expand: expand.optional() })
+/** The number of a version, as a query string has it. */
+const version = z
+  .string()
+  .transform((value, context): number => {
+    if (/^[1-9]\d{0,14}$/.test(value)) return Number(value)
+    context.issues.push(issue(value, 'is not the number of a version', 'send a whole number from 1 on, as in the etag'))
+    return 0
+  })
+  .meta({ examples: ['1', '27'] })
+
+const readObject = z.strictObject({ expand: expand.optional(), as_of: time.optional(), version: version.optional() })
+
+export const readQueryString = readObject.check((context) => {
+  const { as_of: asOf, version, expand: wanted = new Set() } = context.value
+  if (asOf === undefined && version === undefined) return
+  const refuse = (path: string, input: unknown, message: string, fix: string) => {
+    context.issues.push({ ...issue(input, message, fix), path: [path] })
+  }
+  if (asOf !== undefined && version !== undefined) {
+    refuse('as_of', asOf, 'cannot be combined with version', 'send one of the two')
+  }
+  for (const name of wanted) {
+    if (isPastExpansion(name)) continue
+    const fix = `leave it out; of a customer as it was, ${PAST_EXPANSIONS.join(' and ')} can be expanded`
+    refuse('expand', name, `names ${name}, which is not known of the past`, fix)
+  }
+})
 export type ReadQuery = z.output<typeof readQueryString>
-export const createQueryString = z.strictObject({ if_exists: z.enum(['fail', 'return']).default('fail') })
+
+function isPastExpansion(name: Expansion): name is PastExpansion {
+  return PAST_EXPANSIONS.some((known) => known === name)
+}
+
+/** Returns the moment that a read is about. Null: now. */
+export function momentOf({ as_of: timeMs, version }: Pick<ReadQuery, 'as_of' | 'version'>): Moment | null {
+  if (version !== undefined) return { version }
+  return timeMs === undefined ? null : { timeMs }
+}
+
+/** The moment in a body. A version is a number there. */
+export const customerRevert = z
+  .object({ as_of: time.optional(), version: z.int().min(1).optional() })
+  .check((context) => {
+    const { as_of: asOf, version } = context.value
+    if ((asOf === undefined) !== (version === undefined)) return
+    const message = asOf === undefined ? 'is required, or else as_of' : 'cannot be combined with as_of'
+    context.issues.push({ ...issue(version, message, 'send one of the two'), path: ['version'] })
+  })
+export const revertQueryString = z.strictObject({ partial: z.enum(['true', 'false']).default('false') })
+/** The id of a request, as its responses have it in `x-request-id`. */
+const requestId = z.string().check((context) => {
+  if (/^[\x21-\x7e]{1,128}$/.test(context.value)) return
+  const fix = 'send the x-request-id of the import or the undo: 1 to 128 visible ASCII characters'
+  context.issues.push(issue(context.value, 'is not the id of a request', fix))
+})
+
+export const undoBody = z
+  .object({
+    actor: requiredText(ACTOR_LENGTH_MAX).optional(),
+    import_id: requestId.optional(),
+    undo_id: requestId.optional(),
+    since: time,
+    until: time.optional(),
+    dry_run: z.boolean().optional(),
+  })
+  .check((context) => {
+    const { actor, import_id: importId, undo_id: undoId, since, until } = context.value
+    const refuse = (path: string, message: string, fix: string) => {
+      context.issues.push({ ...issue(undefined, message, fix), path: [path] })
+    }
+    if (actor === undefined && importId === undefined && undoId === undefined) {
+      refuse('actor', 'is required, or import_id or undo_id', 'say whose changes are to be undone')
+    }
+    if (importId !== undefined && undoId !== undefined) {
+      refuse('undo_id', 'cannot be combined with import_id', 'send one of the two')
+    }
+    if (until !== undefined && until <= since) refuse('until', 'is not after since', 'send a later time')
+  })
+export type UndoInput = z.output<typeof undoBody>
+
+/** The only thing that the response to a creation may include: without it, nothing is read. */
+const expandCreated = z.literal('duplicates').optional()
+export const createQueryString = z.strictObject({
+  if_exists: z.enum(['fail', 'return']).default('fail'),
+  expand: expandCreated,
+})
+export const upsertQueryString = z.strictObject({ expand: expandCreated })
+export type UpsertQuery = z.output<typeof upsertQueryString>
 export const targetQueryString = z.strictObject({
   id: requiredText(LIMITS.externalIdLengthMax).optional(),
   external_customer_id: externalId.optional(),

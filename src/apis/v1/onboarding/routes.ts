@@ -3,6 +3,7 @@
  * customers, and `/v1/customers/{id}/onboarding`, the progress of one customer.
  */
 import { Hono } from 'hono'
+import { actingAuthorOf } from '../../../http/acting-author.ts'
 import type { HttpContext, HttpEnv } from '../../../http/api.ts'
 import { logChange } from '../../../http/change-log.ts'
 import { etagOf, isNotModified } from '../../../http/conditional.ts'
@@ -29,7 +30,7 @@ export function v1Onboarding(services: Services) {
   const { getSettings, replaceSettings: replace, rotateSecret: rotate, getRun, signal, retry } = onboardingContracts
 
   function depsOf(c: HttpContext): OnboardingDeps {
-    return services.onboarding(c.env, c.get('registry').scope)
+    return services.onboarding(c.env, c.get('registry').scope, actingAuthorOf(c))
   }
 
   function idempotentRequestOf(c: HttpContext) {

@@ -51,6 +51,7 @@ export const webhookContracts = {
   }),
   retry: contract({
     ...COMMON,
+    role: 'support',
     method: 'post',
     path: `${ENDPOINT}/retry`,
     body: { schema: deliveryRetry, optional: true },
@@ -58,6 +59,7 @@ export const webhookContracts = {
   }),
   redeliver: contract({
     ...WITH_EVENTS,
+    role: 'support',
     method: 'post',
     path: `${ENDPOINT}/redeliver`,
     body: { schema: redelivery },

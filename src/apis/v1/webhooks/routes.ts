@@ -17,6 +17,7 @@ import {
   updateEndpoint,
 } from '../../../events/endpoints.ts'
 import type { EndpointDeps } from '../../../events/ports.ts'
+import { actingAuthorOf } from '../../../http/acting-author.ts'
 import type { HttpContext, HttpEnv } from '../../../http/api.ts'
 import { logChange } from '../../../http/change-log.ts'
 import { etagOf, isNotModified } from '../../../http/conditional.ts'
@@ -42,7 +43,7 @@ export function v1Webhooks(services: Services) {
   const { delete: remove, retry } = webhookContracts
 
   function depsOf(c: HttpContext): EndpointDeps {
-    return services.webhooks(c.env, c.get('registry').scope)
+    return services.webhooks(c.env, c.get('registry').scope, actingAuthorOf(c))
   }
 
   /** Returns the author of a change, its time, and the Idempotency-Key of the request. */

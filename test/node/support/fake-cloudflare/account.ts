@@ -18,6 +18,8 @@ export class FakeCloudflare {
   readonly changes: string[] = []
   /** The requests that no part of the fake answers. A test that finds one here shows what to add. */
   readonly unknown: string[] = []
+  /** The requests to the admin API of the deployed Worker, with their bodies. */
+  readonly admitted: string[] = []
   readonly namespaces = new Map<string, string>()
   /** The objects in R2, by bucket and key. */
   readonly objects = new Map<string, Buffer>()
@@ -83,6 +85,7 @@ export class FakeCloudflare {
     const url = new URL(request.url ?? '/', this.origin)
     // The deployed Worker, too: the script waits until it is ready.
     if (url.pathname === '/readyz') return void response.end('{"status":"ready"}')
+    if (url.pathname.startsWith('/admin/')) return this.#answerAdmin(request, url.pathname, body, response)
     if (url.pathname.startsWith('/upload/')) return this.#upload(url.pathname.slice('/upload/'.length), body, response)
     const path = url.pathname.replace(`/accounts/${ACCOUNT}`, '')
     const requested = `${request.method} ${path}`
@@ -93,6 +96,18 @@ export class FakeCloudflare {
     const given = answer ?? new Refusal(404, 7003, 'No such route')
     response.writeHead(given instanceof Refusal ? given.status : 200, { 'content-type': 'application/json' })
     response.end(bodyOf(given))
+  }
+
+  /** Answers as the deployed Worker, which is not run, to whom makes its first operator. */
+  #answerAdmin(request: IncomingMessage, path: string, body: Buffer, response: ServerResponse): void {
+    const keys = [...this.workers.values()].flatMap(({ bindings }) =>
+      bindings.filter(({ name }) => name === 'ADMIN_KEYS'),
+    )
+    const isIn = keys.some(({ text }) => text === request.headers['x-api-key'])
+    this.admitted.push(`${request.method} ${path} ${body}`)
+    const url = `${this.origin}/console/sign-in#token=ol_1`
+    response.writeHead(isIn ? 201 : 401, { 'content-type': 'application/json' })
+    response.end(JSON.stringify(path.endsWith('/sign_in_links') ? { url } : { operator_id: 'op_1' }))
   }
 
   #upload(filename: string, body: Buffer, response: ServerResponse): void {

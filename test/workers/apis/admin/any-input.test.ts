@@ -1,7 +1,8 @@
 /** The admin API accepts any JSON or refuses it by its field: it never answers 500 and never makes half of a change. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { keyCreate, keyRotate, tenantCreate, tenantUpdate } from '../../../../src/apis/admin/schema.ts'
+import { keyCreate, keyRotate } from '../../../../src/apis/admin/keys/schema.ts'
+import { tenantCreate, tenantUpdate } from '../../../../src/apis/admin/tenants/schema.ts'
 import { problemsOf } from '../../../../src/validation/problems.ts'
 import { admin, newTenant } from '../../support/roster.ts'
 

@@ -5,7 +5,15 @@ import { describe, expect, it } from 'vitest'
 import { auditLog } from '../../../../src/storage/tenants/audit-reads.ts'
 import type { AuditQuery, PageRequest } from '../../../../src/tenants/ports.ts'
 import { insertMany, metered, spent } from '../../storage/support.ts'
-import { ADMIN_KEY, admin, call, newCustomer, newTenant, type TestTenant } from '../../support/roster.ts'
+import {
+  ADMIN_KEY,
+  admin,
+  call,
+  newCustomer,
+  newTenant,
+  newTenantOfBothModes,
+  type TestTenantOfBothModes,
+} from '../../support/roster.ts'
 
 interface Entry {
   id: string
@@ -87,6 +95,12 @@ describe('a change of a customer', () => {
     expect(entries[0]?.before).toBeNull()
     expect(entries[0]?.after).toMatchObject({ name: 'Acme', email: null, archived_at: null })
     expect(entries[1]).toMatchObject({ before: entries[0]?.after, after: { name: 'Acme', email: 'a@b.example' } })
+    expect(entries.map(({ changes }) => changes)).toEqual([
+      [],
+      [{ field: 'email', before: null, after: 'a@b.example' }],
+      [{ field: 'archived_at', before: null, after: entries[2]?.created_at }],
+      [{ field: 'archived_at', before: entries[2]?.created_at, after: null }],
+    ])
     expect(entries[2]?.after).toMatchObject({ archived_at: entries[2]?.created_at, stamps: { updated_by: keyId } })
   })
 })
@@ -119,6 +133,10 @@ describe('a change of a tenant or a key', () => {
     ])
     for (const entry of entries) expect(entry).toMatchObject({ actor: 'admin', tenant_id: tenantId, customer_id: null })
     const [created, , updated, rotated, replacement, revoked] = entries
+    expect([created?.changes, replacement?.changes]).toEqual([[], []])
+    expect(updated?.changes).toEqual([{ field: 'status', before: 'active', after: 'suspended' }])
+    expect(rotated?.changes).toEqual([{ field: 'expires_at', before: null, after: expect.stringMatching(/Z$/) }])
+    expect(revoked?.changes).toEqual([{ field: 'revoked_at', before: null, after: expect.stringMatching(/Z$/) }])
     expect(created).toMatchObject({
       before: null,
       reason: 'new',
@@ -144,7 +162,7 @@ describe('a change of a tenant or a key', () => {
   })
 
   it('does not record a refused change', async () => {
-    const { tenantId } = await newTenant()
+    const { tenantId } = await newTenantOfBothModes()
     const before = await entriesOf({ tenantId })
     await asOperator('PUT', `/${tenantId}`, { contract_start: '2026-02-01', contract_end: '2026-01-01' })
     await asOperator('PUT', `/${tenantId}`, { limits: { burst: 5 } })
@@ -156,7 +174,10 @@ describe('a change of a tenant or a key', () => {
 describe('the list', () => {
   /** Creates two tenants with changes of every kind in turn. */
   async function busy() {
-    const tenants = [await newTenant(), await newTenant()] as [TestTenant, TestTenant]
+    const tenants = [await newTenantOfBothModes(), await newTenantOfBothModes()] as [
+      TestTenantOfBothModes,
+      TestTenantOfBothModes,
+    ]
     for (let n = 0; n < 4; n++) {
       for (const { live, test, tenantId } of tenants) {
         await newCustomer(live.key)
@@ -204,6 +225,11 @@ describe('the list', () => {
     expect((await entriesOf(us, { type: 'tenant.updated' })).length).toBe(4)
     expect(await entriesOf(us, { actor: 'admin', type: 'customer.created' })).toEqual([])
     const [customer] = byKey
+    const ofRequest = await entriesOf(us, { request_id: String(customer?.request_id) })
+    expect(ofRequest).toEqual([customer])
+    const suspended = all.find(({ type }) => type === 'tenant.updated')
+    expect((await audit({ request_id: String(suspended?.request_id) })).body.items).toEqual([suspended])
+    expect(await entriesOf(us, { request_id: 'nobody' })).toEqual([])
     const one = await audit({ customer_id: String(customer?.customer_id) })
     expect(one.body.items).toEqual([customer])
     expect((await audit({ customer_id: String(customer?.customer_id), tenant_id: them.tenantId })).body.items).toEqual(
@@ -246,7 +272,8 @@ describe('the list', () => {
     const tenant = await newTenant()
     await insertMany({ tenantId: tenant.tenantId, mode: 'live' }, 12_000)
     const made = await newCustomer(tenant.live.key, { external_id: 'newest' })
-    for (const query of [{ actor: 'nobody' }, { actor: 'nobody', tenantId: tenant.tenantId }]) {
+    const filters = [{ actor: 'nobody' }, { requestId: 'nobody' }, { requestId: 'nobody', tenantId: tenant.tenantId }]
+    for (const query of [...filters, { actor: 'nobody', tenantId: tenant.tenantId }]) {
       let pages = 0
       for (let afterId: string | null = null, more = true; more; pages++) {
         const { page, rowsRead } = await read(query, { limit: 50, afterId })
@@ -295,7 +322,7 @@ describe('the list', () => {
       if (!cursor) break
     }
     expect(sizes.length).toBeGreaterThan(1)
-    expect(sizes.reduce((sum, one) => sum + one, 0)).toBe(34)
+    expect(sizes.reduce((sum, one) => sum + one, 0)).toBe(33)
   })
 
   it('refuses an unknown filter and names the field', async () => {
@@ -308,6 +335,7 @@ describe('the list', () => {
       ['cursor', 'x'],
       ['limit', '0'],
       ['actor', ''],
+      ['request_id', ''],
       ['action', 'x'],
     ] as const) {
       const { status, body } = await audit({ [name]: value })

@@ -3,12 +3,12 @@
  * suspended, each change with its author and reason in the audit.
  */
 import { describe, expect, it } from 'vitest'
-import { ADMIN_KEY, admin, call, newTenant } from '../../support/roster.ts'
+import { ADMIN_KEY, admin, call, newTenant, newTenantOfBothModes } from '../../support/roster.ts'
 
 const URL = 'http://localhost:9/hook'
 
 async function tenantWithEndpoints() {
-  const tenant = await newTenant()
+  const tenant = await newTenantOfBothModes()
   const made: { id: string; secret: string }[] = []
   for (const { key } of [tenant.live, tenant.test]) {
     const { status, body, text } = await call('POST', '/v1/webhooks/endpoints', { key, body: { url: URL } })

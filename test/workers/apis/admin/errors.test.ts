@@ -28,6 +28,12 @@ const TABLE: [Failure, number, string, object][] = [
   [{ reason: 'method_not_allowed', allowed: ['GET'] }, 405, 'invalid_operation', {}],
   [{ reason: 'unauthorized' }, 401, 'unauthorized', {}],
   [{ reason: 'rate_limited', retryAfterMs: 1 }, 429, 'too_many_requests', { reason: 'rate_limited' }],
+  [
+    { reason: 'missing_role', role: 'support', needed: 'admin' },
+    403,
+    'permission_denied',
+    { reason: 'missing_role', role: 'support', needed: 'admin' },
+  ],
   [{ reason: 'not_found', resource: 'tenant' }, 404, 'not_found', {}],
   [{ reason: 'not_found', resource: 'key' }, 404, 'not_found', {}],
   [

@@ -16,7 +16,7 @@ import {
   SITE_FAILURES_MAX,
 } from '../../../../src/http/admin-attempts.ts'
 import type { HttpEnv } from '../../../../src/http/api.ts'
-import { authenticateAdmin } from '../../../../src/http/authenticate-admin.ts'
+import { authenticateOperator, operatorIdentifier } from '../../../../src/http/authenticate-operator.ts'
 import { errorHandler } from '../../../../src/http/respond.ts'
 import { ADMIN_KEY, call, ORIGIN } from '../../support/roster.ts'
 
@@ -46,9 +46,9 @@ function anotherIsolate(bindings: object = env) {
     c.set('requestId', 'test')
     return next()
   })
-  app.use('/admin/*', authenticateAdmin(services))
+  app.use('/admin/*', authenticateOperator(operatorIdentifier(services).identifyOperator))
   app.get('/admin/customers', (c) => c.text('in'))
-  app.onError(errorHandler(adminApi))
+  app.onError(errorHandler(adminApi, services.countError))
   return async (key: string, address: string) => {
     const headers = { 'x-api-key': key, 'cf-connecting-ip': address }
     return (await app.request('/admin/customers', { headers }, bindings, createExecutionContext())).status

@@ -1,7 +1,7 @@
 /** API keys at the admin API: shown once, then valid and invalid exactly as stated, at every API of the tenant. */
 import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { admin, call, newCustomer, newTenant } from '../../support/roster.ts'
+import { admin, call, newCustomer, newTenant, newTenantOfBothModes } from '../../support/roster.ts'
 
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
@@ -44,12 +44,14 @@ describe('a new key', () => {
         scopes: ['customers:read', 'customers:write', 'events:read', 'webhooks:manage', 'onboarding:manage'],
         expires_at: null,
         created_at: expect.stringMatching(ISO),
+        last_used_at: null,
       },
     ])
-    expect(await apis(tenantId, body.key)).toEqual(ALIVE)
+    const unused = await admin('GET', `/${tenantId}/keys`)
     const { key, ...rest } = body
+    expect(unused.body.items[0]).toEqual({ ...rest, status: 'active', revoked_at: null, rotated_from: null })
+    expect(await apis(tenantId, body.key)).toEqual(ALIVE)
     const list = await admin('GET', `/${tenantId}/keys`)
-    expect(list.body.items[0]).toEqual({ ...rest, status: 'active', revoked_at: null, rotated_from: null })
     expect(list.body.pagination).toEqual({ limit: 50, next_cursor: null, has_more: false })
     expect(list.text).not.toContain(key)
     const { results } = await env.DB.prepare('SELECT * FROM api_keys WHERE tenant_id = ?').bind(tenantId).all()
@@ -86,14 +88,45 @@ describe('a new key', () => {
         field,
       ])
     }
-    expect((await admin('GET', `/${tenantId}/keys`)).body.items).toHaveLength(2)
+    expect((await admin('GET', `/${tenantId}/keys`)).body.items).toHaveLength(1)
   })
 
   it('opens only its own mode and tenant', async () => {
-    const [mine, other] = [await newTenant(), await newTenant()]
+    const [mine, other] = [await newTenantOfBothModes(), await newTenantOfBothModes()]
     const { id } = await newCustomer(mine.live.key)
     const seen = async (key: string) => (await call('GET', `/customers/${id}`, { key })).status
     expect(await Promise.all([mine.live.key, mine.test.key, other.live.key].map(seen))).toEqual([200, 404, 404])
+  })
+})
+
+describe('the last use of a key', () => {
+  const lastUsed = async (tenantId: string, keyId: string) => {
+    const { body } = await admin('GET', `/${tenantId}/keys`)
+    return body.items.find(({ key_id }: { key_id: string }) => key_id === keyId).last_used_at
+  }
+  const minute = (atMs: number) => new Date(Math.floor(atMs / 60_000) * 60_000).toISOString()
+
+  it.each([
+    ['GET', '/v1/customers', 'live'],
+    ['GET', '/customers', 'test'],
+    ['POST', '/v1/customers', 'live'],
+  ] as const)('is shown to the minute at once: %s %s in %s mode', async (method, path, mode) => {
+    const { tenantId, ...keys } = await newTenantOfBothModes()
+    const [used, other] = mode === 'live' ? [keys.live, keys.test] : [keys.test, keys.live]
+    const beganMs = Date.now()
+    await call(method, path, { key: used.key, ...(method === 'POST' && { body: { external_id: 'a' } }) })
+    const between = [minute(beganMs), minute(Date.now())]
+    expect(between).toContain(await lastUsed(tenantId, used.keyId))
+    expect(await lastUsed(tenantId, other.keyId)).toBeNull()
+  })
+
+  it('stays after a revocation, and is not moved by requests that are refused for it', async () => {
+    const { tenantId, live, test } = await newTenantOfBothModes()
+    await call('GET', '/v1/customers', { key: live.key })
+    const used = await lastUsed(tenantId, live.keyId)
+    for (const { keyId } of [live, test]) await admin('DELETE', `/${tenantId}/keys/${keyId}`)
+    await call('GET', '/v1/customers', { key: test.key })
+    expect([await lastUsed(tenantId, live.keyId), await lastUsed(tenantId, test.keyId)]).toEqual([used, null])
   })
 })
 
@@ -163,7 +196,7 @@ describe('a rotated key', () => {
   })
 
   it('is not created from bad input, nor from a key that is unknown or dead', async () => {
-    const { tenantId, live, test } = await newTenant()
+    const { tenantId, live, test } = await newTenantOfBothModes()
     for (const [field, input] of [
       ['overlap_seconds', { overlap_seconds: -1 }],
       ['overlap_seconds', { overlap_seconds: 30 * 24 * 3600 + 1 }],
@@ -202,7 +235,7 @@ describe('a key with an end', () => {
 
 describe('a suspended tenant', () => {
   it('is refused by every API, reads and writes, in both modes, until it is active again with its data', async () => {
-    const { tenantId, live, test } = await newTenant()
+    const { tenantId, live, test } = await newTenantOfBothModes()
     const { id } = await newCustomer(live.key, { name: 'kept' })
     expect(await apis(tenantId, live.key)).toEqual(ALIVE)
     await admin('PUT', `/${tenantId}`, { status: 'suspended' })

@@ -1,6 +1,14 @@
 /** Operators find customers and tenants by an exact value, whatever tenant they are of. */
 import { expect, it } from 'vitest'
-import { ADMIN_KEY, admin, call, newCustomer, newTenant, type TestTenant } from '../../support/roster.ts'
+import {
+  ADMIN_KEY,
+  admin,
+  call,
+  newCustomer,
+  newTenant,
+  newTenantOfBothModes,
+  type TestTenantOfBothModes,
+} from '../../support/roster.ts'
 
 async function find(q: string) {
   const { status, body } = await call('GET', `/admin/search?q=${encodeURIComponent(q)}`, {
@@ -13,7 +21,10 @@ async function find(q: string) {
 const idsOf = (body: { customers: { customer_id: string }[] }) => body.customers.map((one) => one.customer_id)
 
 it('finds customers of all tenants and modes by id, external id and e-mail address, with the tenant and mode', async () => {
-  const [one, other] = [await newTenant(), await newTenant()] as [TestTenant, TestTenant]
+  const [one, other] = [await newTenantOfBothModes(), await newTenantOfBothModes()] as [
+    TestTenantOfBothModes,
+    TestTenantOfBothModes,
+  ]
   const external = crypto.randomUUID()
   const email = `Billing-${external}@Example.com`
   const { id: first } = await newCustomer(one.live.key, { external_id: external, name: 'Ada' })
@@ -28,7 +39,7 @@ it('finds customers of all tenants and modes by id, external id and e-mail addre
   ])
   expect(idsOf(await find(email.toUpperCase()))).toEqual([third, second])
   expect(idsOf(await find(second))).toEqual([second])
-  expect(idsOf(await find(external.slice(0, 20)))).toEqual([])
+  expect(idsOf(await find(external.slice(1)))).toEqual([])
 })
 
 it('finds an archived customer by id and address, and an erased one not at all', async () => {

@@ -1,6 +1,6 @@
 /** The FlatPeak API over HTTP, by the reference document of FlatPeak's customers: requests and responses. */
 import { describe, expect, it } from 'vitest'
-import { newTenant } from '../../support/roster.ts'
+import { newTenant, newTenantOfBothModes } from '../../support/roster.ts'
 import { call, error, ISO } from './caller.ts'
 import { DOCUMENT_EXAMPLE } from './reference-example.ts'
 
@@ -198,7 +198,7 @@ describe('the list', () => {
   })
 
   it('finds by exact reference, and shows no customer of another account or mode', async () => {
-    const [mine, other] = [await newTenant(), await newTenant()]
+    const [mine, other] = [await newTenantOfBothModes(), await newTenantOfBothModes()]
     const reference_id = 'a/b é%20'
     const { body } = await create(mine.live.key, { reference_id })
     for (const key of [mine.live.key, mine.test.key, other.live.key]) await create(key)

@@ -1,6 +1,6 @@
 /** Authentication at the FlatPeak API: login, bearer tokens, keys and their scopes. */
 import { describe, expect, it } from 'vitest'
-import { admin, newTenant } from '../../support/roster.ts'
+import { admin, newTenant, newTenantOfBothModes } from '../../support/roster.ts'
 import { call, error } from './caller.ts'
 
 let references = 0
@@ -13,7 +13,7 @@ describe('GET /login', () => {
   const basic = (id: string, key: string) => ({ authorization: `Basic ${btoa(`${id}:${key}`)}` })
 
   it('exchanges an account and its key for a bearer token of the FlatPeak API', async () => {
-    const { tenantId, live, test } = await newTenant()
+    const { tenantId, live, test } = await newTenantOfBothModes()
     for (const { key, liveMode } of [
       { key: live.key, liveMode: true },
       { key: test.key, liveMode: false },

@@ -73,9 +73,42 @@ describe('the props of a binding', () => {
   })
 })
 
-it('exposes exactly the eight methods', () => {
-  const methods = ['create', 'get', 'getByExternalId', 'getOrCreate', 'update', 'archive', 'restore', 'list']
+it('exposes exactly the thirteen methods', () => {
+  const reads = ['get', 'getByExternalId', 'list', 'duplicates']
+  const writes = ['create', 'getOrCreate', 'update', 'archive', 'restore', 'revert', 'undo', 'merge', 'unmerge']
+  const methods = [...reads, ...writes]
   expect(Object.getOwnPropertyNames(Customers.prototype).sort()).toEqual(['constructor', ...methods].sort())
+})
+
+describe('a customer as it was', () => {
+  it('is read by its version or a time, and not by both, and can be so again', async () => {
+    const { roster } = await binding()
+    const { customer: first } = good(await roster().create({ externalId: 'first', name: 'One' }))
+    const { consistencyToken } = good(await roster().update(first.id, { externalId: 'second' }))
+    const options = { consistencyToken, asOf: first.updatedAt }
+    const read = [
+      roster().get(first.id, { consistencyToken, version: 1 }),
+      roster().get(first.id, options),
+      roster().getByExternalId('first', options),
+    ]
+    for (const answer of await Promise.all(read)) expect(good(answer).customer).toEqual(first)
+    expect(await roster().get(first.id, { version: 9 })).toMatchObject({ failure: { reason: 'not_found' } })
+    const reverted = good(await roster().revert(first.id, { version: 1 }))
+    expect(reverted).toMatchObject({ left: [], customer: { externalId: 'first', version: 3 } })
+    await roster().revert(first.id, { version: 2 })
+    const { customer: taker } = good(await roster().create({ externalId: 'first' }))
+    const conflicts = [{ field: 'externalId', reason: 'external_id_taken', customerId: taker.id }]
+    const answer = await roster().revert(first.id, { asOf: first.updatedAt })
+    expect(answer).toMatchObject({ failure: { reason: 'revert_conflict', conflicts } })
+    const part = await roster().revert(first.id, { version: 1 }, { partial: true })
+    expect(part).toMatchObject({ left: ['externalId'], customer: { externalId: 'second', name: 'One' } })
+    const changes = { actor: BOUND_CALLER, since: first.createdAt }
+    const undone = await roster().undo(changes, { dryRun: true })
+    expect(undone).toMatchObject({ next: null, outcomes: [{ id: taker.id, result: 'reverted' }, { id: first.id }] })
+    expect(await roster().undo({ since: first.createdAt })).toMatchObject({ failure: { reason: 'invalid_input' } })
+    const refused = await roster().get(first.id, { version: 1, asOf: first.updatedAt })
+    expect(refused).toMatchObject({ failure: { reason: 'invalid_input', problems: [{ field: 'asOf' }] } })
+  })
 })
 
 describe('a customer', () => {

@@ -2,12 +2,13 @@
  * The v1 API end to end: one customer at a time. Lists are in list.test.ts, the effect of an update on each field is in
  * updates.test.ts.
  */
+import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
-import { type CallOptions, call, newCustomer, newKey, newTenant } from '../../support/roster.ts'
+import { type CallOptions, call, newCustomer, newKey, newTenantOfBothModes } from '../../support/roster.ts'
 
 /** Returns a caller of a new tenant. */
 async function caller() {
-  const tenant = await newTenant()
+  const tenant = await newTenantOfBothModes()
   const { key } = tenant.live
   const send = (method: string, path: string, options: CallOptions = {}) =>
     call(method, `/v1/customers${path}`, { key, ...options })
@@ -190,6 +191,175 @@ describe('reading', () => {
       headers: { 'if-none-match': '"1"', 'consistency-token': headers.get('consistency-token') ?? '' },
     })
     expect(status).toBe(200)
+  })
+})
+
+describe('reading a customer as it was', () => {
+  it('answers what a read then answered, by version and by time, by id and by the external id of then', async () => {
+    const { send, create } = await caller()
+    const { id } = await create({ external_id: 'first', name: 'One', metadata: { plan: 'pro' } })
+    const first = await send('GET', `/${id}`)
+    const { headers } = await send('PATCH', `/${id}`, { body: { external_id: 'second', metadata: { plan: null } } })
+    const token = { 'consistency-token': headers.get('consistency-token') ?? '' }
+    const asOf = `?as_of=${encodeURIComponent(first.body.updated_at)}`
+    for (const path of [`/${id}?version=1`, `/${id}${asOf}`, `/external/first${asOf}`, `/lookup/second?version=1`]) {
+      const { status, text, headers } = await send('GET', path, { headers: token })
+      expect([path, status, text, headers.get('etag')]).toEqual([path, 200, first.text, '"1"'])
+    }
+    const tagged = { ...token, 'if-none-match': '"1"' }
+    expect((await send('GET', `/${id}?version=1`, { headers: tagged })).status).toBe(304)
+    expect((await send('GET', `/${id}?version=2`, { headers: tagged })).body).toMatchObject({ external_id: 'second' })
+    expect((await send('GET', `/external/second${asOf}`, { headers: token })).status).toBe(404)
+    for (const moment of ['version=3', 'as_of=2020-01-01'])
+      expect((await send('GET', `/${id}?${moment}`)).body.code).toBe('not_found')
+  })
+
+  it('shows the parent as it was then, and an etag that says so', async () => {
+    const { send, create } = await caller()
+    const { id: parent } = await create({ name: 'Old name' })
+    const { id } = await create({ parent_customer_id: parent })
+    const then = new Date().toISOString()
+    const expanded = `/${id}?expand=parent_customer,integrations`
+    const before = await send('GET', expanded)
+    // The next change is in a later millisecond than the time that was read here.
+    while (new Date().toISOString() <= then) await scheduler.wait(1)
+    await send('PATCH', `/${parent}`, { body: { name: 'New name' } })
+    const { text, body, headers } = await send('GET', `${expanded}&as_of=${then}`)
+    expect(body.parent_customer.name).toBe('Old name')
+    expect([text, headers.get('etag')]).toEqual([before.text, before.headers.get('etag')])
+    expect((await send('GET', expanded)).body.parent_customer.name).toBe('New name')
+  })
+
+  it('returns 400 for a moment that is none, for two, and for what is not known of the past', async () => {
+    const { send, create } = await caller()
+    const { id } = await create()
+    const wrong = { version: ['0', '-1', '1.5', 'first', ''], as_of: ['yesterday', '2026-02-30', ''] }
+    for (const [name, values] of Object.entries(wrong)) {
+      for (const value of values) {
+        const { status, body } = await send('GET', `/${id}?${name}=${value}`)
+        expect([value, status, body.details.errors[0].field]).toEqual([value, 400, name])
+      }
+    }
+    for (const [query, field] of [
+      ['version=1&as_of=2026-01-01', 'as_of'],
+      ['version=1&expand=children', 'expand'],
+      ['as_of=2026-01-01&expand=parent_customer,aliases', 'expand'],
+    ]) {
+      const { status, body } = await send('GET', `/${id}?${query}`)
+      expect([query, status, body.details.errors[0].field]).toEqual([query, 400, field])
+    }
+  })
+
+  it('returns 410 once what the customer was is no longer kept', async () => {
+    const { tenant, send, create } = await caller()
+    const { id } = await create()
+    for (const name of ['Two', 'Three']) await send('PATCH', `/${id}`, { body: { name } })
+    await env.DB.prepare('DELETE FROM events WHERE tenant_id = ? AND version < 3').bind(tenant.tenantId).run()
+    const { status, body } = await send('GET', `/${id}?version=1`)
+    expect([status, body.code]).toEqual([410, 'history_expired'])
+    expect((await send('GET', `/${id}?version=2`)).body).toMatchObject({ name: 'Two' })
+  })
+})
+
+describe('reverting', () => {
+  it('makes a new version with everything as it was, parent, integrations and status too', async () => {
+    const { key, send, create } = await caller()
+    const { id: parent } = await create()
+    const entity = [{ provider: 'stripe', id: 'cus_1' }]
+    const { id } = await create({
+      external_id: 'first',
+      name: 'Zoë',
+      metadata: { plan: 'pro' },
+      parent_customer_id: parent,
+      integration_entity_mapping: entity,
+      status: 'draft',
+    })
+    const expand = '?expand=integrations'
+    const first = (await send('GET', `/${id}${expand}`)).body
+    const others = { external_id: 'second', name: null, metadata: { plan: null, seats: '3' }, status: 'published' }
+    await send('PATCH', `/${id}`, {
+      body: { ...others, parent_customer_id: null, integration_entity_mapping: [], address_city: 'Rome' },
+    })
+    await send('DELETE', `/${id}`)
+    const reverted = await send('POST', `/${id}/revert`, { body: { as_of: first.updated_at } })
+    expect([reverted.status, reverted.headers.get('etag')]).toEqual([200, '"4"'])
+    const { body } = await send('GET', `/${id}${expand}`)
+    expect(body).toEqual({ ...first, updated_at: body.updated_at })
+    expect((await send('GET', '?q=zoe')).body.items.map((one: { id: string }) => one.id)).toEqual([id])
+    expect((await send('GET', '/external/first')).body.id).toBe(id)
+
+    expect((await send('POST', `/${id}/revert`, { body: { version: 3 } })).body).toMatchObject({
+      ...{ status: 'archived', external_id: 'second', address_city: 'Rome' },
+    })
+    expect((await send('GET', '/external/first')).status).toBe(404)
+    const { body: log } = await call('GET', `/v1/customers/${id}/events`, { key })
+    const types = ['archived', 'restored', 'archived', 'updated', 'created']
+    expect(log.items.map(({ type }: { type: string }) => type)).toEqual(types.map((type) => `customer.${type}`))
+  })
+
+  it('changes nothing where the customer is what it was', async () => {
+    const { send, create } = await caller()
+    const { id } = await create({ name: 'One' })
+    await send('PATCH', `/${id}`, { body: { name: 'Two' } })
+    await send('PATCH', `/${id}`, { body: { name: 'One' } })
+    for (const version of [1, 3]) {
+      const { status, headers } = await send('POST', `/${id}/revert`, { body: { version } })
+      expect([status, headers.get('etag')]).toEqual([200, '"3"'])
+    }
+  })
+
+  it('returns 409 and names each field that is not to be had any more, and reverts the rest if it may', async () => {
+    const { send, create } = await caller()
+    const { id: parent } = await create()
+    const mine = { external_id: 'mine', integration_entity_mapping: [{ provider: 'stripe', id: '1' }] }
+    const { id } = await create({ ...mine, name: 'One', parent_customer_id: parent })
+    const free = { external_id: 'other', integration_entity_mapping: [], parent_customer_id: null, name: 'Two' }
+    await send('PATCH', `/${id}`, { body: free })
+    const { id: taker } = await create(mine)
+    await send('DELETE', `/${parent}`)
+
+    const refused = await send('POST', `/${id}/revert`, { body: { version: 1 } })
+    expect([refused.status, refused.body.code, refused.body.details.reason]).toEqual([
+      ...[409, 'already_exists', 'revert_conflict'],
+    ])
+    expect(refused.body.details.conflicts).toEqual([
+      { field: 'external_id', reason: 'external_id_taken', customer_id: taker },
+      { field: 'integration_entity_mapping', reason: 'integration_taken', customer_id: taker },
+      { field: 'parent_customer_id', reason: 'parent_not_found', customer_id: parent },
+    ])
+    expect(refused.body.details.errors.map(({ field }: { field: string }) => field)).toEqual(
+      refused.body.details.conflicts.map(({ field }: { field: string }) => field),
+    )
+    expect((await send('GET', `/${id}`)).body.name).toBe('Two')
+    const part = { body: { version: 1 }, headers: { 'idempotency-key': 'part' } }
+    for (const replayed of [null, 'true']) {
+      const { status, body, headers } = await send('POST', `/${id}/revert?partial=true`, part)
+      expect([status, headers.get('etag'), headers.get('idempotent-replayed')]).toEqual([200, '"3"', replayed])
+      expect(body).toMatchObject({ name: 'One', external_id: 'other', parent_customer_id: null })
+      expect(body.left).toEqual(['external_id', 'parent_customer_id', 'integration_entity_mapping'])
+    }
+  })
+
+  it('keeps a customer that others belong to from being archived again', async () => {
+    const { send, create } = await caller()
+    const { id } = await create()
+    await send('DELETE', `/${id}`)
+    await send('POST', `/${id}/restore`)
+    await create({ parent_customer_id: id })
+    const { body } = await send('POST', `/${id}/revert`, { body: { version: 2 } })
+    expect(body.details.conflicts).toEqual([{ field: 'status', reason: 'has_children', customer_id: null }])
+  })
+
+  it('returns 400 without one moment, and 404 and 410 as a read of it', async () => {
+    const { send, create } = await caller()
+    const { id } = await create()
+    for (const body of [{}, { version: 1, as_of: '2026-01-01' }, { version: 0 }, { version: 1.5 }, { as_of: 'then' }])
+      expect((await send('POST', `/${id}/revert`, { body })).status).toBe(400)
+    for (const body of [{ version: 2 }, { as_of: '2020-01-01' }])
+      expect((await send('POST', `/${id}/revert`, { body })).status).toBe(404)
+    await send('PATCH', `/${id}`, { body: { name: 'Two' } })
+    await env.DB.prepare('DELETE FROM events WHERE customer_id = ?').bind(id).run()
+    expect((await send('POST', `/${id}/revert`, { body: { version: 1 } })).status).toBe(410)
   })
 })
 

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { z } from 'zod'
-import { toListRequest, toV1List } from '../../../../src/apis/v1/customers/list-mapping.ts'
+import { toListRequest, toV1Pagination } from '../../../../src/apis/v1/customers/list-mapping.ts'
 import { listQueryString, searchBody } from '../../../../src/apis/v1/customers/list-schema.ts'
 import { toChanges, toMergePatch, toNewCustomer } from '../../../../src/apis/v1/customers/mapping.ts'
 import {
@@ -314,7 +314,7 @@ describe('the place of a page', () => {
     }
     const request = toListRequest(input, null)
     const page = { customers, positions: [['', 'cust_1']], next: ['', 'cust_9'], total: { count: 9, isCapped: true } }
-    const first = await toV1List(page, request, customers, cursor)
+    const first = await toV1Pagination(page, request, cursor)
     expect(first.pagination).toMatchObject({ total: 9, total_is_capped: true, has_more: true, offset: 5 })
     const second = toListRequest({ ...input, offset: undefined }, place)
     expect(second).toEqual({
@@ -323,7 +323,7 @@ describe('the place of a page', () => {
       total: { count: 9, isCapped: true },
     })
     // A later page has the total of the first, which counted.
-    const empty = await toV1List({ customers: [], positions: [], next: null, total: null }, second, [], cursor)
+    const empty = await toV1Pagination({ customers: [], positions: [], next: null, total: null }, second, cursor)
     expect(empty.pagination).toEqual({
       total: 9,
       total_is_capped: true,

@@ -4,13 +4,21 @@ import fc from 'fast-check'
 import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { FIELDS, searchBody } from '../../../../src/apis/v1/customers/list-schema.ts'
 import { importLines } from '../../import/support.ts'
-import { ADMIN_KEY, admin, call, newCustomer, newTenant, type TestTenant } from '../../support/roster.ts'
+import {
+  ADMIN_KEY,
+  admin,
+  call,
+  newCustomer,
+  newTenant,
+  newTenantOfBothModes,
+  type TestTenantOfBothModes,
+} from '../../support/roster.ts'
 import { BOUND_CALLER, bound } from '../drivers.ts'
 
-let tenant: TestTenant
+let tenant: TestTenantOfBothModes
 
 beforeAll(async () => {
-  tenant = await newTenant()
+  tenant = await newTenantOfBothModes()
 })
 
 const v1 = (method: string, path: string, body?: object) =>
@@ -101,7 +109,7 @@ describe('text of any script', () => {
   })
 
   it("is found by operators in a tenant's name, and no longer after a change", async () => {
-    const { tenantId } = await newTenant({ company_name: 'Žižkov Bräu', contact_email: 'ops@bräu.example' })
+    const { tenantId } = await newTenantOfBothModes({ company_name: 'Žižkov Bräu', contact_email: 'ops@bräu.example' })
     const listed = async (text: string) => {
       const { body } = await admin('GET', `?search=${encodeURIComponent(text)}`)
       return body.items.map((one: { customer_id: string }) => one.customer_id)

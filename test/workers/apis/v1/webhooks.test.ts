@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import { describe, expect, it, vi } from 'vitest'
 import { readEnv } from '../../../../src/env.ts'
 import { vault } from '../../events/support.ts'
-import { call, newKey, newTenant } from '../../support/roster.ts'
+import { call, newKey, newTenant, newTenantOfBothModes } from '../../support/roster.ts'
 import { loggedIn } from '../../tenants/support.ts'
 
 const PATH = '/v1/webhooks/endpoints'
@@ -16,7 +16,7 @@ const HOOK = 'http://127.0.0.1:9/hook'
 const NOBODY = 'whe_01ARZ3NDEKTSV4RRFFQ69G5FAV'
 
 async function newCaller() {
-  const { tenantId, live, test } = await newTenant()
+  const { tenantId, live, test } = await newTenantOfBothModes()
   const as = (key: string) => (method: string, path: string, body?: unknown) =>
     call(method, `${PATH}${path}`, { key, ...(body !== undefined && { body }) })
   return { tenantId, key: live.key, send: as(live.key), sendTest: as(test.key) }

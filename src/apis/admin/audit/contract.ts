@@ -1,0 +1,15 @@
+/** Contract of the route of the audit log. */
+import * as z from 'zod'
+import { contract } from '../../../http/contract.ts'
+import { auditQuery } from './schema.ts'
+
+export const auditContracts = {
+  listAudit: contract({
+    scope: null,
+    touches: null,
+    role: 'viewer',
+    method: 'get',
+    path: '/admin/audit',
+    query: z.strictObject(auditQuery),
+  }),
+}

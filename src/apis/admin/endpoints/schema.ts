@@ -1,0 +1,5 @@
+/** Schemas of the requests about the webhook endpoints of a tenant. */
+import * as z from 'zod'
+
+/** The part of an endpoint that an operator changes: the rest is the tenant's. */
+export const endpointSwitch = z.object({ enabled: z.boolean() })

@@ -1,0 +1,86 @@
+/** Routes of tenants, which this API calls customers. A change is in force when the response is sent. */
+import { Hono } from 'hono'
+import type { HttpContext, HttpEnv } from '../../../http/api.ts'
+import { etagOf, isNotModified } from '../../../http/conditional.ts'
+import { operatorIdempotentRequest } from '../../../http/idempotency.ts'
+import { respond, respondNotModified } from '../../../http/respond.ts'
+import type { Services } from '../../../http/services.ts'
+import {
+  createTenant,
+  deleteTenant,
+  getTenant,
+  listTenants,
+  tenantUsage,
+  updateTenant,
+} from '../../../tenants/operations.ts'
+import type { Tenant } from '../../../tenants/tenant.ts'
+import { toAdminPage } from '../page.ts'
+import { authorOf, logChange, tenantIdOf } from '../request.ts'
+import { tenantContracts } from './contract.ts'
+import { toAdminDeletion, toAdminTenant, toAdminUsage, toConfirmedNames, toTenantChanges } from './mapping.ts'
+
+export function tenants(services: Services) {
+  const { createTenant: create, listTenants: list, getTenant: get, updateTenant: update } = tenantContracts
+  const { deleteTenant: remove, getUsage } = tenantContracts
+  const deps = (c: HttpContext) => services.tenants(c.env, authorOf(c))
+
+  return new Hono<HttpEnv>()
+    .post(
+      create.path,
+      create.handle(async (c, { body }) => {
+        const { company_name: companyName, contact_email: contactEmail, ...rest } = body
+        const fields = { ...toTenantChanges(rest), companyName, contactEmail }
+        const tenant = await createTenant(deps(c), fields, await operatorIdempotentRequest(c))
+        logChange(c, 'tenant_created', tenant.id)
+        return respondTenant(c, 201, tenant)
+      }),
+    )
+    .get(
+      list.path,
+      list.handle(async (c, { query: { limit, cursor: _cursor, ...query }, page: cursor }) => {
+        const page = await listTenants(deps(c), query, { limit, afterId: cursor.position })
+        return respond(c, 200, await toAdminPage(page, limit, cursor, toAdminTenant))
+      }),
+    )
+    .get(
+      get.path,
+      get.handle(async (c) => {
+        const tenant = await getTenant(deps(c), tenantIdOf(c))
+        const etag = etagOf(tenant.version)
+        if (isNotModified(c.req.raw.headers, etag, 'tenant')) return respondNotModified(c, etag)
+        return respondTenant(c, 200, tenant)
+      }),
+    )
+    .put(
+      update.path,
+      update.handle(async (c, { body, precondition }) => {
+        const tenant = await updateTenant(deps(c), tenantIdOf(c), toTenantChanges(body), precondition)
+        logChange(c, 'tenant_updated', tenant.id, { status: tenant.status, tier: tenant.tier })
+        return respondTenant(c, 200, tenant)
+      }),
+    )
+    .delete(
+      remove.path,
+      remove.handle(async (c) => {
+        const deletion = await deleteTenant(
+          deps(c),
+          tenantIdOf(c),
+          toConfirmedNames(c.req.raw.headers.get('x-confirm')),
+        )
+        logChange(c, 'tenant_deletion_requested', deletion.tenantId)
+        // The sweep of each minute does what this does not complete.
+        c.executionCtx.waitUntil(services.sweepDeletedTenants(c.env))
+        return respond(c, 202, toAdminDeletion(deletion))
+      }),
+    )
+    .get(
+      getUsage.path,
+      getUsage.handle(async (c) => {
+        return respond(c, 200, toAdminUsage(await tenantUsage(deps(c), tenantIdOf(c))))
+      }),
+    )
+}
+
+function respondTenant<Status extends 200 | 201>(c: HttpContext, status: Status, tenant: Tenant) {
+  return respond(c, status, toAdminTenant(tenant), { etag: etagOf(tenant.version) })
+}

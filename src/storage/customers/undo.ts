@@ -1,0 +1,154 @@
+/**
+ * Finds the changes that an undo takes back, and what is stored about their customers, for the gate. Reads the primary.
+ *
+ * The changes are found by the primary key of the events, whose ids are in the order of time: from the newest back to the
+ * moment of the selection, a bounded number at once. A customer is taken where the newest of its chosen changes is met.
+ */
+import { type SQL, sql } from 'drizzle-orm'
+import type { UndoStore } from '../../gate/protocol/undo.ts'
+import type { Scope } from '../../registry/customer.ts'
+import { UNDO_BOUNDS, type UndoFacts, type UndoSelection, undoneTo } from '../../registry/undo.ts'
+import { customerOf, customerRowOf } from '../customer-row.ts'
+import { countingRows, openDatabase } from '../database.ts'
+import { CLOCKS_DIFFER_MS, firstEventIdAt } from '../events/event-ids.ts'
+import { rowsStatement } from '../statement-texts.ts'
+import { CUSTOMER_COLUMNS } from './list-pages.ts'
+import { type ChangeRow, foundBy, IS_CHANGE, IS_CHANGE_OF_ONE } from './past.ts'
+import { type FactsRow, revertFactsOf, revertFactsQuery } from './revert-facts.ts'
+
+type FoundRow = Record<string, unknown> &
+  ChangeRow & { last: string; later_id: string | null; later_type: string; later_actor: string; later_at: number }
+
+export function undoStore(d1: D1Database): UndoStore {
+  /** Runs one statement, and adds the rows that it read to `rows`. */
+  const reader = () => {
+    const session = d1.withSession('first-primary')
+    const read = { rows: 0 }
+    const db = openDatabase(countingRows(session, (rows) => (read.rows += rows)))
+    const all = async <Row>(query: SQL) => {
+      const [found] = (await db.batch([rowsStatement(db, query)])) as unknown as [Row[]]
+      return found
+    }
+    return { read, all }
+  }
+
+  return {
+    async findPage(scope, { selection, beforeId }, undoId) {
+      const { read, all } = reader()
+      const looked = lookedQuery(scope, selection, beforeId)
+      const { chunkCustomersMax, chunkEventsMax } = UNDO_BOUNDS
+      // Reads only as far as to the last event of the page.
+      const chosen = await all<{ id: string; customerId: string }>(
+        sql`SELECT id, customer_id AS "customerId" FROM (${looked}) e WHERE ${isChosen('e', selection, undoId)} LIMIT ${chunkCustomersMax}`,
+      )
+      let nextBeforeId = chosen.at(-1)?.id ?? null
+      if (chosen.length < chunkCustomersMax) {
+        const [end] = await all<{ count: number; id: string }>(
+          sql`SELECT count(*) AS count, min(id) AS id FROM (${looked})`,
+        )
+        nextBeforeId = end?.count === chunkEventsMax ? end.id : null
+      }
+      const customerIds = [...new Set(chosen.map(({ customerId }) => customerId))]
+      return { eventIds: chosen.map(({ id }) => id), customerIds, nextBeforeId, rows: read.rows }
+    },
+
+    async findCustomers(scope, { selection, eventIds, customerIds, undoId }) {
+      const { read, all } = reader()
+      const isOfPage = new Set(eventIds)
+      const rows = await all<FoundRow>(customersQuery(scope, selection, customerIds, undoId))
+      const found = rows.filter(({ last }) => isOfPage.has(last)).map((row) => factsOf(scope, row))
+      return { found, rows: read.rows }
+    },
+
+    async findObstacles(scope, found, selection, undoId) {
+      const { read, all } = reader()
+      const pairs = found.map((facts) => ({ past: undoneTo(facts), now: facts.now }))
+      // A dry run takes those that the undo itself would move out of the way for gone.
+      const isUndone = selection && ((id: SQL) => isChosenOf(scope, selection, id, undoId))
+      const rows = await all<FactsRow>(revertFactsQuery(scope, pairs, isUndone ?? undefined))
+      return { about: rows.map(revertFactsOf), rows: read.rows }
+    },
+  }
+}
+
+function inScope(alias: string, { tenantId, mode }: Scope): SQL {
+  return sql`${sql.raw(alias)}.tenant_id = ${tenantId} AND ${sql.raw(alias)}.mode = ${mode}`
+}
+
+/** The smallest id that a change of the selection can have. */
+function lowestId({ sinceMs }: UndoSelection): string {
+  return firstEventIdAt(sinceMs - CLOCKS_DIFFER_MS)
+}
+
+/** Matches the chosen changes, without merges, which are in the way instead, and without those of this undo itself, which may have been sent before. */
+function isChosen(alias: string, { actor, requestId, sinceMs, untilMs }: UndoSelection, undoId: string): SQL {
+  const column = (name: string) => sql.raw(`${alias}.${name}`)
+  const conditions = [
+    sql`${sql.raw(alias)}.${IS_CHANGE_OF_ONE}`,
+    sql`${column('created_at')} >= ${sinceMs}`,
+    sql`${column('request_id')} IS NOT ${undoId}`,
+    ...(untilMs === null ? [] : [sql`${column('created_at')} < ${untilMs}`]),
+    ...(actor === null ? [] : [sql`${column('actor')} = ${actor}`]),
+    ...(requestId === null ? [] : [sql`${column('request_id')} IS ${requestId}`]),
+  ]
+  return sql`(${sql.join(conditions, sql` AND `)})`
+}
+
+/** The newest events, as many as a chunk looks at. */
+function lookedQuery(scope: Scope, selection: UndoSelection, beforeId: string | null): SQL {
+  return sql`
+    SELECT id, customer_id, type, actor, request_id, created_at FROM events
+    WHERE ${inScope('events', scope)} AND id >= ${lowestId(selection)} ${beforeId === null ? sql`` : sql`AND id < ${beforeId}`}
+    ORDER BY id DESC LIMIT ${UNDO_BOUNDS.chunkEventsMax}`
+}
+
+function customersQuery(scope: Scope, selection: UndoSelection, ids: readonly string[], undoId: string): SQL {
+  const chosen = (what: string) => sql`(
+    SELECT ${sql.raw(what)} FROM events e INDEXED BY events_customer
+    WHERE e.customer_id = w.value AND ${inScope('e', scope)} AND e.id >= ${lowestId(selection)}
+      AND ${isChosen('e', selection, undoId)}
+  )`
+  const at = (alias: string) => sql`${sql.raw(alias)}.customer_id = chosen.id AND ${inScope(alias, scope)}`
+  return sql`
+    WITH chosen AS MATERIALIZED (
+      SELECT w.key AS place, w.value AS id, ${chosen('min(e.version)')} AS first, ${chosen('max(e.id)')} AS last
+      FROM json_each(${JSON.stringify(ids)}) w
+    )
+    SELECT ${CUSTOMER_COLUMNS}, chosen.last, e.type AS change_type, e.version AS change_version, e.actor AS change_actor, e.created_at AS change_at,
+      e.before AS change_before, e.after AS change_after,
+      l.id AS later_id, l.type AS later_type, l.actor AS later_actor, l.created_at AS later_at
+    FROM chosen CROSS JOIN customers
+      ON customers.tenant_id = ${scope.tenantId} AND customers.mode = ${scope.mode} AND customers.id = chosen.id
+    CROSS JOIN events e ON e.rowid = (
+      SELECT f.rowid FROM events f INDEXED BY events_customer_version
+      WHERE ${at('f')} AND f.version = chosen.first AND f.${IS_CHANGE} LIMIT 1
+    )
+    LEFT JOIN events l ON l.rowid = (
+      SELECT x.rowid FROM events x INDEXED BY events_customer_version
+      WHERE ${at('x')} AND x.version > chosen.first AND x.${IS_CHANGE} AND x.request_id IS NOT ${undoId}
+        AND NOT ${isChosen('x', selection, undoId)}
+      ORDER BY x.version DESC LIMIT 1
+    )
+    ORDER BY chosen.place`
+}
+
+function isChosenOf(scope: Scope, selection: UndoSelection, id: SQL, undoId: string): SQL {
+  return sql`EXISTS (
+    SELECT 1 FROM events e INDEXED BY events_customer
+    WHERE e.customer_id = ${id} AND ${inScope('e', scope)} AND e.id >= ${lowestId(selection)}
+      AND ${isChosen('e', selection, undoId)}
+  )`
+}
+
+function factsOf(scope: Scope, row: FoundRow): UndoFacts {
+  const customer = customerRowOf(row)
+  const now = customerOf(customer)
+  const isErased = customer.erasedAtMs !== null
+  const { later_id: eventId, later_type: type, later_actor: actor, later_at: atMs } = row
+  return {
+    now,
+    isErased,
+    found: isErased ? null : foundBy(scope, now.id, row),
+    later: eventId === null ? null : { eventId, type, actor, atMs },
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * Reads the state of the deployment. Each count ends at a bound and each list is read from an index, so the costs are the
+ * same however much there is.
+ */
+import { type SQL, sql } from 'drizzle-orm'
+import type { Capped, FailingEndpoint, Health } from '../observability/health.ts'
+import { HOUR_MS } from '../shared/durations.ts'
+import { type Database, openDatabase } from './database.ts'
+import { databaseSize } from './database-size.ts'
+import { selectErrorCounts } from './error-counts.ts'
+import { orUnavailable } from './unavailable.ts'
+import { NOT_BEFORE_ANOTHER_MS } from './webhooks/chain.ts'
+
+/** Things that are counted, of each kind at most. */
+const COUNTED_MAX = 1_000
+/** Endpoints that are listed. */
+const LISTED_MAX = 50
+
+export function readHealth(d1: D1Database, nowMs: number): Promise<Health> {
+  const db = openDatabase(d1)
+  return orUnavailable(async () => {
+    const [size, [[pending], endpoints, [failing], errorsLastHour, [policies], [deletions]]] = await Promise.all([
+      databaseSize(d1),
+      db.batch([
+        selectCapped(
+          db,
+          sql`webhook_deliveries INDEXED BY webhook_deliveries_due WHERE status = 'pending'`,
+          sql`next_attempt_at`,
+        ),
+        selectFailing(db),
+        selectCapped(db, sql`webhook_endpoints INDEXED BY webhook_endpoints_failing ${IS_FAILING}`, sql`failing_since`),
+        selectErrorCounts(db, nowMs - HOUR_MS),
+        selectCapped(
+          db,
+          sql`tenants INDEXED BY tenants_policy_unapplied WHERE policy_applied_version < policy_version`,
+          sql`id`,
+        ),
+        selectCapped(db, sql`tenants INDEXED BY tenants_deleted WHERE deleted_at IS NOT NULL`, sql`id`),
+      ]),
+    ])
+    const oldest = Number(pending?.first ?? NOT_BEFORE_ANOTHER_MS)
+    return {
+      databases: [{ name: 'DB', ...size }],
+      outbox: { pending: cappedOf(pending), oldestDueAtMs: oldest < NOT_BEFORE_ANOTHER_MS ? oldest : null },
+      failingEndpoints: { ...cappedOf(failing), items: endpoints },
+      errorsLastHour,
+      unfinished: { policies: cappedOf(policies), deletions: cappedOf(deletions) },
+    }
+  }, {})
+}
+
+const IS_FAILING = sql`WHERE failing_since IS NOT NULL AND enabled = 1`
+
+/** Selects the number of rows, up to one more than is counted, and the first of a column in the order of its index. */
+function selectCapped(db: Database, rows: SQL, column: SQL) {
+  return db
+    .select({ counted: sql<number>`count(*)`, first: sql<number | string | null>`min(${column})` })
+    .from(sql`(SELECT ${column} FROM ${rows} ORDER BY ${column} LIMIT ${sql.raw(String(COUNTED_MAX + 1))})`)
+}
+
+function cappedOf(row: { counted: number } | undefined): Capped {
+  const counted = row?.counted ?? 0
+  return { total: Math.min(counted, COUNTED_MAX), isCapped: counted > COUNTED_MAX }
+}
+
+/** CROSS JOIN fixes the order: the endpoints first, then the tenant of each by its key. */
+function selectFailing(db: Database) {
+  return db
+    .select({
+      tenantId: sql<string>`e.tenant_id`,
+      companyName: sql<string>`t.company_name`,
+      mode: sql<FailingEndpoint['mode']>`e.mode`,
+      endpointId: sql<string>`e.id`,
+      url: sql<string>`e.url`,
+      failingSinceMs: sql<number>`e.failing_since`,
+    })
+    .from(sql`(SELECT * FROM webhook_endpoints INDEXED BY webhook_endpoints_failing ${IS_FAILING}
+      ORDER BY failing_since LIMIT ${sql.raw(String(LISTED_MAX))}) e CROSS JOIN tenants t ON t.id = e.tenant_id`)
+}

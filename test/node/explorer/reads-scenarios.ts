@@ -1,0 +1,127 @@
+/**
+ * The scenarios of writes and cached reads. Each has only the powers that its rules are about. `states` is how many there are.
+ */
+
+import type { Edit } from '../gate/mutations.ts'
+import { LOG_OF_ONE } from '../gate/mutations-of-reads.ts'
+import type { Pinned } from './permits-scenarios.ts'
+import type { ReadsScenario } from './reads-events.ts'
+
+/** Views that keep their changes in an array from the second on. */
+const DENSE: readonly Edit[] = [
+  { file: 'freshness.ts', find: 'const SPARSE_MAX = 96', replace: 'const SPARSE_MAX = 1' },
+]
+
+export const READS: (Pinned<ReadsScenario> & { edits?: readonly Edit[] })[] = [
+  { states: 8_313, scenario: { name: 'hot', asks: 2, writes: 1, reads: 2, ticks: 2, stepsMs: [500] } },
+  {
+    states: 12_849,
+    scenario: {
+      name: 'slow lease',
+      asks: 1,
+      repliesTravel: true,
+      writes: 1,
+      reads: 2,
+      ticks: 2,
+      stepsMs: [500, 1_000],
+      strong: true,
+    },
+  },
+  {
+    states: 9_742,
+    scenario: { name: 'hot and strong', asks: 2, writes: 1, reads: 2, ticks: 2, stepsMs: [1_050], strong: true },
+  },
+  { states: 427, scenario: { name: 'token', asks: 2, writes: 1, reads: 2, ticks: 0, stepsMs: [], tokens: true } },
+  {
+    states: 8_313,
+    scenario: { name: 'list', of: 'list', asks: 2, writes: 0, otherWrites: 1, reads: 2, ticks: 2, stepsMs: [500] },
+  },
+  { states: 9_207, scenario: { name: 'kv', asks: 2, writes: 1, reads: 2, ticks: 2, stepsMs: [500], kv: true } },
+  {
+    states: 54_759,
+    scenario: {
+      ...{ name: 'overtaken', asks: 3, repliesTravel: true, writes: 2, wholeWrites: true, reads: 2 },
+      ...{ ticks: 1, stepsMs: [1_050], strong: true },
+    },
+  },
+  {
+    states: 54_759,
+    edits: DENSE,
+    scenario: {
+      ...{ name: 'overtaken and dense', asks: 3, repliesTravel: true, writes: 2, wholeWrites: true, reads: 2 },
+      ...{ ticks: 1, stepsMs: [1_050], strong: true },
+    },
+  },
+  {
+    states: 259_524,
+    scenario: {
+      ...{
+        name: 'overtaken by a slow write',
+        asks: 2,
+        repliesTravel: true,
+        writes: 2,
+        reads: 2,
+        ticks: 1,
+        stepsMs: [1_000],
+      },
+    },
+  },
+  {
+    states: 46_423,
+    scenario: { name: 'restart', asks: 2, writes: 1, reads: 2, ticks: 2, stepsMs: [1_000], restarts: 1 },
+  },
+  {
+    states: 35_668,
+    scenario: {
+      ...{ name: 'cold', asks: 1, repliesTravel: true, writes: 2, reads: 1, ticks: 1, stepsMs: [1_000], tokens: true },
+    },
+  },
+  {
+    states: 34_643,
+    scenario: { name: 'overdue', asks: 2, writes: 1, reads: 2, ticks: 2, stepsMs: [1_000, 3_000], deadlineMs: 1_000 },
+  },
+  {
+    states: 12_704,
+    scenario: {
+      ...{ name: 'gate ahead of D1', asks: 2, writes: 1, reads: 2, ticks: 1, stepsMs: [1_000], deadlineMs: 1_000 },
+      ...{ restarts: 1, aheadMs: 5_000 },
+    },
+  },
+  {
+    states: 72_052,
+    edits: LOG_OF_ONE,
+    scenario: {
+      ...{
+        name: 'short log',
+        asks: 2,
+        writes: 1,
+        otherWrites: 2,
+        wholeWrites: true,
+        reads: 2,
+        ticks: 1,
+        stepsMs: [1_000],
+      },
+      ...{ restarts: 1 },
+    },
+  },
+  {
+    states: 19_669,
+    edits: LOG_OF_ONE,
+    scenario: {
+      ...{ name: 'short log and a slow write', asks: 1, writes: 1, quickWrites: 2, reads: 1 },
+      ...{ ticks: 1, stepsMs: [1_000], restarts: 1, leasedReads: true },
+    },
+  },
+]
+
+/** The scenarios that only `npm run soak` searches. */
+export const SOAK_OF_READS: typeof READS = [
+  {
+    states: 209_943,
+    edits: LOG_OF_ONE,
+    scenario: {
+      ...{ name: 'short log and two slow writes', asks: 1, writes: 1, otherWrites: 1, quickWrites: 1, reads: 1 },
+      ...{ ticks: 1, stepsMs: [1_000], restarts: 1, leasedReads: true },
+    },
+  },
+]
