@@ -85,24 +85,12 @@ export async function migrate(api, database, pending, { folder, file, context })
     console.error(output)
     throw error
   })
-  if (names.every((name) => applied.includes(name))) {
-    await refreshStatistics(api, database)
-    return console.log(`  applied: ${names.join(', ')}`)
-  }
+  if (names.every((name) => applied.includes(name))) return console.log(`  applied: ${names.join(', ')}`)
   console.error(output)
   throw new Stop(
     `The migrations of ${database.name} (${names.join(', ')}) ${code === 0 ? 'left no record' : 'failed, see above'}. ${explain(failureIn(output), context) ?? explainD1(output)}
 None of them was applied, and no new version was deployed: what runs is what ran before. SQLite on this machine takes them all. Once the cause is gone, run the same command again.`,
   )
-}
-
-/** SQLite chooses its indexes by statistics of the tables. Without them it works too, so a failure is only shown. */
-async function refreshStatistics(api, database) {
-  await whenFree(() => api.query(database.uuid, 'PRAGMA optimize')).catch((error) => {
-    console.log(
-      `  The statistics of ${database.name} were not refreshed: ${error.message}. The sweep does so within the hour.`,
-    )
-  })
 }
 
 /** Returns the text to import: the migrations (`{name, text}`), each with its row in the ledger. */

@@ -38,7 +38,6 @@ import { probeKv } from '../storage/kv-cache.ts'
 import { operatorIdentities } from '../storage/operators/identities.ts'
 import { operatorStore } from '../storage/operators/operators.ts'
 import { sweepOperatorSessions } from '../storage/operators/sessions.ts'
-import { refreshStatistics } from '../storage/statistics.ts'
 import { auditLog } from '../storage/tenants/audit-reads.ts'
 import { sweepDeletedTenants } from '../storage/tenants/deletions.ts'
 import { operatorSearch } from '../storage/tenants/search.ts'
@@ -157,7 +156,6 @@ export const services: Services & BackgroundServices = {
       sweepOldRecords(db, nowMs),
       sweepErrorCounts(db, nowMs),
       logDatabaseSize(db, nowMs),
-      refreshStatistics(db, nowMs),
       sweepWebhooks(env, nowMs),
       resealSecrets(db, vaultOf(env)),
       sweepOnboarding(env, nowMs),
