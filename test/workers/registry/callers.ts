@@ -59,7 +59,8 @@ export function prepareRequest(
   const [method, path, body] = api === 'v1' ? v1Request(operation, options.variant) : flatpeakRequest(operation)
   const ifVersion = 'ifVersion' in operation ? operation.ifVersion : null
   return {
-    fingerprint: `${method} ${path} ${JSON.stringify(body)}`,
+    // A body that is left out counts as an empty one.
+    fingerprint: `${method} ${path} ${JSON.stringify(body ?? {})}`,
     actor: tenant.live.keyId,
     observationOf: (outcome) => observationOf(api, operation, outcome),
     async send(requestId) {
