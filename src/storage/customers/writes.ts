@@ -259,7 +259,6 @@ function judge(
     if (look.version !== onVersion) return targetMoved
     if (conflicts.length > 0 && !command.partial) return fail({ reason: 'revert_conflict', conflicts })
   }
-  if (command.kind === 'restore' && !archived) return unchanged
   return look.late ? { ...unavailable, late: true } : unchanged
 }
 

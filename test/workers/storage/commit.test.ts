@@ -132,31 +132,47 @@ describe('changes committed together', () => {
 })
 
 describe('a change that arrives after its deadline', () => {
-  it('changes nothing and may be sent again', async () => {
+  it('changes nothing and may be sent again, of whatever kind', async () => {
     const scope = await insertTenant()
     const existing = await create(scope, { externalId: 'known' })
     const gone = await create(scope, { externalId: 'gone' })
-    const target = (id: string) => ({ target: { id }, ifVersion: null })
+    const there = await create(scope, { externalId: 'there' })
+    const renamed = await create(scope, { externalId: 'renamed', name: 'Old' })
+    const [source, survivor, merged, host, erased] = await Promise.all(Array.from({ length: 5 }, () => create(scope)))
+    const target = (id = '') => ({ target: { id }, ifVersion: null })
+    const into = (id = '') => ({ into: id, intoVersion: null, prefer: 'target', dryRun: false }) as const
     await commit(scope, { kind: 'archive', ...target(gone.id) })
-    const commands = [
+    await commit(scope, update(renamed.id, { name: 'New' }))
+    await commit(scope, { kind: 'merge', ...target(merged?.id), ...into(host?.id) })
+    const before = await changesOf(scope)
+    const commands: Command[] = [
       creation({ externalId: 'late' }),
-      { kind: 'upsert', id: `cust_${ulid()}`, externalId: 'later', changes: {}, ifVersion: null } as const,
+      { kind: 'upsert', id: `cust_${ulid()}`, externalId: 'later', changes: {}, ifVersion: null },
       update(existing.id, { name: 'late' }),
-      { kind: 'archive', ...target(existing.id) } as const,
-      { kind: 'restore', ...target(gone.id) } as const,
+      { kind: 'archive', ...target(existing.id) },
+      { kind: 'restore', ...target(gone.id) },
+      { kind: 'restore', ...target(there.id), changes: { name: 'late' } },
+      { kind: 'revert', ...target(renamed.id), to: { version: 1 }, partial: false },
+      { kind: 'erase', ...target(erased?.id) },
+      { kind: 'merge', ...target(source?.id), ...into(survivor?.id) },
+      { kind: 'unmerge', ...target(host?.id), source: merged?.id ?? '', dryRun: false },
     ]
-    const late = commands.map((command) => prepared(command, { deadlineMs: Date.now() - 1 }))
-    const { results, d1Ms } = await store.commitWrites(scope, late)
-    for (const result of results) {
-      expect(result).toEqual({ ok: false, failure: { reason: 'unavailable', retryAfterMs: 1_000 }, late: true })
+    const planned = await Promise.all(commands.map((command) => store.resolveTarget(scope, command)))
+    const sent = (deadlineMs: number) =>
+      planned.map((plan) => {
+        if (!plan.ok) throw new Error(plan.failure.reason)
+        return prepared(plan.command, { deadlineMs, furtherChangeIds: [newId('event', Date.now())] })
+      })
+    const deadlineMs = Date.now() - 1
+    const { results, d1Ms } = await store.commitWrites(scope, sent(deadlineMs))
+    for (const [at, result] of results.entries()) {
+      const expected = { ok: false, failure: { reason: 'unavailable', retryAfterMs: 1_000 }, late: true }
+      expect(result, commands[at]?.kind).toEqual(expected)
     }
-    expect(d1Ms).toBeGreaterThanOrEqual(late[0]?.deadlineMs ?? Number.POSITIVE_INFINITY)
-    expect(await changesOf(scope)).toBe(3)
-    const again = await store.commitWrites(
-      scope,
-      commands.map((command) => prepared(command, { deadlineMs: Date.now() + 60_000 })),
-    )
-    expect(again.results.map(({ ok }) => ok)).toEqual([true, true, true, true, true])
+    expect(d1Ms).toBeGreaterThanOrEqual(deadlineMs)
+    expect(await changesOf(scope)).toBe(before)
+    const again = await store.commitWrites(scope, sent(Date.now() + 60_000))
+    expect(again.results.map(({ ok }) => ok)).toEqual(commands.map(() => true))
   })
 })
 
