@@ -75,6 +75,8 @@ export const LIST_BOUNDS = {
   fewCustomersMax: 100,
   /** Customers of one read. A longer page is read in pieces of so many, and D1 serves others in between. */
   pieceCustomers: 200,
+  /** Customers that one read looks at, of those that take long each. */
+  pieceLookedAtSlowly: 500,
 } as const
 
 /**

@@ -127,12 +127,11 @@ export class FileLines {
     let from = 0
     while (from < all.length) {
       // An upload may be of nothing but line breaks, and each as a line of its own would take a hundred times longer.
-      if (all.charCodeAt(from) === LINE_FEED) {
-        from++
-        this.#end++
-        this.#line++
-        continue
-      }
+      let next = from
+      while (next < all.length && all.charCodeAt(next) === LINE_FEED) next++
+      this.#end += next - from
+      this.#line += next - from
+      from = next
       const found = all.indexOf('\n', from)
       if (found === -1 && !isLast) break
       const part = all.slice(from, found === -1 ? all.length : found)

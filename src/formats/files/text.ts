@@ -118,9 +118,13 @@ export class FileText {
     let text = ''
     let from = 0
     while (from < bytes.length) {
+      const whole = decodedIfValid(bytes.subarray(from))
+      if (whole !== null) {
+        text += whole
+        break
+      }
       const to = endOfUtf8(bytes, from)
-      text += decodeValid(bytes.subarray(from, to))
-      if (to === bytes.length) break
+      text += decodedIfValid(bytes.subarray(from, to))
       if (!isLast && isBeginning(bytes.subarray(to))) {
         this.#rest = bytes.slice(to)
         this.#bytes += to
@@ -135,8 +139,13 @@ export class FileText {
   }
 }
 
-function decodeValid(bytes: Uint8Array): string {
-  return new TextDecoder(UTF8, { fatal: true, ignoreBOM: true }).decode(bytes)
+/** Returns the text, or null if one of the bytes is no UTF-8. The runtime sees that much faster than `endOfUtf8`. */
+function decodedIfValid(bytes: Uint8Array): string | null {
+  try {
+    return new TextDecoder(UTF8, { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch {
+    return null
+  }
 }
 
 /** Returns the position of the first byte from `from` on that does not begin a whole character, or the length. */

@@ -34,8 +34,8 @@ export interface PageInPieces<Item> {
 
 /**
  * Returns the page, null if the way does not suit. All pieces together look at no more customers than the way allows, and
- * at those that an offset skips. Only a walk is read in pieces: a set is sorted as a whole, and a page backwards is
- * short.
+ * at those that an offset skips. Only a walk is read in pieces: a set is sorted as a whole. A page backwards is short, so
+ * only what it looks at divides it.
  */
 export async function readInPieces<Item>(
   db: Database,
@@ -46,9 +46,10 @@ export async function readInPieces<Item>(
 ): Promise<PageInPieces<Item> | null> {
   const isDivided = way.kind === 'walk' && !plan.backwards && page.customersMax > piece.customersMax
   // As many as it takes if each is full: of customers or, for large ones, of bytes.
-  const piecesMax = isDivided
+  const fullPieces = isDivided
     ? Math.ceil(page.customersMax / piece.customersMax) + Math.ceil(page.bytesMax / piece.bytesMax) - 1
     : 1
+  const piecesMax = Math.max(fullPieces, way.kind === 'walk' ? Math.ceil(way.lookedAtMax / way.pieceLookedAtMax) : 1)
   const share = { ...way, lookedAtMax: Math.ceil(way.lookedAtMax / piecesMax) }
   const found: PageInPieces<Item> = { items: [], positions: [], next: null, others: [] }
   let part = plan

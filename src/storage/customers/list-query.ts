@@ -54,6 +54,8 @@ export interface Way {
   within: SQL | undefined
   /** Customers to look at, at most. */
   lookedAtMax: number
+  /** The same for one read. */
+  pieceLookedAtMax: number
 }
 
 /** The indexes that find the customers with a value of the field, the most selective first. */
@@ -120,11 +122,14 @@ interface Parts {
 }
 
 function waysOf(scope: Scope, { fields, statuses, keys, isSlow }: Parts): Way[] {
+  const { lookedAtMax, lookedAtSlowlyMax, pieceLookedAtSlowly } = LIST_BOUNDS
   const way = (kind: Way['kind'], source: SQL, conditions: (SQL | undefined)[]): Way => ({
     kind,
     source,
     within: allOf([inScope(customers, scope), ...conditions]),
-    lookedAtMax: kind === 'walk' && isSlow ? LIST_BOUNDS.lookedAtSlowlyMax : LIST_BOUNDS.lookedAtMax,
+    ...(kind === 'walk' && isSlow
+      ? { lookedAtMax: lookedAtSlowlyMax, pieceLookedAtMax: pieceLookedAtSlowly }
+      : { lookedAtMax, pieceLookedAtMax: lookedAtMax }),
   })
   // SQLite drops a condition that is always false, and then cannot use the index that the source names.
   if (statuses.length === 0) return [way('walk', LOOK_UPS.id, [sql`0`])]

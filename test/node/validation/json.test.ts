@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { metadata } from '../../../src/validation/fields.ts'
 import { readDetails } from '../../../src/validation/integrations.ts'
-import { JSON_DEPTH_MAX, readJson, storedJson, valuesOf, withDigits } from '../../../src/validation/json.ts'
+import { isShallow, JSON_DEPTH_MAX, readJson, storedJson, valuesOf, withDigits } from '../../../src/validation/json.ts'
 
 /** A number as RFC 8259 writes it, of any length, that a double can approximate. */
 const number = fc
@@ -119,6 +119,21 @@ describe('a text', () => {
       for (const levels of [JSON_DEPTH_MAX + 1, 100_000])
         expect(readJson(nested(levels, inner)).problem?.message).toMatch(/deep/)
     }
+  })
+
+  it('has its depth found whatever brackets, quotes and backslashes are in its strings', () => {
+    const text = fc.string({ unit: fc.constantFrom('"', '\\', '[', ']', '{', '}', 'a'), maxLength: 12 })
+    const leaf = fc.oneof(text, fc.array(text), fc.dictionary(text, text))
+    const levels = fc.integer({ min: JSON_DEPTH_MAX - 3, max: JSON_DEPTH_MAX + 1 })
+    fc.assert(
+      fc.property(leaf, text, levels, fc.boolean(), (inner, beside, around, isArray) => {
+        let value: unknown = inner
+        for (let level = 0; level < around; level++) value = isArray ? [beside, value] : { [beside]: value }
+        const read = readJson(JSON.stringify(value))
+        expect(read.problem === null).toBe(isShallow(value, JSON_DEPTH_MAX))
+        if (read.problem === null) expect(read.value).toEqual(value)
+      }),
+    )
   })
 
   it('that is no JSON throws', () => {

@@ -249,6 +249,7 @@ describe('a list that may look at few customers, or show few bytes, a page', () 
     pageBytes: fc.constantFrom(1, 600, 1_500, REAL.pageBytes),
     fewCustomersMax: fc.constantFrom(0, REAL.fewCustomersMax),
     pieceCustomers: fc.constantFrom(1, 2, 3, REAL.pieceCustomers),
+    pieceLookedAtSlowly: fc.constantFrom(1, 2, 5, REAL.pieceLookedAtSlowly),
   })
 
   /** Returns all pages of a list, forwards or backwards. */
@@ -364,6 +365,10 @@ describe('a list that may look at few customers, or show few bytes, a page', () 
     bound({ pieceCustomers: 4, lookedAtMax: 12, lookedAtSlowlyMax: 12 })
     const none = await read({ filters: [{ field: 'addressCity', operator: 'eq', value: 'nowhere' }] })
     expect([none.customers, none.next]).toEqual([[], [newest[11]?.id]])
+    // A page of few customers is read in pieces, too, if it takes long to look at them.
+    bound({ ...REAL, lookedAtSlowlyMax: 12, pieceLookedAtSlowly: 5 })
+    const slow = await read({ filters: [{ field: 'metadata', key: 'none', operator: 'eq', value: 'x' }], limit: 1 })
+    expect([slow.customers, slow.next, sizes]).toEqual([[], [newest[11]?.id], [0, 0, 0]])
     // Bytes end the page at the same customer, whatever its pieces are.
     bound({ ...REAL, pageBytes: 1_500 })
     const { customers } = await read({ limit: 9 })
