@@ -15,7 +15,7 @@ import { inScope } from '../scoped.ts'
 import { NOT_BEFORE_ANOTHER_MS } from './chain.ts'
 
 /** A page with a selective filter reads this many deliveries at most; the next page continues after them. */
-const LOOKED_AT_MAX = 5_000
+const LOOKED_AT_MAX = 2_000
 
 const DELIVERY_TTL_MS = 30 * DAY_MS
 /** Rows of one statement of the sweep; a longer statement would delay other writers. */

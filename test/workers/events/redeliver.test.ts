@@ -176,10 +176,10 @@ describe('redelivery', () => {
     },
   )
 
-  it('reads some thousands at once to find failed among other deliveries, and continues', async () => {
+  it('reads two thousand at once to find failed among other deliveries, and continues', async () => {
     const id = await customerWith(1)
     await drain(id, 500)
-    await insertDeliveries(6_000, 'delivered')
+    await insertDeliveries(3_000, 'delivered')
     await env.DB.prepare(`UPDATE webhook_deliveries SET status = 'failed' WHERE customer_id = ?`).bind(id).run()
     const first = await redeliver(FAILED)
     expect(first).toMatchObject({ count: 0, nextAfterId: expect.any(String) })
@@ -228,8 +228,8 @@ describe('the record of deliveries', () => {
     ])
   })
 
-  it('reads some thousands for a filtered page, and the next page continues', async () => {
-    await insertDeliveries(6_000, 'delivered')
+  it('looks at two thousand for a filtered page, and the next page continues', async () => {
+    await insertDeliveries(3_000, 'delivered')
     await env.DB.prepare(`UPDATE webhook_deliveries SET status = 'failed' WHERE endpoint_id = ? AND event_id < ?`)
       .bind(endpoint.id, 'evt_00000000000000000000000003')
       .run()
