@@ -13,10 +13,14 @@ import { resolveOverHttps } from '../events/resolve.ts'
 import { type SecretVault, secretVault } from '../events/secret-vault.ts'
 import { sendAll } from '../events/send.ts'
 import { RECEIVER_TIMEOUT_MS } from '../events/slots.ts'
+import { gateNameOf } from '../gate/isolate/deps.ts'
+import { type InTurn, inTurn, type TurnPorts, turnsFor } from '../gate/isolate/turns.ts'
+import type { RunsAt } from '../http/services.ts'
 import type { Scope } from '../registry/customer.ts'
 import { systemClock } from '../shared/clock.ts'
 import { newId } from '../shared/ids.ts'
 import { describeError, log } from '../shared/log.ts'
+import { sleep } from '../shared/sleep.ts'
 import { webhookOutbox } from '../storage/webhooks/claims.ts'
 import { sweepDeliveries } from '../storage/webhooks/deliveries.ts'
 import { endpointStore } from '../storage/webhooks/endpoints.ts'
@@ -44,13 +48,23 @@ export function vaultOf(env: Cloudflare.Env): SecretVault {
 }
 
 /** With `author`, the changes are those of an operator, and in the audit. */
-export function endpointDeps(env: Cloudflare.Env, scope: Scope, author: Author | null = null): EndpointDeps {
+export function endpointDeps(at: RunsAt, scope: Scope, author: Author | null = null): EndpointDeps {
+  const { env } = at
   const { db } = readEnv(env)
+  const store = endpointStore(db, scope, vaultOf(env), author)
+  const ports: TurnPorts = { clock: systemClock, sleep, waitUntil: (work) => at.executionCtx.waitUntil(work) }
+  const later: InTurn = (piece) => inTurn(turnsFor(gateNameOf(scope)), piece, ports)
   return {
     ...postDeps(env),
     scope,
     newId,
-    store: endpointStore(db, scope, vaultOf(env), author),
+    // What looks at many rows to find some is a heavy read.
+    store: {
+      ...store,
+      deliveries: (id, query) =>
+        query.status === undefined ? store.deliveries(id, query) : later(() => store.deliveries(id, query)),
+      redeliver: (...given) => later(() => store.redeliver(...given)),
+    },
     enqueueDeliveries: (endpointId, customerIds) => enqueueDeliveries(env, scope, customerIds, { endpointId }),
   }
 }

@@ -124,7 +124,7 @@ export interface Services {
   /** The events of a tenant and mode. */
   events(env: Cloudflare.Env, scope: Scope): EventLog
   /** The webhook endpoints of a tenant and mode. With `author`, an operator, the changes are in the audit. */
-  webhooks(env: Cloudflare.Env, scope: Scope, author?: Author): EndpointDeps
+  webhooks(at: RunsAt, scope: Scope, author?: Author): EndpointDeps
   onboarding(env: Cloudflare.Env, scope: Scope, author?: Author | null): OnboardingDeps
   /** Counts a request and its response if a dataset is bound. `at` is the environment that the request runs in. */
   count(at: RunsAt, counted: CountedResponse): void
@@ -139,7 +139,7 @@ export interface Services {
 }
 
 /** The environment that a request runs in. A Hono context is one. */
-interface RunsAt {
+export interface RunsAt {
   env: Cloudflare.Env
   readonly executionCtx: Pick<ExecutionContext, 'waitUntil'>
 }

@@ -1,7 +1,9 @@
 /** The record of deliveries, and redelivery, over real SQL: pages, selection, order, and the bounds of both. */
+import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { ulid } from 'ulid'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { endpointDeps } from '../../../src/composition/webhooks.ts'
 import { drainChain } from '../../../src/events/outbox.ts'
 import type { DeliveryPlace, Endpoint, Redelivery, Waiting } from '../../../src/events/ports.ts'
 import { SLOTS } from '../../../src/events/slots.ts'
@@ -187,6 +189,31 @@ describe('redelivery', () => {
       ...{ count: 1, nextAfterId: null },
     })
   })
+})
+
+it('redelivers, and looks for deliveries of one status, once at a time for a tenant, so that others wait for no more', async () => {
+  await customerWith(3)
+  const proto = Object.getPrototypeOf(env.DB) as D1Database
+  const { batch } = proto
+  let [underWay, most] = [0, 0]
+  const spy = vi.spyOn(proto, 'batch').mockImplementation(async function (this: D1Database, statements) {
+    most = Math.max(most, ++underWay)
+    return batch.call(this, statements).finally(() => underWay--) as never
+  })
+  onTestFinished(() => spy.mockRestore())
+  const executionCtx = createExecutionContext()
+  const four = Array.from({ length: 4 }, () => endpointDeps({ env, executionCtx }, scope).store)
+  await Promise.all(four.map((store) => store.deliveries(endpoint.id, { status: undefined, limit: 1, after: null })))
+  expect(most).toBeGreaterThan(1)
+  most = 0
+  await Promise.all(
+    four.flatMap((store) => [
+      store.redeliver(endpoint, SINCE, 100, Date.now()),
+      store.deliveries(endpoint.id, { status: 'failed', limit: 1, after: null }),
+    ]),
+  )
+  await waitOnExecutionContext(executionCtx)
+  expect(most).toBe(1)
 })
 
 describe('the record of deliveries', () => {

@@ -29,7 +29,7 @@ export function endpoints(services: Services) {
   /** Returns the ports of the tenant in the path. Throws `RegistryError` with `not_found` if there is none. */
   async function configuredOf(c: HttpContext): Promise<DepsOf> {
     const { id } = await getTenant(deps(c), tenantIdOf(c))
-    return (mode) => services.webhooks(c.env, { tenantId: id, mode }, authorOf(c))
+    return (mode) => services.webhooks(c, { tenantId: id, mode }, authorOf(c))
   }
 
   return new Hono<HttpEnv>()

@@ -43,7 +43,7 @@ export function v1Webhooks(services: Services) {
   const { delete: remove, retry } = webhookContracts
 
   function depsOf(c: HttpContext): EndpointDeps {
-    return services.webhooks(c.env, c.get('registry').scope, actingAuthorOf(c))
+    return services.webhooks(c, c.get('registry').scope, actingAuthorOf(c))
   }
 
   /** Returns the author of a change, its time, and the Idempotency-Key of the request. */
