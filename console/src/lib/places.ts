@@ -10,7 +10,7 @@ export function inMode(href: string, mode: 'live' | 'test'): string {
   const [, base, tenantId] = /^(.*)\/tenants\/([0-9a-f-]{36})\/(?:live|test)\/customers\//.exec(url.pathname) ?? []
   if (tenantId !== undefined) return `${base}/?tenant=${tenantId}&mode=${mode}`
   const [, ofTenant] = /^(.*\/tenants\/[0-9a-f-]{36})\/(?:live|test)\/endpoints\//.exec(url.pathname) ?? []
-  if (ofTenant !== undefined) return `${ofTenant}?tab=endpoints&mode=${mode}`
+  if (ofTenant !== undefined) return `${ofTenant}?tab=webhooks&mode=${mode}`
   url.searchParams.set('mode', mode)
   return `${url.pathname}${url.search}`
 }

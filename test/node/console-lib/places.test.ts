@@ -9,7 +9,7 @@ const B = '01a21e14-1d6b-7607-b3e5-580a9b789000'
 it.each([
   [`/console/?tenant=${A}&mode=test&q=acme`, `/console/?tenant=${A}&mode=live&q=acme`],
   [`/console/tenants/${A}/test/customers/cust_1/edit`, `/console/?tenant=${A}&mode=live`],
-  [`/console/tenants/${A}/test/endpoints/whe_1?status=failed`, `/console/tenants/${A}?tab=endpoints&mode=live`],
+  [`/console/tenants/${A}/test/endpoints/whe_1?status=failed`, `/console/tenants/${A}?tab=webhooks&mode=live`],
   [`/console/tenants/${A}?tab=keys&mode=test`, `/console/tenants/${A}?tab=keys&mode=live`],
   [`/console/import?tenant=${A}&mode=test`, `/console/import?tenant=${A}&mode=live`],
 ])('goes from %s to the same place in live mode', (from, to) => {
