@@ -39,6 +39,17 @@ export function Page({ title, beside, below, actions, narrow, children }: Props)
   )
 }
 
+const CARD = 'overflow-hidden rounded-lg bg-kumo-base shadow-xs ring ring-kumo-line'
+
+/** A part of a screen that needs no title: its one list. */
+export function Card({ className, children }: { className?: string; children: ReactNode }) {
+  return (
+    <div data-card="" className={cn(CARD, className)}>
+      {children}
+    </div>
+  )
+}
+
 /** A titled part of a screen. */
 export function Section({
   title,
@@ -53,7 +64,7 @@ export function Section({
   flush?: boolean
 }) {
   return (
-    <section className="overflow-hidden rounded-lg bg-kumo-base shadow-xs ring ring-kumo-line" aria-label={title}>
+    <section data-card="" className={CARD} aria-label={title}>
       <div className="flex min-h-12 flex-wrap items-center justify-between gap-2 border-b border-kumo-hairline px-4 py-2">
         <h2 className="font-semibold">{title}</h2>
         {actions && <div className="flex flex-wrap items-center gap-2">{actions}</div>}

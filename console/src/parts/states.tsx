@@ -14,8 +14,12 @@ import { TEXT_LINK } from './text-link.ts'
 /** Data that is there in this time appears without a flicker. */
 const SHOW_LOADING_AFTER_MS = 200
 
+/** In a card, which has a frame already, it has none. */
+const FRAME =
+  'bg-kumo-base [&_h2]:text-center [&_h2]:wrap-anywhere in-[[data-card]]:rounded-none in-[[data-card]]:border-0'
+
 export function EmptyState(props: { icon?: ReactNode; title: string; description?: string; contents?: ReactNode }) {
-  return <Empty {...props} className="w-full" />
+  return <Empty {...props} className={FRAME} />
 }
 
 /** Grey lines in the place of what is loading, after a moment. */
@@ -42,11 +46,12 @@ export function Loading({ lines = 4, label = 'Loading' }: { lines?: number; labe
 /** Shows why something could not be had, in the API's own words, and what to do. */
 export function ErrorState({ error, onRetry }: { error: unknown; onRetry?: () => void }) {
   const { icon, title } = kindOf(error)
-  const description = error instanceof Error ? error.message : String(error)
+  const isLimited = error instanceof ApiError && error.status === 429 && error.retryAfterSeconds !== null
+  const message = error instanceof Error ? error.message : String(error)
+  const description = isLimited ? `Try again in ${error.retryAfterSeconds} s.` : message
   return (
     <div role="alert">
-      <Empty
-        className="w-full"
+      <EmptyState
         icon={icon}
         title={title}
         description={description}

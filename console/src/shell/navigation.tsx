@@ -110,7 +110,7 @@ export function Navigation() {
           </Sidebar.Menu>
         </Sidebar.Group>
       </Sidebar.Content>
-      <Sidebar.Footer className="h-14">
+      <Sidebar.Footer className="h-16">
         <Account />
       </Sidebar.Footer>
     </Sidebar>
@@ -169,7 +169,7 @@ function Account() {
       <DropdownMenu.Content>
         {THEMES.map(([value, label, icon]) => (
           <DropdownMenu.Item key={value} icon={icon} selected={theme === value} onClick={() => choose(value)}>
-            {label}
+            <span className="mr-4 flex-1">{label}</span>
           </DropdownMenu.Item>
         ))}
         <DropdownMenu.Separator />

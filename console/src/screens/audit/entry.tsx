@@ -125,7 +125,7 @@ function Details({ entry }: { entry: ShownEntry }) {
       : [
           [
             'Request',
-            <span key="request" className="inline-flex flex-wrap items-center gap-x-3">
+            <span key="request" className="flex flex-wrap items-center gap-x-3">
               <Id value={entry.request_id} whole />
               <Link to="/audit" search={{ request_id: entry.request_id }} className="underline">
                 all that it changed
@@ -141,11 +141,11 @@ function Details({ entry }: { entry: ShownEntry }) {
       ) : (
         <p className="text-kumo-subtle">No field has another value: it is the fact that is recorded.</p>
       )}
-      <dl className="grid grid-cols-[auto_1fr] gap-x-6 gap-y-1.5">
+      <dl className="grid grid-cols-[auto_minmax(0,1fr)] gap-x-6 gap-y-1.5">
         {facts.map(([label, value]) => (
           <div key={label} className="contents">
             <dt className="text-kumo-subtle">{label}</dt>
-            <dd className="min-w-0 break-words">{value}</dd>
+            <dd className="min-w-0 wrap-anywhere">{value}</dd>
           </div>
         ))}
       </dl>

@@ -72,7 +72,7 @@ function Present({ place }: { place: CustomerPlace }) {
           description="Reads by its external id no longer find it, and another customer may take that id. Restore brings it back."
         />
       )}
-      <div className="grid items-start gap-5 lg:grid-cols-[minmax(0,27rem)_minmax(0,1fr)]">
+      <div className="grid items-start gap-5 lg:grid-cols-[minmax(0,30rem)_minmax(0,1fr)]">
         <div className="min-w-0 space-y-5">
           <Facts customer={customer} />
           <Relatives customer={customer} place={place} />

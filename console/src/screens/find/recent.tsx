@@ -13,7 +13,7 @@ export function Recent() {
       <EmptyState
         icon={<MagnifyingGlassIcon size={40} aria-hidden />}
         title="Who is on the phone?"
-        description="Type an e-mail address, an id, an external id or the beginning of a name. Choose a tenant on the left to look only there."
+        description="Type an e-mail address, an id, an external id or the beginning of a name. Choose a tenant to look only there."
       />
     )
   }

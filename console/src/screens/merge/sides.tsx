@@ -22,9 +22,14 @@ function Side({ label, customer, place }: { label: string; customer: V1Customer;
     <div className="min-w-0 rounded-lg bg-kumo-recessed p-3">
       <p className="text-sm text-kumo-subtle">{label}</p>
       <CustomerLink customer={customer} place={place} />
-      <p className="truncate text-kumo-subtle" dir="auto">
-        {[customer.email, customer.external_id].filter((each) => each !== '').join(' · ')}
-      </p>
+      {[customer.email, customer.external_id].map(
+        (each) =>
+          each !== '' && (
+            <p key={each} className="wrap-anywhere text-kumo-subtle" dir="auto">
+              {each}
+            </p>
+          ),
+      )}
       <Id value={customer.id} className="text-sm text-kumo-subtle" />
     </div>
   )

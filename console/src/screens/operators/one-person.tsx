@@ -102,7 +102,9 @@ function Person({ operator, onClose, onChanged, onLink }: Props & { operator: Op
             Remove
           </GatedButton>
         </div>
-        <Button onClick={onClose}>Close</Button>
+        <Button className="ml-auto" onClick={onClose}>
+          Close
+        </Button>
       </div>
       <Confirm
         open={isRemoving}

@@ -56,7 +56,7 @@ export function OperatorKeys({ operator }: { operator: Operator }) {
                 {key.name}
               </span>
               <Id value={key.key_id} className="text-sm text-kumo-subtle" />
-              <span className="flex-1 text-sm text-kumo-subtle">
+              <span className="flex-1 text-sm whitespace-nowrap text-kumo-subtle">
                 last used <Time at={key.last_used_at} />
               </span>
               <Button

@@ -14,7 +14,7 @@ import { GatedButton, useMissing } from '../../parts/gate.tsx'
 import { coversRow, List, More } from '../../parts/list.tsx'
 import { useNotice } from '../../parts/notice.tsx'
 import { OperatorsOnly } from '../../parts/operators-only.tsx'
-import { Page } from '../../parts/page.tsx'
+import { Card, Page } from '../../parts/page.tsx'
 import { EmptyState, ErrorState, Loading } from '../../parts/states.tsx'
 import { Time } from '../../parts/time.tsx'
 import { ROW } from '../../shell/keyboard.tsx'
@@ -68,7 +68,7 @@ function ForOwners() {
   return (
     <Page title="Operators" actions={create}>
       {notice}
-      <div className="overflow-hidden rounded-lg bg-kumo-base shadow-xs ring ring-kumo-line">
+      <Card>
         {query.isPending && <Loading lines={5} />}
         {query.error && people.length === 0 && <ErrorState error={query.error} onRetry={() => query.refetch()} />}
         {query.data && people.length === 0 && (
@@ -111,7 +111,7 @@ function ForOwners() {
           />
         )}
         <More query={query} />
-      </div>
+      </Card>
       <RoleLegend />
       <div className="mt-3">
         <Curl call={call('GET', '/admin/operators')} />
@@ -132,7 +132,7 @@ function ForOwners() {
 
 function RoleLegend() {
   return (
-    <dl className="mt-4 flex flex-wrap gap-x-6 gap-y-2 text-sm">
+    <dl className="mt-4 grid gap-x-6 gap-y-2 text-sm md:grid-cols-2">
       {ROLE_MEANINGS.map(([role, meaning]) => (
         <div key={role} className="flex items-center gap-2">
           <dt>

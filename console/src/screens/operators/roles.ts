@@ -7,9 +7,9 @@ export const OWNER = { role: 'owner' } as const
 
 export const ROLE_MEANINGS: readonly (readonly [Role, string])[] = [
   ['viewer', 'reads everything'],
-  ['support', 'also changes customers and sends webhooks again'],
-  ['admin', 'also changes tenants, tiers and keys, suspends, erases'],
-  ['owner', 'also lets people in and out, and deletes tenants'],
+  ['support', 'also edits customers, redelivers'],
+  ['admin', 'also manages tenants and keys, erases'],
+  ['owner', 'also manages operators, deletes tenants'],
 ]
 
 export const ROLE_OPTIONS = ROLE_MEANINGS.map(([role, meaning]) => [role, `${role}: ${meaning}`] as const)

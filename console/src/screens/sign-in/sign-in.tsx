@@ -55,7 +55,7 @@ export function SignIn({ isInvited }: { isInvited: boolean }) {
           ) : (
             <SensitiveInput
               label="Key"
-              description="Your operator key (ok_…), an admin key, or your company's API key (sk_…)."
+              description="Your operator key (ok_…), an admin key, or your company’s API key (sk_…)."
               value={key}
               autoFocus
               autoComplete="current-password"
@@ -80,7 +80,7 @@ export function SignIn({ isInvited }: { isInvited: boolean }) {
               API key stays in this tab.{' '}
             </>
           )}
-          An operator's session ends after twelve hours.
+          An operator’s session ends after twelve hours.
         </p>
       </div>
     </main>

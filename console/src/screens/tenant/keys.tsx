@@ -87,7 +87,7 @@ export function Keys({ tenantId, notify }: Props) {
                 hideHead: true,
                 right: true,
                 cell: (key) => (
-                  <span className={`${above} inline-flex flex-wrap justify-end gap-1`}>
+                  <span className={`${above} inline-flex justify-end gap-1`}>
                     <UndoButton
                       place={{ tenantId, mode: key.mode }}
                       choice={{ actor: key.key_id, since: null }}

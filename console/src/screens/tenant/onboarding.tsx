@@ -57,11 +57,13 @@ export function Onboarding({ tenantId }: { tenantId: string }) {
                     <ol className="space-y-2">
                       {steps.map((step, at) => (
                         // biome-ignore lint/suspicious/noArrayIndexKey: the order is what a step is
-                        <li key={at} className="flex flex-wrap items-center gap-x-3 gap-y-1">
-                          <span className="w-5 text-right text-kumo-subtle">{at + 1}</span>
-                          <Badge variant="secondary">{step.type}</Badge>
-                          {step.name !== null && <span className="font-medium">{step.name}</span>}
-                          <span className="min-w-0 break-all text-kumo-subtle">{detailOf(step)}</span>
+                        <li key={at} className="flex gap-x-3">
+                          <span className="w-5 shrink-0 text-right text-kumo-subtle">{at + 1}</span>
+                          <span className="flex min-w-0 flex-wrap items-center gap-x-3 gap-y-1">
+                            <Badge variant="secondary">{step.type}</Badge>
+                            {step.name !== null && <span className="font-medium">{step.name}</span>}
+                            <span className="min-w-0 wrap-anywhere text-kumo-subtle">{detailOf(step)}</span>
+                          </span>
                         </li>
                       ))}
                     </ol>

@@ -6,7 +6,7 @@ import { Dialog } from '@cloudflare/kumo/components/dialog'
 import { Input } from '@cloudflare/kumo/components/input'
 import { ArrowDownIcon, ArrowRightIcon, ArrowUpIcon, PencilSimpleIcon } from '@phosphor-icons/react'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
-import { useState } from 'react'
+import { type ReactNode, useState } from 'react'
 import { call } from '../../api/call.ts'
 import { ApiError, send } from '../../api/send.ts'
 import { date } from '../../lib/format.ts'
@@ -48,15 +48,13 @@ export function Plan({ tenant, notify }: Props) {
           </GatedButton>
         }
       >
-        <dl className="grid grid-cols-[1fr_auto] gap-x-6 gap-y-2.5">
+        <dl className="space-y-2.5">
           {LIMITS.map(({ name, label, show }) => (
-            <div key={name} className="contents">
-              <dt className="text-kumo-subtle">{label}</dt>
-              <dd className="text-right">{show(tenant.limits[name])}</dd>
-            </div>
+            <Line key={name} label={label}>
+              {show(tenant.limits[name])}
+            </Line>
           ))}
-          <dt className="text-kumo-subtle">Test mode</dt>
-          <dd className="text-right">10 a second, 50 MB, no annual limit</dd>
+          <Line label="Test mode">10 a second, 50 MB, no annual limit</Line>
         </dl>
       </Section>
       <Section
@@ -73,19 +71,15 @@ export function Plan({ tenant, notify }: Props) {
           </GatedButton>
         }
       >
-        <dl className="grid grid-cols-[auto_1fr] gap-x-6 gap-y-2.5">
-          <dt className="text-kumo-subtle">Company</dt>
-          <dd className="min-w-0 text-right break-words" dir="auto">
-            {tenant.company_name}
-          </dd>
-          <dt className="text-kumo-subtle">Contact address</dt>
-          <dd className="min-w-0 text-right break-all">{tenant.contact_email}</dd>
-          <dt className="text-kumo-subtle">Contract begins</dt>
-          <dd className="text-right">
+        <dl className="space-y-2.5">
+          <Line label="Company">
+            <span dir="auto">{tenant.company_name}</span>
+          </Line>
+          <Line label="Contact address">{tenant.contact_email}</Line>
+          <Line label="Contract begins">
             {tenant.contract_start ? date(tenant.contract_start, 'UTC') : 'when it was made'}
-          </dd>
-          <dt className="text-kumo-subtle">Contract ends</dt>
-          <dd className="text-right">{tenant.contract_end ? date(tenant.contract_end, 'UTC') : 'open'}</dd>
+          </Line>
+          <Line label="Contract ends">{tenant.contract_end ? date(tenant.contract_end, 'UTC') : 'open'}</Line>
         </dl>
       </Section>
       <Change isOpen={editing === 'tier'} onClose={() => edit(null)}>
@@ -98,7 +92,17 @@ export function Plan({ tenant, notify }: Props) {
   )
 }
 
-function Change({ isOpen, onClose, children }: { isOpen: boolean; onClose: () => void; children: React.ReactNode }) {
+/** A value at the end of its line, below its label where both have no room. */
+function Line({ label, children }: { label: string; children: ReactNode }) {
+  return (
+    <div className="flex flex-wrap justify-between gap-x-6">
+      <dt className="text-kumo-subtle">{label}</dt>
+      <dd className="ml-auto min-w-0 text-right wrap-anywhere">{children}</dd>
+    </div>
+  )
+}
+
+function Change({ isOpen, onClose, children }: { isOpen: boolean; onClose: () => void; children: ReactNode }) {
   return (
     <Dialog.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
       <Dialog size="xl" className="max-h-[90dvh] overflow-y-auto p-6">
@@ -195,7 +199,7 @@ function Comparison({ changes }: { changes: readonly LimitChange[] }) {
         {changes.map(({ name, label, now, next, direction }) => (
           <div key={name} className="flex flex-wrap items-baseline justify-between gap-x-4">
             <dt className="text-kumo-subtle">{label}</dt>
-            <dd className="flex items-center gap-2" data-limit={name}>
+            <dd className="ml-auto flex items-center gap-2" data-limit={name}>
               <span className={direction === 'same' ? '' : 'text-kumo-subtle'}>{now}</span>
               {direction !== 'same' && (
                 <>

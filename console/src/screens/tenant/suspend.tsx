@@ -73,7 +73,7 @@ function useConsequences(tenantId: string, isWanted: boolean) {
     suspend: [
       `${keyText} stop${keys && active.length === 1 ? 's' : ''} working at once: every request gets 403, reads too.`,
       `${endpointText} ${isOne ? 'is' : 'are'} held: deliveries wait, and none is lost.`,
-      '0 customers change. Operators can still read and correct them.',
+      'Its customers stay as they are. Operators can still read and correct them.',
     ],
     reactivate: [
       `${keyText} work${keys && active.length === 1 ? 's' : ''} again at once.`,

@@ -18,7 +18,7 @@ import { Curl } from '../../parts/curl.tsx'
 import { GatedButton } from '../../parts/gate.tsx'
 import { coversRow, List, More } from '../../parts/list.tsx'
 import { OperatorsOnly } from '../../parts/operators-only.tsx'
-import { Page } from '../../parts/page.tsx'
+import { Card, Page } from '../../parts/page.tsx'
 import { SmallShare } from '../../parts/share.tsx'
 import { EmptyState, ErrorState, Loading } from '../../parts/states.tsx'
 import { Status } from '../../parts/status.tsx'
@@ -84,7 +84,7 @@ function AllTenants() {
           onChange={(value) => change({ tier: value || undefined })}
         />
       </div>
-      <div className="overflow-hidden rounded-lg bg-kumo-base shadow-xs ring ring-kumo-line">
+      <Card>
         {query.isPending && <Loading lines={8} />}
         {query.error && rows.length === 0 && <ErrorState error={query.error} onRetry={() => query.refetch()} />}
         {query.data && rows.length === 0 && (
@@ -154,7 +154,7 @@ function AllTenants() {
           />
         )}
         <More query={query} />
-      </div>
+      </Card>
       <div className="mt-3">
         <Curl call={call('GET', '/admin/customers', { query: { search, status, tier } })} />
       </div>
