@@ -2,6 +2,7 @@
  * The rows of the screen that finds. Pure.
  */
 import type { Mode } from '../api/call.ts'
+import { count } from './format.ts'
 
 export interface FoundCustomer {
   id: string
@@ -12,6 +13,18 @@ export interface FoundCustomer {
   tenantId: string
   companyName: string | null
   mode: Mode
+}
+
+/** How many customers match, on all pages. */
+export interface Total {
+  customers: number
+  /** Nobody counted further. */
+  isCapped: boolean
+}
+
+/** Returns `100,002 customers`, or `at least 300 customers`. */
+export function totalText({ customers, isCapped }: Total): string {
+  return `${isCapped ? 'at least ' : ''}${count(customers, 'customer')}`
 }
 
 /** Returns a customer of the v1 API as a row. */

@@ -17,7 +17,7 @@ const KEYS = [
   ['e', 'Edit what is open'],
   ['g t', 'Go to the tenants'],
   ['g a', 'Go to the audit'],
-  ['Esc', 'Empty the field, or close'],
+  ['Esc', 'Empty the field, leave it, or close'],
   ['?', 'Show these keys'],
 ] as const
 

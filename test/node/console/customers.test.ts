@@ -67,7 +67,7 @@ describeInBrowser('customers in the console', () => {
       expect.stringContaining('Quirin Äpfelbach'),
     ])
     await visit(page, `/console/?q=apfelb&tenant=${one.tenantId}&mode=live`)
-    await page.getByText('Within Findig Eins, live').waitFor()
+    await page.getByText('Within Findig Eins, live: 1 customer', { exact: true }).waitFor()
     await page.getByRole('link', { name: 'Quentin' }).waitFor({ state: 'detached' })
     await page.getByRole('link', { name: 'Quirin' }).waitFor()
     expect(await rows.count()).toBe(1)
@@ -95,6 +95,11 @@ describeInBrowser('customers in the console', () => {
     await page.getByRole('dialog', { name: 'Keys' }).waitFor()
     await page.keyboard.press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await page.keyboard.press('/')
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('g')
+    await page.keyboard.press('a')
+    await page.getByRole('heading', { name: 'Audit' }).waitFor()
   })
 
   it('shows the timeline, opens a change to its diff, and sends a webhook again', async () => {

@@ -9,12 +9,13 @@ import { type Answer, call } from '../../api/call.ts'
 import { keepRows } from '../../api/keep-rows.ts'
 import { send } from '../../api/send.ts'
 import { auditCsv } from '../../lib/audit-csv.ts'
+import { pageWithItems } from '../../lib/pages.ts'
 import { byDay } from '../../lib/timeline.ts'
 import { Curl } from '../../parts/curl.tsx'
 import { download } from '../../parts/download.ts'
 import { More } from '../../parts/list.tsx'
 import { OperatorsOnly } from '../../parts/operators-only.tsx'
-import { Page } from '../../parts/page.tsx'
+import { Card, Page } from '../../parts/page.tsx'
 import { EmptyState, ErrorState, Failure, Loading } from '../../parts/states.tsx'
 import { useNowMs } from '../../parts/time.tsx'
 import { Entry, type ShownEntry } from './entry.tsx'
@@ -45,7 +46,8 @@ function AllChanges() {
   const query = useInfiniteQuery({
     queryKey: ['audit', filter],
     placeholderData: keepRows('audit'),
-    queryFn: ({ pageParam, signal }) => send(auditCall(filter, pageParam), signal),
+    queryFn: ({ pageParam, signal }) =>
+      pageWithItems((cursor): Promise<AuditPage> => send(auditCall(filter, cursor), signal), pageParam),
     initialPageParam: null as string | null,
     getNextPageParam: ({ pagination }) => pagination.next_cursor,
   })
@@ -84,7 +86,7 @@ function AllChanges() {
       {csv.data && (
         <p role="status">The file has the newest {csv.data} entries; more follow. Narrow the time to get them.</p>
       )}
-      <div className="mt-4 overflow-hidden rounded-lg bg-kumo-base shadow-xs ring ring-kumo-line">
+      <Card className="mt-4">
         {query.isPending && <Loading lines={8} />}
         {query.error && entries.length === 0 && <ErrorState error={query.error} onRetry={() => query.refetch()} />}
         {query.data && entries.length === 0 && !query.hasNextPage && (
@@ -135,7 +137,7 @@ function AllChanges() {
           <p className="p-4 text-kumo-subtle">Nothing fits in what was looked at so far. Older entries follow.</p>
         )}
         <More query={query} />
-      </div>
+      </Card>
       <div className="mt-3">
         <Curl call={auditCall(filter, null)} />
       </div>

@@ -7,7 +7,8 @@ import { getRouteApi, Link, useNavigate } from '@tanstack/react-router'
 import { type KeyboardEvent, useEffect, useRef, useState } from 'react'
 import type { Mode } from '../../api/call.ts'
 import { useMe } from '../../api/me.ts'
-import { count, number } from '../../lib/format.ts'
+import { totalText } from '../../lib/find.ts'
+import { number } from '../../lib/format.ts'
 import { Page } from '../../parts/page.tsx'
 import { EmptyState, ErrorState, Loading } from '../../parts/states.tsx'
 import { TEXT_LINK } from '../../parts/text-link.ts'
@@ -39,7 +40,11 @@ export function Find() {
   return (
     <Page
       title="Find"
-      below={place === null ? 'Across all tenants' : `Within ${found.companyName ?? '…'}, ${place.mode}`}
+      below={
+        place === null
+          ? 'Across all tenants'
+          : `Within ${found.companyName ?? '…'}, ${place.mode}${found.total ? `: ${totalText(found.total)}` : ''}`
+      }
     >
       <FindField onEnter={open} />
       {me.kind === 'operator' && place !== null && <PlaceChips place={place} q={q} />}
@@ -67,8 +72,7 @@ export function Find() {
               <div className="mt-4 flex flex-wrap items-center justify-center gap-x-4 gap-y-2">
                 {found.total && (
                   <span className="text-kumo-subtle">
-                    {number(found.customers.length)} of {found.total.isCapped && 'at least '}
-                    {count(found.total.customers, 'customer')}
+                    {number(found.customers.length)} of {totalText(found.total)}
                   </span>
                 )}
                 <Button onClick={found.loadMore} loading={found.isLoadingMore}>
@@ -111,6 +115,7 @@ function FindField({ onEnter }: { onEnter: () => void }) {
   const pressed = (event: KeyboardEvent) => {
     if (event.key === 'ArrowDown') moveRow(1)
     else if (event.key === 'Escape' && text !== '') setText('')
+    else if (event.key === 'Escape') field.current?.blur()
     else return
     event.preventDefault()
   }
@@ -177,7 +182,7 @@ function PlaceChips({ place, q }: { place: { tenantId: string; mode: Mode }; q: 
 /** Says what a search over all tenants has not looked at, and what to do about it. */
 function LeftOut({ hasMore, isOfAllTenants }: { hasMore: boolean; isOfAllTenants: boolean }) {
   const lines = [
-    ...(hasMore ? ['There may be more: type more of the name, or choose a tenant on the left.'] : []),
+    ...(hasMore ? ['There may be more: type more of the name, or choose a tenant.'] : []),
     ...(isOfAllTenants
       ? []
       : [
@@ -207,7 +212,7 @@ function NoCustomers({ place }: { place: { tenantId: string; mode: Mode } }) {
     <EmptyState
       icon={<UserIcon size={40} aria-hidden />}
       title={`No ${mode} customers yet`}
-      description="They appear here as soon as the tenant's systems create them. A file of customers can be imported."
+      description="They appear here as soon as the tenant’s systems create them. A file of customers can be imported."
       contents={
         <Link to="/import" search={{ tenant, mode }} className={TEXT_LINK}>
           Import a file

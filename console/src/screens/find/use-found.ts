@@ -8,7 +8,7 @@ import { keepRows } from '../../api/keep-rows.ts'
 import { placeFor, useMe } from '../../api/me.ts'
 import { send } from '../../api/send.ts'
 import { tenantQuery } from '../../api/tenant.ts'
-import { exactFirst, type FoundCustomer, foundOf } from '../../lib/find.ts'
+import { exactFirst, type FoundCustomer, foundOf, type Total } from '../../lib/find.ts'
 
 const PAGE = 50
 const TENANTS_MAX = 8
@@ -32,8 +32,8 @@ interface FoundRows {
   /** The rows are those of the search before, while this one is under way. */
   isStale: boolean
   retry: () => void
-  /** How many there are on all pages. Null across tenants: nobody counts them. */
-  total: { customers: number; isCapped: boolean } | null
+  /** Null across tenants: nobody counts them. */
+  total: Total | null
   loadMore: (() => void) | null
   isLoadingMore: boolean
 }
