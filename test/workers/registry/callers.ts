@@ -5,6 +5,7 @@
 import type { CustomerChanges } from '../../../src/registry/customer.ts'
 import { BOUND_CALLER, bound } from '../apis/drivers.ts'
 import { importLines } from '../import/support.ts'
+import type { TestOperator } from '../support/operators.ts'
 import { type Called, call, type TestTenant } from '../support/roster.ts'
 import type { ModelCustomer, Moved, Operation, Outcome } from './model-types.ts'
 import {
@@ -47,6 +48,8 @@ export interface RequestOptions {
   reason: string | null
   /** Selects one of several equivalent requests. */
   variant: number
+  /** Acts as the tenant, at the v1 API. Null: a key of the tenant. */
+  operator: TestOperator | null
 }
 
 export function prepareRequest(
@@ -58,19 +61,24 @@ export function prepareRequest(
   if (api === 'rpc') return prepareRpcRequest(tenant, operation, options)
   const [method, path, body] = api === 'v1' ? v1Request(operation, options.variant) : flatpeakRequest(operation)
   const ifVersion = 'ifVersion' in operation ? operation.ifVersion : null
+  const { operator } = options
+  const credential: Record<string, string> = operator
+    ? { 'x-api-key': operator.key, 'roster-tenant': tenant.tenantId, 'roster-mode': 'live' }
+    : { authorization: `Bearer ${tenant.live.key}` }
   return {
     // A body that is left out counts as an empty one.
     fingerprint: `${method} ${path} ${JSON.stringify(body ?? {})}`,
-    actor: tenant.live.keyId,
+    actor: operator?.operatorId ?? tenant.live.keyId,
     observationOf: (outcome) => observationOf(api, operation, outcome),
     async send(requestId) {
       const headers = {
+        ...credential,
         'x-request-id': requestId,
         ...(options.key !== null && { 'idempotency-key': options.key }),
         ...(options.reason !== null && { 'x-reason': options.reason }),
         ...(ifVersion !== null && { 'if-match': `"${ifVersion}"` }),
       }
-      const called = await call(method, path, { key: tenant.live.key, headers, ...(body && { body }) })
+      const called = await call(method, path, { headers, ...(body && { body }) })
       const observed = observedByHttp(api, operation, called)
       const token = called.headers.get('consistency-token')
       // A partial revert says more than a read does.

@@ -23,7 +23,7 @@ export function requestOf(
   idOf: (who: Who) => string,
 ): { api: ApiName; operation: Operation } {
   const operation = operationOf(model, request, idOf)
-  const api = apiFor(request.api, operation)
+  const api = request.api === 'operator' ? 'v1' : apiFor(request.api, operation)
   return { api, operation: expressibleAt(api, operation) }
 }
 

@@ -6,6 +6,7 @@
 import { expect } from 'vitest'
 import type { CustomerChanges } from '../../../src/registry/customer.ts'
 import type { FailingD1, Trouble } from '../support/failing-d1.ts'
+import { newOperator, type TestOperator } from '../support/operators.ts'
 import { call, newTenant, type TestTenant } from '../support/roster.ts'
 import { importAll, type PreparedRequest, prepareRequest, type RequestOptions, type ShownVersion } from './callers.ts'
 import { expectAudited, expectRemembered, expectShown, expectWaysOut } from './expected-views.ts'
@@ -52,6 +53,8 @@ const RENAMES_SECOND: Step = {
 interface Planned extends PreparedRequest {
   operation: Operation
   options: RequestOptions
+  /** The idempotency key among those of all callers: an operator's are its own. */
+  key: string | null
 }
 
 interface Sent {
@@ -73,6 +76,7 @@ interface SentLines {
 
 export class Run {
   readonly #tenant: TestTenant
+  readonly #operator: TestOperator
   readonly #d1: FailingD1
   #model = new Model()
   #token = ''
@@ -83,14 +87,15 @@ export class Run {
   /** Every version that the v1 API has shown. */
   readonly #shown: ShownVersion[] = []
 
-  private constructor(tenant: TestTenant, d1: FailingD1) {
+  private constructor(tenant: TestTenant, operator: TestOperator, d1: FailingD1) {
     this.#tenant = tenant
+    this.#operator = operator
     this.#d1 = d1
   }
 
   /** Creates a tenant with two customers, one of which has a former external id, and a chain of ten parents and children. */
   static async begin(d1: FailingD1): Promise<Run> {
-    const run = new Run(await newTenant(), d1)
+    const run = new Run(await newTenant(), await newOperator('admin'), d1)
     const line = Array.from({ length: 10 }, (_, at) => ({
       externalId: `k${at + 1}`,
       changes: at === 0 ? {} : { parent: { externalId: `k${at}` } },
@@ -221,12 +226,16 @@ export class Run {
     const keyable = ['create', 'restore', 'revert', 'erase', 'merge', 'unmerge']
     const canHaveKey = api !== 'rpc' && !isDryRun && keyable.includes(operation.kind)
     const key = (request.key === 'old' && old?.options.key) || this.#newName('key')
+    const operator = request.api === 'operator' ? this.#operator : null
     const options = {
       key: canHaveKey && request.key !== 'none' ? key : null,
-      reason: request.reason,
+      // Without one, no change of an operator is taken.
+      reason: request.reason ?? (operator && 'ticket 8'),
       variant: request.variant,
+      operator,
     }
-    const planned = { ...prepareRequest(this.#tenant, api, operation, options), operation, options }
+    const ownKey = options.key && `${operator?.operatorId ?? 'tenant'} ${options.key}`
+    const planned = { ...prepareRequest(this.#tenant, api, operation, options), operation, options, key: ownKey }
     if (options.key !== null) this.#keyed.push(planned)
     return planned
   }
@@ -290,9 +299,9 @@ function leavesUnsure(trips: readonly Trouble[]): boolean {
 }
 
 function attemptOf({ planned, requestId, observed }: Sent, phase: Sent[], stored: Stored, mayBeDone: boolean): Attempt {
-  const { operation, options, fingerprint, actor, observationOf } = planned
-  const { key, reason } = options
-  const beside = phase.filter((other) => other.requestId !== requestId && other.planned.options.key === key)
+  const { operation, options, key, fingerprint, actor, observationOf } = planned
+  const { reason } = options
+  const beside = phase.filter((other) => other.requestId !== requestId && other.planned.key === key)
   const refusal = 'reason' in observed ? observed.reason : null
   const isBesideAnother = beside.some((other) => other.planned.fingerprint !== fingerprint)
   return {

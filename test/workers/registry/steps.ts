@@ -23,7 +23,8 @@ export interface DrawnRequest {
     | 'merge'
     | 'unmerge'
     | 'repeat'
-  api: ApiName
+  /** `operator`: the v1 API, by an operator who acts as the tenant. */
+  api: ApiName | 'operator'
   who: Who
   /** The customer that a merge names. */
   into: Who
@@ -124,7 +125,7 @@ const kind = fc.oneof(
 
 const request: fc.Arbitrary<DrawnRequest> = fc.record({
   kind,
-  api,
+  api: fc.oneof({ weight: 4, arbitrary: api }, { weight: 1, arbitrary: fc.constant('operator' as const) }),
   who,
   into: who,
   externalId,
