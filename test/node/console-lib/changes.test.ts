@@ -45,6 +45,10 @@ describe('a sentence', () => {
       sentenceOf(recorded({ type: 'key.created', after, changes: [{ field: 'name', before: null, after }] })),
     ).toBe('Key created: billing, by billing')
     expect(sentenceOf(recorded({ type: 'operator.key_made' }))).toBe('Operator key made, by billing')
+    const merge = { after: { name: 'Acme' }, changes: [{ field: 'contact', before: '2', after: null }] }
+    expect(sentenceOf(recorded({ type: 'customer.unmerged', ...merge }))).toBe(
+      'A merge into this one taken back: Acme, by billing',
+    )
   })
 
   it('shows any value on one line of bounded length', () => {

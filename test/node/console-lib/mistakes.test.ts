@@ -38,6 +38,8 @@ describe('going back', () => {
       event('1', 'customer.created'),
     ]
     expect([...eventsToGoBackTo(events)]).toEqual(['1'])
+    const merges = [event('8', 'customer.unmerged'), event('7', 'customer.merged'), ...events]
+    expect([...eventsToGoBackTo([event('9', 'customer.updated'), ...merges])]).toEqual(['8', '7', '4', '1'])
   })
 })
 

@@ -112,6 +112,18 @@ describeInBrowser('mistakes', () => {
     expect(await stored(liveKey, one)).toMatchObject({ name: 'Changed since', address_city: 'Köln', contact: null })
     const { body: back } = await roster.api('GET', `/admin/audit?tenant_id=${tenantId}&customer_id=${one}&limit=1`)
     expect(back.items[0]).toMatchObject({ type: 'customer.unmerged', reason: 'Ticket 9' })
+
+    // The log of the other one names it, and has what that one was then.
+    await roster.api('PATCH', `/v1/customers/${one}`, { name: 'Changed again' }, bearer(liveKey))
+    await visit(page, at.replace(two, one))
+    await page.getByRole('button', { name: /^A merge into this one taken back.*Ticket 9/ }).click()
+    await page.getByRole('button', { name: 'Revert to this…' }).click()
+    await dialog.getByLabel('What the revert changes').getByText('Changed since', { exact: true }).waitFor()
+    await dialog.getByLabel('Reason').fill('Ticket 10')
+    await dialog.getByRole('button', { name: 'Revert', exact: true }).click()
+    await page.getByRole('heading', { name: 'Changed since', level: 1, exact: true }).waitFor()
+    expect(await stored(liveKey, one)).toMatchObject({ name: 'Changed since', external_id: 'one', contact: null })
+    expect(await stored(liveKey, two)).toMatchObject({ id: two })
     expect(complaints).toEqual([])
   })
 })
