@@ -10,6 +10,7 @@ import { type ReactNode, useState } from 'react'
 import type { Call } from '../api/call.ts'
 import { type Sent, sendForEtag } from '../api/send.ts'
 import { Curl } from './curl.tsx'
+import { FormDialog } from './form-dialog.tsx'
 import { ReasonField } from './reason.tsx'
 import { Failure } from './states.tsx'
 
@@ -41,16 +42,9 @@ interface Props<Answer> {
 
 export function Confirm<Answer>(props: Props<Answer>) {
   return (
-    <Dialog.Root
-      open={props.open}
-      onOpenChange={(isOpen) => {
-        if (!isOpen) props.onClose()
-      }}
-    >
-      <Dialog size="lg" className="max-h-[90dvh] overflow-y-auto p-6">
-        {props.open && <Form {...props} />}
-      </Dialog>
-    </Dialog.Root>
+    <FormDialog isOpen={props.open} onClose={props.onClose}>
+      <Form {...props} />
+    </FormDialog>
   )
 }
 

@@ -15,6 +15,7 @@ import { changesBetween, patchOf, type Values, valuesOf } from '../../lib/edit.t
 import { count } from '../../lib/format.ts'
 import { Curl } from '../../parts/curl.tsx'
 import { Diff } from '../../parts/diff.tsx'
+import { fieldError } from '../../parts/field-error.ts'
 import { useMissing } from '../../parts/gate.tsx'
 import { Section } from '../../parts/page.tsx'
 import { ReasonField } from '../../parts/reason.tsx'
@@ -82,7 +83,7 @@ export function Form({ place, start, isDraft }: { place: CustomerPlace; start: D
   const failure = save.error instanceof ApiError && save.error.status === 412 ? null : save.error
   const needsReason = me.kind === 'operator'
   const isReady = isTouched && theirs === null && notAllowed === null && (!needsReason || reason.trim() !== '')
-  const errorOf = (field: string) => (failure instanceof ApiError ? failure.of(field) : undefined)
+  const errorOf = (field: string) => fieldError(failure, field)
   return (
     <form
       className="space-y-5"

@@ -7,10 +7,12 @@ import { Input } from '@cloudflare/kumo/components/input'
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import { call } from '../../api/call.ts'
-import { ApiError, send } from '../../api/send.ts'
+import { send } from '../../api/send.ts'
 import { useAttempt } from '../../parts/attempt.ts'
 import { Choice } from '../../parts/choice.tsx'
 import { Curl } from '../../parts/curl.tsx'
+import { errorProps, fieldError } from '../../parts/field-error.ts'
+import { FormDialog } from '../../parts/form-dialog.tsx'
 import { Failure } from '../../parts/states.tsx'
 import { ROLE_OPTIONS } from './roles.ts'
 import type { NewLink } from './sign-in-link.tsx'
@@ -23,11 +25,9 @@ interface Props {
 
 export function NewOperator(props: Props) {
   return (
-    <Dialog.Root open={props.open} onOpenChange={(isOpen) => !isOpen && props.onClose()}>
-      <Dialog size="lg" className="max-h-[90dvh] overflow-y-auto p-6">
-        {props.open && <Form {...props} />}
-      </Dialog>
-    </Dialog.Root>
+    <FormDialog isOpen={props.open} onClose={props.onClose}>
+      <Form {...props} />
+    </FormDialog>
   )
 }
 
@@ -46,10 +46,7 @@ function Form({ onClose, onMade }: Props) {
       onMade(link)
     },
   })
-  const errorProps = (field: string) => {
-    const error = creation.error instanceof ApiError ? creation.error.of(field) : undefined
-    return error === undefined ? {} : { error }
-  }
+  const errorOf = (field: string) => errorProps(fieldError(creation.error, field))
   return (
     <form
       className="space-y-4"
@@ -64,7 +61,7 @@ function Form({ onClose, onMade }: Props) {
         label="Name"
         autoComplete="off"
         value={values.name}
-        {...errorProps('name')}
+        {...errorOf('name')}
         onChange={(event) => setValues({ ...values, name: event.target.value })}
       />
       <Input
@@ -73,7 +70,7 @@ function Form({ onClose, onMade }: Props) {
         autoComplete="off"
         description="The one that Cloudflare Access knows, if you sign in with it."
         value={values.email}
-        {...errorProps('email')}
+        {...errorOf('email')}
         onChange={(event) => setValues({ ...values, email: event.target.value })}
       />
       <Choice

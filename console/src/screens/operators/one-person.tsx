@@ -12,6 +12,7 @@ import { send } from '../../api/send.ts'
 import { Choice } from '../../parts/choice.tsx'
 import { Confirm } from '../../parts/confirm.tsx'
 import { Curl } from '../../parts/curl.tsx'
+import { FormDialog } from '../../parts/form-dialog.tsx'
 import { GatedButton } from '../../parts/gate.tsx'
 import { Id } from '../../parts/id.tsx'
 import { Failure } from '../../parts/states.tsx'
@@ -31,11 +32,9 @@ interface Props {
 export function OnePerson(props: Props) {
   const { operator, onClose } = props
   return (
-    <Dialog.Root open={operator !== null} onOpenChange={(isOpen) => !isOpen && onClose()}>
-      <Dialog size="xl" className="max-h-[90dvh] overflow-y-auto p-6">
-        {operator && <Person {...props} operator={operator} />}
-      </Dialog>
-    </Dialog.Root>
+    <FormDialog size="xl" isOpen={operator !== null} onClose={onClose}>
+      {operator && <Person {...props} operator={operator} />}
+    </FormDialog>
   )
 }
 

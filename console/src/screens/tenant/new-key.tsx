@@ -7,10 +7,12 @@ import { Input } from '@cloudflare/kumo/components/input'
 import { useMutation } from '@tanstack/react-query'
 import { useState } from 'react'
 import { call } from '../../api/call.ts'
-import { ApiError, send } from '../../api/send.ts'
+import { send } from '../../api/send.ts'
 import { useAttempt } from '../../parts/attempt.ts'
 import { Choice } from '../../parts/choice.tsx'
 import { Curl } from '../../parts/curl.tsx'
+import { errorProps, fieldError } from '../../parts/field-error.ts'
+import { FormDialog } from '../../parts/form-dialog.tsx'
 import { ReasonField } from '../../parts/reason.tsx'
 import { Failure } from '../../parts/states.tsx'
 
@@ -32,11 +34,9 @@ const SCOPES = [
 
 export function NewKey(props: Props) {
   return (
-    <Dialog.Root open={props.open} onOpenChange={(isOpen) => !isOpen && props.onClose()}>
-      <Dialog size="lg" className="max-h-[90dvh] overflow-y-auto p-6">
-        {props.open && <Form {...props} />}
-      </Dialog>
-    </Dialog.Root>
+    <FormDialog isOpen={props.open} onClose={props.onClose}>
+      <Form {...props} />
+    </FormDialog>
   )
 }
 
@@ -67,10 +67,7 @@ function Form({ tenantId, onClose, onMade }: Props) {
       onMade(key)
     },
   })
-  const errorProps = (field: string) => {
-    const error = creation.error instanceof ApiError ? creation.error.of(field) : undefined
-    return error === undefined ? {} : { error }
-  }
+  const errorOf = (field: string) => errorProps(fieldError(creation.error, field))
   return (
     <form
       className="space-y-4"
@@ -87,7 +84,7 @@ function Form({ tenantId, onClose, onMade }: Props) {
           description="Events and the audit show it as who made a change."
           autoComplete="off"
           value={name}
-          {...errorProps('name')}
+          {...errorOf('name')}
           onChange={(event) => setName(event.target.value)}
         />
         <Choice
@@ -121,7 +118,7 @@ function Form({ tenantId, onClose, onMade }: Props) {
         label="Expires (optional)"
         type="date"
         value={expires}
-        {...errorProps('expires_at')}
+        {...errorOf('expires_at')}
         onChange={(event) => setExpires(event.target.value)}
       />
       <ReasonField value={reason} onChange={setReason} required={false} />

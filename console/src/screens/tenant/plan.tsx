@@ -8,10 +8,12 @@ import { ArrowDownIcon, ArrowRightIcon, ArrowUpIcon, PencilSimpleIcon } from '@p
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type ReactNode, useState } from 'react'
 import { call } from '../../api/call.ts'
-import { ApiError, send } from '../../api/send.ts'
+import { send } from '../../api/send.ts'
 import { date } from '../../lib/format.ts'
 import { LIMITS, type LimitChange, limitChanges, type ShownLimits, type Tier, typedLimits } from '../../lib/tiers.ts'
 import { Curl } from '../../parts/curl.tsx'
+import { errorProps, fieldError } from '../../parts/field-error.ts'
+import { FormDialog } from '../../parts/form-dialog.tsx'
 import { GatedButton } from '../../parts/gate.tsx'
 import { Section } from '../../parts/page.tsx'
 import { ReasonField } from '../../parts/reason.tsx'
@@ -82,12 +84,12 @@ export function Plan({ tenant, notify }: Props) {
           <Line label="Contract ends">{tenant.contract_end ? date(tenant.contract_end, 'UTC') : 'open'}</Line>
         </dl>
       </Section>
-      <Change isOpen={editing === 'tier'} onClose={() => edit(null)}>
+      <FormDialog size="xl" isOpen={editing === 'tier'} onClose={() => edit(null)}>
         <TierForm tenant={tenant} onClose={() => edit(null)} notify={notify} />
-      </Change>
-      <Change isOpen={editing === 'details'} onClose={() => edit(null)}>
+      </FormDialog>
+      <FormDialog size="xl" isOpen={editing === 'details'} onClose={() => edit(null)}>
         <DetailsForm tenant={tenant} onClose={() => edit(null)} notify={notify} />
-      </Change>
+      </FormDialog>
     </div>
   )
 }
@@ -99,16 +101,6 @@ function Line({ label, children }: { label: string; children: ReactNode }) {
       <dt className="text-kumo-subtle">{label}</dt>
       <dd className="ml-auto min-w-0 text-right wrap-anywhere">{children}</dd>
     </div>
-  )
-}
-
-function Change({ isOpen, onClose, children }: { isOpen: boolean; onClose: () => void; children: ReactNode }) {
-  return (
-    <Dialog.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
-      <Dialog size="xl" className="max-h-[90dvh] overflow-y-auto p-6">
-        {isOpen && children}
-      </Dialog>
-    </Dialog.Root>
   )
 }
 
@@ -153,7 +145,7 @@ function TierForm({ tenant, onClose, notify }: FormProps) {
   const errorOf = (field: string) => {
     if (invalid !== null && input.tier === 'custom' && field === `limits.${invalid}`)
       return 'is no whole number: write digits'
-    return mutation.error instanceof ApiError ? mutation.error.of(field) : undefined
+    return fieldError(mutation.error, field)
   }
   return (
     <form
@@ -231,14 +223,13 @@ function DetailsForm({ tenant, onClose, notify }: FormProps) {
   )
   const isSame = Object.keys(body).length === 0
   const field = (name: keyof typeof first, label: string, type: string) => {
-    const error = mutation.error instanceof ApiError ? mutation.error.of(name) : undefined
     return (
       <Input
         label={label}
         type={type}
         autoComplete="off"
         value={values[name]}
-        {...(error !== undefined && { error })}
+        {...errorProps(fieldError(mutation.error, name))}
         onChange={(event) => setValues({ ...values, [name]: event.target.value })}
       />
     )

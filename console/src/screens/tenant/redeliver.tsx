@@ -14,6 +14,7 @@ import { send } from '../../api/send.ts'
 import { count } from '../../lib/format.ts'
 import { Choice } from '../../parts/choice.tsx'
 import { Curl } from '../../parts/curl.tsx'
+import { FormDialog } from '../../parts/form-dialog.tsx'
 import { GatedButton } from '../../parts/gate.tsx'
 import { ReasonField } from '../../parts/reason.tsx'
 import { Failure } from '../../parts/states.tsx'
@@ -35,21 +36,17 @@ export function Redeliver({ param, place, onDone }: Props) {
       >
         Redeliver…
       </GatedButton>
-      <Dialog.Root open={isOpen} onOpenChange={open}>
-        <Dialog size="lg" className="max-h-[90dvh] overflow-y-auto p-6">
-          {isOpen && (
-            <Form
-              param={param}
-              place={place}
-              onClose={() => open(false)}
-              onDone={(text) => {
-                open(false)
-                onDone(text)
-              }}
-            />
-          )}
-        </Dialog>
-      </Dialog.Root>
+      <FormDialog isOpen={isOpen} onClose={() => open(false)}>
+        <Form
+          param={param}
+          place={place}
+          onClose={() => open(false)}
+          onDone={(text) => {
+            open(false)
+            onDone(text)
+          }}
+        />
+      </FormDialog>
     </>
   )
 }

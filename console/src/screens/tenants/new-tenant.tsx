@@ -7,10 +7,11 @@ import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { call } from '../../api/call.ts'
-import { ApiError, send } from '../../api/send.ts'
+import { send } from '../../api/send.ts'
 import { LIMITS, typedLimits } from '../../lib/tiers.ts'
 import { useAttempt } from '../../parts/attempt.ts'
 import { Curl } from '../../parts/curl.tsx'
+import { errorProps, fieldError } from '../../parts/field-error.ts'
 import { GatedButton } from '../../parts/gate.tsx'
 import { OperatorsOnly } from '../../parts/operators-only.tsx'
 import { Page, Section } from '../../parts/page.tsx'
@@ -56,11 +57,7 @@ function NewTenantForm() {
   })
   const errorOf = (field: string) => {
     if (invalid !== null && field === `limits.${invalid}`) return 'is no whole number: write digits'
-    return creation.error instanceof ApiError ? creation.error.of(field) : undefined
-  }
-  const errorProps = (field: string) => {
-    const error = errorOf(field)
-    return error === undefined ? {} : { error }
+    return fieldError(creation.error, field)
   }
   return (
     <Page title="New tenant" narrow>
@@ -80,7 +77,7 @@ function NewTenantForm() {
               autoFocus
               autoComplete="off"
               value={company}
-              {...errorProps('company_name')}
+              {...errorProps(errorOf('company_name'))}
               onChange={(event) => setCompany(event.target.value)}
             />
             <Input
@@ -90,7 +87,7 @@ function NewTenantForm() {
               autoComplete="off"
               placeholder="billing@example.com"
               value={address}
-              {...errorProps('contact_email')}
+              {...errorProps(errorOf('contact_email'))}
               onChange={(event) => setAddress(event.target.value)}
             />
           </div>
@@ -105,7 +102,7 @@ function NewTenantForm() {
               type="date"
               description="The contract year is counted from here. Without it, from today."
               value={start}
-              {...errorProps('contract_start')}
+              {...errorProps(errorOf('contract_start'))}
               onChange={(event) => setStart(event.target.value)}
             />
             <Input
@@ -113,7 +110,7 @@ function NewTenantForm() {
               type="date"
               description="It is shown, and stops nobody."
               value={end}
-              {...errorProps('contract_end')}
+              {...errorProps(errorOf('contract_end'))}
               onChange={(event) => setEnd(event.target.value)}
             />
           </div>

@@ -13,6 +13,7 @@ import { useMe } from '../../api/me.ts'
 import { tenantQuery } from '../../api/tenant.ts'
 import { count } from '../../lib/format.ts'
 import { Curl } from '../../parts/curl.tsx'
+import { FormDialog } from '../../parts/form-dialog.tsx'
 import { GatedButton } from '../../parts/gate.tsx'
 import { ReasonField } from '../../parts/reason.tsx'
 import { Failure } from '../../parts/states.tsx'
@@ -42,11 +43,9 @@ export function UndoButton({ place, choice, what, isShort = false }: Props & { i
       >
         {isShort ? 'Undo…' : `Undo ${what}…`}
       </GatedButton>
-      <Dialog.Root open={isOpen} onOpenChange={open} disablePointerDismissal>
-        <Dialog size="lg" className="max-h-[90dvh] overflow-y-auto p-6">
-          {isOpen && <Form place={place} choice={choice} what={what} onClose={() => open(false)} />}
-        </Dialog>
-      </Dialog.Root>
+      <FormDialog isOpen={isOpen} onClose={() => open(false)} isSticky>
+        <Form place={place} choice={choice} what={what} onClose={() => open(false)} />
+      </FormDialog>
     </>
   )
 }
