@@ -96,7 +96,8 @@ export function planRevert(past: Customer, now: Customer, facts: RevertFacts): R
       parentId = canStay ? now.parentId : null
     }
   }
-  const status = past.status === 'archived' ? undefined : past.status
+  // A customer that stays archived keeps what it will be when it is restored.
+  const status = isArchived || past.status === 'archived' ? undefined : past.status
   const wanted = { ...past, externalId, integrations, parentId }
   return {
     past,

@@ -271,7 +271,7 @@ export class Model {
     if (!wanted.archived && isTaken(wanted.externalId)) {
       isWhole = false
       wanted.externalId = now.externalId
-      if (now.archived && isTaken(now.externalId)) wanted.archived = true
+      if (now.archived && isTaken(now.externalId)) Object.assign(wanted, { archived: true, status: now.status })
     }
     if (!wanted.archived) {
       const others = this.#live().filter(({ id }) => id !== now.id)

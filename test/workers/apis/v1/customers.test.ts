@@ -308,6 +308,16 @@ describe('reverting', () => {
     }
   })
 
+  it('changes nothing where nothing but the status differs, which is not to be had', async () => {
+    const { send, create } = await caller()
+    const { id } = await create({ external_id: 'mine' })
+    await send('DELETE', `/${id}`)
+    await create({ external_id: 'mine' })
+    const { status, headers, body } = await send('POST', `/${id}/revert?partial=true`, { body: { version: 1 } })
+    expect([status, headers.get('etag')]).toEqual([200, '"2"'])
+    expect(body).toMatchObject({ status: 'archived', left: ['status'] })
+  })
+
   it('returns 409 and names each field that is not to be had any more, and reverts the rest if it may', async () => {
     const { send, create } = await caller()
     const { id: parent } = await create()
