@@ -58,7 +58,7 @@ export function endpointDeps(at: RunsAt, scope: Scope, author: Author | null = n
     ...postDeps(env),
     scope,
     newId,
-    // What looks at many rows to find some is a heavy read.
+    // These two look at many rows to find some, so they take turns as heavy reads do.
     store: {
       ...store,
       deliveries: (id, query) =>

@@ -1,7 +1,7 @@
 /** The state of the deployment: what is counted and listed, how it is bounded, and what it costs. */
 import { createExecutionContext, waitOnExecutionContext } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import worker from '../../../../src/index.ts'
 import { addErrorCounts, sweepErrorCounts } from '../../../../src/storage/error-counts.ts'
 import { readHealth } from '../../../../src/storage/health.ts'
@@ -105,6 +105,13 @@ describe('the health of a deployment', () => {
     const gateAway = () => {
       throw new Error('the gate is away')
     }
+    // An isolate stores its counts every ten seconds. Those of earlier tests are stored first.
+    const laterMs = (ms: number) => vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + ms })
+    onTestFinished(() => void vi.useRealTimers())
+    laterMs(11_000)
+    await health()
+    const { total } = (await health()).errors_last_hour
+    laterMs(11_000)
     const statuses = []
     for (const key of [live.key, 'sk_live_unknown']) {
       const context = createExecutionContext()
@@ -114,7 +121,9 @@ describe('the health of a deployment', () => {
       await waitOnExecutionContext(context)
     }
     expect(statuses).toEqual([503, 401])
-    expect((await health()).errors_last_hour).toEqual({ total: 1, by_api: [{ api: 'v1', status: 503, count: 1 }] })
+    const { errors_last_hour: errors } = await health()
+    expect(errors.total).toBe(total + 1)
+    expect(errors.by_api).toContainEqual({ api: 'v1', status: 503, count: expect.any(Number) })
   })
 
   it('shows the change that is not in force, and the tenant that is being deleted', async () => {
