@@ -36,7 +36,8 @@ export type Command =
       ifExists: 'fail' | 'return'
       onboarding?: OnboardingChoice
     }
-  | ({ kind: 'update'; target: Target; changes: CustomerChanges } & Conditional)
+  /** The gate adds `mergedId`: the id that was asked for, if it is that of a customer that was merged into the target. */
+  | ({ kind: 'update'; target: Target; changes: CustomerChanges; mergedId?: string } & Conditional)
   | ({
       kind: 'upsert'
       id: string

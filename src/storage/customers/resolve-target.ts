@@ -11,9 +11,9 @@ import { resolveRevert } from './revert.ts'
 import { plannedUnmerge } from './unmerge-plans.ts'
 
 /**
- * Resolves the target of a command to an id, which the commit needs, and plans a merge, an unmerge or a revert. If the external id is another
- * customer's by the time of the commit, or something that the plan depends on has changed, the result of the change has
- * `targetMoved`.
+ * Resolves the target of a command to an id, which the commit needs, and plans a merge, an unmerge or a revert. If the
+ * external id, or the id of a merged customer, leads to another one by the time of the commit, or something that the plan
+ * depends on has changed, the result of the change has `targetMoved`.
  */
 export async function resolveTarget(
   db: Database,
@@ -33,10 +33,10 @@ export async function resolveTarget(
   }
   const found = await resolvedTarget(db, scope, command)
   if (!found.ok) return found
-  const { target } = found
+  const { target, mergedId } = found
   if (command.kind === 'merge') return { ok: true, command: await plannedMerge(db, scope, command, target.id) }
   if (command.kind === 'unmerge') return { ok: true, command: await plannedUnmerge(db, scope, command, target.id) }
-  return { ok: true, command: { ...command, target } }
+  return { ok: true, command: { ...command, target, ...(mergedId !== undefined && { mergedId }) } }
 }
 
 type Targeted = Exclude<Command, { kind: 'create' | 'upsert' }>
@@ -46,11 +46,14 @@ async function resolvedTarget(
   db: Database,
   scope: Scope,
   { kind, target }: Targeted,
-): Promise<Outcome<{ target: { id: string; externalId?: string } }>> {
+): Promise<Outcome<{ target: { id: string; externalId?: string }; mergedId?: string }>> {
   const { externalId } = target
   const follows = kind === 'update'
-  if (externalId === undefined)
-    return { ok: true, target: { id: follows ? await resolveId(db, scope, target.id) : target.id } }
+  const mergedId = (id: string) => (target.id !== undefined && target.id !== id ? { mergedId: target.id } : {})
+  if (externalId === undefined) {
+    const id = follows ? await resolveId(db, scope, target.id) : target.id
+    return { ok: true, target: { id }, ...mergedId(id) }
+  }
   const id = await resolveExternalId(db, scope, externalId)
   if (id === null) return fail({ reason: 'not_found', resource: 'customer' })
   const former = follows ? null : await mergedFrom(db, scope, externalId)
@@ -58,5 +61,5 @@ async function resolvedTarget(
   if (target.id !== undefined && target.id !== id && (await resolveId(db, scope, target.id)) !== id) {
     return fail({ reason: 'targets_disagree' })
   }
-  return { ok: true, target: { id, externalId } }
+  return { ok: true, target: { id, externalId }, ...mergedId(id) }
 }

@@ -54,6 +54,7 @@ export function changeStatement(db: Database, scope: Scope, write: SingleWrite):
  */
 export function readBackStatement(db: Database, scope: Scope, { command, deadlineMs }: SingleWrite) {
   const externalId = isNew(command) ? newFields(command).externalId : command.target.externalId
+  const mergedId = mergedIdOf(command)
   const which = isNew(command)
     ? and(eq(customers.externalId, newFields(command).externalId), isNull(customers.archivedAtMs))
     : eq(customers.id, targetId(command))
@@ -61,8 +62,12 @@ export function readBackStatement(db: Database, scope: Scope, { command, deadlin
     .select({
       ...customerColumns,
       changeId: customers.changeId,
-      /** 1 if the external id that the caller named is this customer's, or if it named none; else 0. */
-      named: (externalId === undefined ? sql<number>`1` : sql<number>`${isNamed(scope, externalId)}`).as('named'),
+      /** 1 if what the caller named is this customer's, or was before a merge; else 0. */
+      named: sql<number>`${and(
+        sql`1`,
+        externalId === undefined ? undefined : isNamed(scope, externalId),
+        mergedId === undefined ? undefined : isSurvivorOf(scope, mergedId),
+      )}`.as('named'),
       late: sql<number>`NOT ${inTime(deadlineMs)}`.as('late'),
       /**
        * For an erasure, the event of the customer's last change; else null. No change follows an erasure, so that event
@@ -127,12 +132,13 @@ const SCOPE = { tenantId: slot('tenantId'), mode: slot('mode') }
 /** Returns all that the text of a change statement depends on. */
 function shapeOf({ command, idempotency }: SingleWrite, given: GivenColumns): string {
   const named = !isNew(command) && command.target.externalId !== undefined && 'named'
+  const merged = mergedIdOf(command) !== undefined && 'by merged id'
   const versioned = 'ifVersion' in command && command.ifVersion !== null && 'versioned'
   const condition = 'condition' in command && command.condition
   const conditional = condition && `if ${Object.keys(condition).toSorted().join(' ')} ${condition.exists}`
   const reverted = command.kind === 'revert' && (isMade(command) ? `archived ${planOf(command)?.archived}` : 'nothing')
   const columns = Object.entries(given).map(([column, { as }]) => `${column} ${as}`)
-  return [command.kind, idempotency && 'keyed', named, conditional || versioned, reverted, ...columns]
+  return [command.kind, idempotency && 'keyed', named, merged, conditional || versioned, reverted, ...columns]
     .filter(Boolean)
     .join(', ')
 }
@@ -149,7 +155,8 @@ function valuesOf(scope: Scope, write: SingleWrite): Record<string, unknown> {
   const { target, ifVersion, condition } = command
   const conditions = condition ? preconditionValues(condition) : { ifVersion }
   const onVersion = command.kind === 'revert' ? planOf(command)?.onVersion : undefined
-  return { ...scope, ...stamps, id: targetId(command), namedExternalId: target.externalId, onVersion, ...conditions }
+  const named = { namedExternalId: target.externalId, mergedId: mergedIdOf(command) }
+  return { ...scope, ...stamps, id: targetId(command), ...named, onVersion, ...conditions }
 }
 
 function insertStatement(db: Database, write: SingleWrite, given: GivenColumns) {
@@ -191,6 +198,7 @@ function updateStatement(db: Database, write: SingleWrite, command: Targeted, gi
         inScope(customers, SCOPE),
         eq(customers.id, slot('id')),
         command.target.externalId === undefined ? undefined : isNamed(SCOPE, slot('namedExternalId')),
+        mergedIdOf(command) === undefined ? undefined : isSurvivorOf(SCOPE, slot('mergedId')),
         conditionOf(command),
         inTime(slot('deadlineMs')),
         write.idempotency ? IS_UNUSED : undefined,
@@ -332,6 +340,11 @@ function targetId({ target }: Targeted): string {
   return target.id
 }
 
+/** Returns the id that an update was sent to, if its customer was merged into the target. */
+function mergedIdOf(command: SingleCommand): string | undefined {
+  return command.kind === 'update' ? command.mergedId : undefined
+}
+
 /** True when no customer has the external id of the new one. */
 const IS_FREE = sql`NOT EXISTS (
   SELECT 1 FROM customers holder WHERE holder.tenant_id = ${SCOPE.tenantId} AND holder.mode = ${SCOPE.mode}
@@ -344,6 +357,13 @@ function isNamed({ tenantId, mode }: Record<keyof Scope, SQL | string>, external
       AND ${customerAliases.mode} = ${mode} AND ${customerAliases.externalId} = ${externalId}
       AND ${customerAliases.customerId} = ${customers.id}
   ))`
+}
+
+function isSurvivorOf({ tenantId, mode }: Record<keyof Scope, SQL | string>, mergedId: SQL | string): SQL {
+  return sql`EXISTS (
+    SELECT 1 FROM customers merged WHERE merged.tenant_id = ${tenantId} AND merged.mode = ${mode}
+      AND merged.id = ${mergedId} AND merged.merged_into = ${customers.id}
+  )`
 }
 
 /**

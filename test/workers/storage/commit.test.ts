@@ -325,3 +325,28 @@ it('takes a merge back once, in time, and only from the version that it was plan
   const plan = await planned()
   expect([await isMade(plan), await isMade(plan)]).toEqual([true, false])
 })
+
+it('looks anew for the customer of an id when its merge was taken back before the commit', async () => {
+  const scope = await insertTenant()
+  const [source, survivor] = [await create(scope, { externalId: 'a' }), await create(scope, { externalId: 'b' })]
+  const about = { ifVersion: null, dryRun: false }
+  const into = { into: survivor.id, intoVersion: null, prefer: 'target' } as const
+  const updates = [
+    { ...update(source.id, { name: 'For the source' }) },
+    { ...update(source.id, { name: 'For the source' }), target: { id: source.id, externalId: 'a' } },
+    // Nothing would change, so nothing tells that it is not the one.
+    { ...update(source.id, { name: null }) },
+  ]
+  for (const command of updates) {
+    await commit(scope, { kind: 'merge', target: { id: source.id }, ...into, ...about })
+    const resolved = await store.resolveTarget(scope, command)
+    if (!resolved.ok) throw new Error(resolved.failure.reason)
+    const unmerge = { kind: 'unmerge', target: { id: survivor.id }, source: source.id, ...about } as const
+    customerOf(await commit(scope, unmerge, { furtherChangeIds: [newId('event', Date.now())] }))
+    const { results } = await store.commitWrites(scope, [prepared(resolved.command)])
+    expect(only(results)).toMatchObject({ ok: false, targetMoved: true })
+    expect(customerOf(await commit(scope, command)).id).toBe(source.id)
+    expect((await readCustomer(db, scope, survivor.id))?.name).toBe(null)
+    await commit(scope, update(source.id, { name: null }))
+  }
+})
