@@ -16,8 +16,8 @@ import { IS_UNUSED } from '../idempotency/records.ts'
 import { customerMerges, customers } from '../schema/tables.ts'
 import { inScope } from '../scoped.ts'
 import { rowsStatement, shapedStatement, slot } from '../statement-texts.ts'
+import { inTime } from './change-expressions.ts'
 import { type CustomerColumn, givenColumns } from './given-columns.ts'
-import { inTime } from './statements.ts'
 
 type MergeWrite = Omit<PreparedWrite, 'command'> & { command: PlannedMerge & { plan: MergePlan } }
 

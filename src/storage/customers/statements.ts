@@ -11,7 +11,6 @@ import { and, eq, getTableColumns, inArray, isNotNull, isNull, or, type SQL, sql
 import type { BatchItem } from 'drizzle-orm/batch'
 import type { PreparedWrite, SingleCommand } from '../../gate/protocol/write-store.ts'
 import { creationTimeOf, type Scope } from '../../registry/customer.ts'
-import { CUSTOMER_FIELDS, ERASED_TO_INITIAL, ERASED_TO_NULL } from '../../registry/customer-fields.ts'
 import type { Command } from '../../registry/ports.ts'
 import { isChange } from '../../registry/revert.ts'
 import { customerColumns, customerRowOf } from '../customer-row.ts'
@@ -19,18 +18,22 @@ import type { Database } from '../database.ts'
 import { EVENTS_OF_CUSTOMER } from '../events/of-customer.ts'
 import { IS_UNUSED } from '../idempotency/records.ts'
 import { meets, preconditionValues } from '../precondition.ts'
-import { customerAliases, customers, events, type StoredDocument } from '../schema/tables.ts'
+import { customers, events, type StoredDocument } from '../schema/tables.ts'
 import { inScope } from '../scoped.ts'
 import { shapedStatement, slot } from '../statement-texts.ts'
 import {
-  type CustomerColumn,
-  type Given,
-  type GivenColumns,
-  givenBy,
-  isNew,
-  newFields,
-  planOf,
-} from './given-columns.ts'
+  differences,
+  ERASED,
+  expressionOf,
+  IS_FREE,
+  IS_THERE,
+  inTime,
+  isNamed,
+  isSurvivorOf,
+  PARENT_THAT_IS_THERE,
+  SCOPE,
+} from './change-expressions.ts'
+import { type CustomerColumn, type GivenColumns, givenBy, isNew, newFields, planOf } from './given-columns.ts'
 
 /** A change of one customer alone: any but a merge and an unmerge. */
 export type SingleWrite = Omit<PreparedWrite, 'command'> & { command: SingleCommand }
@@ -126,8 +129,6 @@ function documentOf(text: string | null): StoredDocument | null {
 export type Look = Awaited<ReturnType<typeof readBackStatement>>[number]
 
 type Targeted = Extract<Command, { kind: 'update' | 'archive' | 'restore' | 'erase' | 'revert' }>
-
-const SCOPE = { tenantId: slot('tenantId'), mode: slot('mode') }
 
 /** Returns all that the text of a change statement depends on. */
 function shapeOf({ command, idempotency }: SingleWrite, given: GivenColumns): string {
@@ -247,80 +248,10 @@ function stateChange(command: Targeted, given: GivenColumns) {
   }
 }
 
-/** The row is of a customer: it is neither erased nor merged into another one. */
-const IS_THERE = and(isNull(customers.erasedAtMs), isNull(customers.mergedInto))
-
 /** Returns whether a revert is to change anything. */
 function isMade(command: Extract<Command, { kind: 'revert' }>): boolean {
   const plan = planOf(command)
   return plan !== null && isChange(plan) && (command.partial || plan.conflicts.length === 0)
-}
-
-/**
- * A customer with children cannot be erased, but one with archived children can. They keep its id until they are
- * restored: to change them all in the erasure would take as many rows and cache entries as there are. The same holds for
- * a merge, after which they belong to the survivor.
- */
-const PARENT_THAT_IS_THERE = sql`iif(EXISTS (
-  SELECT 1 FROM customers parent WHERE parent.tenant_id = ${SCOPE.tenantId} AND parent.mode = ${SCOPE.mode}
-    AND parent.id = ${customers.parentId} AND parent.erased_at IS NOT NULL
-), NULL, ${survivorOf(sql`${customers.parentId}`)})`
-
-/** Returns the id itself, or that of the customer that it was merged into. */
-function survivorOf(id: SQL): SQL {
-  return sql`coalesce((
-    SELECT merged.merged_into FROM customers merged WHERE merged.tenant_id = ${SCOPE.tenantId}
-      AND merged.mode = ${SCOPE.mode} AND merged.id = ${id}
-  ), ${id})`
-}
-
-/** The columns that an erasure sets. The external id becomes the id. A trigger erases the customer in other tables. */
-const ERASED: Partial<Record<CustomerColumn, SQL>> = {
-  ...Object.fromEntries(ERASED_TO_NULL.map((name) => [name, sql`NULL`])),
-  ...Object.fromEntries(ERASED_TO_INITIAL.map((name) => [name, sql.raw(`'${CUSTOMER_FIELDS[name].initial}'`)])),
-  emailAscii: sql`NULL`,
-  externalId: sql`${customers.id}`,
-  folded: sql`'{}'`,
-  changeDetail: sql`NULL`,
-  archivedAtMs: sql`coalesce(${customers.archivedAtMs}, ${slot('nowMs')})`,
-  erasedAtMs: slot('nowMs'),
-}
-
-/**
- * Returns the expression for a column's new value. `before` is the value that is there, for one that is merged into it.
- */
-function expressionOf(column: CustomerColumn, { as }: Given, before: SQL): SQL {
-  switch (as) {
-    case 'is':
-      return column === 'parentId' ? survivorOf(slot(column)) : slot(column)
-    case 'merged':
-      return sql`json_patch(${before}, ${slot(column)})`
-    case 'holder':
-      // Only the customer that has the external id now can be the parent: a former id may find a customer that the
-      // caller does not mean. Without such a customer the value is '', which is no customer's id: the trigger refuses
-      // it, where null would clear the parent.
-      return sql`coalesce((
-        SELECT parent.id FROM customers parent
-        WHERE parent.tenant_id = ${SCOPE.tenantId} AND parent.mode = ${SCOPE.mode}
-          AND parent.external_id = ${slot(column)} AND parent.archived_at IS NULL
-      ), '')`
-  }
-}
-
-/**
- * Returns one condition for each column: its new value is not the one that the row has. What is folded differs only if
- * its text does.
- */
-function differences({ folded: _folded, ...set }: Partial<Record<CustomerColumn, SQL>>): SQL[] {
-  return Object.entries(set).map(([name, value]) => {
-    const column = customers[name as CustomerColumn]
-    return name === 'metadata' ? sql`${inKeyOrder(column)} IS NOT ${inKeyOrder(value)}` : sql`${column} IS NOT ${value}`
-  })
-}
-
-/** Expresses metadata as text with its keys sorted: sending the keys in another order does not change a customer. */
-function inKeyOrder(object: unknown): SQL {
-  return sql`(SELECT json_group_array(json_array(key, value) ORDER BY key) FROM json_each(${object}))`
 }
 
 const CHANGE_SLOTS = {
@@ -343,35 +274,6 @@ function targetId({ target }: Targeted): string {
 /** Returns the id that an update was sent to, if its customer was merged into the target. */
 function mergedIdOf(command: SingleCommand): string | undefined {
   return command.kind === 'update' ? command.mergedId : undefined
-}
-
-/** True when no customer has the external id of the new one. */
-const IS_FREE = sql`NOT EXISTS (
-  SELECT 1 FROM customers holder WHERE holder.tenant_id = ${SCOPE.tenantId} AND holder.mode = ${SCOPE.mode}
-    AND holder.external_id = ${slot('externalId')} AND holder.archived_at IS NULL
-)`
-
-function isNamed({ tenantId, mode }: Record<keyof Scope, SQL | string>, externalId: SQL | string): SQL {
-  return sql`(${customers.externalId} = ${externalId} OR EXISTS (
-    SELECT 1 FROM ${customerAliases} WHERE ${customerAliases.tenantId} = ${tenantId}
-      AND ${customerAliases.mode} = ${mode} AND ${customerAliases.externalId} = ${externalId}
-      AND ${customerAliases.customerId} = ${customers.id}
-  ))`
-}
-
-function isSurvivorOf({ tenantId, mode }: Record<keyof Scope, SQL | string>, mergedId: SQL | string): SQL {
-  return sql`EXISTS (
-    SELECT 1 FROM customers merged WHERE merged.tenant_id = ${tenantId} AND merged.mode = ${mode}
-      AND merged.id = ${mergedId} AND merged.merged_into = ${customers.id}
-  )`
-}
-
-/**
- * Compares the deadline with D1's own clock, so that a statement that arrives late changes nothing, even without its
- * sender.
- */
-export function inTime(deadlineMs: SQL | number): SQL {
-  return sql`(unixepoch('subsec') * 1000 < ${deadlineMs})`
 }
 
 function mapValues<Value, Mapped>(

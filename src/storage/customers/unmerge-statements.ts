@@ -18,8 +18,8 @@ import { isUnused } from '../idempotency/records.ts'
 import { customers } from '../schema/tables.ts'
 import { inScope } from '../scoped.ts'
 import { rowsStatement } from '../statement-texts.ts'
+import { inTime } from './change-expressions.ts'
 import { childrenUpdate, columnsOf, stampsOf } from './merge-statements.ts'
-import { inTime } from './statements.ts'
 
 type UnmergeWrite = Omit<PreparedWrite, 'command'> & { command: PlannedUnmerge & { plan: UnmergePlan } }
 
