@@ -20,7 +20,7 @@ export interface UndoSelection {
 /** A part of an undo that the gate does at once. */
 export interface UndoChunk {
   selection: UndoSelection
-  /** The id of the event from which on older ones are looked at. Null begins with the newest. */
+  /** Where the chunk before it ended: older changes are looked at. Null begins with the newest. */
   beforeId: string | null
   /** True: the gate changes nothing and returns the outcomes that the chunk would have. */
   dryRun: boolean
@@ -63,6 +63,8 @@ export const UNDO_BOUNDS = {
 export interface UndoFacts {
   now: Customer
   isErased: boolean
+  /** The customer that it is merged into. */
+  mergedInto: string | null
   /**
    * The customer that the first of the chosen changes found. Null if it created the customer; undefined if that is no
    * longer kept, which an erasure of another customer does to changes from a merge to its unmerge.
@@ -79,7 +81,7 @@ export function undoneTo({ now, found }: UndoFacts): Customer {
 
 /** Returns how the customer goes back, or the outcome if it does not. */
 export function judgeUndo(facts: UndoFacts, about: RevertFacts): { plan: RevertPlan } | { outcome: UndoOutcome } {
-  const { now, isErased, later } = facts
+  const { now, isErased, mergedInto, later } = facts
   const { id, externalId } = now
   if (isErased) return { outcome: { id, externalId, result: 'unchanged', isErased } }
   if (facts.found === undefined) {
@@ -89,6 +91,8 @@ export function judgeUndo(facts: UndoFacts, about: RevertFacts): { plan: RevertP
   const { conflicts } = plan
   if (!isChange(plan) && conflicts.length === 0) return { outcome: { id, externalId, result: 'unchanged', isErased } }
   if (later) return { outcome: { id, externalId, result: 'conflict', change: later, conflicts: [], rule: null } }
+  if (mergedInto !== null)
+    return { outcome: { id, externalId, result: 'conflict', change: null, conflicts: [], rule: 'merged' } }
   if (conflicts.length === 0) return { plan }
   return { outcome: { id, externalId, result: 'conflict', change: null, conflicts, rule: null } }
 }

@@ -36,6 +36,15 @@ interface Run {
   written: { seq: number; bookmark: string } | null
 }
 
+/** The outcome of a look at customers of a chunk. */
+interface Round {
+  /** Customers that another change came to first. They are looked at again. */
+  moved: string[]
+  /** Customers that others are in the way of, which may have made room if any went back. */
+  blocked: string[]
+  made: boolean
+}
+
 export class GateUndoer {
   readonly #scope: Scope
   readonly #core: GateCore
@@ -88,27 +97,23 @@ export class GateUndoer {
     const page = await this.#deps.undos.findPage(this.#scope, { selection, beforeId }, requestId)
     run.rows += page.rows
     let open = page.customerIds
-    for (let round = 0; open.length > 0 && round < UNDO_BOUNDS.roundsMax; round++) {
-      const left = await this.#round(run, { ...page, customerIds: open })
+    for (let round = 0; open.length > 0; round++) {
+      const { moved, blocked, made } = await this.#round(run, open)
+      if (round === UNDO_BOUNDS.roundsMax && moved.length > 0) throw new RegistryError(UNAVAILABLE)
       // Those that nobody made room for stay as they are.
-      if (left.length === open.length) break
-      open = left
+      open = [...moved, ...(made && round < UNDO_BOUNDS.roundsMax ? blocked : [])]
     }
     return page.nextBeforeId
   }
 
-  /** Returns the customers that are to be looked at again. */
-  async #round(run: Run, { eventIds, customerIds }: { eventIds: string[]; customerIds: string[] }): Promise<string[]> {
-    const { selection, requestId: undoId, dryRun } = run.request
+  async #round(run: Run, customerIds: string[]): Promise<Round> {
+    const { selection, beforeId, requestId: undoId, dryRun } = run.request
     run.statements += LOOK_STATEMENTS
     const { found, rows } = await this.#deps.undos.findCustomers(this.#scope, {
-      selection,
-      eventIds,
-      customerIds,
-      undoId,
+      ...{ selection, beforeId, customerIds, undoId },
     })
     run.rows += rows
-    if (found.length === 0) return []
+    if (found.length === 0) return { moved: [], blocked: [], made: false }
     const obstacles = await this.#deps.undos.findObstacles(this.#scope, found, dryRun ? selection : null, undoId)
     run.rows += obstacles.rows
     const planned: { facts: UndoFacts; plan: RevertPlan }[] = []
@@ -129,10 +134,10 @@ export class GateUndoer {
     this.#pay(run)
     if (dryRun) {
       for (const { facts } of planned) run.outcomes.set(facts.now.id, revertedOf(facts))
-      return []
+      return { moved: [], blocked: [], made: false }
     }
     const moved = await this.#commit(run, planned)
-    return [...moved, ...(planned.length > moved.length ? blocked : [])]
+    return { moved, blocked, made: planned.length > moved.length }
   }
 
   /** Makes the reverts. Returns the customers that another change came to first. */

@@ -27,11 +27,11 @@ export interface UndoStore {
     scope: Scope,
     chunk: Pick<UndoChunk, 'selection' | 'beforeId'>,
     undoId: string,
-  ): Promise<{ eventIds: string[]; customerIds: string[]; nextBeforeId: string | null; rows: number }>
-  /** Returns those of the customers whose newest chosen change is among the events. */
+  ): Promise<{ customerIds: string[]; nextBeforeId: string | null; rows: number }>
+  /** Returns those of the customers that no earlier chunk has met. */
   findCustomers(
     scope: Scope,
-    of: { selection: UndoSelection; eventIds: readonly string[]; customerIds: readonly string[]; undoId: string },
+    of: Pick<UndoChunk, 'selection' | 'beforeId'> & { customerIds: readonly string[]; undoId: string },
   ): Promise<{ found: UndoFacts[]; rows: number }>
   /**
    * Returns what else decides about each. With a selection, customers that the undo moves out of the way are not in the way.

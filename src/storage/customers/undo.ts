@@ -17,7 +17,7 @@ import { type ChangeRow, foundBy, IS_CHANGE, IS_CHANGE_OF_ONE } from './past.ts'
 import { type FactsRow, revertFactsOf, revertFactsQuery } from './revert-facts.ts'
 
 type FoundRow = Record<string, unknown> &
-  ChangeRow & { last: string; later_id: string | null; later_type: string; later_actor: string; later_at: number }
+  ChangeRow & { later_id: string | null; later_type: string; later_actor: string; later_at: number }
 
 export function undoStore(d1: D1Database): UndoStore {
   /** Runs one statement, and adds the rows that it read to `rows`. */
@@ -35,29 +35,30 @@ export function undoStore(d1: D1Database): UndoStore {
   return {
     async findPage(scope, { selection, beforeId }, undoId) {
       const { read, all } = reader()
-      const looked = lookedQuery(scope, selection, beforeId)
+      const place = placeOf(beforeId)
+      const looked = lookedQuery(scope, selection, place)
       const { chunkCustomersMax, chunkEventsMax } = UNDO_BOUNDS
       // Reads only as far as to the last event of the page.
-      const chosen = await all<{ id: string; customerId: string }>(
-        sql`SELECT id, customer_id AS "customerId" FROM (${looked}) e WHERE ${isChosen('e', selection, undoId)} LIMIT ${chunkCustomersMax}`,
+      const chosen = await all<{ id: string; customerId: string; newest: number }>(
+        sql`SELECT id, customer_id AS "customerId", (SELECT max(rowid) FROM events) AS newest
+          FROM (${looked}) e WHERE ${isChosen('e', selection, undoId)} LIMIT ${chunkCustomersMax}`,
       )
-      let nextBeforeId = chosen.at(-1)?.id ?? null
+      const newest = place?.newest ?? chosen[0]?.newest ?? null
+      let lastId = chosen.at(-1)?.id ?? null
       if (chosen.length < chunkCustomersMax) {
         const [end] = await all<{ count: number; id: string }>(
           sql`SELECT count(*) AS count, min(id) AS id FROM (${looked})`,
         )
-        nextBeforeId = end?.count === chunkEventsMax ? end.id : null
+        lastId = end?.count === chunkEventsMax ? end.id : null
       }
       const customerIds = [...new Set(chosen.map(({ customerId }) => customerId))]
-      return { eventIds: chosen.map(({ id }) => id), customerIds, nextBeforeId, rows: read.rows }
+      return { customerIds, nextBeforeId: lastId === null ? null : textOf({ lastId, newest }), rows: read.rows }
     },
 
-    async findCustomers(scope, { selection, eventIds, customerIds, undoId }) {
+    async findCustomers(scope, { selection, beforeId, customerIds, undoId }) {
       const { read, all } = reader()
-      const isOfPage = new Set(eventIds)
-      const rows = await all<FoundRow>(customersQuery(scope, selection, customerIds, undoId))
-      const found = rows.filter(({ last }) => isOfPage.has(last)).map((row) => factsOf(scope, row))
-      return { found, rows: read.rows }
+      const rows = await all<FoundRow>(customersQuery(scope, selection, placeOf(beforeId), customerIds, undoId))
+      return { found: rows.map((row) => factsOf(scope, row)), rows: read.rows }
     },
 
     async findObstacles(scope, found, selection, undoId) {
@@ -69,6 +70,25 @@ export function undoStore(d1: D1Database): UndoStore {
       return { about: rows.map(revertFactsOf), rows: read.rows }
     },
   }
+}
+
+/**
+ * Where a chunk goes on: below the last event of those before it. `newest`: the number of the newest change when the undo
+ * began. A customer that is chosen above the place, by a change of then, was met there; one that has changed since was not.
+ */
+interface Place {
+  lastId: string
+  newest: number | null
+}
+
+function textOf({ lastId, newest }: Place): string {
+  return newest === null ? lastId : `${lastId}.${newest}`
+}
+
+function placeOf(beforeId: string | null): Place | null {
+  if (beforeId === null) return null
+  const [lastId = '', newest] = beforeId.split('.')
+  return { lastId, newest: newest === undefined ? null : Number(newest) }
 }
 
 function inScope(alias: string, { tenantId, mode }: Scope): SQL {
@@ -95,26 +115,35 @@ function isChosen(alias: string, { actor, requestId, sinceMs, untilMs }: UndoSel
 }
 
 /** The newest events, as many as a chunk looks at. */
-function lookedQuery(scope: Scope, selection: UndoSelection, beforeId: string | null): SQL {
+function lookedQuery(scope: Scope, selection: UndoSelection, place: Place | null): SQL {
   return sql`
     SELECT id, customer_id, type, actor, request_id, created_at FROM events
-    WHERE ${inScope('events', scope)} AND id >= ${lowestId(selection)} ${beforeId === null ? sql`` : sql`AND id < ${beforeId}`}
+    WHERE ${inScope('events', scope)} AND id >= ${lowestId(selection)} ${place === null ? sql`` : sql`AND id < ${place.lastId}`}
     ORDER BY id DESC LIMIT ${UNDO_BOUNDS.chunkEventsMax}`
 }
 
-function customersQuery(scope: Scope, selection: UndoSelection, ids: readonly string[], undoId: string): SQL {
-  const chosen = (what: string) => sql`(
-    SELECT ${sql.raw(what)} FROM events e INDEXED BY events_customer
-    WHERE e.customer_id = w.value AND ${inScope('e', scope)} AND e.id >= ${lowestId(selection)}
-      AND ${isChosen('e', selection, undoId)}
-  )`
+/** Selects those of the customers that no chunk before the place has met. */
+function customersQuery(
+  scope: Scope,
+  selection: UndoSelection,
+  place: Place | null,
+  ids: readonly string[],
+  undoId: string,
+): SQL {
+  const isMet =
+    place === null
+      ? sql`0`
+      : sql`e.id >= ${place.lastId} ${place.newest === null ? sql`` : sql`AND e.rowid <= ${place.newest}`}`
   const at = (alias: string) => sql`${sql.raw(alias)}.customer_id = chosen.id AND ${inScope(alias, scope)}`
   return sql`
     WITH chosen AS MATERIALIZED (
-      SELECT w.key AS place, w.value AS id, ${chosen('min(e.version)')} AS first, ${chosen('max(e.id)')} AS last
-      FROM json_each(${JSON.stringify(ids)}) w
+      SELECT w.key AS place, w.value AS id, min(e.version) AS first
+      FROM json_each(${JSON.stringify(ids)}) w CROSS JOIN events e INDEXED BY events_customer
+        ON e.customer_id = w.value AND ${inScope('e', scope)} AND e.id >= ${lowestId(selection)}
+      WHERE ${isChosen('e', selection, undoId)}
+      GROUP BY w.key HAVING NOT max(${isMet})
     )
-    SELECT ${CUSTOMER_COLUMNS}, chosen.last, e.type AS change_type, e.version AS change_version, e.actor AS change_actor, e.created_at AS change_at,
+    SELECT ${CUSTOMER_COLUMNS}, e.type AS change_type, e.version AS change_version, e.actor AS change_actor, e.created_at AS change_at,
       e.before AS change_before, e.after AS change_after,
       l.id AS later_id, l.type AS later_type, l.actor AS later_actor, l.created_at AS later_at
     FROM chosen CROSS JOIN customers
@@ -148,6 +177,7 @@ function factsOf(scope: Scope, row: FoundRow): UndoFacts {
   return {
     now,
     isErased,
+    mergedInto: customer.mergedInto,
     found: isErased ? null : foundBy(scope, now.id, row),
     later: eventId === null ? null : { eventId, type, actor, atMs },
   }

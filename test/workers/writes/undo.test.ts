@@ -19,6 +19,8 @@ interface Line {
 }
 
 const SINCE = '2020-01-01'
+/** Reads of D1 before an undo of a few customers makes its changes: two for the page, two for the customers. */
+const LOOKS = 4
 let tenant: TestTenant
 let other: { key: string; keyId: string }
 
@@ -163,6 +165,19 @@ describe('an undo of what a key did', () => {
     expect((await change('GET', `/${source.id}`, key)).body.id).toBe(source.id)
   })
 
+  it('leaves a customer that is merged into another one where it is, and says so in a dry run too', async () => {
+    const { key } = tenant.live
+    const survivor = await newCustomer(key, { external_id: 'survivor' })
+    const source = await newCustomer(key, { external_id: 'source', name: 'One' })
+    await change('PATCH', `/${source.id}`, other.key, { name: 'Two' })
+    await change('POST', `/${source.id}/merge`, key, { into: survivor.id })
+    for (const dry_run of [true, false]) {
+      const { of } = await undo({ actor: other.keyId, dry_run })
+      expect(of.get('source')).toMatchObject({ result: 'conflict', reason: 'merged' })
+    }
+    expect((await change('GET', `/${source.id}`, key)).body.id).toBe(survivor.id)
+  })
+
   it('is undone by its own id', async () => {
     const { key } = tenant.live
     const { id } = await newCustomer(key, { external_id: 'a', name: 'One' })
@@ -209,6 +224,26 @@ describe('an undo of an import', () => {
     expect(after.filter(({ status }) => status !== 'archived').map(({ id }) => id)).toEqual(Object.keys(before))
     for (const state of after) if (state.status !== 'archived') expect(state).toEqual(before[state.id])
   })
+})
+
+it('says of a customer that somebody changes meanwhile what became of it', async () => {
+  const { key } = tenant.live
+  const { id } = await newCustomer(key, { external_id: 'a', name: 'One' })
+  const { id: again } = await newCustomer(key, { external_id: 'b', name: 'One' })
+  for (const each of [id, again]) await change('PATCH', `/${each}`, other.key, { name: 'Two' })
+  const d1 = failingD1()
+  // The last look before the commit. The writes beside it pass.
+  d1.fail([...Array<Trouble>(LOOKS - 1).fill('none'), 'held'])
+  const undone = undo({ actor: other.keyId })
+  await d1.holds()
+  await change('PATCH', `/${id}`, key, { name: 'Three' })
+  await change('PATCH', `/${again}`, other.key, { name: 'Three' })
+  d1.heal()
+  d1.release()
+  const { results } = await undone.finally(() => d1.restore())
+  expect(results).toEqual({ a: 'conflict', b: 'reverted' })
+  expect((await change('GET', `/${id}`, key)).body.name).toBe('Three')
+  expect((await change('GET', `/${again}`, key)).body.name).toBe('One')
 })
 
 it.each<[at: number, trouble: Trouble]>([
