@@ -52,6 +52,8 @@ export function expressionOf(column: CustomerColumn, { as }: Given, before: SQL)
   switch (as) {
     case 'is':
       return column === 'parentId' ? survivorOf(slot(column)) : slot(column)
+    case 'was':
+      return slot(column)
     case 'merged':
       return sql`json_patch(${before}, ${slot(column)})`
     case 'holder':

@@ -19,10 +19,11 @@ export type New = Extract<Command, { kind: 'create' | 'upsert' }>
 
 /**
  * The value that the caller sent for a column, and how it is written: as it is, merged into the stored value, or as the
- * id of the customer that has this external id.
+ * id of the customer that has this external id. A parent that is merged into another customer stands for that one, but in
+ * what a customer `was`.
  */
 export interface Given {
-  as: 'is' | 'merged' | 'holder'
+  as: 'is' | 'merged' | 'holder' | 'was'
   value: unknown
 }
 export type GivenColumns = Partial<Record<CustomerColumn, Given>>
@@ -65,7 +66,12 @@ export function givenBy(command: SingleCommand): GivenColumns {
       return givenColumns(command.changes ?? {})
     case 'revert': {
       const { changes = {}, profile } = planOf(command) ?? {}
-      return { ...givenColumns(changes), ...(profile && { profile: { as: 'is', value: JSON.stringify(profile) } }) }
+      const { parentId, ...given } = givenColumns(changes)
+      return {
+        ...given,
+        ...(parentId && { parentId: { ...parentId, as: 'was' } }),
+        ...(profile && { profile: { as: 'is', value: JSON.stringify(profile) } }),
+      }
     }
     case 'erase':
     case 'archive':

@@ -178,6 +178,19 @@ describe('an undo of what a key did', () => {
     expect((await change('GET', `/${source.id}`, key)).body.id).toBe(survivor.id)
   })
 
+  it('leaves an archived customer the parent that it had, though that one is merged since', async () => {
+    const { key } = tenant.live
+    const survivor = await newCustomer(key, { external_id: 'survivor' })
+    const parent = await newCustomer(key, { external_id: 'parent' })
+    const { id } = await newCustomer(key, { external_id: 'a', parent_customer_id: parent.id })
+    await change('DELETE', `/${id}`, key)
+    await change('POST', `/${id}/restore`, other.key, { parent_customer_id: survivor.id })
+    await change('POST', `/${parent.id}/merge`, key, { into: survivor.id })
+    expect((await undo({ actor: other.keyId })).results).toEqual({ a: 'reverted' })
+    const { body } = await change('GET', `/${id}`, key)
+    expect([body.status, body.parent_customer_id]).toEqual(['archived', parent.id])
+  })
+
   it('is undone by its own id', async () => {
     const { key } = tenant.live
     const { id } = await newCustomer(key, { external_id: 'a', name: 'One' })
