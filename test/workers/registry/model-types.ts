@@ -23,8 +23,25 @@ export interface Alias {
   from: string | null
 }
 
+/** An undo as it concerns one customer: the changes that it takes back. */
+export interface UndoOperation {
+  kind: 'undo'
+  customerId: string
+  isChosen(change: ModelEvent): boolean
+  dryRun: boolean
+}
+
+/** The result of an undo for one customer. `none`: it has changed nothing of it. `later`: the change that is in the way. */
+export type Undone =
+  | { result: 'none' }
+  | { result: 'reverted' }
+  | { result: 'unchanged'; isErased: boolean }
+  | { result: 'conflict'; later: Pick<ModelEvent, 'type' | 'actor' | 'version'> }
+  | { result: 'conflict'; fields: string[] }
+  | { result: 'conflict'; rule: string }
+
 export interface Request {
-  operation: Operation
+  operation: Operation | UndoOperation
   /** The idempotency key, and everything that it stands for. */
   key: string | null
   fingerprint: string
@@ -47,6 +64,7 @@ export type Outcome = { replayed: boolean } & (
       moved?: Moved | undefined
       /** The customer that an unmerge brought back. */
       source?: ModelCustomer | undefined
+      undone?: Undone | undefined
     }
   | { ok: false; failure: Failure }
 )

@@ -4,9 +4,8 @@
  * registry, only the types of its commands; callers.ts knows how an API expresses them.
  */
 import type { CustomerChanges, ParentReference } from '../../../src/registry/customer.ts'
-import type { Failure } from '../../../src/registry/errors.ts'
-import type { MergePreference } from '../../../src/registry/merge.ts'
 import type { Effect, Target } from '../../../src/registry/ports.ts'
+import { merge, unmerge } from './merge-rules.ts'
 import {
   type Alias,
   type Answer,
@@ -18,24 +17,17 @@ import {
   type ModelMerge,
   type Moved,
   merged,
-  type Operation,
   type Outcome,
   type Receipt,
   type Request,
   type State,
   TEXTS,
+  type Undone,
 } from './model-types.ts'
+import { mergedAway, notFound, Refusal, requireMetadata, requireVersion, taken } from './refusals.ts'
+import { revert, undo } from './undo-rules.ts'
 
 const LEVELS_MAX = 10
-const METADATA_KEYS_MAX = 50
-
-class Refusal extends Error {
-  readonly failure: Failure
-  constructor(failure: Failure) {
-    super(failure.reason)
-    this.failure = failure
-  }
-}
 
 export class Model {
   readonly customers = new Map<string, ModelCustomer>()
@@ -85,7 +77,7 @@ export class Model {
 
   /** Returns the customer as readers find it: archived ones too, erased ones not, and where it was merged into. */
   byId(id: string): ModelCustomer | null {
-    const customer = this.customers.get(this.#followed(id))
+    const customer = this.customers.get(this.followed(id))
     return customer && !customer.erased ? customer : null
   }
 
@@ -95,21 +87,21 @@ export class Model {
     return next?.before === null
   }
 
-  #followed(id: string): string {
+  followed(id: string): string {
     return this.customers.get(id)?.mergedInto ?? id
   }
 
   byExternalId(externalId: string): ModelCustomer | null {
-    return this.#holder(externalId) ?? this.customers.get(this.aliases.get(externalId)?.of ?? '') ?? null
+    return this.holder(externalId) ?? this.customers.get(this.aliases.get(externalId)?.of ?? '') ?? null
   }
 
   childrenOf(id: string): ModelCustomer[] {
-    return this.#live().filter(({ parentId }) => parentId === id)
+    return this.live().filter(({ parentId }) => parentId === id)
   }
 
   /** Returns the customers newest first. */
   list(): ModelCustomer[] {
-    return this.#live().sort((a, b) => (a.id < b.id ? 1 : -1))
+    return this.live().sort((a, b) => (a.id < b.id ? 1 : -1))
   }
 
   state(): State {
@@ -122,7 +114,7 @@ export class Model {
       aliases: Object.fromEntries(this.aliases),
       merges: Object.fromEntries([...this.merges].map(([source, { into }]) => [source, into])),
       integrations: Object.fromEntries(
-        this.#live().flatMap(({ id, integrations }) => integrations.map((each) => [`${each.provider} ${each.id}`, id])),
+        this.live().flatMap(({ id, integrations }) => integrations.map((each) => [`${each.provider} ${each.id}`, id])),
       ),
       counts: {
         published: count(({ archived, status }) => !archived && status === 'published'),
@@ -149,7 +141,14 @@ export class Model {
   #do(
     request: Request,
     newId: string,
-  ): { effect: Effect; customer: ModelCustomer; receipt?: Receipt | undefined; moved?: Moved; source?: ModelCustomer } {
+  ): {
+    effect: Effect
+    customer: ModelCustomer
+    receipt?: Receipt | undefined
+    moved?: Moved
+    source?: ModelCustomer
+    undone?: Undone
+  } {
     const { operation } = request
     switch (operation.kind) {
       case 'create':
@@ -168,8 +167,8 @@ export class Model {
         const { target, dryRun } = operation
         const before = this.copy()
         try {
-          if (operation.kind === 'unmerge') return this.#unmerge(request, this.#target(target), operation)
-          return this.#merge(request, this.#target(target), operation)
+          if (operation.kind === 'unmerge') return unmerge(this, request, this.#target(target), operation)
+          return merge(this, request, this.#target(target), operation)
         } catch (error) {
           this.#become(before)
           throw error
@@ -182,7 +181,13 @@ export class Model {
       case 'restore':
         return this.#restore(request, this.#target(operation.target), operation.changes ?? {}, operation.ifVersion)
       case 'revert':
-        return this.#revert(request, operation)
+        return revert(this, request, operation)
+      case 'undo': {
+        const undone = undo(this, request, operation)
+        const { customerId, dryRun } = operation
+        const customer = this.customers.get(customerId) ?? blankCustomer(customerId, '')
+        return { effect: undone.result === 'reverted' && !dryRun ? 'updated' : 'unchanged', customer, undone }
+      }
       case 'erase':
         return this.#erase(request, operation.target.id ?? '', operation.ifVersion)
     }
@@ -194,15 +199,15 @@ export class Model {
     fields: CustomerChanges & { externalId: string },
     ifExists: 'fail' | 'return',
   ): { effect: Effect; customer: ModelCustomer } {
-    const holder = this.#holder(fields.externalId)
+    const holder = this.holder(fields.externalId)
     if (holder && ifExists === 'return') return { effect: 'unchanged', customer: holder }
     if (holder) throw taken(holder)
     const blank = blankCustomer(id, request.actor)
     const customer = { ...this.#changed(blank, fields), version: 1 }
-    if (customer.parentId !== null) this.#requireParent(customer)
+    if (customer.parentId !== null) this.requireParent(customer)
     this.#requireIntegrations(customer)
     this.aliases.delete(customer.externalId)
-    return { effect: 'created', customer: this.#keep(request, 'customer.created', null, customer) }
+    return { effect: 'created', customer: this.keep(request, 'customer.created', null, customer) }
   }
 
   #update(request: Request, customer: ModelCustomer, changes: CustomerChanges, ifVersion: number | null) {
@@ -210,24 +215,24 @@ export class Model {
     requireVersion(customer, ifVersion)
     const changed = this.#changed(customer, changes)
     if (isSame(changed, customer)) return { effect: 'unchanged' as const, customer }
-    if (changed.parentId !== null && changed.parentId !== customer.parentId) this.#requireParent(changed)
+    if (changed.parentId !== null && changed.parentId !== customer.parentId) this.requireParent(changed)
     requireMetadata(changed)
     if (changed.externalId !== customer.externalId) {
-      const holder = this.#holder(changed.externalId)
+      const holder = this.holder(changed.externalId)
       if (holder) throw taken(holder)
       this.#requireIntegrations(changed)
       this.aliases.delete(changed.externalId)
       this.aliases.set(customer.externalId, { of: customer.id, from: null })
     } else this.#requireIntegrations(changed)
-    return { effect: 'updated' as const, customer: this.#next(request, 'customer.updated', customer, changed) }
+    return { effect: 'updated' as const, customer: this.next(request, 'customer.updated', customer, changed) }
   }
 
   #archive(request: Request, customer: ModelCustomer, ifVersion: number | null) {
     if (customer.archived) throw notFound()
     requireVersion(customer, ifVersion)
     this.#requireNoChildren(customer)
-    this.#forgetAliases(customer.id)
-    const archived = this.#next(request, 'customer.archived', customer, { ...customer, archived: true })
+    this.forgetAliases(customer.id)
+    const archived = this.next(request, 'customer.archived', customer, { ...customer, archived: true })
     return { effect: 'archived' as const, customer: archived }
   }
 
@@ -237,72 +242,14 @@ export class Model {
     const parent = this.customers.get(customer.parentId ?? '')
     const parentId = parent?.erased ? null : (parent?.mergedInto ?? customer.parentId)
     const changed = { ...this.#changed({ ...customer, parentId }, changes), archived: false }
-    if (changed.parentId !== null) this.#requireParent(changed)
+    if (changed.parentId !== null) this.requireParent(changed)
     requireMetadata(changed)
-    const holder = this.#holder(changed.externalId)
+    const holder = this.holder(changed.externalId)
     if (holder) throw taken(holder)
     this.#requireIntegrations(changed)
     this.aliases.delete(changed.externalId)
-    const restored = this.#next(request, 'customer.restored', customer, changed)
+    const restored = this.next(request, 'customer.restored', customer, changed)
     return { effect: 'restored' as const, customer: restored }
-  }
-
-  #revert(request: Request, operation: Extract<Operation, { kind: 'revert' }>) {
-    const { target, to, partial, ifVersion } = operation
-    const now = this.customers.get(target.id)
-    if (!now || now.erased) throw notFound()
-    if (now.mergedInto) throw mergedAway(now)
-    const version = 'version' in to ? to.version : 0
-    const past = this.events.find((happened) => happened.customerId === now.id && happened.version === version)?.after
-    if (!past) throw notFound()
-    requireVersion(now, ifVersion)
-    const wanted = {
-      ...past,
-      status: past.archived ? now.status : past.status,
-      version: now.version,
-      updatedBy: now.updatedBy,
-    }
-    const isTaken = (externalId: string) => (this.#holder(externalId)?.id ?? now.id) !== now.id
-    let isWhole = true
-    if (wanted.archived && !now.archived && this.childrenOf(now.id).length > 0) {
-      isWhole = false
-      wanted.archived = false
-    }
-    if (!wanted.archived && isTaken(wanted.externalId)) {
-      isWhole = false
-      wanted.externalId = now.externalId
-      if (now.archived && isTaken(now.externalId)) Object.assign(wanted, { archived: true, status: now.status })
-    }
-    if (!wanted.archived) {
-      const others = this.#live().filter(({ id }) => id !== now.id)
-      wanted.integrations = past.integrations.filter(({ provider, id }) =>
-        others.every(({ integrations }) => !integrations.some((one) => one.provider === provider && one.id === id)),
-      )
-      isWhole &&= wanted.integrations.length === past.integrations.length
-      const isPlace = (parentId: string | null) => parentId === null || this.#isPlace({ ...wanted, parentId })
-      if ((now.archived || past.parentId !== now.parentId) && !isPlace(past.parentId)) {
-        isWhole = false
-        wanted.parentId = now.archived && !isPlace(now.parentId) ? null : now.parentId
-      }
-    }
-    if (!isWhole && !partial) throw new Refusal({ reason: 'revert_conflict', conflicts: [] })
-    if (isSame(wanted, now)) return { effect: 'unchanged' as const, customer: now }
-    if (!wanted.archived && (now.archived || wanted.externalId !== now.externalId))
-      this.aliases.delete(wanted.externalId)
-    if (!wanted.archived && !now.archived && wanted.externalId !== now.externalId)
-      this.aliases.set(now.externalId, { of: now.id, from: null })
-    if (wanted.archived) this.#forgetAliases(now.id)
-    const type = wanted.archived === now.archived ? 'updated' : wanted.archived ? 'archived' : 'restored'
-    return { effect: 'updated' as const, customer: this.#next(request, `customer.${type}`, now, wanted) }
-  }
-
-  #isPlace(customer: ModelCustomer): boolean {
-    try {
-      this.#requireParent(customer)
-      return true
-    } catch {
-      return false
-    }
   }
 
   #erase(request: Request, id: string, ifVersion: number | null) {
@@ -330,14 +277,14 @@ export class Model {
       if (!remains.has(happened.customerId)) continue
       this.events[at] = { ...happened, before: null, reason: null, after: emptied(happened.after) }
     }
-    this.#forgetAliases(id)
+    this.forgetAliases(id)
     for (const [key, answer] of this.answers)
       if (answer.about !== null && remains.has(answer.about)) this.answers.set(key, { ...answer, fingerprint: '' })
     for (const each of merged) this.customers.set(each.id, { ...emptied(each), erased: true })
     for (const each of remains) this.merges.delete(each)
     this.#eraseStays(remains)
     this.receipts.set(id, receipt)
-    const erased = this.#next(request, 'customer.erased', customer, emptied({ ...customer, archived: true }))
+    const erased = this.next(request, 'customer.erased', customer, emptied({ ...customer, archived: true }))
     this.customers.set(id, { ...erased, erased: true })
     return { effect: 'erased' as const, customer: erased, receipt }
   }
@@ -368,7 +315,7 @@ export class Model {
     if (named && from !== null && !follows) {
       throw new Refusal({ reason: 'merged', customerId: from, mergedInto: named.id })
     }
-    if (named && target.id !== undefined && this.#followed(target.id) !== named.id) {
+    if (named && target.id !== undefined && this.followed(target.id) !== named.id) {
       throw new Refusal({ reason: 'targets_disagree' })
     }
     const own = this.customers.get(target.id ?? '')
@@ -376,207 +323,6 @@ export class Model {
     const customer = named ?? this.byId(target.id ?? '')
     if (!customer) throw notFound()
     return customer
-  }
-
-  #merge(
-    request: Request,
-    source: ModelCustomer,
-    {
-      into,
-      intoVersion,
-      prefer,
-      ifVersion,
-    }: { into: string; intoVersion: number | null; prefer: MergePreference; ifVersion: number | null },
-  ) {
-    requireVersion(source, ifVersion)
-    const survivor = this.byId(into)
-    if (!survivor || survivor.id === source.id || survivor.archived) {
-      throw new Refusal({ reason: 'invalid_input', problems: [] })
-    }
-    requireVersion(survivor, intoVersion)
-    const isLive = !source.archived
-    const takes = (own: unknown, other: unknown) => other !== null && (own === null || prefer === 'source')
-    const changed: ModelCustomer = { ...survivor }
-    for (const field of ['name', 'email', 'contact'] as const) {
-      if (takes(survivor[field], source[field])) changed[field] = source[field]
-    }
-    // The steps know no other part of an address.
-    if (takes(survivor.addressCity, source.addressCity)) changed.addressCity = source.addressCity
-    const zone = ({ timezone }: ModelCustomer) => (timezone === 'UTC' ? null : timezone)
-    if (takes(zone(survivor), zone(source))) changed.timezone = source.timezone
-    const isAbove = this.#above(source).includes(survivor.id)
-    if (survivor.parentId === source.id) changed.parentId = source.parentId
-    else if (isLive && !isAbove && takes(survivor.parentId, source.parentId)) changed.parentId = source.parentId
-    const [first, last] = prefer === 'source' ? [survivor, source] : [source, survivor]
-    changed.metadata = { ...first.metadata, ...last.metadata }
-    changed.profile = merged(first.profile, last.profile)
-    if (isLive) changed.integrations = [...survivor.integrations, ...source.integrations]
-    const children = this.childrenOf(source.id).filter(({ id }) => id !== survivor.id)
-    const names = [...this.aliases].filter(([, { of }]) => of === source.id).map(([externalId]) => externalId)
-    const externalIds = isLive ? [source.externalId, ...names.toSorted()] : []
-    const version = Math.max(source.version, survivor.version) + 1
-    this.merges.set(source.id, {
-      into: survivor.id,
-      version,
-      source,
-      gave: given(survivor, changed),
-      names: isLive ? names.map((name) => ({ name, from: this.aliases.get(name)?.from ?? null })) : [],
-      children: children.map(({ id }) => id),
-      earlier: [...this.customers.values()].filter(({ mergedInto }) => mergedInto === source.id).map(({ id }) => id),
-    })
-
-    this.customers.set(source.id, { ...source, archived: true, mergedInto: survivor.id })
-    for (const earlier of this.customers.values()) {
-      if (earlier.mergedInto === source.id) this.customers.set(earlier.id, { ...earlier, mergedInto: survivor.id })
-    }
-    for (const externalId of names) {
-      const from = this.aliases.get(externalId)?.from ?? source.id
-      this.aliases.set(externalId, { of: survivor.id, from })
-    }
-    if (isLive) this.aliases.set(source.externalId, { of: survivor.id, from: source.id })
-    requireMetadata(changed)
-    if (changed.parentId !== null && changed.parentId !== survivor.parentId) this.#requireParent(changed)
-    const after = { ...changed, version, updatedBy: request.actor }
-    const customer = this.#keep(request, 'customer.merged', survivor, after)
-    for (const child of children) {
-      const moved = { ...child, parentId: survivor.id }
-      this.#requireParent(moved)
-      this.#next(request, 'customer.updated', child, moved)
-    }
-    const isGiven = (key: string) => survivor.metadata[key] !== changed.metadata[key]
-    const moved = { externalIds, children: children.length, metadata: Object.keys(source.metadata).filter(isGiven) }
-    return { effect: 'merged' as const, customer, moved }
-  }
-
-  #unmerge(
-    request: Request,
-    survivor: ModelCustomer,
-    { source: sourceId, ifVersion }: { source: string; ifVersion: number | null },
-  ) {
-    requireVersion(survivor, ifVersion)
-    const invalid = new Refusal({ reason: 'invalid_input', problems: [] })
-    if (this.customers.get(sourceId)?.mergedInto !== survivor.id) throw invalid
-    if (survivor.archived) throw new Refusal({ reason: 'archived', customerId: survivor.id })
-    const merge = this.merges.get(sourceId)
-    if (!merge) throw new Error('the model keeps every merge')
-    if (merge.into !== survivor.id) throw new Refusal({ reason: 'unmerge_order', sourceId, firstId: '' })
-    const { source, gave, names, earlier } = merge
-    const holder = this.#holder(source.externalId)
-    if (!source.archived && holder) throw taken(holder)
-    if (!source.archived && this.#isTakenBut(survivor.id, source)) throw new Refusal({ reason: 'integration_taken' })
-    const kept: string[] = []
-    const placeOf = (id: string | null) => {
-      const place = id === null ? null : this.customers.get(this.#followed(id))
-      return place && !place.erased ? place : null
-    }
-    const parent = placeOf(source.parentId)
-    if (!source.archived && parent?.archived) throw invalid
-    const parentId = source.archived ? source.parentId : (parent?.id ?? null)
-    if (parentId !== source.parentId) kept.push(`${sourceId} parentId gone`)
-
-    const changed: ModelCustomer = { ...survivor, metadata: { ...survivor.metadata }, profile: { ...survivor.profile } }
-    changed.integrations = source.archived
-      ? survivor.integrations
-      : survivor.integrations.filter((own) => !source.integrations.some((one) => isSameEntity(own, one)))
-    const metadata: string[] = []
-    for (const { place, name, before, after } of gave) {
-      const at = (place === 'fields' ? changed : changed[place]) as Record<string, unknown>
-      const isParent = place === 'fields' && name === 'parentId'
-      const isGone =
-        isParent &&
-        before !== null &&
-        (before === sourceId
-          ? source.archived
-          : [undefined, true].includes(placeOf(String(before))?.archived) ||
-            this.#followed(String(before)) === survivor.id)
-      const what = place === 'fields' ? name : place === 'metadata' ? `metadata ${name}` : 'profile'
-      if (!isSame(at[name] ?? null, after)) kept.push(`${survivor.id} ${what} changed`)
-      else if (isGone) kept.push(`${survivor.id} ${what} gone`)
-      else {
-        if (place === 'metadata') metadata.push(name)
-        if (before === null && place !== 'fields') delete at[name]
-        else at[name] = isParent && before !== null && before !== sourceId ? this.#followed(String(before)) : before
-      }
-    }
-
-    const back = names.filter(({ name }) => this.#isBack(name, survivor.id, [sourceId, ...earlier]))
-    for (const { name } of names) {
-      if (back.some((one) => one.name === name)) continue
-      const isOwn = survivor.externalId === name || this.#isOwnAlias(name, survivor.id)
-      kept.push(`${sourceId} formerIds ${name} ${isOwn ? 'changed' : 'taken'}`)
-    }
-    const isChild = (id: string) => {
-      const child = this.customers.get(id)
-      return child?.parentId === survivor.id && !child.erased && child.mergedInto === null
-    }
-    const children = merge.children.filter(isChild)
-    for (const id of merge.children) if (!children.includes(id)) kept.push(`${id} parentId changed`)
-
-    const version = Math.max(source.version, survivor.version) + 1
-    const again = { ...source, parentId, version, updatedBy: request.actor }
-    if (!again.archived && again.parentId !== null) this.#requireParent({ ...again })
-    const restored = this.#keep(request, 'customer.restored', { ...source, parentId }, again)
-    if (!source.archived) this.aliases.delete(source.externalId)
-    for (const { name, from } of back) this.aliases.set(name, { of: sourceId, from })
-    for (const id of earlier)
-      this.customers.set(id, { ...(this.customers.get(id) as ModelCustomer), mergedInto: sourceId })
-    for (const id of children) {
-      const child = this.customers.get(id) as ModelCustomer
-      const moved = { ...child, parentId: sourceId }
-      if (!child.archived) this.#requireParent(moved)
-      this.#next(request, 'customer.updated', child, moved)
-    }
-    if (changed.parentId !== null && changed.parentId !== survivor.parentId) this.#requireParent(changed)
-    const after = { ...changed, version, updatedBy: request.actor }
-    const customer = this.#keep(request, 'customer.unmerged', survivor, after)
-    this.stays.push({
-      guests: [sourceId, ...earlier],
-      host: survivor.id,
-      fromVersion: merge.version,
-      untilVersion: version,
-    })
-    this.#forgetMerge(sourceId, merge)
-    const externalIds = source.archived ? [] : [source.externalId, ...back.map(({ name }) => name).toSorted()]
-    const moved = { externalIds, children: children.length, metadata, kept: [...new Set(kept)].toSorted() }
-    return { effect: 'unmerged' as const, customer, source: restored, moved }
-  }
-
-  /** A later merge into the same customer may have found a value of this one: it is to bring back the one from before both. */
-  #forgetMerge(sourceId: string, { into, gave }: ModelMerge): void {
-    const order = [...this.merges.keys()]
-    for (const [id, later] of this.merges) {
-      if (later.into !== into || this.customers.get(id)?.mergedInto !== into) continue
-      if (order.indexOf(id) <= order.indexOf(sourceId)) continue
-      const patched = later.gave.map((one) => {
-        const own = gave.find(({ place, name }) => place === one.place && name === one.name)
-        return own && isSame(own.after, one.before) ? { ...one, before: own.before } : one
-      })
-      this.merges.set(id, { ...later, gave: patched })
-    }
-    this.merges.delete(sourceId)
-  }
-
-  #isTakenBut(id: string, { integrations }: ModelCustomer): boolean {
-    const others = this.#live().filter((other) => other.id !== id)
-    return others.some((other) => other.integrations.some((one) => integrations.some((own) => isSameEntity(own, one))))
-  }
-
-  /** Returns whether a former external id goes back: it still leads there because of the merge, or nobody has it. */
-  #isBack(name: string, survivorId: string, from: string[]): boolean {
-    const alias = this.aliases.get(name)
-    if (!alias) return !this.#holder(name)
-    return alias.of === survivorId && from.includes(alias.from ?? '')
-  }
-
-  #isOwnAlias(name: string, id: string): boolean {
-    const alias = this.aliases.get(name)
-    return alias?.of === id && alias.from === null
-  }
-
-  #above({ parentId }: ModelCustomer): string[] {
-    const above: string[] = []
-    for (let at = parentId; at !== null; at = this.customers.get(at)?.parentId ?? null) above.push(at)
-    return above
   }
 
   /** Returns the customer with the changes in it. An unknown parent stays a name that no customer has. */
@@ -600,12 +346,23 @@ export class Model {
 
   #parentId(parent: ParentReference | null): string | null {
     if (parent === null) return null
-    return 'id' in parent ? this.#followed(parent.id) : (this.#holder(parent.externalId)?.id ?? '')
+    return 'id' in parent ? this.followed(parent.id) : (this.holder(parent.externalId)?.id ?? '')
   }
 
-  #requireParent({ id, parentId }: ModelCustomer): void {
+  /** Returns whether the customer may stand below its parent. `isAside`: says which archived ones count as restored. */
+  isPlace(customer: ModelCustomer, isAside: (id: string) => boolean): boolean {
+    try {
+      this.requireParent(customer, isAside)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  requireParent({ id, parentId }: ModelCustomer, isAside: (id: string) => boolean = () => false): void {
     const parent = this.customers.get(parentId ?? '')
-    if (!parent || parent.archived) throw new Refusal({ reason: 'parent_not_found' })
+    if (!parent || parent.erased || (parent.archived && !isAside(parent.id)))
+      throw new Refusal({ reason: 'parent_not_found' })
     const above: string[] = []
     for (let at: string | null = parent.id; at !== null; at = this.customers.get(at)?.parentId ?? null) {
       if (at === id) throw new Refusal({ reason: 'parent_cycle' })
@@ -625,7 +382,7 @@ export class Model {
       theirs.integrations.some((each) =>
         integrations.some((own) => own.provider === each.provider && own.id === each.id),
       )
-    if (this.#live().some((other) => other.id !== id && isTheirs(other))) {
+    if (this.live().some((other) => other.id !== id && isTheirs(other))) {
       throw new Refusal({ reason: 'integration_taken' })
     }
   }
@@ -634,23 +391,23 @@ export class Model {
     if (this.childrenOf(id).length > 0) throw new Refusal({ reason: 'has_children' })
   }
 
-  #holder(externalId: string): ModelCustomer | undefined {
-    return this.#live().find((customer) => customer.externalId === externalId)
+  holder(externalId: string): ModelCustomer | undefined {
+    return this.live().find((customer) => customer.externalId === externalId)
   }
 
-  #live(): ModelCustomer[] {
+  live(): ModelCustomer[] {
     return [...this.customers.values()].filter(({ archived }) => !archived)
   }
 
-  #forgetAliases(id: string): void {
+  forgetAliases(id: string): void {
     for (const [externalId, { of }] of this.aliases) if (of === id) this.aliases.delete(externalId)
   }
 
-  #next(request: Request, type: string, before: ModelCustomer, after: ModelCustomer): ModelCustomer {
-    return this.#keep(request, type, before, { ...after, version: before.version + 1, updatedBy: request.actor })
+  next(request: Request, type: string, before: ModelCustomer, after: ModelCustomer): ModelCustomer {
+    return this.keep(request, type, before, { ...after, version: before.version + 1, updatedBy: request.actor })
   }
 
-  #keep(
+  keep(
     { actor, requestId, reason }: Request,
     type: string,
     before: ModelCustomer | null,
@@ -664,51 +421,4 @@ export class Model {
     this.events.push({ ...event, before: isErasure ? null : before, after })
     return after
   }
-}
-
-function isSameEntity(a: { provider: string; id: string }, b: { provider: string; id: string }): boolean {
-  return a.provider === b.provider && a.id === b.id
-}
-
-/** Returns the values in which a customer differs after a merge. */
-function given(before: ModelCustomer, after: ModelCustomer): ModelMerge['gave'] {
-  const places = {
-    fields: [[...TEXTS, 'timezone', 'parentId'], before, after],
-    metadata: [Object.keys(after.metadata), before.metadata, after.metadata],
-    profile: [Object.keys(after.profile), before.profile, after.profile],
-  } as const
-  return Object.entries(places).flatMap(([place, [names, old, now]]) => {
-    const valueIn = (at: object, name: string) => (at as Record<string, unknown>)[name] ?? null
-    return names
-      .map((name) => ({
-        place: place as keyof typeof places,
-        name,
-        before: valueIn(old, name),
-        after: valueIn(now, name),
-      }))
-      .filter((one) => !isSame(one.before, one.after))
-  })
-}
-
-function requireVersion({ version }: ModelCustomer, ifVersion: number | null): void {
-  if (ifVersion !== null && ifVersion !== version) {
-    throw new Refusal({ reason: 'version_conflict', currentVersion: version })
-  }
-}
-
-function requireMetadata({ metadata }: ModelCustomer): void {
-  if (Object.keys(metadata).length <= METADATA_KEYS_MAX) return
-  throw new Refusal({ reason: 'metadata_too_many_keys', keysMax: METADATA_KEYS_MAX })
-}
-
-function taken({ externalId, id }: ModelCustomer): Refusal {
-  return new Refusal({ reason: 'external_id_taken', externalId, customerId: id })
-}
-
-function mergedAway({ id, mergedInto }: ModelCustomer): Refusal {
-  return new Refusal({ reason: 'merged', customerId: id, mergedInto: mergedInto ?? '' })
-}
-
-function notFound(): Refusal {
-  return new Refusal({ reason: 'not_found', resource: 'customer' })
 }

@@ -18,6 +18,10 @@ export interface Attempt {
   newId: string | undefined
   /** Refused without being tried, because another with its key was under way. */
   waits: boolean
+  /** It has changed nothing: it is explained as soon as the model answers the same at one moment. */
+  isQuiet?: boolean
+  /** Another one that is known to have come first. */
+  after?: Attempt | undefined
 }
 
 /**
@@ -29,7 +33,10 @@ export function explained(model: Model, phases: readonly (readonly Attempt[])[],
   const from = (at: Model, [phase, ...later]: readonly (readonly Attempt[])[]): Model | null => {
     if (!phase) return canonical(at.state()) === wanted ? at : null
     if (phase.length === 0) return from(at, later)
+    const quiet = phase.findIndex((attempt) => attempt.isQuiet && outcomes(at, attempt).length > 0)
+    if (quiet !== -1) return from(at, [phase.toSpliced(quiet, 1), ...later])
     for (const [index, attempt] of phase.entries()) {
+      if (attempt.isQuiet || (attempt.after && phase.includes(attempt.after))) continue
       const others = phase.toSpliced(index, 1)
       for (const next of outcomes(at, attempt)) {
         const end = from(next, [others, ...later])

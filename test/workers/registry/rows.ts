@@ -23,15 +23,30 @@ const TABLES = [
   'customer_merges',
 ] as const
 
+/** The rows of events have the order of their commits. */
+const ORDERED: Record<string, string> = { events: 'ORDER BY rowid' }
+
 export interface Stored extends State {
   /** Maps the id of a request to the customer that it created. */
   madeBy: Map<string, string>
+  /** All changes in the order in which they were committed. */
+  changes: StoredChange[]
+}
+
+export interface StoredChange {
+  eventId: string
+  customerId: string
+  version: number
+  requestId: string
+  atMs: number
 }
 
 export async function storedOf(tenantId: string): Promise<Stored> {
   const answers = await env.DB.batch<Row>(
     TABLES.map((table) =>
-      env.DB.prepare(`SELECT * FROM ${table} WHERE tenant_id = ? AND mode = 'live'`).bind(tenantId),
+      env.DB.prepare(`SELECT * FROM ${table} WHERE tenant_id = ? AND mode = 'live' ${ORDERED[table] ?? ''}`).bind(
+        tenantId,
+      ),
     ),
   )
   const [rows, aliases, mappings, counts, eventRows, answered, merges] = answers.map(
@@ -65,6 +80,10 @@ export async function storedOf(tenantId: string): Promise<Stored> {
       blank: (answered ?? []).filter(({ fingerprint }) => fingerprint === '').length,
     },
     madeBy,
+    changes: (eventRows ?? []).map((row) => ({
+      ...{ eventId: row.id, customerId: row.customer_id, version: row.version },
+      ...{ requestId: row.request_id, atMs: row.created_at },
+    })),
   }
 }
 

@@ -4,19 +4,29 @@
  * answers and the stored rows, and that the APIs show exactly that.
  */
 import { expect } from 'vitest'
-import type { CustomerChanges } from '../../../src/registry/customer.ts'
 import type { FailingD1, Trouble } from '../support/failing-d1.ts'
 import { newOperator, type TestOperator } from '../support/operators.ts'
 import { call, newTenant, type TestTenant } from '../support/roster.ts'
-import { importAll, type PreparedRequest, prepareRequest, type RequestOptions, type ShownVersion } from './callers.ts'
+import {
+  attemptOf,
+  doubtfulOf,
+  isOpen,
+  type Line,
+  leavesUnsure,
+  type Planned,
+  type Sent,
+  type SentLines,
+} from './attempts.ts'
+import { importAll, prepareRequest, type ShownVersion } from './callers.ts'
 import { expectAudited, expectRemembered, expectShown, expectWaysOut } from './expected-views.ts'
 import { Model } from './model.ts'
 import type { Operation } from './model-types.ts'
-import { lineObservationOf, type Observed, type ObservedLine } from './observed.ts'
+import { lineObservationOf } from './observed.ts'
 import { type Attempt, expectedInOrder, explained } from './orderings.ts'
 import { idAt, lineOf, requestOf } from './requests.ts'
-import { type Stored, storedOf } from './rows.ts'
-import type { DrawnRequest, Step } from './steps.ts'
+import { type Stored, type StoredChange, storedOf } from './rows.ts'
+import type { DrawnRequest, DrawnUndo, Step } from './steps.ts'
+import { attemptsOf, type SentUndo, selectionOf, sendUndo } from './undos.ts'
 
 /**
  * The one customer that no step touches: an update of it without a change returns a token that covers everything before it.
@@ -45,33 +55,10 @@ const RENAMES_SECOND: Step = {
     },
   ],
   lines: [],
+  undo: null,
   twice: 'no',
   troubles: [],
   view: { api: 'v1', who: 1, externalId: 'b' },
-}
-
-interface Planned extends PreparedRequest {
-  operation: Operation
-  options: RequestOptions
-  /** The idempotency key among those of all callers: an operator's are its own. */
-  key: string | null
-}
-
-interface Sent {
-  planned: Planned
-  requestId: string
-  observed: Observed
-}
-
-interface Line {
-  externalId: string
-  changes: CustomerChanges
-}
-
-interface SentLines {
-  lines: Line[]
-  requestId: string
-  observed: ObservedLine[]
 }
 
 export class Run {
@@ -86,6 +73,8 @@ export class Run {
   #named = 0
   /** Every version that the v1 API has shown. */
   readonly #shown: ShownVersion[] = []
+  /** The changes so far, in the order of their commits. */
+  #changes: StoredChange[] = []
 
   private constructor(tenant: TestTenant, operator: TestOperator, d1: FailingD1) {
     this.#tenant = tenant
@@ -106,22 +95,25 @@ export class Run {
       { externalId: 'a', changes: { name: 'One', metadata, integrations } },
       { externalId: 'b', changes: { email: 'x@example.com', metadata } },
     ]
-    await run.#import([...both, { externalId: FENCE, changes: {} }, ...line], [])
+    await run.#import([{ externalId: FENCE, changes: {} }], [])
     run.#fenceId = run.#model.byExternalId(FENCE)?.id ?? ''
+    await scheduler.wait(2)
+    await run.#import([...both, ...line], [])
     await run.#fence()
     await run.take(RENAMES_SECOND)
     return run
   }
 
-  async take({ requests, lines: drawn, twice, troubles, view }: Step): Promise<void> {
+  async take({ requests, lines: drawn, undo, twice, troubles, view }: Step): Promise<void> {
     const lines = drawn.map(({ externalId, changes }) => ({ externalId, changes: lineOf(changes, this.#idOf) }))
     const [first, ...others] = requests.map((request) => this.#planned(request))
     const again = twice === 'together' ? first : undefined
     const planned = [first, again, ...others].filter((each) => each !== undefined)
-    if (lines.length === 0) await this.#send(planned.slice(0, TOGETHER_MAX), troubles, twice === 'after')
+    if (undo) await this.#undo(undo, planned.slice(0, undo.beside), troubles)
+    else if (lines.length === 0) await this.#send(planned.slice(0, TOGETHER_MAX), troubles, twice === 'after')
     else if (troubles.length > 0 || others.length === 0) await this.#import(lines, troubles)
     else await this.#race(planned.slice(0, TOGETHER_MAX / 2), lines.slice(0, TOGETHER_MAX / 2))
-    if (lines.length > 0 || planned.length > 1 || twice !== 'no' || troubles.length > 0) await this.#fence()
+    if (undo || lines.length > 0 || planned.length > 1 || twice !== 'no' || troubles.length > 0) await this.#fence()
     const shown = await expectShown(this.#tenant, this.#model, {
       ...view,
       id: this.#idOf(view.who),
@@ -138,17 +130,10 @@ export class Run {
 
   async #send(together: Planned[], ahead: readonly Trouble[], isSentAgain: boolean): Promise<void> {
     this.#d1.fail(ahead)
-    const phases = [await Promise.all(together.map((each) => this.#sendOne(each)))]
+    const sent = await Promise.all(together.map((each) => this.#sendOne(each)))
     const troubles = this.#d1.heal()
     await this.#d1.deliver()
-    for (let due = phases[0] ?? [], times = 0; ; times++) {
-      const open = due.filter(({ observed }) => isOpen(observed))
-      if (open.length === 0) break
-      expect(times, 'sent again and never answered').toBeLessThan(SENT_AGAIN_MAX)
-      due = []
-      for (const each of open) due.push(await this.#sendOne(each.planned))
-      phases.push(...due.map((each) => [each]))
-    }
+    const phases = [sent, ...(await this.#sendOpenAgain(sent)).map((each) => [each])]
     const [first] = together
     if (isSentAgain && first) phases.push([await this.#sendOne(first)])
     const stored = await storedOf(this.#tenant.tenantId)
@@ -157,6 +142,63 @@ export class Run {
       phase.map((each) => attemptOf(each, phase, stored, at === 0 && isUnsure)),
     )
     this.#explain(attempts, stored, troubles)
+  }
+
+  /** Sends those without an answer again, one after the other, until they have one. */
+  async #sendOpenAgain(sent: Sent[]): Promise<Sent[]> {
+    const again: Sent[] = []
+    for (let due = sent, times = 0; ; times++) {
+      const open = due.filter(({ observed }) => isOpen(observed))
+      if (open.length === 0) return again
+      expect(times, 'sent again and never answered').toBeLessThan(SENT_AGAIN_MAX)
+      due = []
+      for (const each of open) due.push(await this.#sendOne(each.planned))
+      again.push(...due)
+    }
+  }
+
+  /** Sends an undo along with the requests. */
+  async #undo(drawn: DrawnUndo, together: Planned[], ahead: readonly Trouble[]): Promise<void> {
+    const [fence] = this.#changes
+    const selection = selectionOf(
+      this.#tenant,
+      drawn,
+      this.#changes.filter(({ atMs }) => atMs > (fence?.atMs ?? 0)),
+    )
+    if (!selection) return
+    this.#d1.fail(ahead)
+    const [undo, ...sent] = await Promise.all([
+      sendUndo(this.#tenant, selection, this.#newName('req')),
+      ...together.map((each) => this.#sendOne(each)),
+    ])
+    const troubles = this.#d1.heal()
+    await this.#d1.deliver()
+    const again = await this.#sendOpenAgain(sent)
+    const undos: SentUndo[] = []
+    for (let last = undo; last.lines === null; undos.push(last)) {
+      expect(undos.length, 'sent again and never answered').toBeLessThan(SENT_AGAIN_MAX)
+      last = await sendUndo(this.#tenant, selection, drawn.keepsId ? last.requestId : this.#newName('req'))
+    }
+    const stored = await storedOf(this.#tenant.tenantId)
+    const isUnsure = leavesUnsure(troubles)
+    const { keyId } = this.#tenant.live
+    const requests = sent.map((each) => attemptOf(each, sent, stored, isUnsure))
+    const requestsAgain = again.map((each) => attemptOf(each, [each], stored, false))
+    const [first, ...others] = [undo, ...undos].map((each) => attemptsOf(this.#model, each, stored, keyId))
+    const { made, quiet } = first ?? { made: [], quiet: [] }
+    const isAlone = sent.length === 0 && troubles.every((trouble) => trouble === 'none')
+    const phases = isAlone
+      ? // Nothing that is in the way of a customer may be gone when an undo ends.
+        [made, quiet]
+      : drawn.keepsId
+        ? // The commits do not tell the sendings apart.
+          [[...requests, ...requestsAgain, ...made, ...(others.at(-1)?.quiet ?? quiet)]]
+        : [
+            [...requests, ...made, ...quiet],
+            ...requestsAgain.map((each) => [each]),
+            ...others.flatMap((each) => [each.made, each.quiet]),
+          ]
+    this.#explain(phases, stored, troubles)
   }
 
   /** Sends requests and an import at once, over a D1 without failures. */
@@ -189,7 +231,7 @@ export class Run {
     this.#explain([...unobserved, ...doubtful, ...observed], stored, troubles)
   }
 
-  #explain(phases: Attempt[][], { madeBy: _, ...stored }: Stored, troubles: readonly Trouble[]): void {
+  #explain(phases: Attempt[][], { madeBy: _, changes, ...stored }: Stored, troubles: readonly Trouble[]): void {
     const next = explained(this.#model, phases, stored)
     if (!next) {
       const expected = expectedInOrder(this.#model, phases)
@@ -203,6 +245,7 @@ export class Run {
       throw new Error('no order of the requests explains what was observed')
     }
     this.#model = next
+    this.#changes = changes
   }
 
   async #sendOne(planned: Planned): Promise<Sent> {
@@ -264,55 +307,5 @@ export class Run {
     const { status, headers } = await call('PUT', `/v1/customers/${this.#fenceId}`, { key, body: {} })
     expect(status).toBe(200)
     this.#token = headers.get('consistency-token') ?? ''
-  }
-}
-
-/**
- * Weakens the result of a line of a file that broke off: a line reported as done was done now or before; the outcome of one
- * to be sent again is unknown.
- */
-function doubtfulOf(attempt: Attempt, observed: ObservedLine | undefined): Attempt {
-  if (!observed || observed.field === '') return { ...attempt, observed: null, mayBeDone: true }
-  if (observed.result === 'error') return attempt
-  const certain = ({ id, result }: ObservedLine) => ({ id, isDone: result !== 'error' })
-  return {
-    ...attempt,
-    observed: certain(observed),
-    observationOf: (outcome) => certain(lineObservationOf(outcome, {})),
-  }
-}
-
-/** Returns true if the request is to be sent again: it has no answer, or the first with its key is under way. */
-function isOpen(observed: Observed): boolean {
-  return 'unanswered' in observed || (!observed.ok && observed.reason === 'idempotency_in_progress')
-}
-
-/**
- * Returns whether the gate may not have learned the outcome of a change: two failures followed the work of D1, of the
- * answer and of the look-up. After one failure the gate answers correctly, and a late call was never carried out.
- */
-function leavesUnsure(trips: readonly Trouble[]): boolean {
-  return trips.some((trip, at) => {
-    const failures = trips.slice(at).filter((later) => later !== 'none').length
-    return (trip === 'none' || trip === 'lost') && failures > 1
-  })
-}
-
-function attemptOf({ planned, requestId, observed }: Sent, phase: Sent[], stored: Stored, mayBeDone: boolean): Attempt {
-  const { operation, options, key, fingerprint, actor, observationOf } = planned
-  const { reason } = options
-  const beside = phase.filter((other) => other.requestId !== requestId && other.planned.key === key)
-  const refusal = 'reason' in observed ? observed.reason : null
-  const isBesideAnother = beside.some((other) => other.planned.fingerprint !== fingerprint)
-  return {
-    request: { operation, key, fingerprint, actor, requestId, reason },
-    observed: 'unanswered' in observed ? null : observed,
-    observationOf,
-    mayBeDone,
-    newId: stored.madeBy.get(requestId) ?? ('id' in observed ? observed.id : undefined),
-    waits:
-      key !== null &&
-      ((refusal === 'idempotency_in_progress' && beside.length > 0) ||
-        (refusal === 'idempotency_mismatch' && isBesideAnother)),
   }
 }

@@ -48,11 +48,26 @@ export interface Step {
   requests: DrawnRequest[]
   /** The lines of an import: sent instead of the requests, or along with two of them when D1 has no failures. */
   lines: { externalId: string; changes: DrawnChanges }[]
+  /** An undo: sent along with some of the requests. */
+  undo: DrawnUndo | null
   /** Whether the first is sent a second time: along with the others, or after all are answered. */
   twice: 'no' | 'together' | 'after'
   /** The failures of the calls to D1 while the requests are under way. */
   troubles: Trouble[]
   view: { api: ApiName; who: Who; externalId: string }
+}
+
+export interface DrawnUndo {
+  /** The author of the changes: the key, the bound Worker, or one request, as of an import or of an earlier undo. */
+  author: 'key' | 'bound' | 'import'
+  /** The first of them and the first one after, counted from the latest change. */
+  since: number
+  until: number | null
+  dryRun: boolean
+  /** Requests that are sent along with it. */
+  beside: number
+  /** Whether it has its former id when it is sent again. */
+  keepsId: boolean
 }
 
 /** Few, so that requests conflict with each other. `k1` … `k10` are a chain of parents and children. */
@@ -138,6 +153,15 @@ const request: fc.Arbitrary<DrawnRequest> = fc.record({
   nth: fc.nat(5),
 })
 
+const undo: fc.Arbitrary<DrawnUndo> = fc.record({
+  author: fc.constantFrom('key', 'key', 'bound', 'import', 'import'),
+  since: fc.nat(15),
+  until: fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.nat(8) }),
+  dryRun: fc.constantFrom(false, false, true),
+  beside: fc.nat(2),
+  keepsId: fc.boolean(),
+})
+
 const trouble = fc.constantFrom<Trouble[]>('none', 'unsent', 'lost', 'lost', 'late', 'late', 'overloaded')
 
 export const step: fc.Arbitrary<Step> = fc.record({
@@ -149,6 +173,7 @@ export const step: fc.Arbitrary<Step> = fc.record({
     { weight: 4, arbitrary: fc.constant<Step['lines']>([]) },
     { weight: 1, arbitrary: fc.array(fc.record({ externalId, changes }), { minLength: 1, maxLength: 4 }) },
   ),
+  undo: fc.oneof({ weight: 4, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: undo }),
   twice: fc.constantFrom('no', 'no', 'together', 'after'),
   troubles: fc.oneof(
     { weight: 4, arbitrary: fc.constant<Trouble[]>([]) },
