@@ -226,6 +226,27 @@ it('states the same of each customer in an undo, which an operator who may only 
   expect([actor, role, reason, type]).toEqual(['admin', 'owner', REASON, 'customer.updated'])
 })
 
+it('states the same of both customers and each child of an unmerge', async () => {
+  const { tenantId, live } = await newTenant()
+  const survivor = await newCustomer(live.key)
+  const source = await newCustomer(live.key)
+  const child = await newCustomer(live.key, { parent_customer_id: source.id })
+  const support = await newOperator('support')
+  const headers = { 'x-api-key': support.key, ...asTenant(tenantId) }
+  const send = (path: string, body: object) => call('POST', `/v1/customers/${path}`, { headers, body })
+  expect((await send(`${source.id}/merge`, { into: survivor.id })).status).toBe(200)
+  expect((await send(`${survivor.id}/unmerge`, { source: source.id })).status).toBe(200)
+  for (const [{ id }, of] of [
+    [survivor, ['customer.unmerged', 'customer.merged']],
+    [source, ['customer.restored']],
+    [child, ['customer.updated', 'customer.updated']],
+  ] as const) {
+    const audit = await call('GET', `/admin/audit?customer_id=${id}`, { headers: { 'x-api-key': ADMIN_KEY } })
+    const by = { actor: support.operatorId, role: 'support', reason: REASON }
+    expect(audit.body.items.slice(0, -1)).toMatchObject(of.map((type) => ({ type, ...by })))
+  }
+})
+
 it('states in the audit who changed and deleted an endpoint as the tenant, and why', async () => {
   const url = 'http://127.0.0.1:9/'
   const made = await call('POST', '/v1/webhooks/endpoints', { key: tenant.live.key, body: { url } })
