@@ -169,6 +169,46 @@ describe('an erased customer', () => {
     expect((await send('GET', '/customers')).body.data.map((item: { id: string }) => item.id)).toEqual([parentId])
   })
 
+  it('is not named by the stored refusal of a request about the customer that it had been merged into', async () => {
+    const tenant = await newTenant()
+    const who = `jane${crypto.randomUUID().slice(0, 8)}`
+    const survivor = await newCustomer(tenant.live.key, { external_id: 's' })
+    const source = await newCustomer(tenant.live.key, { external_id: who })
+    const send = at(tenant)
+    await send('POST', `/v1/customers/${source.id}/merge`, { into: survivor.id })
+    await send('PATCH', `/v1/customers/${survivor.id}`, { external_id: who })
+    const refused = await at(tenant, { 'idempotency-key': 'k' })('POST', '/v1/customers', { external_id: who })
+    expect([refused.status, refused.text]).toEqual([409, expect.stringContaining(who)])
+    await send('PATCH', `/v1/customers/${survivor.id}`, { external_id: 's' })
+    expect((await send('POST', `/v1/customers/${survivor.id}/unmerge`, { source: source.id })).status).toBe(200)
+    const gates = [`${tenant.tenantId}:live`]
+    expect(await everythingStored(gates)).toContain(who)
+    expect((await erase(tenant, source.id)).status).toBe(200)
+    expect(await everythingStored(gates)).not.toContain(who)
+  })
+
+  it('is in no stored response about the customer that it had been merged into, whose others stay', async () => {
+    const tenant = await newTenant()
+    const keyed = (key: string, path: string, body: object) =>
+      at(tenant, { 'idempotency-key': key })('POST', `/v1/customers${path}`, body)
+    const made = await keyed('made', '', { external_id: 's' })
+    const source = await newCustomer(tenant.live.key, { external_id: 'a', name: 'Jane' })
+    const { id } = made.body
+    await keyed('merged', `/${source.id}/merge`, { into: id })
+    await keyed('unmerged', `/${id}/unmerge`, { source: source.id })
+    await at(tenant)('DELETE', `/v1/customers/${id}`)
+    const restored = await keyed('restored', `/${id}/restore`, { name: 'Acme' })
+    expect((await erase(tenant, source.id)).status).toBe(200)
+    const again = [
+      await keyed('made', '', { external_id: 's' }),
+      await keyed('merged', `/${source.id}/merge`, { into: id }),
+      await keyed('unmerged', `/${id}/unmerge`, { source: source.id }),
+      await keyed('restored', `/${id}/restore`, { name: 'Acme' }),
+    ]
+    expect(again.map(({ status }) => status)).toEqual([201, 422, 422, 200])
+    expect(again.map(({ text }) => text)).toMatchObject({ 0: made.text, 3: restored.text })
+  })
+
   it('frees its external ids and its integrations', async () => {
     const tenant = await newTenant()
     const { id } = await knownPerson(tenant)
