@@ -13,6 +13,8 @@ export interface ImportRates {
   perSecond: number
   unchangedPerSecond: number
   undonePerSecond: number
+  /** The rate of the undo, as a multiple of the import's in the same run. */
+  undonePerCreated: number
 }
 
 export async function measureImport(): Promise<ImportRates> {
@@ -25,7 +27,8 @@ export async function measureImport(): Promise<ImportRates> {
     const perSecond = await send(url, tenant.key, file)
     const unchangedPerSecond = await send(url, tenant.key, file)
     await send(url, tenant.key, file.replaceAll('"Berlin"', '"Bonn"'), WRONG_IMPORT)
-    return { perSecond, unchangedPerSecond, undonePerSecond: await undo(new URL('/v1/undo', url), tenant.key) }
+    const undonePerSecond = await undo(new URL('/v1/undo', url), tenant.key)
+    return { perSecond, unchangedPerSecond, undonePerSecond, undonePerCreated: undonePerSecond / perSecond }
   } finally {
     await cluster.dispose()
   }
