@@ -5,7 +5,7 @@
 import type { Customer } from './customer.ts'
 
 /** The reasons for which a customer may be another one, the strongest first. */
-export const DUPLICATE_REASONS = ['same_email', 'same_name_and_postal_code'] as const
+export const DUPLICATE_REASONS = ['same_integration_entity', 'same_email', 'same_name_and_postal_code'] as const
 export type DuplicateReason = (typeof DUPLICATE_REASONS)[number]
 
 export interface Duplicate {

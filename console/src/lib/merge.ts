@@ -110,6 +110,7 @@ export function keptTexts(
 }
 
 const REASONS: Record<string, string> = {
+  same_integration_entity: 'same entity of a provider',
   same_email: 'same e-mail address',
   same_name_and_postal_code: 'same name and postal code',
 }

@@ -30,8 +30,23 @@ export async function readDuplicates(db: Database, scope: Scope, customerId: str
     WHERE ${isInScope} AND coalesce(customers.name, '') = ${own(sql`iif(own.address_postal_code <> '', nullif(own.name, ''), NULL)`)}
     ${newest(DUPLICATE_BOUNDS.sameNameMax)}
   ) found WHERE ${isAnother} AND found.address_postal_code = ${own(sql`own.address_postal_code`)}`
-  const [byEmail, byName] = (await db.batch([rowsStatement(db, sameEmail), rowsStatement(db, sameName)])) as Row[][]
-  return rankedDuplicates([...because('same_email', byEmail), ...because('same_name_and_postal_code', byName)])
+  // An entity belongs to one customer that is not archived; an archived one keeps in its row those that it had.
+  const sameEntity = sql`SELECT * FROM (
+    SELECT DISTINCT ${CUSTOMER_COLUMNS} FROM json_each(${own(sql`own.integrations`)}) entity
+    CROSS JOIN integration_mappings m ON m.tenant_id = ${tenantId} AND m.mode = ${mode}
+      AND m.provider = entity.value ->> '$.provider' AND m.entity_id = entity.value ->> '$.id'
+    CROSS JOIN ${customers} ON ${isInScope} AND ${customers.id} = m.customer_id
+  ) found WHERE ${isAnother}`
+  const [byEntity, byEmail, byName] = (await db.batch([
+    rowsStatement(db, sameEntity),
+    rowsStatement(db, sameEmail),
+    rowsStatement(db, sameName),
+  ])) as Row[][]
+  return rankedDuplicates([
+    ...because('same_integration_entity', byEntity),
+    ...because('same_email', byEmail),
+    ...because('same_name_and_postal_code', byName),
+  ])
 }
 
 type Row = Record<string, unknown>

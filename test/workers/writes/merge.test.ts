@@ -792,6 +792,20 @@ describe('the duplicates of a customer', () => {
     expect((await send('GET', `/v1/customers/${MISSING}/duplicates`)).status).toBe(404)
   })
 
+  it('are those that have an entity of a provider now that it had before it was archived', async () => {
+    const tenant = await newTenant()
+    const { key } = tenant.live
+    const integration_entity_mapping = [
+      { provider: 'stripe', id: '7' },
+      { provider: 'adyen', id: '7' },
+    ]
+    const own = await newCustomer(key, { integration_entity_mapping })
+    await at(tenant)('DELETE', `/v1/customers/${own.id}`)
+    const other = await newCustomer(key, { integration_entity_mapping })
+    const { body } = await at(tenant)('GET', `/v1/customers/${own.id}/duplicates`)
+    expect(body.items).toEqual([{ customer: other, reasons: ['same_integration_entity'] }])
+  })
+
   it('are in the response to a creation that asks for them, and nothing is refused', async () => {
     const tenant = await newTenant()
     const send = at(tenant)
