@@ -32,7 +32,7 @@ export const importDoc: Docs['import'] = {
   operationId: 'importCustomers',
   summary: 'Create or change many customers',
   description:
-    'Each line is the body that creates a customer, and has the effect of `PUT /v1/customers/external/{external_id}` with that body. A line may also have what an export writes: `profile`, `old_external_ids` and the `status` `archived`. With `content-type: text/csv` the file is CSV: its header decides the delimiter and the fields, a `charset` the encoding, and a header that is not understood is refused with 400. Results are returned while the file is still being sent. After a result with `stopped`, nothing more was imported. A line has at most 256 KiB. On most plans Cloudflare accepts 100 MB per request and responds with 413 to more. Split a larger file between lines, in any order that keeps parents before their children; `npm run import` does this.',
+    'Each line is the body that creates a customer, and has the effect of `PUT /v1/customers/external/{external_id}` with that body. A line may also have what an export writes: `profile`, `old_external_ids` and the `status` `archived`. With `content-type: text/csv` the file is CSV: its header decides the delimiter and the fields, a `charset` the encoding, and a header that is not understood is refused with 400. Results are returned while the file is still being sent. The last result of every some hundred lines that changed something has a `consistency_token`, and the `import_id` by which the import is undone. After a result with `stopped`, nothing more was imported. A line has at most 256 KiB. On most plans Cloudflare accepts 100 MB per request and responds with 413 to more. Split a larger file between lines, in any order that keeps parents before their children; `npm run import` does this.',
   query: {
     dry_run: {
       description: '`true` returns what would happen, and changes nothing. At most 24 MB a request.',
@@ -59,7 +59,7 @@ export const importDoc: Docs['import'] = {
       description: 'One result per line.',
       schema: lines,
       example:
-        '{"line":1,"result":"created","id":"cust_01JD3VQ4X8N2M7R5T9W6YBZKCE","external_id":"user_1","errors":[]}\n',
+        '{"line":1,"result":"created","id":"cust_01JD3VQ4X8N2M7R5T9W6YBZKCE","external_id":"user_1","errors":[]}\n{"line":2,"result":"created","id":"cust_01JD3VQ9B6H4S1F8E2K5N7XWQT","external_id":"user_2","errors":[],"consistency_token":"MS4xLjA.aGk","import_id":"req_7f3a"}\n',
     },
   },
 }

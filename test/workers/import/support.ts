@@ -10,6 +10,7 @@ export interface LineResult {
   external_id: string | null
   errors: { field: string; message: string; fix: string }[]
   consistency_token?: string
+  import_id?: string
   stopped?: true
 }
 

@@ -228,6 +228,7 @@ describe('an undo of an import', () => {
       headers,
     })
     expect(results.map(({ result }) => result)).not.toContain('error')
+    expect(results.at(-1)?.import_id).toBe('the-import')
 
     const dry = await undo({ import_id: 'the-import', dry_run: true })
     expect(dry.last).toMatchObject({ reverted: count + old.length, unchanged: 0, conflict: 0 })

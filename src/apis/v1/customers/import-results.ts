@@ -18,6 +18,8 @@ export interface LineResult {
   errors: (InputProblem & { column?: string; value?: string })[]
   /** Set on the last line of a chunk. A read with this token sees all customers imported up to here. */
   consistency_token?: string
+  /** Set beside it: the id by which the import is undone. */
+  import_id?: string
   /** Set on the last result if the import ends early: this line and the lines after it were not imported. */
   stopped?: true
 }

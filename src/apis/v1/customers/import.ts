@@ -175,7 +175,10 @@ class Importer {
     }
     const all = chunk.flatMap(({ line }) => results.get(line) ?? [])
     const last = all.at(-1)
-    if (last && token) last.consistency_token = token
+    if (last && token) {
+      last.consistency_token = token
+      last.import_id = this.#c.get('requestId')
+    }
     return all
   }
 
