@@ -22,7 +22,8 @@ export type EventType = (typeof EVENT_TYPES)[number]
 /** When each event happens, for the reference. */
 export const EVENT_MEANINGS: Record<EventType, string> = {
   'customer.created': 'A customer was created, through any API.',
-  'customer.updated': 'At least one field of a customer has another value.',
+  'customer.updated':
+    'At least one field of a customer has another value. If a merge or an unmerge has given it another parent, `detail` says of which two customers.',
   'customer.archived': 'A customer was archived.',
   'customer.restored':
     'An archived customer was restored. Or one that had been merged into another one is itself again, archived if it was so; then `detail` says from which.',
@@ -56,6 +57,7 @@ const DETAILS = {
       moved: movedSchema().nullable(),
       kept: keptSchema().nullable(),
     }),
+  'customer.updated': () => z.object({ source_id: z.string(), survivor_id: z.string() }),
   'customer.restored': () => z.object({ survivor_id: z.string(), merged_at: z.string().meta({ format: 'date-time' }) }),
   'customer.onboarding.completed': () => z.object({ workflow: z.string() }),
   'customer.onboarding.failed': () =>

@@ -44,6 +44,12 @@ export interface UnmergedDetail {
   merged_at: string
 }
 
+/** The detail of `customer.updated`, of a child that a merge or an unmerge has given another parent. */
+export interface MovedChildDetail {
+  source_id: string
+  survivor_id: string
+}
+
 export interface Kept {
   customer_id: string
   field: string
@@ -57,6 +63,10 @@ export function toUnmergeDetail(report: UnmergeReport): UnmergeDetail {
 
 export function toUnmergedDetail({ survivorId, mergedAtMs }: UnmergeReport): UnmergedDetail {
   return { survivor_id: survivorId, merged_at: isoTime(mergedAtMs) }
+}
+
+export function toMovedChildDetail({ sourceId, survivorId }: MergeReport): MovedChildDetail {
+  return { source_id: sourceId, survivor_id: survivorId }
 }
 
 export function toKept({ kept }: UnmergeReport): Kept[] {

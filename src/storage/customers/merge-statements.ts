@@ -6,7 +6,7 @@
  */
 import { and, eq, type SQL, sql } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
-import { toMergeDetail } from '../../formats/merge-report.ts'
+import { type MovedChildDetail, toMergeDetail, toMovedChildDetail } from '../../formats/merge-report.ts'
 import type { PlannedMerge, PreparedWrite } from '../../gate/protocol/write-store.ts'
 import type { Scope } from '../../registry/customer.ts'
 import type { MergePlan } from '../../registry/merge.ts'
@@ -34,7 +34,8 @@ export function mergeStatements(db: Database, scope: Scope, write: MergeWrite): 
       AND made.source_id = ${plan.sourceId} AND made.change_id = ${write.changeId}
   )`
   const changeIds = new Map(plan.children.map((id, at) => [id, write.furtherChangeIds?.[at]]))
-  const moved = { from: plan.sourceId, to: plan.survivorId, changeIds }
+  const detail = toMovedChildDetail(plan.report)
+  const moved = { from: plan.sourceId, to: plan.survivorId, changeIds, detail }
   return {
     noted: noteStatement(db, scope, write),
     // First, because the survivor takes the entities of the source.
@@ -124,13 +125,15 @@ function noteStatement(db: Database, scope: Scope, write: MergeWrite): BatchItem
 export function childrenUpdate(
   { tenantId, mode }: Scope,
   { nowMs, actor, requestId, reason }: Pick<PreparedWrite, 'nowMs' | 'actor' | 'requestId' | 'reason'>,
-  moved: { from: string; to: string; changeIds: Map<string, string | undefined> },
+  moved: { from: string; to: string; changeIds: Map<string, string | undefined>; detail: MovedChildDetail },
   isMade: SQL,
 ): SQL {
   // The form of an id makes it a part of a JSON path.
   const changeId = sql`json_extract(${JSON.stringify(Object.fromEntries(moved.changeIds))}, '$.' || id)`
   return sql`UPDATE customers SET parent_id = ${moved.to}, version = version + 1, updated_at = max(updated_at, ${nowMs}),
-      updated_by = ${actor}, change_id = ${changeId}, change_request_id = ${requestId}, change_reason = ${reason}
+      updated_by = ${actor}, change_id = ${changeId}, change_detail = json_object(
+        'change_id', ${changeId}, 'type', 'customer.updated', 'detail', json(${JSON.stringify(moved.detail)})
+      ), change_request_id = ${requestId}, change_reason = ${reason}
     WHERE tenant_id = ${tenantId} AND mode = ${mode}
       AND id IN (SELECT value FROM json_each(${JSON.stringify([...moved.changeIds.keys()])}))
       AND parent_id = ${moved.from} AND ${isMade}`

@@ -100,11 +100,12 @@ function lowestId({ sinceMs }: UndoSelection): string {
   return firstEventIdAt(sinceMs - CLOCKS_DIFFER_MS)
 }
 
-/** Matches the chosen changes, without merges, which are in the way instead, and without those of this undo itself, which may have been sent before. */
+/** Matches the chosen changes, without merges and what they did to children, which are in the way instead, and without those of this undo itself, which may have been sent before. */
 function isChosen(alias: string, { actor, requestId, sinceMs, untilMs }: UndoSelection, undoId: string): SQL {
   const column = (name: string) => sql.raw(`${alias}.${name}`)
   const conditions = [
     sql`${sql.raw(alias)}.${IS_CHANGE_OF_ONE}`,
+    sql`NOT (${column('type')} = 'customer.updated' AND ${column('detail')} IS NOT NULL)`,
     sql`${column('created_at')} >= ${sinceMs}`,
     sql`${column('request_id')} IS NOT ${undoId}`,
     ...(untilMs === null ? [] : [sql`${column('created_at')} < ${untilMs}`]),
@@ -117,7 +118,7 @@ function isChosen(alias: string, { actor, requestId, sinceMs, untilMs }: UndoSel
 /** The newest events, as many as a chunk looks at. */
 function lookedQuery(scope: Scope, selection: UndoSelection, place: Place | null): SQL {
   return sql`
-    SELECT id, customer_id, type, actor, request_id, created_at FROM events
+    SELECT id, customer_id, type, actor, request_id, created_at, detail FROM events
     WHERE ${inScope('events', scope)} AND id >= ${lowestId(selection)} ${place === null ? sql`` : sql`AND id < ${place.lastId}`}
     ORDER BY id DESC LIMIT ${UNDO_BOUNDS.chunkEventsMax}`
 }

@@ -7,7 +7,7 @@
  */
 import { and, eq, type SQL, sql } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
-import { toUnmergeDetail, toUnmergedDetail } from '../../formats/merge-report.ts'
+import { toMovedChildDetail, toUnmergeDetail, toUnmergedDetail } from '../../formats/merge-report.ts'
 import type { PlannedUnmerge, PreparedWrite } from '../../gate/protocol/write-store.ts'
 import type { Scope } from '../../registry/customer.ts'
 import type { MergeGift } from '../../registry/merge.ts'
@@ -38,7 +38,8 @@ export function unmergeStatements(
   const { tenantId, mode } = scope
   const [sourceChangeId = '', ...childrenChangeIds] = furtherChangeIds
   const changeIds = new Map(plan.children.map((id, at) => [id, childrenChangeIds[at]]))
-  const moved = { from: plan.survivorId, to: plan.sourceId, changeIds }
+  const detail = toMovedChildDetail(plan.report)
+  const moved = { from: plan.survivorId, to: plan.sourceId, changeIds, detail }
   const isMade = sql`EXISTS (
     SELECT 1 FROM customer_merges made WHERE made.tenant_id = ${tenantId} AND made.mode = ${mode}
       AND made.source_id = ${plan.sourceId} AND made.change_id = ${changeId}

@@ -1,6 +1,6 @@
 /** The rules of the model for merges of two customers: the values that move, and those that an unmerge takes back. */
 import type { MergePreference } from '../../../src/registry/merge.ts'
-import type { Model } from './model.ts'
+import { type Model, moveOf } from './model.ts'
 import { isSame, type ModelCustomer, type ModelMerge, merged, type Request, TEXTS } from './model-types.ts'
 import { Refusal, requireMetadata, requireVersion, taken } from './refusals.ts'
 
@@ -68,7 +68,7 @@ export function merge(
   for (const child of children) {
     const moved = { ...child, parentId: survivor.id }
     model.requireParent(moved)
-    model.next(request, 'customer.updated', child, moved)
+    moveChild(model, request, child, moved)
   }
   const isGiven = (key: string) => survivor.metadata[key] !== changed.metadata[key]
   const moved = { externalIds, children: children.length, metadata: Object.keys(source.metadata).filter(isGiven) }
@@ -152,7 +152,7 @@ export function unmerge(
     const child = model.customers.get(id) as ModelCustomer
     const moved = { ...child, parentId: sourceId }
     if (!child.archived) model.requireParent(moved)
-    model.next(request, 'customer.updated', child, moved)
+    moveChild(model, request, child, moved)
   }
   if (changed.parentId !== null && changed.parentId !== survivor.parentId) model.requireParent(changed)
   const after = { ...changed, version, updatedBy: request.actor }
@@ -229,4 +229,9 @@ function given(before: ModelCustomer, after: ModelCustomer): ModelMerge['gave'] 
       }))
       .filter((one) => !isSame(one.before, one.after))
   })
+}
+
+function moveChild(model: Model, request: Request, child: ModelCustomer, moved: ModelCustomer): void {
+  const { id: customerId, version } = model.next(request, 'customer.updated', child, moved)
+  model.moves.add(moveOf({ customerId, version }))
 }

@@ -36,6 +36,8 @@ export class Model {
   readonly answers = new Map<string, Answer>()
   readonly receipts = new Map<string, Receipt>()
   readonly merges = new Map<string, ModelMerge>()
+  /** The changes of children that merges and unmerges have moved, by customer and version. */
+  readonly moves = new Set<string>()
   /** The times for which customers were merged into another one, by its versions: they are over. */
   readonly stays: { guests: string[]; host: string; fromVersion: number; untilVersion: number }[] = []
 
@@ -46,7 +48,7 @@ export class Model {
     return copy
   }
 
-  #become({ customers, aliases, answers, receipts, merges, events, stays }: Model): void {
+  #become({ customers, aliases, answers, receipts, merges, moves, events, stays }: Model): void {
     const replace = <Value>(own: Map<string, Value>, other: Map<string, Value>) => {
       own.clear()
       for (const [key, value] of other) own.set(key, value)
@@ -56,6 +58,8 @@ export class Model {
     replace(this.answers, answers)
     replace(this.receipts, receipts)
     replace(this.merges, merges)
+    this.moves.clear()
+    for (const move of moves) this.moves.add(move)
     this.events.splice(0, this.events.length, ...events)
     this.stays.splice(0, this.stays.length, ...stays)
   }
@@ -275,7 +279,7 @@ export class Model {
     }
     for (const [at, happened] of this.events.entries()) {
       if (!remains.has(happened.customerId)) continue
-      this.events[at] = { ...happened, before: null, reason: null, after: emptied(happened.after) }
+      this.#empty(at, happened)
     }
     this.forgetAliases(id)
     for (const [key, answer] of this.answers)
@@ -296,14 +300,19 @@ export class Model {
       if (guests.has(host) || !stay.guests.some((id) => guests.has(id))) continue
       const isOf = ({ version }: { version: number }) => version >= fromVersion && version <= untilVersion
       for (const [at, happened] of this.events.entries()) {
-        if (happened.customerId !== host || !isOf(happened)) continue
-        this.events[at] = { ...happened, before: null, reason: null, after: emptied(happened.after) }
+        if (happened.customerId === host && isOf(happened)) this.#empty(at, happened)
       }
       for (const [key, { outcome, about, ...answer }] of this.answers) {
         if (about !== host || (outcome.ok && !isOf(outcome.customer))) continue
         this.answers.set(key, { ...answer, outcome, about: null, fingerprint: '' })
       }
     }
+  }
+
+  /** An erasure leaves of an event who did something and when. */
+  #empty(at: number, happened: ModelEvent): void {
+    this.events[at] = { ...happened, before: null, reason: null, after: emptied(happened.after) }
+    this.moves.delete(moveOf(happened))
   }
 
   /** `follows`: a customer that was merged stands for the one that it was merged into. */
@@ -421,4 +430,8 @@ export class Model {
     this.events.push({ ...event, before: isErasure ? null : before, after })
     return after
   }
+}
+
+export function moveOf({ customerId, version }: Pick<ModelEvent, 'customerId' | 'version'>): string {
+  return `${customerId} ${version}`
 }

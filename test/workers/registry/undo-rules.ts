@@ -2,7 +2,7 @@
  * How a customer becomes what it was: the rules of the model for a revert, and for an undo, which takes one customer after the
  * other.
  */
-import type { Model } from './model.ts'
+import { type Model, moveOf } from './model.ts'
 import {
   isSame,
   type ModelCustomer,
@@ -45,7 +45,10 @@ export function undo(model: Model, request: Request, { customerId, isChosen, dry
     (happened) => happened.customerId === customerId && happened.type !== 'customer.erased',
   )
   const isTakenBack = (happened: ModelEvent) =>
-    !MERGES.includes(happened.type) && happened.requestId !== request.requestId && isChosen(happened)
+    !MERGES.includes(happened.type) &&
+    !model.moves.has(moveOf(happened)) &&
+    happened.requestId !== request.requestId &&
+    isChosen(happened)
   const first = changes.find(isTakenBack)
   const now = model.customers.get(customerId)
   if (!first || !now) return { result: 'none' }

@@ -152,17 +152,20 @@ describe('an undo of what a key did', () => {
     expect((await change('GET', `/${id}`, key)).body.name).toBe('Two')
   })
 
-  it('takes back no merge, but what an unmerge did to a child', async () => {
+  it('takes back no merge and no unmerge, nor what they did to a child', async () => {
     const { key } = tenant.live
     const survivor = await newCustomer(key, { external_id: 'survivor' })
     const source = await newCustomer(key, { external_id: 'source' })
     const child = await newCustomer(key, { external_id: 'child', parent_customer_id: source.id })
     await change('POST', `/${source.id}/merge`, other.key, { into: survivor.id })
-    expect((await undo({ actor: other.keyId })).results).toEqual({ child: 'conflict' })
-    const { body } = await change('POST', `/${survivor.id}/unmerge`, other.key, { source: source.id })
-    await undo({ actor: other.keyId, since: body.customer.updated_at })
-    expect((await change('GET', `/${child.id}`, key)).body.parent_customer_id).toBe(survivor.id)
-    expect((await change('GET', `/${source.id}`, key)).body.id).toBe(source.id)
+    expect((await undo({ actor: other.keyId })).results).toEqual({})
+    await change('POST', `/${survivor.id}/unmerge`, other.key, { source: source.id })
+    expect((await undo({ actor: other.keyId })).results).toEqual({ source: 'unchanged' })
+    expect((await change('GET', `/${child.id}`, key)).body.parent_customer_id).toBe(source.id)
+    await change('PATCH', `/${child.id}`, other.key, { name: 'Two' })
+    await change('POST', `/${source.id}/merge`, other.key, { into: survivor.id })
+    const { of } = await undo({ actor: other.keyId })
+    expect(of.get('child')).toMatchObject({ result: 'conflict', change: { type: 'customer.updated' } })
   })
 
   it('leaves a customer that is merged into another one where it is, and says so in a dry run too', async () => {
