@@ -65,8 +65,8 @@ export interface UnmergePlan {
   survivorVersion: number
   /** The version of both afterwards: above every version that a reader of either id has seen. */
   nextVersion: number
-  /** The parent of the source, if it comes back with another one than it had. */
-  sourceParent?: string | null
+  /** The parent that the source had and the one that it comes back with, if they differ. */
+  sourceParent?: { before: string; after: string | null }
   changes: CustomerChanges
   /** Both afterwards, but for their stamps. */
   source: Customer
@@ -114,7 +114,8 @@ export function planUnmerge(source: Customer, survivor: Customer, facts: Unmerge
       sourceVersion: source.version,
       survivorVersion: survivor.version,
       nextVersion,
-      ...(parentId !== source.parentId && { sourceParent: parentId }),
+      ...(source.parentId !== null &&
+        parentId !== source.parentId && { sourceParent: { before: source.parentId, after: parentId } }),
       changes: {
         ...(others as CustomerChanges),
         ...(parent !== undefined && { parent: parent === null ? null : { id: parent } }),

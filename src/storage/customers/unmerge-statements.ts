@@ -53,7 +53,7 @@ export function unmergeStatements(
       .set({
         mergedInto: null,
         archivedAtMs: plan.gift.archivedAtMs,
-        ...(plan.sourceParent !== undefined && { parentId: plan.sourceParent }),
+        ...(plan.sourceParent && { parentId: plan.sourceParent.after }),
       })
       .where(and(inScope(customers, scope), eq(customers.id, plan.sourceId), isMade)),
     formerIds: run(sql`INSERT OR REPLACE INTO customer_aliases (tenant_id, mode, external_id, customer_id, merged_from)
@@ -72,6 +72,7 @@ export function unmergeStatements(
         },
       })
       .where(and(inScope(customers, scope), eq(customers.id, plan.sourceId), isMade)),
+    ...(plan.sourceParent && parentBefore(run, scope, sourceChangeId, plan.sourceParent.before, isMade)),
     earlier: run(sql`UPDATE customers SET merged_into = ${plan.sourceId}
       WHERE tenant_id = ${tenantId} AND mode = ${mode} AND merged_into = ${plan.survivorId}
         AND id IN (SELECT value FROM json_each(${JSON.stringify(plan.mergedIds)})) AND ${isMade}`),
@@ -99,6 +100,27 @@ export function unmergeStatements(
           sql`${customers.changeId} IN (${changeId}, ${sourceChangeId})`,
         ),
       ),
+  }
+}
+
+/**
+ * Writes the parent that the source had into its event. Its row could not have it: a trigger refuses a parent that is not to
+ * be had any more. The versions before the merge are read from what the event says was before it.
+ */
+function parentBefore(
+  run: (query: SQL) => BatchItem<'sqlite'>,
+  { tenantId, mode }: Scope,
+  eventId: string,
+  parentId: string,
+  isMade: SQL,
+) {
+  const isOwn = sql`tenant_id = ${tenantId} AND mode = ${mode} AND id = ${eventId}`
+  const before = sql`json_set(before, '$.parent_id', ${parentId})`
+  return {
+    parentCounted: run(sql`UPDATE storage_use
+      SET bytes = bytes + (SELECT octet_length(${before}) - octet_length(before) FROM events WHERE ${isOwn})
+      WHERE tenant_id = ${tenantId} AND mode = ${mode} AND ${isMade}`),
+    parentBefore: run(sql`UPDATE events SET before = ${before} WHERE ${isOwn} AND ${isMade}`),
   }
 }
 

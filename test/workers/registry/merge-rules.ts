@@ -143,7 +143,7 @@ export function unmerge(
   const version = Math.max(source.version, survivor.version) + 1
   const again = { ...source, parentId, version, updatedBy: request.actor }
   if (!again.archived && again.parentId !== null) model.requireParent({ ...again })
-  const restored = model.keep(request, 'customer.restored', { ...source, parentId }, again)
+  const restored = model.keep(request, 'customer.restored', source, again)
   if (!source.archived) model.aliases.delete(source.externalId)
   for (const { name, from } of back) model.aliases.set(name, { of: sourceId, from })
   for (const id of earlier)

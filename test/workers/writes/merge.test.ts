@@ -740,6 +740,28 @@ describe('an unmerge', () => {
     expect(await recount.bind(tenant.tenantId).first('difference')).toBe(0)
   })
 
+  it('leaves every earlier version to the source as it was, also if its parent is another one by then', async () => {
+    for (const end of ['merge', 'erase']) {
+      const tenant = await newTenant()
+      const send = at(tenant)
+      const [parent, other] = await Promise.all([newCustomer(tenant.live.key), newCustomer(tenant.live.key)])
+      // The survivor has a parent of its own, so that it does not get that of the source.
+      const survivor = await newCustomer(tenant.live.key, { parent_customer_id: other.id })
+      const source = await newCustomer(tenant.live.key, { parent_customer_id: parent.id })
+      const read = (version: number) => send('GET', `/v1/customers/${source.id}?version=${version}`)
+      await send('PUT', `/v1/customers/${source.id}`, { name: 'Second' })
+      const before = [await read(1), await read(2)].map(({ text }) => text)
+      await merge(tenant, source.id, survivor.id)
+      const body = end === 'merge' ? { into: other.id } : undefined
+      expect((await send('POST', `/v1/customers/${parent.id}/${end}`, body)).status).toBe(200)
+      const { status } = await send('POST', `/v1/customers/${survivor.id}/unmerge`, { source: source.id })
+      expect(status).toBe(200)
+      const { body: now } = await send('GET', `/v1/customers/${source.id}`)
+      expect(now.parent_customer_id).toBe(end === 'merge' ? other.id : null)
+      expect([await read(1), await read(2)].map(({ text }) => text)).toEqual(before)
+    }
+  })
+
   it('brings an archived source back archived', async () => {
     const tenant = await newTenant()
     const send = at(tenant)
