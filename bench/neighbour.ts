@@ -43,7 +43,7 @@ export interface Measured {
 const { values } = parseArgs({
   options: {
     customers: { type: 'string', default: '2000' },
-    seconds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '8' },
     only: { type: 'string', default: '' },
     cpu: { type: 'boolean', default: false },
   },
