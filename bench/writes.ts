@@ -97,7 +97,7 @@ async function queueOverNoQueue(): Promise<number> {
   const withQueue: number[] = []
   const without: number[] = []
   for (let at = 0; at < LONE_COMMITS; at++) {
-    withQueue.push(await timed(() => queue.add(at)))
+    withQueue.push(await timed(() => queue.add(at, 0)))
     without.push(await timed(() => commit([at])))
   }
   return median(withQueue) / median(without)

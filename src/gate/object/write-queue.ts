@@ -9,9 +9,12 @@
  * with a key that are each tried again after a refusal, stays below the queries that D1 allows an invocation.
  */
 const BATCH_ITEMS_MAX = 56
+/** The bytes of a batch, unless its first item has more: so that a few of the largest changes are as short as many others. */
+const BATCH_BYTES_MAX = 32 * 1024
 
 interface Queued<Item, Result> {
   item: Item
+  bytes: number
   resolve(result: Result | Promise<Result>): void
   reject(error: unknown): void
 }
@@ -38,9 +41,10 @@ export class WriteQueue<Item, Result> {
     return this.#waiting.length > 0
   }
 
-  add(item: Item): Promise<Result> {
+  /** `bytes`: the size of the item, which counts for how many of them share a batch. */
+  add(item: Item, bytes: number): Promise<Result> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ item, resolve, reject })
+      this.#waiting.push({ item, bytes, resolve, reject })
       void this.#run()
     })
   }
@@ -82,8 +86,15 @@ export class WriteQueue<Item, Result> {
 
   /** Takes the items before the next turn of its own; none if that one is first. */
   #nextBatch(): Queued<Item, Result>[] {
-    const first = this.#waiting.slice(0, BATCH_ITEMS_MAX)
-    const end = first.findIndex((waiting) => typeof waiting === 'function')
-    return this.#waiting.splice(0, end === -1 ? BATCH_ITEMS_MAX : end) as Queued<Item, Result>[]
+    const batch: Queued<Item, Result>[] = []
+    let bytes = 0
+    for (const waiting of this.#waiting.slice(0, BATCH_ITEMS_MAX)) {
+      if (typeof waiting === 'function') break
+      bytes += waiting.bytes
+      if (batch.length > 0 && bytes > BATCH_BYTES_MAX) break
+      batch.push(waiting)
+    }
+    this.#waiting.splice(0, batch.length)
+    return batch
   }
 }

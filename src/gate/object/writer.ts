@@ -115,7 +115,7 @@ export class GateWriter {
       const [outcome] = isDryRun(request.command)
         ? await this.alone(() => this.#attempt(admitted, isMoved, (queued) => this.#tryOut(queued)))
         : attempt < RACES_MAX
-          ? await this.#attempt(admitted, isMoved, async (queued) => [this.#queue.add(queued)])
+          ? await this.#attempt(admitted, isMoved, async (queued) => [this.#enqueue(queued)])
           : await this.alone(() => this.#attempt(admitted, isMoved, (queued) => this.#commit([queued])))
       const { reply, again } = await (outcome as Outcome | Promise<Outcome>)
       uncounted = null
@@ -171,9 +171,13 @@ export class GateWriter {
     const queued = commands.map((command, at) => {
       const request = { ...sender, command, idempotency: null }
       const write = this.#prepare(command, request, actor)
-      return this.#queue.add({ write, caller, ticket: tickets[at] ?? null, request, limits })
+      return this.#enqueue({ write, caller, ticket: tickets[at] ?? null, request, limits })
     })
     return Promise.all(queued)
+  }
+
+  #enqueue(queued: QueuedWrite): Promise<Outcome> {
+    return this.#queue.add(queued, JSON.stringify(queued.write.command).length)
   }
 
   /** Runs `work` while no write is under way. It must not wait for another write. */
