@@ -1,19 +1,13 @@
-import { existsSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-pool-workers'
 import { defineConfig } from 'vitest/config'
+import { keepInMemory } from './test/node/support/memory.ts'
 
 /** No test bounds a time, so these only end what hangs. A machine that is busy with other things takes many times longer. */
 const GENEROUS = { testTimeout: 300_000, hookTimeout: 300_000 }
 
-/** A file system in memory, and the room it must have: in some containers it is tiny. */
-const [MEMORY, ROOM_BYTES] = ['/dev/shm', 4 * 1024 ** 3]
-
-// Nothing that a test stores outlives the run, and each commit of D1, KV or a gate would wait for the disk.
-if (existsSync(MEMORY)) {
-  const { bavail, bsize } = statfsSync(MEMORY)
-  if (bavail * bsize >= ROOM_BYTES) process.env.TMPDIR ??= MEMORY
-}
+keepInMemory()
 
 /**
  * Files that begin with an empty storage, because they look at all that is stored, swept or asked of D1. All that was stored is

@@ -49,6 +49,7 @@ import { fetchAccessKeys } from './access-keys.ts'
 import { onboardingDeps, performer, sweepOnboarding } from './onboarding.ts'
 import { enqueueDeliveries } from './outbox.ts'
 import { RequestServices } from './request-services.ts'
+import { heavyReadsOf } from './turns.ts'
 import { endpointDeps, resumeDeliveries, sweepWebhooks, vaultOf } from './webhooks.ts'
 
 /** The services that the queue, the schedule and the workflow need in addition to those of requests. */
@@ -90,7 +91,11 @@ export const services: Services & BackgroundServices = {
   },
   audit: (env) => auditLog(readEnv(env).db),
   search: (env) => operatorSearch(readEnv(env).db),
-  events: (env, scope) => eventLog(readEnv(env).db, scope),
+  events(at, scope) {
+    const log = eventLog(readEnv(at.env).db, scope)
+    const later = heavyReadsOf(at, scope)
+    return { list: (query) => (query.types === undefined ? log.list(query) : later(() => log.list(query))) }
+  },
   webhooks: endpointDeps,
   onboarding: onboardingDeps,
   performer(env, execution, params) {

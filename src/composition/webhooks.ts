@@ -13,20 +13,18 @@ import { resolveOverHttps } from '../events/resolve.ts'
 import { type SecretVault, secretVault } from '../events/secret-vault.ts'
 import { sendAll } from '../events/send.ts'
 import { RECEIVER_TIMEOUT_MS } from '../events/slots.ts'
-import { gateNameOf } from '../gate/isolate/deps.ts'
-import { type InTurn, inTurn, type TurnPorts, turnsFor } from '../gate/isolate/turns.ts'
 import type { RunsAt } from '../http/services.ts'
 import type { Scope } from '../registry/customer.ts'
 import { systemClock } from '../shared/clock.ts'
 import { newId } from '../shared/ids.ts'
 import { describeError, log } from '../shared/log.ts'
-import { sleep } from '../shared/sleep.ts'
 import { webhookOutbox } from '../storage/webhooks/claims.ts'
 import { sweepDeliveries } from '../storage/webhooks/deliveries.ts'
 import { endpointStore } from '../storage/webhooks/endpoints.ts'
 import { overdueDeliveries, resumedDeliveries } from '../storage/webhooks/overdue.ts'
 import type { Author } from '../tenants/ports.ts'
 import { enqueueDeliveries, logNotEnqueued } from './outbox.ts'
+import { heavyReadsOf } from './turns.ts'
 
 /** Seconds added to a delay, because clocks differ: a message that arrives a moment early would find nothing due. */
 const CLOCKS_DIFFER_SECONDS = 1
@@ -52,13 +50,11 @@ export function endpointDeps(at: RunsAt, scope: Scope, author: Author | null = n
   const { env } = at
   const { db } = readEnv(env)
   const store = endpointStore(db, scope, vaultOf(env), author)
-  const ports: TurnPorts = { clock: systemClock, sleep, waitUntil: (work) => at.executionCtx.waitUntil(work) }
-  const later: InTurn = (piece) => inTurn(turnsFor(gateNameOf(scope)), piece, ports)
+  const later = heavyReadsOf(at, scope)
   return {
     ...postDeps(env),
     scope,
     newId,
-    // These two look at many rows to find some, so they take turns as heavy reads do.
     store: {
       ...store,
       deliveries: (id, query) =>

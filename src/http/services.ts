@@ -122,7 +122,7 @@ export interface Services {
   audit(env: Cloudflare.Env): AuditLog
   search(env: Cloudflare.Env): OperatorSearch
   /** The events of a tenant and mode. */
-  events(env: Cloudflare.Env, scope: Scope): EventLog
+  events(at: RunsAt, scope: Scope): EventLog
   /** The webhook endpoints of a tenant and mode. With `author`, an operator, the changes are in the audit. */
   webhooks(at: RunsAt, scope: Scope, author?: Author): EndpointDeps
   onboarding(env: Cloudflare.Env, scope: Scope, author?: Author | null): OnboardingDeps

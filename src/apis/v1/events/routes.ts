@@ -18,7 +18,7 @@ export function v1Events(services: Services) {
   const { list, listOfCustomer } = eventContracts
 
   async function respondPage(c: HttpContext, query: EventQuery, cursor: PageCursor) {
-    const page = await services.events(c.env, c.get('registry').scope).list(query)
+    const page = await services.events(c, c.get('registry').scope).list(query)
     if (!page) throw notFound('customer')
     return respond(c, 200, await toPage(page, query, cursor))
   }
