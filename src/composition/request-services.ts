@@ -6,7 +6,6 @@ import { leaseHolderFor } from '../gate/isolate/admission.ts'
 import { readToken, writeToken } from '../gate/isolate/consistency-token.ts'
 import { gateNameOf, type IsolatePorts } from '../gate/isolate/deps.ts'
 import type { ReadFrom } from '../gate/isolate/fresh-read.ts'
-import { inTurn, turnsFor } from '../gate/isolate/turns.ts'
 import type { ImportReply, ImportRequest } from '../gate/protocol/imports.ts'
 import { type LeaseReply, type LeaseRequest, versioned } from '../gate/protocol/leases.ts'
 import type { UndoReply, UndoRequest } from '../gate/protocol/undo.ts'
@@ -29,6 +28,7 @@ import { readRelated } from '../storage/customers/related.ts'
 import { countingRows, type Database, openDatabase } from '../storage/database.ts'
 import { kvCache } from '../storage/kv-cache.ts'
 import { storageFailure } from '../storage/unavailable.ts'
+import { heavyReadsOf } from './turns.ts'
 
 /** A class, because a hot request creates one and uses only three of its methods. */
 export class RequestServices implements IsolatePorts {
@@ -158,7 +158,7 @@ export class RequestServices implements IsolatePorts {
 
   /** Runs a piece of a heavy read after those of other requests of this tenant and mode. */
   #inTurn<T>(piece: () => Promise<T>): Promise<T> {
-    return inTurn(turnsFor(gateNameOf(this.#scope)), piece, this)
+    return heavyReadsOf({ executionCtx: this.#execution }, this.#scope)(piece)
   }
 
   #gate() {
