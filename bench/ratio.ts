@@ -9,17 +9,32 @@ export interface Load {
   headers?: Record<string, string>
   connections: number
   seconds: number
+  /** Requests that are sent one after the other instead of the same GET of `url`. `headers` are then in each. */
+  requests?: readonly { method: string; path: string; headers: Record<string, string>; body?: string }[]
+  /** The status of all responses but one in a hundred: each is a 200 if left out. */
+  expected?: number
 }
 
-/** Returns the number of 2xx responses in a second. Throws if any response was not 2xx. */
-export function requestsPerSecond(load: Load): Promise<number> {
+export interface Answered {
+  requestsPerSecond: number
+  count: number
+}
+
+/** Returns the number of responses in a second. Throws if any had another status than the expected one. */
+export async function requestsPerSecond(load: Load): Promise<number> {
+  return (await answered(load)).requestsPerSecond
+}
+
+/** Returns the responses of the load. Throws if any had another status than the expected one. */
+export function answered(load: Load): Promise<Answered> {
   return new Promise((resolve, reject) => {
     const child = fork(new URL('./load.mjs', import.meta.url), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-    child.once('message', (result: { requestsPerSecond: number; non2xx: number; errors: number }) => {
+    child.once('message', (result: Answered & { others: number; errors: number }) => {
       child.kill()
-      if (result.non2xx + result.errors > 0) {
-        reject(new Error(`${load.url}: ${result.non2xx} answers were no 2xx, ${result.errors} requests failed`))
-      } else resolve(result.requestsPerSecond)
+      const othersMax = load.expected === undefined ? 0 : result.count / 100
+      if (result.others > othersMax || result.errors > 0) {
+        reject(new Error(`${load.url}: ${result.others} answers had another status, ${result.errors} requests failed`))
+      } else resolve(result)
     })
     child.once('error', reject)
     child.send(load)

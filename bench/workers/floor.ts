@@ -1,0 +1,92 @@
+/**
+ * The least that any Worker would do that makes the calls of Roster's reads and writes: the same bindings, tables and rows,
+ * and nothing else. What Roster takes beyond it is Roster's own. It is no part of Roster.
+ */
+import { DurableObject } from 'cloudflare:workers'
+
+interface Env {
+  DB: D1Database
+  CACHE: KVNamespace
+  HOME: DurableObjectNamespace<FloorGate>
+}
+
+const ROW = 'SELECT * FROM customers WHERE tenant_id = ? AND mode = ? AND id = ? LIMIT 1'
+const PAGE =
+  'SELECT * FROM customers WHERE tenant_id = ? AND mode = ? AND archived_at IS NULL ORDER BY id DESC LIMIT 51'
+const COUNT = 'SELECT coalesce(sum(count), 0) AS total FROM customer_counts WHERE tenant_id = ? AND mode = ?'
+const RENAME = `UPDATE customers SET name = ?, version = version + 1, updated_at = ?, updated_by = 'floor', change_id = ?
+  WHERE tenant_id = ? AND mode = 'live' AND id = ? RETURNING *`
+
+interface Rename {
+  tenantId: string
+  id: string
+  name: string
+  resolve: (row: unknown) => void
+  reject: (error: unknown) => void
+}
+
+/** Notes each batch, commits what came meanwhile together, and notes that it is settled. */
+export class FloorGate extends DurableObject<Env> {
+  #waiting: Rename[] = []
+  #isBusy = false
+  #seq = 0
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env)
+    ctx.storage.sql.exec('CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, at INTEGER, bookmark TEXT)')
+    this.#seq = Number(ctx.storage.sql.exec('SELECT coalesce(max(seq), 0) AS n FROM log').one().n)
+  }
+
+  rename(tenantId: string, id: string, name: string): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ tenantId, id, name, resolve, reject })
+      if (!this.#isBusy) void this.#commit()
+    })
+  }
+
+  async #commit(): Promise<void> {
+    this.#isBusy = true
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, 32)
+      const seq = ++this.#seq
+      this.ctx.storage.sql.exec('INSERT INTO log (seq, at) VALUES (?, ?)', seq, Date.now())
+      const session = this.env.DB.withSession('first-primary')
+      try {
+        const rename = session.prepare(RENAME)
+        const done = await session.batch(
+          batch.map(({ tenantId, id, name }) => {
+            return rename.bind(name, Date.now(), crypto.randomUUID(), tenantId, id)
+          }),
+        )
+        this.ctx.storage.sql.exec('UPDATE log SET bookmark = ? WHERE seq = ?', session.getBookmark(), seq)
+        for (const [at, { resolve }] of batch.entries()) resolve(done[at]?.results[0])
+      } catch (error) {
+        for (const { reject } of batch) reject(error)
+      }
+    }
+    this.#isBusy = false
+  }
+}
+
+export default {
+  async fetch(request: Request, env: Env): Promise<Response> {
+    const [, tenantId = '', , , id] = new URL(request.url).pathname.split('/')
+    if (id === undefined) return Response.json(await list(env, tenantId))
+    if (request.method === 'PUT') {
+      const { name } = (await request.json()) as { name: string }
+      return Response.json(await env.HOME.getByName(tenantId).rename(tenantId, id, name))
+    }
+    await env.CACHE.get(`floor:${id}`, 'json')
+    const session = env.DB.withSession('first-unconstrained')
+    return Response.json(await session.prepare(ROW).bind(tenantId, 'live', id).first())
+  },
+}
+
+async function list(env: Env, tenantId: string): Promise<unknown> {
+  const session = env.DB.withSession('first-unconstrained')
+  const [page, count] = await session.batch([
+    session.prepare(PAGE).bind(tenantId, 'live'),
+    session.prepare(COUNT).bind(tenantId, 'live'),
+  ])
+  return { items: page?.results, total: count?.results[0] }
+}
