@@ -25,15 +25,22 @@ import { responseCounter } from './http/count-responses.ts'
 import { preferencesIn, prefers } from './http/prefer.ts'
 import { requestIdOf } from './http/request-id.ts'
 import { errorHandler, respond } from './http/respond.ts'
+import { type HotRoute, HotRouter } from './http/router.ts'
 import type { Services } from './http/services.ts'
 import { serverTiming } from './observability/io-times.ts'
 import { RegistryError } from './registry/errors.ts'
+
+/** The reads of one customer, by its id and by its external id. */
+const HOT_ROUTES: readonly HotRoute[] = [
+  { method: 'GET', prefix: '/v1/customers/cust_', path: '/v1/customers/:id' },
+  { method: 'GET', prefix: '/v1/customers/external/', path: '/v1/customers/external/:external_id' },
+]
 
 /** Every route with its parameters and bodies, as a type. `client.ts` makes a client of it. */
 export type AppType = ReturnType<typeof createApp>
 
 export function createApp(services: Services) {
-  const app = new Hono<HttpEnv>()
+  const app = new Hono<HttpEnv>({ router: new HotRouter(HOT_ROUTES) })
   const countResponse = responseCounter(services, apiAt)
   const operators = operatorIdentifier(services)
 

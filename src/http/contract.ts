@@ -194,6 +194,7 @@ export function contract<
     const { admission } = c.get('registry')
     // The gate itself admits a change, in the call that makes it.
     if (spec.touches === 'write') admission.beginWrite(scopes)
+    else if (spec.touches === 'read') admission.beginRead(scopes)
     else admission.begin(scopes)
   }
 

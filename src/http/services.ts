@@ -34,16 +34,18 @@ export interface RequestAdmission {
    * still until the next I/O.
    */
   begin(scopes: readonly KeyScope[]): void
+  /** Begins the admission of a read. Throws `RegistryError` if this isolate knows that the caller is refused. */
+  beginRead(scopes: readonly KeyScope[]): void
   /**
    * Begins a write, which the gate admits. Throws `RegistryError` if this isolate knows that the caller is refused, so that
    * nothing of the request is read.
    */
   beginWrite(scopes: readonly KeyScope[]): void
   /**
-   * Returns the failure if the caller is refused. Returns null if it is admitted, and for a write, which the gate
-   * itself admits.
+   * Returns the failure if the caller is refused, at once if that is decided. Returns null if it is admitted, and for a write,
+   * which the gate itself admits.
    */
-  refusal(): Promise<Failure | null>
+  refusal(): Failure | null | Promise<Failure | null>
   /**
    * Admits the caller. Returns the id of its key, the name of a bound Worker, or the actor of an operator. Throws
    * `RegistryError` if the caller is refused.

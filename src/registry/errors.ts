@@ -237,15 +237,21 @@ export function isStorageUsedUp(failure: Failure): boolean {
   return failure.reason === 'insufficient_storage' && failure.of === 'tenant'
 }
 
-/** Carries a failure within one isolate, from the code that found it to the API that converts it to a response. */
-export class RegistryError extends Error {
+/**
+ * Carries a failure within one isolate, from the code that found it to the API that converts it to a response. It is an
+ * ordinary outcome, and has no stack: to take one would cost more than most of a refusal. So it is an `Error` by its prototype
+ * alone, because the constructor of `Error` takes the stack.
+ */
+export class RegistryError {
+  readonly name = 'RegistryError'
+  readonly message: string
   readonly failure: Failure
   constructor(failure: Failure) {
-    super(failure.reason)
-    this.name = 'RegistryError'
+    this.message = failure.reason
     this.failure = failure
   }
 }
+Object.setPrototypeOf(RegistryError.prototype, Error.prototype)
 
 /** Milliseconds after which a caller may repeat a request that failed for a temporary cause. */
 export const RETRY_AFTER_MS = 1_000

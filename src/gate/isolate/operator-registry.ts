@@ -76,6 +76,8 @@ class OperatorAdmission {
 
   begin(): void {}
 
+  beginRead(): void {}
+
   beginWrite(): void {}
 
   leaveToGate(): void {}
@@ -84,7 +86,7 @@ class OperatorAdmission {
 
   charge(): void {}
 
-  async refusal(): Promise<Failure | null> {
+  refusal(): Failure | null {
     return null
   }
 

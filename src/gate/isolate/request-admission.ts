@@ -51,6 +51,13 @@ export class RequestAdmission {
     void this.#admit(scopes)
   }
 
+  /** Begins as `begin`. Throws `RegistryError` if the lease refuses the caller, so that nothing is done for it. */
+  beginRead(scopes: readonly KeyScope[]): void {
+    const admitted = this.#admit(scopes)
+    const refusal = admitted instanceof Promise ? null : refusalOf(admitted, scopes)
+    if (refusal) throw new RegistryError(refusal)
+  }
+
   /**
    * Begins a write, which the gate admits. Throws `RegistryError` if the lease in force already refuses the caller, so
    * that its body is not read. Call it before anything that takes CPU time, as `begin`.
@@ -85,11 +92,16 @@ export class RequestAdmission {
   }
 
   /**
-   * Returns why the caller is refused; null when it is admitted, and for a write. Admits the caller if that has not
-   * happened yet.
+   * Returns why the caller is refused, at once if that is decided; null when it is admitted, and for a write. Admits the caller
+   * if that has not happened yet.
    */
-  async refusal(): Promise<Failure | null> {
-    if (this.#isLeftToGate && !this.#admitted) return null
+  refusal(): Failure | null | Promise<Failure | null> {
+    const admitted = this.#admitted
+    if (admitted && !(admitted instanceof Promise)) return refusalOf(admitted, this.#scopes)
+    return admitted === null && this.#isLeftToGate ? null : this.#lateRefusal()
+  }
+
+  async #lateRefusal(): Promise<Failure | null> {
     // The work so far took time that the clock does not show yet.
     if (!this.#admitted) await this.#ports.sleep(0)
     return refusalOf(await this.#admit(this.#scopes), this.#scopes)
