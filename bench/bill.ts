@@ -2,7 +2,7 @@
  * Computes what a month of Roster costs on Cloudflare: one table has the prices, another what an operation uses.
  * `npm run docs` writes the result into docs/, and a test fails if page and computation differ. Pure.
  */
-import { HORIZON_AHEAD_MS, SKETCH_BUCKETS } from '../src/gate/protocol/constants.ts'
+import { CHANGES_KEPT, HORIZON_AHEAD_MS } from '../src/gate/protocol/constants.ts'
 import { CHANGE_ROWS, GATE_ROWS, WEBHOOK_ROWS } from '../test/shared/rows-written.ts'
 
 const MILLION = 1_000_000
@@ -81,11 +81,10 @@ export const MONTHS: readonly Month[] = [
 
 /**
  * Returns how many times a month a customer that is read all the time is written to KV: its value ends after seven
- * days, or when a write of its tenant falls into its bucket of the gate's record of changes.
+ * days, or when its tenant has changed so many others that a gate no longer knows whether it changed.
  */
 export function kvPutsOfCustomer({ writes, tenants }: Month): number {
-  const endedEarly = writes / tenants / SKETCH_BUCKETS
-  return endedEarly / (1 - Math.exp((-endedEarly * COUNTS.kvLifeDays) / 30))
+  return Math.max(30 / COUNTS.kvLifeDays, writes / tenants / CHANGES_KEPT)
 }
 
 type Unit = keyof typeof PRICES

@@ -2,25 +2,27 @@
  * Decides which cached values are still good (C3), without any assumption about how fast KV or a D1 replica catches up.
  *
  * The gate numbers its tenant's writes. A value is stamped with the number up to which its read saw every write. It is
- * good as long as none of its tags changed after that. Tags are hashed into a fixed number of buckets, each of which
- * holds the number of its last change: this never overflows, and a collision only costs a cache hit. `Ledger` is the
- * gate's side, `View` the isolate's. Other files store and send them.
+ * good as long as none of its tags changed after that. Tags are hashed into many buckets: a collision only costs a cache
+ * hit. `Ledger` is the gate's side: it has the buckets that changed last, each with the number of its last change. `View` is
+ * the isolate's, which has got all of these and remembers more. Other files store and send them.
  */
 
 import { bucketHash } from '../../shared/hash.ts'
-import { SKETCH_BUCKETS } from '../protocol/constants.ts'
+import { CHANGES_KEPT } from '../protocol/constants.ts'
 import type { FreshnessDelta } from '../protocol/leases.ts'
+import { Changes } from './changes.ts'
 
 /**
  * The tag of everything that depends on the set of customers. Every write carries it, so it has a bucket of its own.
  */
 export const LIST_TAG = 'list'
 const LIST_BUCKET = 0
+const BUCKETS = 2 ** 32
 
 /** The bucket of a tag, the same in every isolate and gate. */
 export function bucketOf(tag: string): number {
   if (tag === LIST_TAG) return LIST_BUCKET
-  return 1 + (bucketHash(tag) % (SKETCH_BUCKETS - 1))
+  return 1 + (bucketHash(tag) % (BUCKETS - 1))
 }
 
 /** Returns the buckets of several tags without duplicates. */
@@ -47,7 +49,10 @@ export class Ledger {
   #seq = 0
   #floor = 0
   #bookmark: string | null = null
-  #lastChange = new Float64Array(SKETCH_BUCKETS)
+  /** The number of the last change of each bucket, in the order of the numbers. */
+  #lastChange = new Map<number, number>()
+  /** The last change of all buckets that were dropped from there. */
+  #droppedSeq = 0
   #pending = new Map<number, number[]>()
 
   /** Rebuilds the ledger from all rows of the log, in the order of their numbers. */
@@ -66,7 +71,7 @@ export class Ledger {
     return this.#seq
   }
 
-  /** Values stamped below this are not judged. */
+  /** No number up to this is one of a write in the log. */
   get floor(): number {
     return this.#floor
   }
@@ -106,24 +111,28 @@ export class Ledger {
   deltaSince(seenSeq: number): FreshnessDelta {
     const changes: number[] = []
     if (seenSeq < this.#seq) {
-      for (let bucket = 0; bucket < SKETCH_BUCKETS; bucket++) {
-        const changed = this.#lastChange[bucket] as number
-        if (changed > seenSeq) changes.push(bucket, changed)
-      }
+      for (const [bucket, changed] of this.#lastChange) if (changed > seenSeq) changes.push(bucket, changed)
     }
     const pending = this.#pending.size === 0 ? [] : [...new Set([...this.#pending.values()].flat())]
     const { seq, stable } = this
-    return { seq, stable, floor: this.#floor, bookmark: this.#bookmark, since: seenSeq, changes, pending }
+    const floor = Math.max(this.#floor, this.#droppedSeq)
+    return { seq, stable, floor, bookmark: this.#bookmark, since: seenSeq, changes, pending }
   }
 
   #mark(seq: number, buckets: number[]): void {
     this.#seq = seq
-    for (const bucket of buckets) this.#lastChange[bucket] = seq
+    for (const bucket of buckets) {
+      // Deleted first, so that it comes last.
+      this.#lastChange.delete(bucket)
+      this.#lastChange.set(bucket, seq)
+    }
+    for (const [bucket, changed] of this.#lastChange) {
+      if (this.#lastChange.size <= CHANGES_KEPT) break
+      this.#lastChange.delete(bucket)
+      this.#droppedSeq = changed
+    }
   }
 }
-
-/** From this many changed buckets on, a flat array takes less memory than a Map. */
-const SPARSE_MAX = 96
 
 /** The isolate's side: the newest lease's state, and every change in the leases so far. */
 export class View {
@@ -132,8 +141,7 @@ export class View {
   floor = 0
   bookmark: string | null = null
   pending: readonly number[] = []
-  #sparse: Map<number, number> | null = new Map()
-  #dense: Float64Array | null = null
+  readonly #changes = new Changes()
 
   /**
    * Merges the changes of a lease. They only rise, so the order of leases does not matter for them; the rest is taken
@@ -141,10 +149,11 @@ export class View {
    */
   merge(delta: FreshnessDelta, newest: boolean): boolean {
     if (delta.since > this.seq) return false
-    // The changes between this view and the gate's oldest log row are lost, so no value read before can be judged.
+    // The changes between this view and the oldest one that the gate has are lost, so no value read before can be judged.
     if (delta.floor > this.seq) this.floor = delta.floor
     const { changes } = delta
-    for (let at = 0; at + 1 < changes.length; at += 2) this.#raise(changes[at] as number, changes[at + 1] as number)
+    for (let at = 0; at + 1 < changes.length; at += 2)
+      this.#changes.note(changes[at] as number, changes[at + 1] as number)
     if (delta.seq > this.seq) this.seq = delta.seq
     if (newest) {
       this.stable = delta.stable
@@ -161,13 +170,13 @@ export class View {
    */
   learn(bucket: number, seq: number, bookmark: string): void {
     if (seq < this.floor) return
-    this.#raise(bucket, seq)
+    this.#changes.note(bucket, seq)
     this.bookmark = laterBookmark(this.bookmark, bookmark)
   }
 
-  /** Returns the number of the last change in a bucket; 0 when there was none. */
-  lastChange(bucket: number): number {
-    return (this.#dense ? this.#dense[bucket] : this.#sparse?.get(bucket)) ?? 0
+  /** Returns true if the bucket changed after that number; also, rarely, if it did not. */
+  isChangedSince(bucket: number, seq: number): boolean {
+    return this.#changes.isChangedSince(bucket, seq)
   }
 
   /** Returns true while a write to one of the buckets is pending: only the primary has its outcome. */
@@ -175,25 +184,12 @@ export class View {
     if (this.pending.length === 0) return false
     return buckets.some((bucket) => this.pending.includes(bucket))
   }
-
-  #raise(bucket: number, seq: number): void {
-    if (this.#dense) {
-      if (seq > (this.#dense[bucket] ?? 0)) this.#dense[bucket] = seq
-      return
-    }
-    const sparse = this.#sparse as Map<number, number>
-    if (seq > (sparse.get(bucket) ?? 0)) sparse.set(bucket, seq)
-    if (sparse.size <= SPARSE_MAX) return
-    this.#dense = new Float64Array(SKETCH_BUCKETS)
-    for (const [known, changed] of sparse) this.#dense[known] = changed
-    this.#sparse = null
-  }
 }
 
 /** Returns true when a value read at `asof` shows every write to its buckets that is in the view. */
 export function isGood(view: View, buckets: readonly number[], asof: number): boolean {
   if (asof < view.floor) return false
-  for (let at = 0; at < buckets.length; at++) if (view.lastChange(buckets[at] as number) > asof) return false
+  for (let at = 0; at < buckets.length; at++) if (view.isChangedSince(buckets[at] as number, asof)) return false
   return true
 }
 

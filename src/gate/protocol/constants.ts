@@ -58,11 +58,14 @@ export const LEASE_REQUESTS_PER_SECOND_SHED = 800
 export const RETRY_MIN_MS = 250
 export const RETRY_MAX_MS = 1_000
 
-/** Buckets of the change sketch. More means fewer values thrown away for another id's change, and a longer first lease. */
-export const SKETCH_BUCKETS = 1_024
 /**
- * Writes kept in the log. A value read before the oldest of them cannot be judged after a restart of the gate; after so
- * many writes the sketch would hardly let it pass anyway, and every start of a gate reads the whole log.
+ * Changed customers that a gate tells an isolate which it has told nothing before: those that changed last. Values in KV from
+ * before cannot be judged there. More means a longer first lease: 18 bytes each.
+ */
+export const CHANGES_KEPT = 2_048
+/**
+ * Writes kept in the log. A value read before the oldest of them cannot be judged by a new isolate after a restart of the
+ * gate; every start of a gate reads the whole log.
  */
 export const WRITE_LOG_ROWS = 2_048
 /** After this D1 refuses to commit. Longer than a slow commit, shorter than a caller waits. */

@@ -14,6 +14,7 @@ const CLASSES: Record<string, string> = {
   AnnualCount: '_count _countedFrom _days _owed _tallies _year',
   Bucket:
     '_burst _dead _free _grants _headroom _limitsNumber _limitsSinceMs _live _nowMs _outstanding _rate _regainedMs _tick',
+  Changes: '_few _many',
   D1Clock: '_d1Ms _observedAtMs',
   ExplorerStore: 'isReplaced rows',
   GateCore:
@@ -25,11 +26,11 @@ const CLASSES: Record<string, string> = {
     'retryAfterMs roomAtMs roundTripMs saturated savedAdmitted savedErrors savedLimited sentByClockBefore since tallyId ' +
     'underWay unknown unreachable verdict verdicts view windowAtMs windowCount',
   LeaseWaits: '_earlierUntilMs _leasedUntilMs',
-  Ledger: '_bookmark _floor _lastChange _pending _seq',
+  Ledger: '_bookmark _droppedSeq _floor _lastChange _pending _seq',
   Sizing: '_atMs _demand _leaseRequests _paceMs _random',
   StateSaver: '_annual _epoch _horizonMs _isEpochStored _log _saves _storage',
   Verdicts: '_keys ids',
-  View: '_dense _sparse bookmark floor pending seq stable',
+  View: '_changes bookmark floor pending seq stable',
   WallClock: '_behindMs _lostMs',
   WriteLog: '_intents _ledger _storage',
 }

@@ -7,10 +7,22 @@ import { LOG_OF_ONE } from '../gate/mutations-of-reads.ts'
 import type { Pinned } from './permits-scenarios.ts'
 import type { ReadsScenario } from './reads-events.ts'
 
-/** Views that keep their changes in an array from the second on. */
-const DENSE: readonly Edit[] = [
-  { file: 'freshness.ts', find: 'const SPARSE_MAX = 96', replace: 'const SPARSE_MAX = 1' },
+/** A view with one place, and filters of one change: what happens to a thousand customers happens to the second one. */
+const ONE_PLACE: readonly Edit[] = [
+  { file: 'changes.ts', find: 'const FEW_MAX = 96', replace: 'const FEW_MAX = 0' },
+  { file: 'changes.ts', find: 'const SETS = 256', replace: 'const SETS = 1' },
+  { file: 'changes.ts', find: 'const PLACES = 4', replace: 'const PLACES = 1' },
+  { file: 'changes.ts', find: 'const FILTER_CHANGES = 2_048', replace: 'const FILTER_CHANGES = 1' },
+  { file: 'changes.ts', find: 'const FILTER_BITS = 16_384', replace: 'const FILTER_BITS = 64' },
 ]
+const ONE_FILTER: Edit = { file: 'changes.ts', find: 'const FILTERS_MAX = 6', replace: 'const FILTERS_MAX = 1' }
+/** A gate that knows the lists and the customer that changed last. */
+const ONE_CHANGE: readonly Edit[] = [
+  { file: 'constants.ts', find: 'export const CHANGES_KEPT = 2_048', replace: 'export const CHANGES_KEPT = 2' },
+]
+const TWO_CUSTOMERS = {
+  ...{ asks: 2, writes: 1, otherWrites: 1, wholeWrites: true, reads: 2, ticks: 1, stepsMs: [1_050], strong: true },
+}
 
 export const READS: (Pinned<ReadsScenario> & { edits?: readonly Edit[] })[] = [
   { states: 8_313, scenario: { name: 'hot', asks: 2, writes: 1, reads: 2, ticks: 2, stepsMs: [500] } },
@@ -45,13 +57,20 @@ export const READS: (Pinned<ReadsScenario> & { edits?: readonly Edit[] })[] = [
     },
   },
   {
-    states: 54_759,
-    edits: DENSE,
+    states: 79_482,
+    edits: ONE_PLACE,
     scenario: {
-      ...{ name: 'overtaken and dense', asks: 3, repliesTravel: true, writes: 2, wholeWrites: true, reads: 2 },
+      ...{ name: 'overtaken with one place', asks: 3, repliesTravel: true, writes: 2, wholeWrites: true, reads: 2 },
       ...{ ticks: 1, stepsMs: [1_050], strong: true },
     },
   },
+  { states: 3_810, edits: ONE_PLACE, scenario: { name: 'in filters', ...TWO_CUSTOMERS } },
+  {
+    states: 3_743,
+    edits: [...ONE_PLACE, ONE_FILTER],
+    scenario: { name: 'forgotten by the isolate', ...TWO_CUSTOMERS },
+  },
+  { states: 3_810, edits: ONE_CHANGE, scenario: { name: 'forgotten by the gate', ...TWO_CUSTOMERS } },
   {
     states: 259_524,
     scenario: {
@@ -88,7 +107,7 @@ export const READS: (Pinned<ReadsScenario> & { edits?: readonly Edit[] })[] = [
     },
   },
   {
-    states: 72_052,
+    states: 73_075,
     edits: LOG_OF_ONE,
     scenario: {
       ...{

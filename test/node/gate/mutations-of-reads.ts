@@ -14,10 +14,15 @@ export const LOG_OF_ONE: readonly Edit[] = [
   { file: 'write-log.ts', find: 'const PRUNE_EVERY_WRITES = 256', replace: 'const PRUNE_EVERY_WRITES = 1' },
 ]
 
-/** A sketch so small that every bucket holds several ids, and is kept as an array. */
-export const SMALL_SKETCH: readonly Edit[] = [
-  { file: 'constants.ts', find: 'export const SKETCH_BUCKETS = 1_024', replace: 'export const SKETCH_BUCKETS = 6' },
-  { file: 'freshness.ts', find: 'const SPARSE_MAX = 96', replace: 'const SPARSE_MAX = 3' },
+/** A view that remembers so little exactly that most changes are in filters, and a gate that forgets all but a few. */
+export const SHORT_MEMORY: readonly Edit[] = [
+  { file: 'constants.ts', find: 'export const CHANGES_KEPT = 2_048', replace: 'export const CHANGES_KEPT = 4' },
+  { file: 'changes.ts', find: 'const FEW_MAX = 96', replace: 'const FEW_MAX = 1' },
+  { file: 'changes.ts', find: 'const SETS = 256', replace: 'const SETS = 1' },
+  { file: 'changes.ts', find: 'const PLACES = 4', replace: 'const PLACES = 2' },
+  { file: 'changes.ts', find: 'const FILTER_CHANGES = 2_048', replace: 'const FILTER_CHANGES = 6' },
+  { file: 'changes.ts', find: 'const FILTER_BITS = 16_384', replace: 'const FILTER_BITS = 64' },
+  { file: 'changes.ts', find: 'const FILTERS_MAX = 6', replace: 'const FILTERS_MAX = 2' },
 ]
 
 /**
@@ -65,7 +70,7 @@ export const MUTATIONS_OF_READS: Mutation[] = [
   {
     rule: '6 a value is judged by its tags',
     file: 'freshness.ts',
-    find: 'if (view.lastChange(buckets[at] as number) > asof) return false',
+    find: 'if (view.isChangedSince(buckets[at] as number, asof)) return false',
     replace: 'void at',
     because: 'it is taken for good for ever',
   },
@@ -89,20 +94,61 @@ export const MUTATIONS_OF_READS: Mutation[] = [
   },
   {
     rule: '6 changes only rise',
-    file: 'freshness.ts',
-    find: 'if (seq > (sparse.get(bucket) ?? 0)) sparse.set(bucket, seq)',
-    replace: 'sparse.set(bucket, seq)',
+    file: 'changes.ts',
+    find: 'if (seq > (few.get(hash) ?? 0)) few.set(hash, seq)',
+    replace: 'few.set(hash, seq)',
     because: 'a lease that was overtaken takes a change back',
     seed: 54,
   },
   {
-    rule: '6 changes only rise, in the array too',
-    file: 'freshness.ts',
-    find: 'if (seq > (this.#dense[bucket] ?? 0)) this.#dense[bucket] = seq',
-    replace: 'this.#dense[bucket] = seq',
+    rule: '6 changes only rise, among many too',
+    file: 'changes.ts',
+    find: 'Math.max(this.#distances[known] as number, seq - this.#base)',
+    replace: 'seq - this.#base',
     because: 'a lease that was overtaken takes a change back',
-    seed: 7,
-    with: SMALL_SKETCH,
+    seed: 9,
+    with: SHORT_MEMORY,
+  },
+  {
+    rule: '6 a change that is older than those that lost their place takes none',
+    file: 'changes.ts',
+    find: 'this.#olderSeq = Math.max(this.#olderSeq, seq)',
+    replace: 'void seq',
+    because: 'a lease that was overtaken hides the later change of a tag',
+    seed: 120,
+    with: SHORT_MEMORY,
+  },
+  {
+    rule: '6 a change that loses its place goes into a filter',
+    file: 'changes.ts',
+    find: 'this.#older.add(keyOf(Math.floor(place / PLACES), this.#fingerprints[place] as number), seq)',
+    replace: 'void keyOf',
+    because: 'it is forgotten',
+    with: SHORT_MEMORY,
+  },
+  {
+    rule: '6 a filter answers for values from before its last change',
+    file: 'changes.ts',
+    find: 'if (filter.seq > seq && hasKey(filter, key)) return true',
+    replace: 'if (filter.seq > seq + 1 && hasKey(filter, key)) return true',
+    because: 'its last change is not seen',
+    with: SHORT_MEMORY,
+  },
+  {
+    rule: '6 a value from before what the filters know counts as changed',
+    file: 'changes.ts',
+    find: 'if (seq < this.#forgottenSeq) return true',
+    replace: '',
+    because: 'its change was given up with a filter',
+    with: SHORT_MEMORY,
+  },
+  {
+    rule: '6 the floor of a lease is above what the gate has dropped',
+    file: 'freshness.ts',
+    find: 'Math.max(this.#floor, this.#droppedSeq)',
+    replace: 'this.#floor',
+    because: 'an isolate that is new is not told of the change of what KV has',
+    with: SHORT_MEMORY,
   },
   {
     rule: '6 what is pending is taken from the newest lease',

@@ -2,13 +2,14 @@ import { expect, it } from 'vitest'
 import { manyReads } from './many-runs.ts'
 import { loadCore } from './mutated-core.ts'
 import { SEEDS_MAX } from './mutations.ts'
-import { EARLY_LOOKS, SHORT_LOG, SMALL_SKETCH } from './mutations-of-reads.ts'
+import { EARLY_LOOKS, SHORT_LOG, SHORT_MEMORY } from './mutations-of-reads.ts'
 
 it.each([
-  { edits: [], kind: 'as it is', reads: 60_000 },
-  { edits: SHORT_LOG, kind: 'with a write log of six rows', reads: 25_000 },
-  { edits: SMALL_SKETCH, kind: 'with a sketch of six buckets', reads: 25_000 },
-  { edits: EARLY_LOOKS, kind: 'that looks up every write too early', reads: 25_000 },
+  { edits: [], kind: 'as it is', reads: 60_000, passedMin: 0.99 },
+  { edits: SHORT_LOG, kind: 'with a write log of six rows', reads: 25_000, passedMin: 0.99 },
+  // A filter is asked about each value from before its last change, and a dropped one makes all of them count as changed.
+  { edits: SHORT_MEMORY, kind: 'that forgets all but a few changes', reads: 25_000, passedMin: 0.6 },
+  { edits: EARLY_LOOKS, kind: 'that looks up every write too early', reads: 25_000, passedMin: 0.99 },
 ])(
   'the gate $kind: no cached read misses a write committed a second before, or the write of its token',
   async (tried) => {
@@ -20,7 +21,7 @@ it.each([
     // The faults decide how many reads a cache can answer. It must answer them all, except those that meet a lease from
     // before a restart.
     expect(total.stillRight).toBeGreaterThan(tried.reads / 20)
-    expect(total.passed / total.stillRight).toBeGreaterThan(0.99)
+    expect(total.passed / total.stillRight).toBeGreaterThan(tried.passedMin)
     expect(total.writes).toBeGreaterThan(1_000)
     expect(total.restarts).toBeGreaterThan(50)
   },
