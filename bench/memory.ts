@@ -66,7 +66,7 @@ function remember(number: number): void {
   const snapshot = snapshotOf(JSON.parse(JSON.stringify(customer)))
   const body = JSON.stringify(customer)
   snapshot.bodies.v1 = body
-  customersInMemory.set(`${customer.tenantId}:live:${id}`, { asof: number, value: snapshot })
+  customersInMemory.set(`${customer.tenantId}:live:${id}`, { asof: number, value: snapshot, isShared: true })
 }
 
 function heapBytes(): number {

@@ -210,13 +210,15 @@ export class GateCore {
   /**
    * Numbers a batch of writes and stores its intent, before any of it is sent to D1. `strongInMs` is how long leases
    * without this write may still live. A strong write waits that long after the commit, and then no cache anywhere
-   * returns the value before it.
+   * returns the value before it. `isNext`: no earlier write is under way, so a value that the batch returns shows every write
+   * up to its number.
    */
-  beginWrite(intent: Intent, atMs: number): { seq: number; strongInMs: number } {
+  beginWrite(intent: Intent, atMs: number): { seq: number; strongInMs: number; isNext: boolean } {
     const nowMs = this.#tick(atMs)
     const uncounted = intent.tickets.filter((ticket) => ticket === this.#saver.saves).length
+    const isNext = this.#log.ledger.stable === this.#log.ledger.seq
     const seq = this.#log.begin(intent.tags, intent.changeId, intent.deadlineMs, uncounted)
-    return { seq, strongInMs: this.#waits.allMs(nowMs) }
+    return { seq, strongInMs: this.#waits.allMs(nowMs), isNext }
   }
 
   /**

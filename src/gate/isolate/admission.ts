@@ -9,6 +9,7 @@ import type { IoTimes } from '../../observability/io-times.ts'
 import { RETRY_AFTER_MS } from '../../registry/errors.ts'
 import { type Sleep, within } from '../../shared/sleep.ts'
 import type { LeaseReply, LeaseRequest, Verdict } from '../protocol/leases.ts'
+import { ChangeRate } from './kv-filling.ts'
 import {
   type Admission,
   admit,
@@ -31,6 +32,8 @@ export interface LeaseHolder {
   waiters: Set<Waiter>
   /** Until when a request of this isolate calls the gate for what is owed; 0 if none does. */
   payingUntilMs: number
+  /** How fast the tenant changes its customers. */
+  changeRate: ChangeRate
 }
 
 interface Waiter {
@@ -77,7 +80,12 @@ const leaseHolders = new LRUCache<string, LeaseHolder>({ max: LEASE_HOLDERS_MAX 
 export function leaseHolderFor(gateName: string): LeaseHolder {
   const known = leaseHolders.get(gateName)
   if (known) return known
-  const leaseHolder: LeaseHolder = { state: new LeaseState(crypto.randomUUID()), waiters: new Set(), payingUntilMs: 0 }
+  const leaseHolder: LeaseHolder = {
+    state: new LeaseState(crypto.randomUUID()),
+    waiters: new Set(),
+    payingUntilMs: 0,
+    changeRate: new ChangeRate(),
+  }
   leaseHolders.set(gateName, leaseHolder)
   return leaseHolder
 }
@@ -203,7 +211,7 @@ async function requestAndWait(
 }
 
 /** Calls the gate and stores the reply. Never rejects: the state records a gate that cannot be reached. */
-async function requestLease({ state, waiters }: LeaseHolder, ports: AdmissionPorts): Promise<void> {
+async function requestLease({ state, waiters, changeRate }: LeaseHolder, ports: AdmissionPorts): Promise<void> {
   const sentAtMs = ports.clock()
   let waiting = 0
   for (const waiter of waiters) {
@@ -213,6 +221,7 @@ async function requestLease({ state, waiters }: LeaseHolder, ports: AdmissionPor
   try {
     const request = ports.lease(nextRequest(state, sentAtMs, waiting))
     const reply = await within(request, LEASE_PATIENCE_MS, ports.sleep, null)
+    if (reply?.kind === 'lease') changeRate.note(reply.freshness, ports.clock())
     if (reply) absorb(state, reply, sentAtMs, ports.clock(), ports.random())
     else absorbFailure(state, sentAtMs, ports.clock(), ports.random())
   } catch {

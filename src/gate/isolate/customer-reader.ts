@@ -9,6 +9,7 @@ import type { Moment, Past, PastTarget } from '../../registry/past.ts'
 import type { CustomerReader, Snapshot } from '../../registry/ports.ts'
 import type { ExportPage, ExportQuery, ListPage, ListQuery, Related, Relation } from '../../registry/query.ts'
 import { bucketOf, LIST_TAG } from '../core/freshness.ts'
+import type { LeaseHolder } from './admission.ts'
 import type { Read, ReaderPorts } from './deps.ts'
 import {
   type ConsistencyToken,
@@ -18,6 +19,7 @@ import {
   readFresh,
   type Stamped,
 } from './fresh-read.ts'
+import { type Shareable, takesToKv } from './kv-filling.ts'
 import {
   customerIdsInMemory,
   customersInMemory,
@@ -37,6 +39,7 @@ export class IsolateReader implements CustomerReader {
   readonly #admission: RequestAdmission
   readonly #ports: ReaderPorts
   readonly #facts: ResponseFacts
+  readonly #leaseHolder: LeaseHolder
   readonly #memoryPrefix: string
   readonly #tokenText: string | null
   #token: Promise<ConsistencyToken | null> | null = null
@@ -49,12 +52,14 @@ export class IsolateReader implements CustomerReader {
     admission: RequestAdmission,
     ports: ReaderPorts,
     facts: ResponseFacts,
+    leaseHolder: LeaseHolder,
     gateName: string,
     tokenText: string | null,
   ) {
     this.#admission = admission
     this.#ports = ports
     this.#facts = facts
+    this.#leaseHolder = leaseHolder
     this.#memoryPrefix = `${gateName}:`
     this.#tokenText = tokenText
   }
@@ -77,6 +82,7 @@ export class IsolateReader implements CustomerReader {
     const kept = view && customersInMemory.get(this.#memoryPrefix + id)
     if (!view || !canServe(kept, view, [bucketOf(id)], null)) return undefined
     this.#facts.source = 'memory'
+    if (!kept.isShared) this.#shareCustomer(id, kept)
     return kept.value
   }
 
@@ -85,13 +91,15 @@ export class IsolateReader implements CustomerReader {
     this.#admission.viewIfDecided(READ_SCOPE)
     await this.#decideFirst()
     const key = this.#memoryPrefix + externalId
-    const hint = customerIdsInMemory.get(key) ?? (await this.#ports.kv.customerId(externalId))
+    const known = customerIdsInMemory.get(key)
+    const hint = known?.id ?? (await this.#ports.kv.customerId(externalId))
     if (hint) {
       // The hint may be of any age. The customer is fresh, and while it has this external id no other customer can have
       // it.
       const snapshot = await this.byId(hint)
       if (snapshot && snapshot.customer.externalId === externalId && snapshot.customer.status !== 'archived') {
-        customerIdsInMemory.set(key, hint)
+        if (known) this.#shareHint(externalId, known)
+        else customerIdsInMemory.set(key, { id: hint, isShared: true })
         return snapshot
       }
     }
@@ -100,11 +108,9 @@ export class IsolateReader implements CustomerReader {
     })
     this.#facts.source = 'd1'
     if (!customer.value) return null
-    if (customer.value.externalId === externalId) {
-      customerIdsInMemory.set(key, customer.value.id)
-      this.#ports.waitUntil(this.#ports.kv.putCustomerId(externalId, customer.value.id))
-    }
-    return this.#keep(customer.value.id, customer)
+    const { id } = customer.value
+    if (customer.value.externalId === externalId) customerIdsInMemory.set(key, { id, isShared: false })
+    return this.#keep(id, customer)
   }
 
   async past(target: PastTarget, moment: Moment): Promise<Past> {
@@ -175,20 +181,35 @@ export class IsolateReader implements CustomerReader {
       },
     })
     this.#facts.source = read.from
-    if (read.fillMemory) customersInMemory.set(key, read.fillMemory)
-    // KV gets a tombstone only for a customer that it has, because made-up ids would fill it.
-    if (read.fillKv && (read.fillKv.value || wasInKv)) {
-      const { asof, value } = read.fillKv
-      const stored = value && ('customer' in value ? value.customer : value)
-      this.#ports.waitUntil(this.#ports.kv.putCustomer(id, { asof, value: stored }))
+    const kept = customersInMemory.get(key)
+    if (read.fillMemory) customersInMemory.set(key, { ...read.fillMemory, isShared: read.from === 'kv' })
+    else if (kept) this.#shareCustomer(id, kept)
+    // KV gets a tombstone at once, but only for a customer that it has, because made-up ids would fill it.
+    if (read.fillKv && read.value === null && wasInKv) {
+      this.#ports.waitUntil(this.#ports.kv.putCustomer(id, { asof: read.fillKv.asof, value: null }))
     }
     return read.value
+  }
+
+  #shareCustomer(id: string, kept: Stamped<Remembered> & Shareable): void {
+    const { asof, value } = kept
+    if (value === null || !takesToKv(kept, this.#leaseHolder.changeRate)) return
+    const stored = 'customer' in value ? value.customer : value
+    this.#ports.waitUntil(this.#ports.kv.putCustomer(id, { asof, value: stored }))
+  }
+
+  #shareHint(externalId: string, known: { id: string } & Shareable): void {
+    if (!takesToKv(known, this.#leaseHolder.changeRate)) return
+    this.#ports.waitUntil(this.#ports.kv.putCustomerId(externalId, known.id))
   }
 
   /** Keeps in memory a customer that was found by an external id. */
   #keep(id: string, read: { value: Customer | null; fillMemory: Stamped<Customer> | null }): Snapshot | null {
     const snapshot = read.value && snapshotOf(read.value)
-    if (read.fillMemory) customersInMemory.set(this.#memoryPrefix + id, { asof: read.fillMemory.asof, value: snapshot })
+    if (read.fillMemory) {
+      const { asof } = read.fillMemory
+      customersInMemory.set(this.#memoryPrefix + id, { asof, value: snapshot, isShared: false })
+    }
     return snapshot
   }
 

@@ -3,6 +3,7 @@
  * and stores the facts of the reply in the isolate.
  */
 import type { ImportChunk, ImportedChunk } from '../../registry/bulk.ts'
+import type { Customer } from '../../registry/customer.ts'
 import { pick } from '../../registry/customer-fields.ts'
 import { type Failure, RegistryError } from '../../registry/errors.ts'
 import type { Command, CustomerWriter, Idempotency, Written } from '../../registry/ports.ts'
@@ -14,7 +15,7 @@ import type { IsolateClock, Sending, WriteReply, WriteRequest } from '../protoco
 import type { LeaseHolder } from './admission.ts'
 import { type Caller, gateNameOf, type RequestOptions, type WriterPorts } from './deps.ts'
 import { countsOf, sendChunk, sendUndoChunk } from './importer.ts'
-import { customerIdsInMemory, customersInMemory } from './memory.ts'
+import { customerIdsInMemory, customersInMemory, snapshotOf } from './memory.ts'
 import { checkedToken } from './refusals.ts'
 import type { RequestAdmission } from './request-admission.ts'
 import type { ResponseFacts } from './response-facts.ts'
@@ -64,6 +65,7 @@ export class IsolateWriter implements CustomerWriter {
     const token = isMade ? await this.#learn(changedIds, seq, bookmark) : ''
     if (isMade) this.#facts.consistencyToken = token
     if (erased) await this.#forget([customer.id, ...(erased.mergedIds ?? [])], erased.externalIds)
+    else if (reply.asof !== undefined) this.#keep(customer, reply.asof)
     if (isMade && strongConsistency) await this.#ports.sleep(reply.strongInMs)
     if (isMade && effect !== 'unchanged' && !reply.replayed) {
       this.#ports.onChange({ customerId: customer.id, effect, actor })
@@ -139,6 +141,15 @@ export class IsolateWriter implements CustomerWriter {
   #learn(customerIds: readonly string[], seq: number, bookmark: string): Promise<string> {
     for (const id of customerIds) this.#leaseHolder.state.view.learn(bucketOf(id), seq, bookmark)
     return this.#ports.writeToken(seq, bookmark)
+  }
+
+  /** Keeps the customer in memory as a read would: the gate says which writes it shows. */
+  #keep(customer: Customer, asof: number): void {
+    const prefix = `${gateNameOf(this.#caller)}:`
+    customersInMemory.set(prefix + customer.id, { asof, value: snapshotOf(customer), isShared: false })
+    if (customer.status !== 'archived') {
+      customerIdsInMemory.set(prefix + customer.externalId, { id: customer.id, isShared: false })
+    }
   }
 
   /**

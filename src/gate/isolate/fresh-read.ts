@@ -1,7 +1,6 @@
 /**
  * Reads a value from isolate memory, then KV, then D1, each judged by the lease. Pure procedure over small ports, so
- * that the model test runs this very file. It never trusts an age, a KV null or a replica, and never caches a value
- * from a write.
+ * that the model test runs this very file. It never trusts an age, a KV null or a replica.
  *
  * When the lease is cold, the call to the gate, the KV read and, if KV has no value, the D1 read run at the same time.
  * Their results are judged once the lease is there. So a cold read is one round trip deep, and at worst reads D1 a

@@ -7,6 +7,7 @@ import type { Customer, MergedAway } from '../../registry/customer.ts'
 import { unavailable } from '../../registry/errors.ts'
 import type { Snapshot } from '../../registry/ports.ts'
 import type { Stamped } from './fresh-read.ts'
+import type { Shareable } from './kv-filling.ts'
 
 /** An isolate has 128 MB for everything. */
 const CUSTOMERS_BYTES_MAX = 32 * 1024 * 1024
@@ -22,7 +23,7 @@ const COPIES_PER_CUSTOMER = 2.5
 /** The value of an entry: a customer, or where it was merged into. */
 export type Remembered = Snapshot | MergedAway
 
-export const customersInMemory = new LRUCache<string, Stamped<Remembered>>({
+export const customersInMemory = new LRUCache<string, Stamped<Remembered> & Shareable>({
   maxSize: CUSTOMERS_BYTES_MAX,
   sizeCalculation: ({ value }, key) =>
     ENTRY_OVERHEAD_BYTES +
@@ -31,9 +32,9 @@ export const customersInMemory = new LRUCache<string, Stamped<Remembered>>({
 })
 
 /** Maps external ids to ids. An entry is a hint, to be checked against the customer that it leads to. */
-export const customerIdsInMemory = new LRUCache<string, string>({
+export const customerIdsInMemory = new LRUCache<string, { id: string } & Shareable>({
   maxSize: CUSTOMER_IDS_BYTES_MAX,
-  sizeCalculation: (id, key) => 200 + key.length + id.length,
+  sizeCalculation: ({ id }, key) => 230 + key.length + id.length,
 })
 
 /** Estimates the size of a body in bytes. V8 takes two bytes for each character of a text that is not Latin-1. */

@@ -29,7 +29,7 @@ export class IsolateRegistry implements Registry {
     this.io = ports.io
     this.facts = new ResponseFacts(leaseHolder.state, ports.clock)
     this.admission = new RequestAdmission(caller, leaseHolder, ports)
-    this.reader = new IsolateReader(this.admission, ports, this.facts, gateName, options.consistencyToken)
+    this.reader = new IsolateReader(this.admission, ports, this.facts, leaseHolder, gateName, options.consistencyToken)
     this.#newWriter = () => new IsolateWriter(caller, leaseHolder, this.admission, ports, options, this.facts)
   }
 

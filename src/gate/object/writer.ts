@@ -50,7 +50,7 @@ interface QueuedWrite {
 type Outcome = { reply: WriteReply; again: 'target_moved' | 'late' | null }
 
 /** The numbers of the batch that a write was committed in. */
-type Batch = Pick<Extract<WriteReply, { ok: true }>, 'seq' | 'bookmark' | 'strongInMs'>
+type Batch = Pick<Extract<WriteReply, { ok: true }>, 'seq' | 'bookmark' | 'strongInMs' | 'asof'>
 
 export class GateWriter {
   readonly #scope: Scope
@@ -222,7 +222,7 @@ export class GateWriter {
     const writes = batch.map(({ write }) => write)
     const first = writes[0] as PreparedWrite
     const deadlineMs = Math.max(...writes.map((write) => write.deadlineMs))
-    const { seq, strongInMs } = this.#core.beginWrite(
+    const { seq, strongInMs, isNext } = this.#core.beginWrite(
       {
         tags: writes.flatMap(({ command }) => changedIdsOf(command)),
         changeId: first.changeId,
@@ -238,9 +238,11 @@ export class GateWriter {
       if (d1Ms !== null) this.#core.noteD1Time(d1Ms, this.#deps.clock())
       this.#settleBatch(seq, bookmark)
       if (hasSubscribers) this.enqueueDeliveries(writes.flatMap(({ command }) => changedIdsOf(command)))
-      return batch.map((queued, at) =>
-        outcomeOf(queued, results[at] as CommitResult, { seq, bookmark, strongInMs }, expectedMs),
-      )
+      const isShown = isNext ? changedByOne(writes) : () => false
+      return batch.map((queued, at) => {
+        const numbers = { seq, bookmark, strongInMs, ...(isShown(queued.write) && { asof: seq }) }
+        return outcomeOf(queued, results[at] as CommitResult, numbers, expectedMs)
+      })
     } catch (error) {
       this.#deps.onStorageFailure(error, this.#scope)
       if (this.#deps.writes.isFull(error)) {
@@ -304,8 +306,11 @@ function outcomeOf(
     const changed = changedIdsOf(command)
     const changedIds = changed.length > 1 ? changed : undefined
     const about = { customer, effect, erased, left, merge, unmerged, changedIds }
+    const { asof, ...numbers } = batch
+    // A replayed result is that of then, and an upsert may have found another customer.
+    const isNow = asof !== undefined && !replayed && customer.id === changed[0]
     return {
-      reply: { ok: true, ...about, replayed, actor: write.actor, mayRead, ...batch, limits },
+      reply: { ok: true, ...about, replayed, actor: write.actor, mayRead, ...numbers, ...(isNow && { asof }), limits },
       again: null,
     }
   }
@@ -334,6 +339,16 @@ function furtherChangesOf(command: PreparedCommand): number {
   if ((command.kind !== 'merge' && command.kind !== 'unmerge') || !command.plan) return 0
   const { children } = command.plan
   return command.kind === 'unmerge' ? 1 + children.length : children.length
+}
+
+/** Returns a function that says whether a write is the only one of the batch that changes its customers, and changes one. */
+function changedByOne(writes: readonly PreparedWrite[]): (write: PreparedWrite) => boolean {
+  const times = new Map<string, number>()
+  for (const { command } of writes) for (const id of changedIdsOf(command)) times.set(id, (times.get(id) ?? 0) + 1)
+  return ({ command }) => {
+    const ids = changedIdsOf(command)
+    return ids.length === 1 && times.get(ids[0] as string) === 1
+  }
 }
 
 /** Returns every customer whose reads the command changes. */

@@ -65,6 +65,11 @@ export type WriteReply = { limits: LimitState; replayed?: true | undefined } & (
       mayRead: boolean
       seq: number
       bookmark: string
+      /**
+       * The customer shows every write up to this number. Absent if it may lack an earlier one, or another one of the same batch,
+       * and from a gate that runs older code.
+       */
+      asof?: number
       /** After this time no isolate returns the value before the write, with or without the token. */
       strongInMs: number
     }

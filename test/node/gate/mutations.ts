@@ -5,7 +5,8 @@
  * Not in this list, and why:
  * - 5, a synchronous handler, and 9, no shared promise, are about the shells. In the core every method is synchronous
  *   by type, and nothing holds a promise.
- * - 8, the writer never writes the cache through: nothing in the core could. The model's readers fill, as production's.
+ * - 8, a write fills the memory of its isolate only with what shows every earlier write: that is decided by the shell, see
+ *   writer.model.test.ts. The model's readers fill, as production's.
  * - `settleWrite` touches storage: a ghost that settles in its own memory only is harmless, for the row stays pending
  *   and the next gate reads the primary. It is `beginWrite` that a ghost must not survive ("the intent is stored").
  * - pending buckets are not asked for in `isGood`: a bucket's last change is marked when the write begins, and no stamp

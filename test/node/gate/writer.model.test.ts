@@ -142,6 +142,38 @@ describe('a change that was committed', () => {
   })
 })
 
+describe('the customer in a reply', () => {
+  const asofOf = async (reply: ReturnType<GateWriter['write']>) => (await reply) as { asof?: number; seq?: number }
+
+  it('shows every write up to its own, if no other one is under way', async () => {
+    const { asof, seq } = await asofOf(writer.write(request('c1')))
+    expect(seq).toBeGreaterThan(0)
+    expect(asof).toBe(seq)
+  })
+
+  it('may lack a change of the same batch', async () => {
+    const all = await Promise.all(['c1', 'c2', 'c3', 'c2'].map((id) => asofOf(writer.write(request(id)))))
+    // The first one is committed alone, and the others wait for it.
+    expect(all.map(({ asof, seq }) => asof === seq)).toEqual([true, false, true, false])
+    expect(all.map(({ asof }) => asof === undefined)).toEqual([false, true, false, true])
+  })
+
+  it('may lack a write that is under way', async () => {
+    core.beginWrite({ tags: ['c1'], changeId: 'evt_import', deadlineMs: nowMs + 10_000, tickets: [] }, nowMs)
+    expect(await asofOf(writer.write(request('c1')))).not.toHaveProperty('asof')
+  })
+
+  it('may be old if it is that of an earlier request', async () => {
+    d1.commitWrites = async () => ({
+      results: [{ ...made('c1'), replayed: true }],
+      hasSubscribers,
+      bookmark: 'b1',
+      d1Ms: nowMs,
+    })
+    expect(await asofOf(writer.write(request('c1')))).not.toHaveProperty('asof')
+  })
+})
+
 describe('a merge', () => {
   const plan = {
     sourceId: 'source',
