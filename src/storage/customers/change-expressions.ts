@@ -6,11 +6,8 @@ import { and, isNull, type SQL, sql } from 'drizzle-orm'
 import type { Scope } from '../../registry/customer.ts'
 import { CUSTOMER_FIELDS, ERASED_TO_INITIAL, ERASED_TO_NULL } from '../../registry/customer-fields.ts'
 import { customerAliases, customers } from '../schema/tables.ts'
-import { slot } from '../statement-texts.ts'
+import { SCOPE, slot } from '../statement-texts.ts'
 import type { CustomerColumn, Given } from './given-columns.ts'
-
-/** The slots of the tenant and its mode. */
-export const SCOPE = { tenantId: slot('tenantId'), mode: slot('mode') }
 
 /** The row is of a customer: it is neither erased nor merged into another one. */
 export const IS_THERE = and(isNull(customers.erasedAtMs), isNull(customers.mergedInto))

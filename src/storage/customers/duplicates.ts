@@ -5,11 +5,10 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { Customer, Scope } from '../../registry/customer.ts'
 import { DUPLICATE_BOUNDS, type Duplicate, type DuplicateReason, rankedDuplicates } from '../../registry/duplicates.ts'
-import { customerOf, customerRowOf } from '../customer-row.ts'
+import { CUSTOMER_COLUMNS, customerIn } from '../customer-row.ts'
 import type { Database } from '../database.ts'
 import { customers } from '../schema/tables.ts'
 import { rowsStatement } from '../statement-texts.ts'
-import { CUSTOMER_COLUMNS } from './list-pages.ts'
 
 /** Returns the candidates, best first. Archived customers are among them. */
 export async function readDuplicates(db: Database, scope: Scope, customerId: string): Promise<Duplicate[]> {
@@ -52,5 +51,5 @@ export async function readDuplicates(db: Database, scope: Scope, customerId: str
 type Row = Record<string, unknown>
 
 function because(reason: DuplicateReason, rows: Row[] = []): { customer: Customer; reason: DuplicateReason }[] {
-  return rows.map((row) => ({ customer: customerOf(customerRowOf(row)), reason }))
+  return rows.map((row) => ({ customer: customerIn(row), reason }))
 }

@@ -7,10 +7,10 @@ import type { InTurn } from '../../gate/isolate/turns.ts'
 import { BULK_BOUNDS } from '../../registry/bulk.ts'
 import type { Scope } from '../../registry/customer.ts'
 import type { ExportEnd, ExportedCustomer, ExportPage, ExportQuery } from '../../registry/query.ts'
-import { customerOf, customerRowOf } from '../customer-row.ts'
+import { customerIn } from '../customer-row.ts'
 import type { Database } from '../database.ts'
 import { customers } from '../schema/tables.ts'
-import { rowsStatement } from '../statement-texts.ts'
+import { slottedStatement } from '../statement-texts.ts'
 import { BYTES, type PageRow } from './list-pages.ts'
 import { type PageInPieces, readInPieces } from './list-pieces.ts'
 import { planList, type Way } from './list-query.ts'
@@ -30,7 +30,7 @@ const FORMER_IDS = sql`(
 
 function exportedOf(row: PageRow): ExportedCustomer {
   return {
-    ...customerOf(customerRowOf(row)),
+    ...customerIn(row),
     parentExternalId: row.parent_external_id as string | null,
     formerIds: JSON.parse(row.former_ids as string),
   }
@@ -47,13 +47,15 @@ export async function readExportPage(
   inTurn: InTurn = (piece) => piece(),
 ): Promise<ExportPage> {
   const { filters, includeArchived, afterId, anchorId, lastId } = query
-  const plan = planList(scope, {
+  const list = planList({
     filters,
     includeArchived,
     sort: [{ field: 'id', direction: 'asc' }],
     start: { kind: 'after', position: [afterId] },
     limit: BULK_BOUNDS.exportPageCustomers,
   })
+  // Its columns and its end are its own.
+  const plan = { ...list, shape: null }
   // By id there is one way, which is a walk.
   const whole = plan.ways[0] as Way
   const way = lastId === null ? whole : { ...whole, within: and(whole.within, lte(customers.id, lastId)) }
@@ -62,7 +64,7 @@ export async function readExportPage(
     piece: { customersMax: BULK_BOUNDS.exportPieceCustomers, bytesMax: BULK_BOUNDS.exportPieceBytes },
     columns: [PARENT_EXTERNAL_ID, FORMER_IDS],
     besides: [
-      ...(lastId === null ? [endStatement(db, whole, afterId)] : []),
+      ...(lastId === null ? [endStatement(db, scope, whole, afterId)] : []),
       ...(anchorId === undefined ? [] : [anchorStatement(db, scope, anchorId)]),
     ],
     itemOf: exportedOf,
@@ -84,11 +86,9 @@ function pageUpTo({ items, next }: PageInPieces<ExportedCustomer>, end: ExportEn
 }
 
 /** Selects the last id that is within the bounds of a response, and whether more customers follow it. */
-function endStatement(db: Database, { source, within }: Way, afterId: string) {
+function endStatement(db: Database, scope: Scope, { source, within }: Way, afterId: string) {
   const { exportCustomersMax, exportBytesMax } = BULK_BOUNDS
-  return rowsStatement(
-    db,
-    sql`
+  const query = sql`
     SELECT response.last_id, EXISTS (
       SELECT 1 FROM ${source} WHERE ${within} AND ${customers.id} > response.last_id
     ) AS has_more
@@ -99,6 +99,6 @@ function endStatement(db: Database, { source, within }: Way, afterId: string) {
           WHERE ${within} AND ${customers.id} > ${afterId} ORDER BY ${customers.id} LIMIT ${exportCustomersMax}
         )
       ) WHERE before < ${exportBytesMax}
-    ) response`,
-  )
+    ) response`
+  return slottedStatement(db, null, () => query, { ...scope })
 }

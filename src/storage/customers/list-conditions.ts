@@ -187,7 +187,7 @@ export function conditionOfStatuses(statuses: readonly CustomerStatus[]): SQL | 
   const archived = statuses.includes('archived')
   const [live, other] = statuses.filter((status) => status !== 'archived')
   if (live === undefined) return archived ? isNotNull(customers.archivedAtMs) : sql`0`
-  const isThatStatus = other === undefined ? sql`${customers.status} = ${live}` : undefined
+  const isThatStatus = other === undefined ? sql`${customers.status} = ${sql.raw(`'${live}'`)}` : undefined
   return archived
     ? or(isNotNull(customers.archivedAtMs), isThatStatus)
     : and(isNull(customers.archivedAtMs), isThatStatus)

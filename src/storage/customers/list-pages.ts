@@ -8,11 +8,11 @@ import type { BatchItem } from 'drizzle-orm/batch'
 import type { InTurn } from '../../gate/isolate/turns.ts'
 import type { Scope } from '../../registry/customer.ts'
 import { LIST_BOUNDS, type ListPage, type ListQuery, type ListTotal, type Position } from '../../registry/query.ts'
-import { customerColumns, customerOf, customerRowOf } from '../customer-row.ts'
+import { CUSTOMER_COLUMNS, customerIn } from '../customer-row.ts'
 import type { Database } from '../database.ts'
 import { customerCounts, customers } from '../schema/tables.ts'
 import { inScope } from '../scoped.ts'
-import { rowsStatement } from '../statement-texts.ts'
+import { SCOPE, slot, slottedStatement } from '../statement-texts.ts'
 import { readInPieces } from './list-pieces.ts'
 import { keyOf, type ListPlan, planList, refuseOffset, refuseOrder, type Way } from './list-query.ts'
 import { anchorStatement, requireAnchor } from './reads.ts'
@@ -23,12 +23,6 @@ const FIXED_BYTES = 512
 /** The approximate size of a customer. SQLite has the sizes of the documents without reading them. */
 export const BYTES = sql`${sql.raw(String(FIXED_BYTES))} + octet_length(${customers.metadata})
   + octet_length(${customers.integrations}) + octet_length(${customers.profile})`
-
-/** The columns of a customer under their own names, as `customerRowOf` takes them. */
-export const CUSTOMER_COLUMNS = sql.join(
-  Object.values(customerColumns).map((column) => sql`${column} AS ${sql.identifier(column.name)}`),
-  sql`, `,
-)
 
 export type PageRow = Record<string, unknown> & { is_bound: number; passed: number; bytes: number }
 
@@ -53,7 +47,7 @@ export async function listCustomers(
   const { q } = query
   const later: InTurn = options.inTurn ?? ((piece) => piece())
   if (q !== undefined) return later(() => searchCustomers(db, scope, { ...query, q }, options))
-  const plan = planList(scope, query)
+  const plan = planList(query)
   const anchorId = query.start.kind === 'offset' ? undefined : query.start.anchorId
   const hasTotal = options.total && anchorId === undefined
   for (const way of plan.ways) {
@@ -64,7 +58,7 @@ export async function listCustomers(
         ...(hasTotal ? [totalStatement(db, scope, plan, way)] : []),
         ...(anchorId === undefined ? [] : [anchorStatement(db, scope, anchorId)]),
       ],
-      itemOf: (row) => customerOf(customerRowOf(row)),
+      itemOf: customerIn,
       inTurn: isSmall(query, plan) ? (piece) => piece() : later,
     })
     if (!found) continue
@@ -96,40 +90,67 @@ export function pageStatements(
   bounds: PageBounds,
   columns: readonly SQL[] = [],
 ): BatchItem<'sqlite'>[] {
-  const statement = (found: SQL) => rowsStatement(db, wholeCustomers(scope, plan, found, bounds, columns))
-  if (way.kind === 'set') return [statement(foundInSet(plan, way))]
-  const [first, ...rest] = plan.keys
-  if (!first) throw new Error('an order has at least one key')
-  if (plan.position === null) return [statement(foundOnWalk(plan, way, undefined))]
-  const [at, id] = plan.position
-  const beyond = sql`${keyOf(first)} ${sign(first.direction)} ${at}`
-  const found = [foundOnWalk(plan, way, beyond)]
-  if (rest.length > 0) {
-    const besides = sql`${keyOf(first)} = ${at} AND ${customers.id} ${sign(first.direction)} ${id}`
-    found.unshift(foundOnWalk(plan, way, besides, rest))
+  const { shape, keys, position, offset } = plan
+  const { customersMax, bytesMax } = bounds
+  // A sum over the rows before reads each row twice more, so a page of few customers is left to `pageOf`.
+  const isSummed = customersMax > LIST_BOUNDS.fewCustomersMax
+  const values = {
+    ...scope,
+    ...slotsOf(position ?? []),
+    lookedAtMax: way.lookedAtMax,
+    lookedAtBefore: way.lookedAtMax - 1,
+    offset,
+    rowsMax: customersMax + 1,
+    rowsWithOffsetMax: offset + customersMax + 1,
+    bytesMax,
   }
-  return found.map(statement)
+  const page: PageShape = { hasOffset: offset > 0, isSummed, columns }
+  const statement = (part: string, found: () => SQL) => {
+    const text = shape && `${shape} ${plan.backwards} ${way.kind} ${part} ${page.hasOffset} ${isSummed}`
+    return slottedStatement(db, text, () => wholeCustomers(plan, found(), page), values)
+  }
+  if (way.kind === 'set') return [statement(position ? 'beyond' : 'first', () => foundInSet(plan, way))]
+  const [first, ...rest] = keys
+  if (!first) throw new Error('an order has at least one key')
+  if (position === null) return [statement('first', () => foundOnWalk(plan, way, undefined))]
+  const at = slot('at0')
+  const beyond = () => sql`${keyOf(first)} ${sign(first.direction)} ${at}`
+  const further = statement('beyond', () => foundOnWalk(plan, way, beyond()))
+  if (rest.length === 0) return [further]
+  const besides = () => sql`${keyOf(first)} = ${at} AND ${customers.id} ${sign(first.direction)} ${slot('at1')}`
+  return [statement('besides', () => foundOnWalk(plan, way, besides(), rest)), further]
+}
+
+function slotsOf(position: Position): Record<string, string | number> {
+  return Object.fromEntries(position.map((value, at) => [`at${at}`, value]))
 }
 
 /** Selects ids and values of the order: those that match, then the last one looked at, if the walk ends there. */
 function foundOnWalk(plan: ListPlan, way: Way, range: SQL | undefined, order = plan.keys): SQL {
-  const { source, within, lookedAtMax } = way
+  const { source, within } = way
   const walk = (columns: SQL) => sql`
     SELECT ${columns} FROM ${source} WHERE ${within} ${range ? sql`AND ${range}` : sql``}
     ORDER BY ${orderOf(order.map((key) => [keyOf(key), key.direction]))}`
-  const columns = sql`${keysOf(plan)}, ${BYTES} AS bytes, ${matchOf(plan)} AS ok`
+  const columns = sql`${keysOf(plan)}, ${BYTES} AS bytes, ${matchOf(plan.matches)} AS ok`
   // The second part is read only if the first does not fill the page.
   return sql`
-    SELECT *, 0 AS is_bound FROM (${walk(columns)} LIMIT ${lookedAtMax}) WHERE ok
+    SELECT *, 0 AS is_bound FROM (${walk(columns)} LIMIT ${slot('lookedAtMax')}) WHERE ok
     UNION ALL
-    SELECT * FROM (${walk(sql`${keysOf(plan)}, 0 AS bytes, 0 AS ok, 1 AS is_bound`)} LIMIT 1 OFFSET ${lookedAtMax - 1})`
+    SELECT * FROM (${walk(sql`${keysOf(plan)}, 0 AS bytes, 0 AS ok, 1 AS is_bound`)} LIMIT 1 OFFSET ${slot('lookedAtBefore')})`
 }
 
 /** Selects the same of a set, in order. If the set is too large, the first row is one that `is_bound` marks. */
-function foundInSet(plan: ListPlan, { source, within, lookedAtMax }: Way): SQL {
+function foundInSet(plan: ListPlan, { source, within }: Way): SQL {
+  const lookedAtMax = slot('lookedAtMax')
   const { keys, position } = plan
   const named = keys.map((key, at): [SQL, 'asc' | 'desc'] => [nameOf(key.field, at), key.direction])
-  const beyond = position === null ? sql`1` : beyondOf(named, position)
+  const beyond =
+    position === null
+      ? sql`1`
+      : beyondOf(
+          named,
+          position.map((_, at) => slot(`at${at}`)),
+        )
   return sql`
     SELECT * FROM (
       SELECT ${keysOf(plan)}, 0 AS bytes, 0 AS ok, 1 AS is_bound
@@ -138,38 +159,37 @@ function foundInSet(plan: ListPlan, { source, within, lookedAtMax }: Way): SQL {
     UNION ALL
     SELECT * FROM (
       SELECT *, 0 AS is_bound FROM (
-        SELECT ${keysOf(plan)}, ${BYTES} AS bytes, ${matchOf(plan)} AS ok FROM ${source} WHERE ${within} LIMIT ${lookedAtMax}
+        SELECT ${keysOf(plan)}, ${BYTES} AS bytes, ${matchOf(plan.matches)} AS ok FROM ${source} WHERE ${within} LIMIT ${lookedAtMax}
       ) WHERE ok AND ${beyond} ORDER BY ${orderOf(named)}
     )`
+}
+
+/** The parts of the text that the plan does not decide. */
+interface PageShape {
+  hasOffset: boolean
+  /** True to add up the bytes of the rows before each. */
+  isSummed: boolean
+  columns: readonly SQL[]
 }
 
 /**
  * Selects the customers of the page, with one row more than it shows. `passed`: the rows up to this one, for an offset.
  */
-function wholeCustomers(
-  scope: Scope,
-  { offset, keys }: ListPlan,
-  found: SQL,
-  { customersMax, bytesMax }: PageBounds,
-  columns: readonly SQL[],
-): SQL {
+function wholeCustomers({ keys }: ListPlan, found: SQL, { hasOffset, isSummed, columns }: PageShape): SQL {
   const names = keys.map((_, at) => sql.raw(`page.k${at}`))
-  const page =
-    offset === 0
-      ? sql`SELECT *, 0 AS passed FROM (${found}) LIMIT ${customersMax + 1}`
-      : sql`SELECT * FROM (
+  const page = hasOffset
+    ? sql`SELECT * FROM (
           SELECT *, row_number() OVER (ROWS UNBOUNDED PRECEDING) AS passed FROM (
-            SELECT * FROM (${found}) LIMIT ${offset + customersMax + 1}
+            SELECT * FROM (${found}) LIMIT ${slot('rowsWithOffsetMax')}
           )
-        ) WHERE passed > ${offset} OR is_bound`
-  // A sum over the rows before reads each row twice more, so a page of few customers is left to `pageOf`.
-  const isSummed = customersMax > LIST_BOUNDS.fewCustomersMax
+        ) WHERE passed > ${slot('offset')} OR is_bound`
+    : sql`SELECT *, 0 AS passed FROM (${found}) LIMIT ${slot('rowsMax')}`
   const before = isSummed ? sql`sum(bytes) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING)` : sql`0`
   return sql`
     SELECT ${sql.join([CUSTOMER_COLUMNS, ...columns, ...names], sql`, `)}, page.is_bound, page.passed, page.bytes
     FROM (SELECT *, ${before} AS before FROM (${page})) page
-    CROSS JOIN ${customers} ON ${inScope(customers, scope)} AND ${customers.id} = page.id
-    WHERE coalesce(page.before, 0) < ${bytesMax}`
+    CROSS JOIN ${customers} ON ${inScope(customers, SCOPE)} AND ${customers.id} = page.id
+    WHERE coalesce(page.before, 0) < ${slot('bytesMax')}`
 }
 
 interface Rows {
@@ -203,22 +223,18 @@ export function pageOf(plan: ListPlan, way: Way, statements: PageRow[][], bounds
  * Selects the total from the counts that the triggers keep, if the list has no filter but the status: this reads no
  * customer. Otherwise counts among the customers that a page may look at.
  */
-function totalStatement(db: Database, scope: Scope, plan: ListPlan, way: Way) {
-  if (plan.statusOnly) {
-    return rowsStatement(
-      db,
-      sql`
-      SELECT coalesce(sum(${customerCounts.count}), 0) AS total, 0 AS is_capped
-      FROM ${customerCounts} WHERE ${inScope(customerCounts, scope)} AND ${plan.statusOnly}`,
-    )
-  }
+function totalStatement(db: Database, scope: Scope, { shape, statusOnly, matches }: ListPlan, way: Way) {
   const { source, within, lookedAtMax } = way
-  return rowsStatement(
-    db,
-    sql`
-    SELECT coalesce(sum(ok), 0) AS total, count(*) > ${lookedAtMax} AS is_capped
-    FROM (SELECT ${matchOf(plan)} AS ok FROM ${source} WHERE ${within} LIMIT ${lookedAtMax + 1})`,
-  )
+  const build = () =>
+    statusOnly
+      ? sql`
+      SELECT coalesce(sum(${customerCounts.count}), 0) AS total, 0 AS is_capped
+      FROM ${customerCounts} WHERE ${inScope(customerCounts, SCOPE)} AND ${statusOnly}`
+      : sql`
+      SELECT coalesce(sum(ok), 0) AS total, count(*) > ${slot('lookedAtMax')} AS is_capped
+      FROM (SELECT ${matchOf(matches)} AS ok FROM ${source} WHERE ${within} LIMIT ${slot('rowsMax')})`
+  const values = { ...scope, lookedAtMax, rowsMax: lookedAtMax + 1 }
+  return slottedStatement(db, shape && `total of ${shape}`, build, values)
 }
 
 function totalOf(row: unknown): ListTotal {
@@ -231,7 +247,7 @@ function keysOf({ keys }: ListPlan): SQL {
   return sql.join([sql`${customers.id} AS id`, ...values], sql`, `)
 }
 
-function matchOf({ matches }: ListPlan): SQL {
+function matchOf(matches: SQL | undefined): SQL {
   return matches ? sql`iif(${matches}, 1, 0)` : sql`1`
 }
 
@@ -252,7 +268,7 @@ function sign(direction: 'asc' | 'desc'): SQL {
 }
 
 /** Matches rows past the position: past it by the first key, or equal by the first key and past it by the rest. */
-function beyondOf(keys: readonly (readonly [SQL, 'asc' | 'desc'])[], position: Position): SQL {
+function beyondOf(keys: readonly (readonly [SQL, 'asc' | 'desc'])[], position: readonly SQL[]): SQL {
   const [key, ...rest] = keys
   const [at, ...further] = position
   if (key === undefined || at === undefined) throw new Error('a position holds one value for each key of the order')

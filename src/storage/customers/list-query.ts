@@ -8,13 +8,14 @@
  *
  * A list that other means find, such as a search for words, is a set or a walk with a source of its own.
  */
-import { inArray, isNull, type SQL, sql } from 'drizzle-orm'
-import type { Scope } from '../../registry/customer.ts'
+import { isNull, type SQL, sql } from 'drizzle-orm'
+import { LRUCache } from 'lru-cache'
 import type { ListField } from '../../registry/customer-fields.ts'
 import { invalidField } from '../../registry/errors.ts'
 import { LIST_BOUNDS, type ListQuery, type Position, type Sort, sortKeys } from '../../registry/query.ts'
 import { customerCounts, customers } from '../schema/tables.ts'
 import { inScope } from '../scoped.ts'
+import { SCOPE } from '../statement-texts.ts'
 import {
   allOf,
   conditionOf,
@@ -29,6 +30,8 @@ import {
 } from './list-conditions.ts'
 
 export interface ListPlan {
+  /** All that the texts of its statements depend on besides its start and bounds; null if they hold values of filters. */
+  shape: string | null
   /** Matches the customers of the list among those that a way finds. */
   matches: SQL | undefined
   /** The order, with the id as its last key, in the direction in which the page is read. */
@@ -78,17 +81,56 @@ const ORDERS: Partial<Record<ListField, SQL>> = {
 
 type LookUp = FieldFilter & { field: keyof typeof LOOK_UPS; operator: 'eq' | 'in' }
 
-/** Throws `RegistryError` with `invalid_input` for a query beyond the bounds. */
-export function planList(scope: Scope, query: ListQuery): ListPlan {
+/** The parts of a plan that its filters and its order decide. */
+type Chosen = Pick<ListPlan, 'shape' | 'matches' | 'statusOnly' | 'isLookUp'> & { ways: readonly UnboundedWay[] }
+type UnboundedWay = Pick<Way, 'kind' | 'source' | 'within'> & { isSlow: boolean }
+
+const CHOSEN_MAX = 100
+/** The choices for lists without filters of fields, by their shapes: most lists have one of a few. */
+const chosenByShape = new LRUCache<string, Chosen>({ max: CHOSEN_MAX })
+
+/**
+ * Plans with slots for the tenant and the mode. Throws `RegistryError` with `invalid_input` for a query beyond the bounds.
+ */
+export function planList(query: ListQuery): ListPlan {
   const keys = sortKeys(query.sort)
   checkBounds(query, keys)
-  const { start, filters } = query
+  const { start } = query
+  const backwards = start.kind === 'before'
+  const { ways, ...chosen } = choose(query, keys)
+  return {
+    ...chosen,
+    ways: ways.map(bounded),
+    keys: backwards ? keys.map(reversed) : keys,
+    backwards,
+    position: start.kind === 'offset' ? null : start.position,
+    offset: start.kind === 'offset' ? start.offset : 0,
+  }
+}
+
+function choose(query: ListQuery, keys: readonly Sort[]): Chosen {
+  const { filters } = query
   const statuses = statusesOf(query)
+  if (filters.some(({ field }) => field !== 'status')) return chooseAnew(query, statuses, keys, null)
+  const shape = `list ${statuses} by ${keys.map(({ field, direction }) => `${field} ${direction}`)}`
+  const known = chosenByShape.get(shape)
+  if (known) return known
+  const chosen = chooseAnew(query, statuses, keys, shape)
+  chosenByShape.set(shape, chosen)
+  return chosen
+}
+
+function chooseAnew(
+  { filters }: ListQuery,
+  statuses: ReturnType<typeof statusesOf>,
+  keys: readonly Sort[],
+  shape: string | null,
+): Chosen {
   const metadata = filters.filter((filter) => filter.field === 'metadata')
   const fields = filters.filter((filter) => filter.field !== 'metadata' && filter.field !== 'status') as FieldFilter[]
-  const backwards = start.kind === 'before'
   const isSlow = metadata.length > 0 || fields.length > LIST_BOUNDS.fewFiltersMax
   return {
+    shape,
     matches: allOf([
       conditionOfStatuses(statuses),
       // A customer that is erased, or merged into another one, is archived, so other statuses need no such condition.
@@ -96,14 +138,20 @@ export function planList(scope: Scope, query: ListQuery): ListPlan {
       ...fields.map(conditionOf),
       conditionOfMetadata(metadata),
     ]),
-    keys: backwards ? keys.map(reversed) : keys,
-    backwards,
-    position: start.kind === 'offset' ? null : start.position,
-    offset: start.kind === 'offset' ? start.offset : 0,
-    ways: waysOf(scope, { fields, statuses, keys, isSlow }),
+    ways: waysOf({ fields, statuses, keys, isSlow }),
     isLookUp: lookUpIn(fields) !== undefined,
-    statusOnly: filters.every((filter) => filter.field === 'status') ? inArray(customerCounts.status, statuses) : null,
+    statusOnly:
+      fields.length + metadata.length > 0
+        ? null
+        : sql`${customerCounts.status} IN (${sql.raw(statuses.map((status) => `'${status}'`).join())})`,
   }
+}
+
+function bounded({ isSlow, ...way }: UnboundedWay): Way {
+  const { lookedAtMax, lookedAtSlowlyMax, pieceLookedAtSlowly } = LIST_BOUNDS
+  return way.kind === 'walk' && isSlow
+    ? { ...way, lookedAtMax: lookedAtSlowlyMax, pieceLookedAtMax: pieceLookedAtSlowly }
+    : { ...way, lookedAtMax, pieceLookedAtMax: lookedAtMax }
 }
 
 /** Throws `RegistryError` with `invalid_input`, because none of the ways suits. */
@@ -121,15 +169,12 @@ interface Parts {
   isSlow: boolean
 }
 
-function waysOf(scope: Scope, { fields, statuses, keys, isSlow }: Parts): Way[] {
-  const { lookedAtMax, lookedAtSlowlyMax, pieceLookedAtSlowly } = LIST_BOUNDS
-  const way = (kind: Way['kind'], source: SQL, conditions: (SQL | undefined)[]): Way => ({
+function waysOf({ fields, statuses, keys, isSlow }: Parts): UnboundedWay[] {
+  const way = (kind: Way['kind'], source: SQL, conditions: (SQL | undefined)[]): UnboundedWay => ({
     kind,
     source,
-    within: allOf([inScope(customers, scope), ...conditions]),
-    ...(kind === 'walk' && isSlow
-      ? { lookedAtMax: lookedAtSlowlyMax, pieceLookedAtMax: pieceLookedAtSlowly }
-      : { lookedAtMax, pieceLookedAtMax: lookedAtMax }),
+    within: allOf([inScope(customers, SCOPE), ...conditions]),
+    isSlow,
   })
   // SQLite drops a condition that is always false, and then cannot use the index that the source names.
   if (statuses.length === 0) return [way('walk', LOOK_UPS.id, [sql`0`])]

@@ -5,13 +5,12 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { Customer, Scope } from '../../registry/customer.ts'
 import { type Moment, type Past, type PastFacts, type PastTarget, pastOf } from '../../registry/past.ts'
-import { type CustomerRow, customerOf, customerOfDocument, customerRowOf } from '../customer-row.ts'
+import { CUSTOMER_COLUMNS, type CustomerRow, customerOf, customerOfDocument, customerRowOf } from '../customer-row.ts'
 import { D1_NOW, type Database } from '../database.ts'
 import { documentBefore } from '../event-documents.ts'
 import { EVENT_TTL_MS } from '../events/retention.ts'
 import { customers, events } from '../schema/tables.ts'
 import { rowsStatement } from '../statement-texts.ts'
-import { CUSTOMER_COLUMNS } from './list-pages.ts'
 import { idBehind } from './reads.ts'
 
 const CHANGES_OF_ONE = `'customer.created', 'customer.updated', 'customer.archived', 'customer.restored'`

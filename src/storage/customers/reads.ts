@@ -3,14 +3,15 @@
  * caller opened, determines how fresh the result is. Every function takes the scope first and finds no row of another
  * tenant or mode.
  */
-import { and, eq, inArray, isNull, type SQL, sql } from 'drizzle-orm'
+import { and, eq, isNull, type SQL, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/sqlite-core'
 import type { Customer, MergedAway, Scope } from '../../registry/customer.ts'
 import { notFound } from '../../registry/errors.ts'
-import { customerColumns, customerOf } from '../customer-row.ts'
+import { CUSTOMER_COLUMNS, customerIn, foundIn } from '../customer-row.ts'
 import type { Database } from '../database.ts'
 import { customerAliases, customers } from '../schema/tables.ts'
-import { inScope } from '../scoped.ts'
+import { inScope, type ScopeValues } from '../scoped.ts'
+import { SCOPE, shapedRows, slot, slottedStatement } from '../statement-texts.ts'
 
 /** Returns the customer, even if it is archived; null if there is none, or if it is erased or merged into another one. */
 export async function readCustomer(db: Database, scope: Scope, id: string): Promise<Customer | null> {
@@ -20,13 +21,11 @@ export async function readCustomer(db: Database, scope: Scope, id: string): Prom
 
 /** Returns the same, or the customer that it was merged into. */
 export async function findCustomer(db: Database, scope: Scope, id: string): Promise<Customer | MergedAway | null> {
-  const [row] = await db
-    .select(customerColumns)
-    .from(customers)
-    .where(and(inScope(customers, scope), eq(customers.id, id), isNull(customers.erasedAtMs)))
-    .limit(1)
-  if (!row) return null
-  return row.mergedInto === null ? customerOf(row) : { mergedInto: row.mergedInto }
+  const build = () => sql`
+    SELECT ${CUSTOMER_COLUMNS} FROM ${customers}
+    WHERE ${inScope(customers, SCOPE)} AND ${customers.id} = ${slot('id')} AND ${customers.erasedAtMs} IS NULL`
+  const [found] = await shapedRows(db, 'customer by id', build, { ...scope, id }, foundIn)
+  return found ?? null
 }
 
 /** Returns the id that changes of the customer go to: its own, or that of the customer that it was merged into. */
@@ -54,30 +53,29 @@ export async function mergedFrom(db: Database, scope: Scope, externalId: string)
  * neither, and for an archived customer.
  */
 export async function readByExternalId(db: Database, scope: Scope, externalId: string): Promise<Customer | null> {
-  const [row] = await db
-    .select(customerColumns)
-    .from(customers)
-    .where(and(inScope(customers, scope), eq(customers.id, idBehind(db, scope, externalId))))
-    .limit(1)
-  return row ? customerOf(row) : null
+  const build = () => sql`
+    SELECT ${CUSTOMER_COLUMNS} FROM ${customers}
+    WHERE ${inScope(customers, SCOPE)} AND ${customers.id} = ${idBehind(db, SCOPE, slot('externalId'))}`
+  const [found] = await shapedRows(db, 'customer by external id', build, { ...scope, externalId }, customerIn)
+  return found ?? null
 }
 
 /** Returns the id of the customer that `readByExternalId` would return; null if there is none. */
 export async function resolveExternalId(db: Database, scope: Scope, externalId: string): Promise<string | null> {
-  const row = await db.get<{ id: string | null } | undefined>(sql`SELECT ${idBehind(db, scope, externalId)} AS id`)
-  return row?.id ?? null
+  const build = () => sql`SELECT ${idBehind(db, SCOPE, slot('externalId'))} AS id`
+  const [id] = await shapedRows(db, 'id by external id', build, { ...scope, externalId }, ({ id }) => id)
+  return (id as string | null | undefined) ?? null
 }
 
 /** Returns former external ids that still find the customer, in byte order. */
 export async function readAliases(db: Database, scope: Scope, customerId: string): Promise<string[]> {
-  const [rows] = await db.batch([
-    db
-      .select({ externalId: customerAliases.externalId })
-      .from(customerAliases)
-      .where(and(inScope(customerAliases, scope), eq(customerAliases.customerId, customerId)))
-      .orderBy(customerAliases.externalId),
-  ])
-  return rows.map((row) => row.externalId)
+  const build = () => sql`
+    SELECT ${customerAliases.externalId} AS external_id FROM ${customerAliases}
+    WHERE ${inScope(customerAliases, SCOPE)} AND ${customerAliases.customerId} = ${slot('customerId')}
+    ORDER BY ${customerAliases.externalId}`
+  const statement = slottedStatement(db, 'aliases', build, { ...scope, customerId })
+  const [rows] = (await db.batch([statement])) as unknown as [{ external_id: string }[]]
+  return rows.map((row) => row.external_id)
 }
 
 /** Returns the same for many customers, by their ids. A customer without former external ids is not in the map. */
@@ -86,16 +84,17 @@ export async function readAliasesOfEach(
   scope: Scope,
   customerIds: readonly string[],
 ): Promise<Map<string, string[]>> {
-  const wanted = sql`(SELECT value FROM json_each(${JSON.stringify(customerIds)}))`
-  const [rows] = await db.batch([
-    db
-      .select({ customerId: customerAliases.customerId, externalId: customerAliases.externalId })
-      .from(customerAliases)
-      .where(and(inScope(customerAliases, scope), inArray(customerAliases.customerId, wanted)))
-      .orderBy(customerAliases.externalId),
-  ])
+  const build = () => sql`
+    SELECT ${customerAliases.customerId} AS customer_id, ${customerAliases.externalId} AS external_id
+    FROM ${customerAliases}
+    WHERE ${inScope(customerAliases, SCOPE)}
+      AND ${customerAliases.customerId} IN (SELECT value FROM json_each(${slot('customerIds')}))
+    ORDER BY ${customerAliases.externalId}`
+  const values = { ...scope, customerIds: JSON.stringify(customerIds) }
+  const statement = slottedStatement(db, 'aliases of each', build, values)
+  const [rows] = (await db.batch([statement])) as unknown as [{ customer_id: string; external_id: string }[]]
   const aliases = new Map<string, string[]>()
-  for (const { customerId, externalId } of rows) {
+  for (const { customer_id: customerId, external_id: externalId } of rows) {
     const known = aliases.get(customerId)
     if (known) known.push(externalId)
     else aliases.set(customerId, [externalId])
@@ -122,7 +121,7 @@ export function requireAnchor(found: readonly unknown[]): void {
  * external id; null if there is neither. Finds no archived customer: the first query leaves them out, and the triggers
  * have deleted their former external ids.
  */
-export function idBehind(db: Database, scope: Scope, externalId: string): SQL<string | null> {
+export function idBehind(db: Database, scope: ScopeValues, externalId: string | SQL): SQL<string | null> {
   const holder = alias(customers, 'holder')
   const current = db
     .select({ id: holder.id })

@@ -5,12 +5,12 @@
 import { isNull, sql } from 'drizzle-orm'
 import type { Customer, Scope } from '../../registry/customer.ts'
 import { LIST_BOUNDS, RELATED_BOUNDS, type Related, type Relation } from '../../registry/query.ts'
-import { customerOf, customerRowOf } from '../customer-row.ts'
+import { CUSTOMER_COLUMNS, customerIn } from '../customer-row.ts'
 import type { Database } from '../database.ts'
 import { customers } from '../schema/tables.ts'
 import { inScope } from '../scoped.ts'
 import { rowsStatement } from '../statement-texts.ts'
-import { BYTES, CUSTOMER_COLUMNS } from './list-pages.ts'
+import { BYTES } from './list-pages.ts'
 
 type RelatedRow = Record<string, unknown> & { at: number; bytes: number }
 
@@ -59,7 +59,7 @@ function relatedOf(rows: readonly RelatedRow[], relation: Relation, idsCount: nu
       return { of, complete: Math.max(1, row.at) }
     }
     bytes += row.bytes
-    const customer = customerOf(customerRowOf(row))
+    const customer = customerIn(row)
     const id = relation === 'children' ? (customer.parentId as string) : customer.id
     of.set(id, [customer, ...(of.get(id) ?? [])])
   }

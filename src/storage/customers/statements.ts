@@ -13,14 +13,21 @@ import type { PreparedWrite, SingleCommand } from '../../gate/protocol/write-sto
 import { creationTimeOf, type Scope } from '../../registry/customer.ts'
 import type { Command } from '../../registry/ports.ts'
 import { isChange } from '../../registry/revert.ts'
-import { customerColumns, customerRowOf } from '../customer-row.ts'
+import {
+  CUSTOMER_COLUMNS,
+  type CustomerRow,
+  customerColumns,
+  customerIn,
+  customerRowOf,
+  type RawRow,
+} from '../customer-row.ts'
 import type { Database } from '../database.ts'
 import { EVENTS_OF_CUSTOMER } from '../events/of-customer.ts'
 import { IS_UNUSED } from '../idempotency/records.ts'
 import { meets, preconditionValues } from '../precondition.ts'
 import { customers, events, type StoredDocument } from '../schema/tables.ts'
 import { inScope } from '../scoped.ts'
-import { shapedStatement, slot } from '../statement-texts.ts'
+import { SCOPE, shapedStatement, slot } from '../statement-texts.ts'
 import {
   differences,
   ERASED,
@@ -31,7 +38,6 @@ import {
   isNamed,
   isSurvivorOf,
   PARENT_THAT_IS_THERE,
-  SCOPE,
 } from './change-expressions.ts'
 import { type CustomerColumn, type GivenColumns, givenBy, isNew, newFields, planOf } from './given-columns.ts'
 
@@ -48,39 +54,68 @@ export function changeStatement(db: Database, scope: Scope, write: SingleWrite):
   const given = givenBy(command)
   const values = { ...valuesOf(scope, write), ...mapValues(given, ({ value }) => value) }
   const build = () => (isNew(command) ? insertStatement(db, write, given) : updateStatement(db, write, command, given))
-  return shapedStatement(db, shapeOf(write, given), build, values, customerRowOf)
+  return shapedStatement(db, shapeOf(write, given), build, values, customerIn)
+}
+
+/** The customer as a change left it. */
+export interface Look extends CustomerRow {
+  changeId: string
+  /** True if what the caller named is this customer's, or was before a merge. */
+  isNamed: boolean
+  isLate: boolean
+  /**
+   * For an erasure, the event of the customer's last change; else null. No change follows an erasure, so that event has the
+   * receipt.
+   */
+  latest: StoredDocument | null
 }
 
 /**
  * Reads the customer after the change: the target of the change, or for a new customer the one that has its external
- * id.
+ * id. `ifUnchanged`: only if the statement before, which is the change, changed no row.
  */
-export function readBackStatement(db: Database, scope: Scope, { command, deadlineMs }: SingleWrite) {
-  const externalId = isNew(command) ? newFields(command).externalId : command.target.externalId
-  const mergedId = mergedIdOf(command)
-  const which = isNew(command)
-    ? and(eq(customers.externalId, newFields(command).externalId), isNull(customers.archivedAtMs))
-    : eq(customers.id, targetId(command))
-  return db
-    .select({
-      ...customerColumns,
-      changeId: customers.changeId,
-      /** 1 if what the caller named is this customer's, or was before a merge; else 0. */
-      named: sql<number>`${and(
+export function readBackStatement(
+  db: Database,
+  scope: Scope,
+  write: SingleWrite,
+  { ifUnchanged = false } = {},
+): BatchItem<'sqlite'> {
+  const { command } = write
+  const isErasure = command.kind === 'erase'
+  const isExternal = !isNew(command) && command.target.externalId !== undefined
+  const isMerged = mergedIdOf(command) !== undefined
+  const build = () => sql`
+    SELECT ${CUSTOMER_COLUMNS}, ${customers.changeId} AS change_id,
+      ${and(
         sql`1`,
-        externalId === undefined ? undefined : isNamed(scope, externalId),
-        mergedId === undefined ? undefined : isSurvivorOf(scope, mergedId),
-      )}`.as('named'),
-      late: sql<number>`NOT ${inTime(deadlineMs)}`.as('late'),
-      /**
-       * For an erasure, the event of the customer's last change; else null. No change follows an erasure, so that event
-       * has the receipt.
-       */
-      latest: (command.kind === 'erase' ? latestEvent(db, scope) : sql<null>`NULL`).mapWith(documentOf).as('latest'),
-    })
-    .from(customers)
-    .where(and(inScope(customers, scope), which))
-    .limit(1)
+        isExternal ? isNamed(SCOPE, slot('namedExternalId')) : undefined,
+        isMerged ? isSurvivorOf(SCOPE, slot('mergedId')) : undefined,
+      )} AS is_named,
+      NOT ${inTime(slot('deadlineMs'))} AS is_late, ${isErasure ? latestEvent(db) : sql`NULL`} AS latest
+    FROM ${customers}
+    WHERE ${and(
+      ifUnchanged ? sql`changes() = 0` : undefined,
+      inScope(customers, SCOPE),
+      isNew(command)
+        ? and(eq(customers.externalId, slot('externalId')), isNull(customers.archivedAtMs))
+        : eq(customers.id, slot('id')),
+    )}`
+  const shape = ['look at', isNew(command) ? 'new' : '', isErasure, isExternal, isMerged, ifUnchanged].join()
+  const values = {
+    ...valuesOf(scope, write),
+    externalId: isNew(command) ? newFields(command).externalId : undefined,
+  }
+  return shapedStatement(db, shape, () => ({ toSQL: () => db.all(build()).getQuery() }), values, lookOf)
+}
+
+function lookOf(row: RawRow): Look {
+  return {
+    ...customerRowOf(row),
+    changeId: row.change_id as string,
+    isNamed: row.is_named === 1,
+    isLate: row.is_late === 1,
+    latest: row.latest === null ? null : JSON.parse(row.latest as string),
+  }
 }
 
 /** Selects every external id that the customer ever had, or one that was merged into it. Goes before the erasure, in the same batch. */
@@ -117,16 +152,10 @@ export function eraseMergedStatement(db: Database, scope: Scope, write: SingleWr
   return shapedStatement(db, 'erase merged', build, valuesOf(scope, write), ({ id }) => String(id))
 }
 
-function latestEvent(db: Database, scope: Scope): SQL {
-  const isLatest = and(inScope(events, scope), eq(events.id, customers.changeId))
+function latestEvent(db: Database): SQL {
+  const isLatest = and(inScope(events, SCOPE), eq(events.id, customers.changeId))
   return sql`(${db.select({ after: events.after }).from(events).where(isLatest)})`
 }
-
-function documentOf(text: string | null): StoredDocument | null {
-  return text === null ? null : JSON.parse(text)
-}
-
-export type Look = Awaited<ReturnType<typeof readBackStatement>>[number]
 
 type Targeted = Extract<Command, { kind: 'update' | 'archive' | 'restore' | 'erase' | 'revert' }>
 

@@ -5,7 +5,7 @@
  */
 import type { BatchItem } from 'drizzle-orm/batch'
 import type { CommitResult, PreparedWrite, TripFacts, WriteStore } from '../../gate/protocol/write-store.ts'
-import type { Scope } from '../../registry/customer.ts'
+import type { Customer, Scope } from '../../registry/customer.ts'
 import { fail, UNAVAILABLE, versionConflict } from '../../registry/errors.ts'
 import { preconditionOf, unmetBy } from '../../registry/precondition.ts'
 import { type CustomerRow, customerOf, erasureOfDocument } from '../customer-row.ts'
@@ -115,7 +115,7 @@ async function commitBatch(
   facts: TripFacts,
 ): Promise<CommitResult[]> {
   const lookLater = canLookLater(writes)
-  const plans = writes.map((write) => planOf(db, scope, write, lookLater))
+  const plans = writes.map((write) => planOf(db, scope, write, lookLater ? 'later' : looksOf(write, writes)))
   const statements = [...plans.flatMap((plan) => Object.values(plan)), alongWithChangeStatement(db, scope)]
   const results: unknown[] = await db.batch(statements as [BatchItem<'sqlite'>, ...BatchItem<'sqlite'>[]])
   let at = 0
@@ -156,9 +156,19 @@ function canLookLater(writes: PreparedWrite[]): boolean {
   )
 }
 
+type Looks = 'later' | 'if unchanged' | 'always'
+
+/**
+ * Returns when the batch reads the row of a write. One that is alone is read only if the change was not made, in the same
+ * trip: its sender waits for it. The receipt of an erasure is read in any case.
+ */
+function looksOf({ command }: PreparedWrite, writes: PreparedWrite[]): Looks {
+  return writes.length === 1 && command.kind !== 'erase' ? 'if unchanged' : 'always'
+}
+
 async function readBackRefused(db: Database, scope: Scope, writes: PreparedWrite[], all: OwnResults[]): Promise<void> {
   const refused = writes.flatMap((write, at) =>
-    all[at]?.change?.length === 0 && isSingle(write) ? [{ write, own: all[at] as OwnResults }] : [],
+    all[at]?.changed?.length === 0 && isSingle(write) ? [{ write, own: all[at] as OwnResults }] : [],
   )
   const [first, ...others] = refused.map(({ write }) => readBackStatement(db, scope, write))
   if (!first) return
@@ -167,27 +177,26 @@ async function readBackRefused(db: Database, scope: Scope, writes: PreparedWrite
 }
 
 /** Returns the statements of one write by the names of their results, in the order in which they run. */
-function planOf(
-  db: Database,
-  scope: Scope,
-  write: PreparedWrite,
-  lookLater: boolean,
-): Record<string, BatchItem<'sqlite'>> {
+function planOf(db: Database, scope: Scope, write: PreparedWrite, looks: Looks): Record<string, BatchItem<'sqlite'>> {
   const { command, operator, changeId, furtherChangeIds = [] } = write
   const changeIds = [changeId, ...furtherChangeIds]
   return {
     ...(command.kind === 'erase' && { externalIds: externalIdsStatement(db, scope, customerIdOf(command)) }),
-    ...(isSingle(write) && { change: changeStatement(db, scope, write) }),
+    ...(isSingle(write) && { changed: changeStatement(db, scope, write) }),
+    ...(looks === 'if unchanged' &&
+      isSingle(write) && { look: readBackStatement(db, scope, write, { ifUnchanged: true }) }),
     ...(!isSingle(write) && mergingStatements(db, scope, write)),
     ...(isSingle(write) && command.kind === 'erase' && { merged: eraseMergedStatement(db, scope, write) }),
     ...(operator && { operator: rowsStatement(db, recordOperator(scope, changeIds, operator)) }),
     ...(isKeyed(write) && { keep: storeResultStatement(db, scope, write, EFFECTS[command.kind]) }),
-    ...(!lookLater && isSingle(write) && { look: readBackStatement(db, scope, write) }),
+    ...(looks === 'always' && isSingle(write) && { look: readBackStatement(db, scope, write) }),
     ...(isKeyed(write) && { kept: storedResultStatement(db, scope, write) }),
   }
 }
 
 interface OwnResults extends MergingResults {
+  /** The customer, if its change was made. */
+  changed?: Customer[]
   externalIds?: { externalId: string }[]
   merged?: string[]
   look?: Look[]
@@ -200,12 +209,11 @@ interface OwnResults extends MergingResults {
  */
 function judge(
   write: SingleWrite,
-  { change = [], look: [look] = [], externalIds = [], merged = [] }: OwnResults,
+  { changed: [changed] = [], look: [look] = [], externalIds = [], merged = [] }: OwnResults,
   d1Ms: number,
 ): CommitResult {
   const { command, changeId } = write
-  const [changed] = change
-  if (changed && !look) return { ok: true, customer: customerOf(changed), effect: EFFECTS[command.kind], changeId }
+  if (changed && !look) return { ok: true, customer: changed, effect: EFFECTS[command.kind], changeId }
   // A write that came too late has changed nothing and may be repeated.
   const unavailable = fail(UNAVAILABLE)
   const targetMoved = { ...unavailable, targetMoved: true }
@@ -213,7 +221,7 @@ function judge(
   if (!look && isNew(command)) return { ...unavailable, late: d1Ms >= write.deadlineMs }
   if (command.kind === 'revert' && command.refusal) return fail(command.refusal)
   if (!look) return fail({ reason: 'not_found', resource: 'customer' })
-  const { changeId: _changeId, named: _named, late: _late, latest: _latest, ...row } = look
+  const { changeId: _changeId, isNamed: _isNamed, isLate: _isLate, latest: _latest, ...row } = look
   const customer = customerOf(row)
   const receipt = look.latest ? erasureOfDocument(documentAfter(eventOf(row), look.latest)) : undefined
   const erased = receipt && {
@@ -222,7 +230,7 @@ function judge(
     ...(merged.length > 0 && { mergedIds: merged }),
   }
   // The row has this very change, sent twice: the first attempt was committed after all.
-  if (change.length > 0 || look.changeId === changeId) {
+  if (changed || look.changeId === changeId) {
     return { ok: true, customer, effect: EFFECTS[command.kind], changeId: look.changeId, erased }
   }
   if (erased) return { ok: true, customer, effect: 'unchanged', changeId: look.changeId, erased }
@@ -251,7 +259,7 @@ function judge(
     if (command.kind === 'archive') return fail({ reason: 'not_found', resource: 'customer' })
     return fail({ reason: 'archived', customerId: look.id })
   }
-  if (!look.named) return targetMoved
+  if (!look.isNamed) return targetMoved
   const unmet = unmetBy(preconditionOf(command), look)
   if (unmet) return fail(versionConflict(unmet, look))
   if (command.kind === 'revert') {
@@ -259,7 +267,7 @@ function judge(
     if (look.version !== onVersion) return targetMoved
     if (conflicts.length > 0 && !command.partial) return fail({ reason: 'revert_conflict', conflicts })
   }
-  return look.late ? { ...unavailable, late: true } : unchanged
+  return look.isLate ? { ...unavailable, late: true } : unchanged
 }
 
 /** Returns the columns that the event of the customer's last change has. */

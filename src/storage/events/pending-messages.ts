@@ -7,7 +7,7 @@ import { deliverMessage, type OutboxMessage, onboardMessage } from '../../events
 import { SLOT_WAIT_MAX_MS, SLOTS } from '../../events/slots.ts'
 import type { Scope } from '../../registry/customer.ts'
 import { D1_NOW, type Database, openDatabase } from '../database.ts'
-import { shapedStatement, slot } from '../statement-texts.ts'
+import { SCOPE, shapedStatement } from '../statement-texts.ts'
 
 /**
  * Returns one message for each endpoint and customer whose next delivery is due and does not wait for a slot. One that failed
@@ -108,7 +108,7 @@ export interface AlongWithChange {
 }
 
 export function alongWithChangeStatement(db: Database, scope: Scope) {
-  const ofTenant = sql`tenant_id = ${slot('tenantId')} AND mode = ${slot('mode')}`
+  const ofTenant = sql`tenant_id = ${SCOPE.tenantId} AND mode = ${SCOPE.mode}`
   const question = sql`SELECT EXISTS (SELECT 1 FROM webhook_endpoints WHERE ${ofTenant})
     OR EXISTS (SELECT 1 FROM settings WHERE ${ofTenant} AND name = 'customer_onboarding') AS "hasSubscribers",
     ${sql.raw(D1_NOW)} AS "d1Ms"`

@@ -316,7 +316,7 @@ describe('a list that may look at few customers, or show few bytes, a page', () 
 
   it('walks in an order that an index has, in one direction, and in no other', () => {
     const kindsOf = (sort: Sort[]) =>
-      planList(scope, {
+      planList({
         filters: [],
         includeArchived: false,
         sort,
