@@ -5,7 +5,7 @@ import { RegistryError } from '../registry/errors.ts'
 import { joined } from '../shared/bytes.ts'
 import { readJson } from '../validation/json.ts'
 import type { HttpContext } from './api.ts'
-import { decodedBody } from './content-coding.ts'
+import { decodedBody, isEncoded } from './content-coding.ts'
 import { isUtf8Of } from './media-type.ts'
 
 const BODY_BYTES_MAX = 256 * 1024
@@ -38,8 +38,7 @@ async function readText(c: HttpContext): Promise<string> {
   if (isEmpty(c)) throw new RegistryError({ reason: 'body_not_json', found: 'nothing' })
   const contentType = c.req.header('content-type') ?? ''
   if (!isUtf8Of(JSON_TYPE, contentType)) throw new RegistryError({ reason: 'body_not_supported', contentType })
-  if (Number(c.req.header('content-length') ?? 0) > BODY_BYTES_MAX) throw tooLarge()
-  const bytes = await bytesOf(decodedBody(c.req.raw, BODY_BYTES_MAX))
+  const bytes = await readBytes(c.req.raw, c.req.header('content-length') ?? null)
   if (bytes.byteLength === 0) throw new RegistryError({ reason: 'body_not_json', found: 'nothing' })
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
@@ -48,7 +47,30 @@ async function readText(c: HttpContext): Promise<string> {
   }
 }
 
-/** Reads the whole body. A Worker that calls this one may set `content-length` to any value, so the bytes are counted. */
+/**
+ * Reads the body with one call if it has the length that it declares. A Worker that calls this one may declare any, so the
+ * bytes are counted.
+ */
+async function readBytes(request: Request, declared: string | null): Promise<Uint8Array> {
+  const length = Number(declared)
+  if (length > BODY_BYTES_MAX) throw tooLarge()
+  const { body } = request
+  if (body === null || declared === null || !isLength(length) || isEncoded(request.headers)) {
+    return bytesOf(decodedBody(request, BODY_BYTES_MAX))
+  }
+  const reader = body.getReader({ mode: 'byob' })
+  const { value = new Uint8Array() } = await reader.readAtLeast(length + 1, new Uint8Array(length + 1))
+  reader.releaseLock()
+  if (value.length <= length) return value
+  const rest = await bytesOf(body)
+  if (value.length + rest.length > BODY_BYTES_MAX) throw tooLarge()
+  return joined([value, rest])
+}
+
+function isLength(length: number): boolean {
+  return Number.isInteger(length) && length >= 0
+}
+
 async function bytesOf(body: ReadableStream<Uint8Array> | null): Promise<Uint8Array> {
   const pieces: Uint8Array[] = []
   let length = 0

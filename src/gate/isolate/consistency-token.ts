@@ -10,6 +10,8 @@ import type { ConsistencyToken } from './fresh-read.ts'
 
 const TOKEN_LENGTH_MAX = 300
 const TAG_BYTES = 12
+/** Keys by their secrets, of which a deployment has one or two. */
+const signingKeys = new Map<string, CryptoKey>()
 const BODY = /^1\.(\d{1,15})\.([0-9a-f-]{1,100})$/
 
 export async function writeToken(
@@ -44,12 +46,18 @@ export async function readToken(
 }
 
 async function tagOf(body: string, scope: Scope, signingSecret: string): Promise<string> {
-  const algorithm = { name: 'HMAC', hash: 'SHA-256' }
-  const key = await crypto.subtle.importKey('raw', utf8(signingSecret), algorithm, false, ['sign'])
   const signature = await crypto.subtle.sign(
     'HMAC',
-    key,
+    await signingKey(signingSecret),
     utf8(`roster consistency ${scope.tenantId} ${scope.mode}\n${body}`),
   )
   return toBase64Url(new Uint8Array(signature, 0, TAG_BYTES))
+}
+
+async function signingKey(secret: string): Promise<CryptoKey> {
+  const known = signingKeys.get(secret)
+  if (known) return known
+  const key = await crypto.subtle.importKey('raw', utf8(secret), { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])
+  signingKeys.set(secret, key)
+  return key
 }

@@ -3,6 +3,7 @@
  * of the whole service: it parses nothing and sends a body that is already serialized.
  */
 import { Hono } from 'hono'
+import { toV1 } from '../../../formats/v1-customer.ts'
 import type { HttpContext, HttpEnv } from '../../../http/api.ts'
 import { etagOf } from '../../../http/conditional.ts'
 import type { PageCursor } from '../../../http/cursor.ts'
@@ -49,6 +50,7 @@ import {
   toV1Merged,
   toV1Reverted,
   toV1Unmerged,
+  type V1ExpandedCustomer,
 } from './mapping.ts'
 import { locationOf, NOTHING, respondByExternalId, respondCreated, respondRead, respondWritten } from './responses.ts'
 import { type CustomerInput, momentOf, type OnboardingInput, type UpsertQuery } from './schema.ts'
@@ -193,7 +195,8 @@ async function respondList(c: HttpContext, { sleep }: Services, input: ListInput
   const found = await listCustomers(c.get('registry'), request.query, { total: request.total === null })
   const wanted = input.expand ?? NOTHING
   const { page, expanded } = await expandPage(c.get('registry'), found, wanted)
-  const toItem = (customer: Customer, at: number) => toV1Expanded(customer, expanded[at] ?? {}, wanted)
+  const toItem = (customer: Customer, at: number): V1ExpandedCustomer =>
+    wanted.size === 0 ? toV1(customer) : toV1Expanded(customer, expanded[at] ?? {}, wanted)
   const pagination = await toV1Pagination(page, request, cursor)
   return respondText(c, await jsonOfList(page.customers, toItem, pagination, sleep))
 }
