@@ -87,10 +87,9 @@ export function linesOf(
 
 /** Returns every line of an invocation: the logged lines, each exception, and the outcome if it is a bad one. */
 export function entriesOf({ eventTimestamp, outcome, logs = [], exceptions = [] }: Invocation): Entry[] {
-  const entries: Entry[] = logs.map(({ timestamp, level, message }) => ({
-    atMs: timestamp,
-    ...readLine(level, message),
-  }))
+  const entries: Entry[] = logs.flatMap(({ timestamp, level, message }) =>
+    eachOf(readLine(level, message)).map((line) => ({ atMs: timestamp, ...line })),
+  )
   for (const { timestamp, name, message } of exceptions) {
     entries.push({ atMs: timestamp, level: 'error', event: 'exception', error: `${name}: ${message}` })
   }
@@ -99,6 +98,11 @@ export function entriesOf({ eventTimestamp, outcome, logs = [], exceptions = [] 
     entries.push({ atMs: eventTimestamp, level: 'error', event: 'ended', reason: outcome })
   }
   return entries
+}
+
+/** Returns a line for each change of one that has those of a batch. */
+function eachOf({ changes, ...line }: Line): Line[] {
+  return Array.isArray(changes) ? changes.map((change: object) => ({ ...line, ...change })) : [line]
 }
 
 /** Parses a logged message. Roster logs one JSON text; any other message is kept as its text. */

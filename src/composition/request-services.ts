@@ -141,11 +141,6 @@ export class RequestServices implements IsolatePorts {
     return storageFailure(error, { requestId: this.#requestId, tenantId, mode })
   }
 
-  onChange(written: { customerId: string; effect: string; actor: string }): void {
-    const { tenantId, mode } = this.#scope
-    log('info', { event: 'changed', requestId: this.#requestId, ...written, tenantId, mode })
-  }
-
   onImport(counts: Record<string, number>): void {
     const { tenantId, mode } = this.#scope
     log('info', { event: 'imported', requestId: this.#requestId, ...counts, tenantId, mode })

@@ -195,6 +195,7 @@ export function gateDeps(env: Cloudflare.Env): GateDeps {
       return { ...known, tenant: tenant && { policy: policyFor(tenant, mode), keys } }
     },
     enqueueDeliveries: (scope, customerIds) => enqueueDeliveries(env, scope, customerIds),
+    onChanges: ({ tenantId, mode }, changes) => log('info', { event: 'changed', tenantId, mode, changes }),
     onStorageFailure: (error, scope) => storageFailure(error, { ...scope }),
   }
 }

@@ -8,7 +8,7 @@ import { TrieRouter } from 'hono/router/trie-router'
 /** A template with one parameter at its end, and no other route behind the prefix. */
 export interface HotRoute {
   method: string
-  /** What a path begins with before a parameter of one segment: `/v1/customers/cust_`. */
+  /** The beginning of a path, before a parameter of one segment: `/v1/customers/cust_`. */
   prefix: string
   /** The template: `/v1/customers/:id`. */
   path: string

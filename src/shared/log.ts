@@ -1,5 +1,5 @@
 /**
- * Writes one line of JSON for each change, refusal and failure. An ordinary read logs nothing, because the line would
+ * Writes one line of JSON for the changes of a batch, for each refusal and each failure. An ordinary read logs nothing, because the line would
  * cost more than the read. Lines carry ids and names of reasons, never keys, bodies or personal data.
  */
 
@@ -10,7 +10,7 @@ export interface LogLine {
   requestId?: string | undefined
   tenantId?: string | undefined
   mode?: string | undefined
-  [field: string]: string | number | boolean | null | undefined
+  [field: string]: string | number | boolean | null | undefined | readonly Readonly<Record<string, string>>[]
 }
 
 export function log(level: LogLevel, line: LogLine): void {

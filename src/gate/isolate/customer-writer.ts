@@ -60,16 +60,13 @@ export class IsolateWriter implements CustomerWriter {
     this.#facts.gateLimits = reply.limits
     this.#facts.replayed = reply.replayed ?? false
     if (!reply.ok) throw this.#refused(reply.failure)
-    const { customer, effect, actor, erased, left, merge, unmerged, changedIds = [customer.id], seq, bookmark } = reply
+    const { customer, effect, erased, left, merge, unmerged, changedIds = [customer.id], seq, bookmark } = reply
     const isMade = !('dryRun' in command && command.dryRun)
     const token = isMade ? await this.#learn(changedIds, seq, bookmark) : ''
     if (isMade) this.#facts.consistencyToken = token
     if (erased) await this.#forget([customer.id, ...(erased.mergedIds ?? [])], erased.externalIds)
     else if (reply.asof !== undefined) this.#keep(customer, reply.asof)
     if (isMade && strongConsistency) await this.#ports.sleep(reply.strongInMs)
-    if (isMade && effect !== 'unchanged' && !reply.replayed) {
-      this.#ports.onChange({ customerId: customer.id, effect, actor })
-    }
     const written = { effect, consistencyToken: token, erasure: erased?.receipt, left, merge }
     const { bound } = this.#caller
     if (bound ? bound.scopes.includes(READ_SCOPE) : reply.mayRead) {

@@ -64,8 +64,6 @@ export interface WriterPorts extends SharedPorts, ImportPorts, UndoPorts {
   write(request: WriteRequest): Promise<WriteReply>
   kv: { forget(ids: readonly string[], externalIds: readonly string[]): Promise<void> }
   writeToken(seq: number, bookmark: string): Promise<string>
-  /** Logs a change. */
-  onChange(written: { customerId: string; effect: string; actor: string }): void
   /** Logs an imported chunk. */
   onImport(counts: Record<string, number>): void
   /** Logs the number of customers that a chunk of an undo has reverted. */

@@ -19,6 +19,14 @@ export interface LoadedPolicy {
   tenant: { policy: Policy; keys: GateKey[] } | null
 }
 
+/** A change that was made, as the log has it: what, of which customer, by whom, with which request. */
+export interface LoggedChange extends Record<string, string> {
+  requestId: string
+  customerId: string
+  effect: string
+  actor: string
+}
+
 export interface GateDeps {
   clock: Clock
   random(): number
@@ -31,6 +39,8 @@ export interface GateDeps {
   loadPolicy(scope: Scope): Promise<LoadedPolicy>
   /** Enqueues the deliveries for these customers, whose changes have just been committed. Must not throw. */
   enqueueDeliveries(scope: Scope, customerIds: string[]): Promise<void>
+  /** Logs the changes of a batch. Must not throw. */
+  onChanges(scope: Scope, changes: readonly LoggedChange[]): void
   /** Logs a failure of D1 and returns the failure for the caller. */
   onStorageFailure(error: unknown, scope: Scope): ServiceFailure
 }

@@ -14,6 +14,8 @@ import type { CommitResult, Found, PreparedCommand, PreparedWrite, SingleCommand
 import type { LimitState, WriteReply, WriteRequest } from '../protocol/writes.ts'
 import type { GateDeps } from './deps.ts'
 import type { IntentWatch } from './intent-watch.ts'
+import { KnownIds } from './known-ids.ts'
+import { loggedChanges } from './logged-changes.ts'
 import { admitSender, refusalOfSender } from './sender-admission.ts'
 import { WriteQueue } from './write-queue.ts'
 
@@ -41,6 +43,8 @@ interface QueuedWrite {
   ticket: number | null
   request: WriteRequest
   limits: LimitState
+  /** True for one of many changes of a request, which the log has by their number. */
+  isOfMany?: true
 }
 
 /**
@@ -58,6 +62,7 @@ export class GateWriter {
   readonly #deps: GateDeps
   readonly #intents: IntentWatch
   readonly #deliveryEnqueuer: DeliveryEnqueuer
+  readonly #knownIds = new KnownIds()
   readonly #queue = new WriteQueue<QueuedWrite, Outcome>((batch) => this.#commit(batch))
   /**
    * Maps the idempotency keys of requests under way to their fingerprints. D1 has the results; this only spares a
@@ -137,10 +142,8 @@ export class GateWriter {
   ): Promise<(Outcome | Promise<Outcome>)[]> {
     const { request, limits, caller } = admitted
     const { command } = request
-    const target =
-      isMoved || needsLookUp(command)
-        ? await this.#lookUp(command)
-        : { ok: true as const, command: command as PreparedCommand }
+    const known = needsLookUp(command) ? this.#knownIds.resolved(command) : (command as PreparedCommand)
+    const target = isMoved || !known ? await this.#lookUp(command) : { ok: true as const, command: known }
     if (!target.ok) return [{ reply: { ...target, limits }, again: null }]
     return commit({ ...admitted, write: this.#prepare(target.command, request, caller.name) })
   }
@@ -171,7 +174,7 @@ export class GateWriter {
     const queued = commands.map((command, at) => {
       const request = { ...sender, command, idempotency: null }
       const write = this.#prepare(command, request, actor)
-      return this.#enqueue({ write, caller, ticket: tickets[at] ?? null, request, limits })
+      return this.#enqueue({ write, caller, ticket: tickets[at] ?? null, request, limits, isOfMany: true })
     })
     return Promise.all(queued)
   }
@@ -237,6 +240,7 @@ export class GateWriter {
       const expectedMs = this.#core.d1Ms(this.#deps.clock())
       if (d1Ms !== null) this.#core.noteD1Time(d1Ms, this.#deps.clock())
       this.#settleBatch(seq, bookmark)
+      this.#note(batch, results)
       if (hasSubscribers) this.enqueueDeliveries(writes.flatMap(({ command }) => changedIdsOf(command)))
       const isShown = isNext ? changedByOne(writes) : () => false
       return batch.map((queued, at) => {
@@ -263,7 +267,11 @@ export class GateWriter {
    */
   #outcomesByLookUp(batch: QueuedWrite[], seq: number, deadlineMs: number, strongInMs: number): Promise<Outcome>[] {
     const later = batch.map(() => Promise.withResolvers<Outcome>())
+    let unknown = batch
     const answer = ({ found, bookmark }: Found) => {
+      const results = unknown.map(({ write }) => found.get(write.changeId))
+      this.#note(unknown, results)
+      unknown = unknown.filter(({ write }) => !found.has(write.changeId))
       for (const [at, queued] of batch.entries()) {
         const result = found.get(queued.write.changeId)
         if (result) later[at]?.resolve(outcomeOf(queued, result, { seq, bookmark, strongInMs }, null))
@@ -275,6 +283,12 @@ export class GateWriter {
       for (const [at, queued] of batch.entries()) later[at]?.resolve(refused(queued, UNAVAILABLE))
     })
     return later.map(({ promise }) => promise)
+  }
+
+  #note(batch: readonly QueuedWrite[], results: readonly (CommitResult | undefined)[]): void {
+    for (const result of results) if (result) this.#knownIds.learn(result)
+    const changes = loggedChanges(batch, results)
+    if (changes.length > 0) this.#deps.onChanges(this.#scope, changes)
   }
 
   #settleBatch(seq: number, bookmark: string | null): void {

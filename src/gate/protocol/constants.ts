@@ -59,7 +59,7 @@ export const RETRY_MIN_MS = 250
 export const RETRY_MAX_MS = 1_000
 
 /**
- * Changed customers that a gate tells an isolate which it has told nothing before: those that changed last. Values in KV from
+ * Changed customers that a gate sends to an isolate that it has sent nothing before: those that changed last. Values in KV from
  * before cannot be judged there. More means a longer first lease: 18 bytes each.
  */
 export const CHANGES_KEPT = 2_048

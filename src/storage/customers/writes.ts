@@ -220,6 +220,8 @@ function judge(
   // No customer has the external id of the new one, and yet it was not inserted.
   if (!look && isNew(command)) return { ...unavailable, late: d1Ms >= write.deadlineMs }
   if (command.kind === 'revert' && command.refusal) return fail(command.refusal)
+  // Its id was known from an external id, in a history of the database that is gone.
+  if (!look && !isNew(command) && command.target.externalId !== undefined) return targetMoved
   if (!look) return fail({ reason: 'not_found', resource: 'customer' })
   const { changeId: _changeId, isNamed: _isNamed, isLate: _isLate, latest: _latest, ...row } = look
   const customer = customerOf(row)

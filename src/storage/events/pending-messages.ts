@@ -101,7 +101,7 @@ const byAge = (one: Pending, other: Pending) => (one.id ?? 0) - (other.id ?? 0)
 
 /** Facts that are read in the batch of every change, because reading them separately would cost a round trip. */
 export interface AlongWithChange {
-  /** True when the tenant has subscribers: endpoints or an onboarding. */
+  /** True when the tenant has subscribers: endpoints, or a workflow of onboarding. */
   hasSubscribers: boolean
   /** The time by D1's clock. */
   d1Ms: number
@@ -110,7 +110,9 @@ export interface AlongWithChange {
 export function alongWithChangeStatement(db: Database, scope: Scope) {
   const ofTenant = sql`tenant_id = ${SCOPE.tenantId} AND mode = ${SCOPE.mode}`
   const question = sql`SELECT EXISTS (SELECT 1 FROM webhook_endpoints WHERE ${ofTenant})
-    OR EXISTS (SELECT 1 FROM settings WHERE ${ofTenant} AND name = 'customer_onboarding') AS "hasSubscribers",
+    OR EXISTS (
+      SELECT 1 FROM settings s, json_each(s.value, '$.workflows') WHERE ${ofTenant} AND s.name = 'customer_onboarding'
+    ) AS "hasSubscribers",
     ${sql.raw(D1_NOW)} AS "d1Ms"`
   const build = () => ({ toSQL: () => db.all(question).getQuery() })
   return shapedStatement(

@@ -43,12 +43,9 @@ const changed = {
   line: {
     level: 'info',
     event: 'changed',
-    requestId: REQUEST,
-    customerId: 'cust_01JD3VQ4X8N2M7R5T9W6YBZKCE',
-    effect: 'updated',
-    actor: 'key_1',
     tenantId: ACME,
     mode: 'live',
+    changes: [{ requestId: REQUEST, customerId: 'cust_01JD3VQ4X8N2M7R5T9W6YBZKCE', effect: 'updated', actor: 'key_1' }],
   },
 }
 const refused = {

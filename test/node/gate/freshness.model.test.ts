@@ -161,7 +161,7 @@ describe('freshness', () => {
       load.set(bucket, (load.get(bucket) ?? 0) + 1)
     }
     expect(load.has(bucketOf(LIST_TAG))).toBe(false)
-    // Of so many of 2 ** 32, one or two share a bucket.
+    // Among so many, one or two of 2 ** 32 buckets are shared.
     expect(load.size).toBeGreaterThan(49_990)
     const lowest = [...load.keys()].filter((bucket) => bucket < 2 ** 29).length
     expect(lowest / load.size).toBeCloseTo(1 / 8, 2)

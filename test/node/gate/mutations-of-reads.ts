@@ -147,7 +147,7 @@ export const MUTATIONS_OF_READS: Mutation[] = [
     file: 'freshness.ts',
     find: 'Math.max(this.#floor, this.#droppedSeq)',
     replace: 'this.#floor',
-    because: 'an isolate that is new is not told of the change of what KV has',
+    because: 'an isolate that missed the change is never sent it',
     with: SHORT_MEMORY,
   },
   {

@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, it } from 'vitest'
 import { bucketsOf, LIST_TAG } from '../../../src/gate/core/freshness.ts'
 import { GateCore } from '../../../src/gate/core/gate-core.ts'
 import { NO_TENANT } from '../../../src/gate/core/no-tenant.ts'
-import type { GateDeps } from '../../../src/gate/object/deps.ts'
+import type { GateDeps, LoggedChange } from '../../../src/gate/object/deps.ts'
 import { IntentWatch } from '../../../src/gate/object/intent-watch.ts'
 import { GateWriter } from '../../../src/gate/object/writer.ts'
 import { INTENT_GRACE_MS, WRITE_DEADLINE_MS } from '../../../src/gate/protocol/constants.ts'
@@ -14,6 +14,7 @@ import type {
   CommitResult,
   PreparedCommand,
   PreparedWrite,
+  SingleCommand,
   WriteStore,
 } from '../../../src/gate/protocol/write-store.ts'
 import type { WriteRequest } from '../../../src/gate/protocol/writes.ts'
@@ -35,6 +36,8 @@ let nowMs: number
 let store: DurableStore
 let core: GateCore
 let enqueued: string[]
+/** The changes of each line in the log. */
+let logged: LoggedChange[][]
 let hasSubscribers: boolean
 let intents: IntentWatch
 let writer: GateWriter
@@ -76,6 +79,7 @@ function request(id: string, changed: Partial<WriteRequest> = {}): WriteRequest 
 
 beforeEach(() => {
   enqueued = []
+  logged = []
   hasSubscribers = false
   nowMs = NOON_MS
   slept = 0
@@ -126,6 +130,7 @@ beforeEach(() => {
     },
     writes,
     enqueueDeliveries: async (_: unknown, customerIds: string[]) => void enqueued.push(...customerIds),
+    onChanges: (_: unknown, changes: LoggedChange[]) => void logged.push(changes),
     onStorageFailure: () => ({ reason: 'unavailable', retryAfterMs: 1_000 }),
   } as unknown as GateDeps
   intents = new IntentWatch(SCOPE, core, deps, async (atMs) => void alarms.push(atMs))
@@ -171,6 +176,114 @@ describe('the customer in a reply', () => {
       d1Ms: nowMs,
     })
     expect(await asofOf(writer.write(request('c1')))).not.toHaveProperty('asof')
+  })
+})
+
+describe('the log', () => {
+  it('has one line for a batch, with who changed what by which request', async () => {
+    const first = writer.write(request('c1', { requestId: 'r1' }))
+    await Promise.all([first, ...['c2', 'c3'].map((id) => writer.write(request(id, { requestId: `r for ${id}` })))])
+    const change = { effect: 'updated', actor: 'key-a' }
+    expect(logged).toEqual([
+      [{ ...change, requestId: 'r1', customerId: 'c1' }],
+      ['c2', 'c3'].map((id) => ({ ...change, requestId: `r for ${id}`, customerId: id })),
+    ])
+  })
+
+  it('has no change that was not made now: unchanged, repeated, refused, or one of many that has a line of its own', async () => {
+    const results: CommitResult[] = [
+      { ...made('c1'), effect: 'unchanged' },
+      { ...made('c1'), replayed: true },
+      { ok: false, failure: { reason: 'not_found', resource: 'customer' } },
+    ]
+    d1.commitWrites = async () => ({
+      results: [results.shift() as CommitResult],
+      hasSubscribers,
+      bookmark: 'b',
+      d1Ms: nowMs,
+    })
+    while (results.length > 0) await writer.write(request('c1'))
+    d1.commitWrites = async () => ({ results: [made('c1')], hasSubscribers, bookmark: 'b', d1Ms: nowMs })
+    const { command, ...sender } = request('c1')
+    await writer.changeAll([command as SingleCommand], sender, 'key-a', [], {} as never)
+    expect(logged).toEqual([])
+  })
+
+  it('has a change that was found after D1 broke off, once, however often it is found', async () => {
+    const commit = d1.commitWrites
+    d1.commitWrites = (scope, writes) => (writes.length > 1 ? Promise.reject(LOST) : commit(scope, writes))
+    let looks = 0
+    d1.findCommitted = async () => {
+      const all = [1, 2, 3].map((at): [string, Made] => [`evt_${at + 1}`, made(`c${at}`)])
+      return found('b7', ...all.slice(0, looks++ === 0 ? 1 : 3))
+    }
+    await writer.write(request('c0'))
+    logged = []
+    await Promise.all(['b', 'c1', 'c2', 'c3'].map((id) => writer.write(request(id))))
+    expect(looks).toBeGreaterThan(1)
+    expect(logged.flat().map(({ customerId }) => customerId)).toEqual(['b', 'c1', 'c2', 'c3'])
+  })
+})
+
+describe('a change that names its customer by an external id', () => {
+  const update = (externalId: string) =>
+    ({ kind: 'update', target: { externalId }, changes: {}, ifVersion: null }) as const
+  const upsert = { kind: 'upsert', id: 'new', externalId: 'a', changes: {}, ifVersion: null } as const
+  let holder: string | null
+  let lookUps: number
+
+  beforeEach(() => {
+    holder = 'c1'
+    lookUps = 0
+    lookUp = async (command) => {
+      lookUps++
+      const { externalId = '' } = command.kind === 'upsert' ? command : (command as ReturnType<typeof update>).target
+      if (holder === null) return { ok: true, command: command as PreparedCommand }
+      return { ok: true, command: { kind: 'update', target: { id: holder, externalId }, changes: {}, ifVersion: null } }
+    }
+    d1.commitWrites = async (_, writes) => ({
+      results: writes.map(({ command }): CommitResult => {
+        if (command.kind === 'upsert') holder ??= command.id
+        const id = command.kind === 'upsert' ? command.id : ('target' in command && command.target.id) || ''
+        const customer = { id, externalId: 'a', status: 'published' } as Customer
+        if (id === holder) return { ok: true, customer, effect: 'updated', changeId: 'evt' }
+        return { ok: false, failure: { reason: 'unavailable', retryAfterMs: 1 }, targetMoved: true }
+      }),
+      hasSubscribers,
+      bookmark: 'b',
+      d1Ms: nowMs,
+    })
+  })
+
+  it('looks it up the first time, and after another customer took it', async () => {
+    for (const [changed, expected, id] of [
+      [null, 1, 'c1'],
+      [null, 1, 'c1'],
+      ['c2', 2, 'c2'],
+      [null, 2, 'c2'],
+    ] as const) {
+      holder = changed ?? holder
+      const reply = await writer.write(request('', { command: update('a') }))
+      expect([reply, lookUps]).toMatchObject([{ ok: true, customer: { id } }, expected])
+    }
+    await writer.write(request('', { command: update('b') }))
+    expect(lookUps).toBe(3)
+  })
+
+  it('updates the known one in an upsert, and creates one when it is gone', async () => {
+    await writer.write(request('', { command: update('a') }))
+    expect(await writer.write(request('', { command: upsert }))).toMatchObject({ customer: { id: 'c1' } })
+    expect(lookUps).toBe(1)
+    holder = null
+    expect(await writer.write(request('', { command: upsert }))).toMatchObject({ customer: { id: 'new' } })
+    expect(lookUps).toBe(2)
+  })
+
+  it('is looked up when an id stands beside it, and for anything but a change of fields', async () => {
+    await writer.write(request('', { command: update('a') }))
+    await writer.write(request('', { command: { ...update('a'), target: { id: 'c1', externalId: 'a' } } }))
+    await writer.write(request('', { command: { kind: 'archive', target: { externalId: 'a' }, ifVersion: null } }))
+    expect(lookUps).toBe(3)
   })
 })
 

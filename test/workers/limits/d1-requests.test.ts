@@ -352,6 +352,39 @@ describe('the statements of one request', () => {
   })
 })
 
+describe('the trips of a change', () => {
+  const trips = async (request: () => Promise<Called>) => {
+    d1.take()
+    const { status, text } = await request()
+    expect(status, text).toBeLessThan(300)
+    return d1.take().trips
+  }
+
+  it('are one, by either id of a customer that the gate has seen, whether it changes anything or not', async () => {
+    const { live } = await newTenant()
+    const { id, external_id } = await newCustomer(live.key)
+    for (const path of [`/${id}`, `/external/${external_id}`, `?external_customer_id=${external_id}`]) {
+      for (const name of [`Ada at ${path}`, `Ada at ${path}`]) {
+        const change = () => call('PUT', `/v1/customers${path}`, { key: live.key, body: { name } })
+        expect([path, await trips(change)]).toEqual([path, 1])
+      }
+    }
+  })
+
+  it('are one with a setting of onboarding that has no workflow, and two with one that has', async () => {
+    const { live } = await newTenant()
+    const { id } = await newCustomer(live.key)
+    let names = 0
+    const change = () => call('PUT', `/v1/customers/${id}`, { key: live.key, body: { name: `Ada ${names++}` } })
+    await configure(live.key, {})
+    expect(await trips(change)).toBe(1)
+    await configure(live.key, AWAITED)
+    expect(await trips(change)).toBe(2)
+    await configure(live.key, {})
+    expect(await trips(change)).toBe(1)
+  })
+})
+
 describe('the statements of a batch of the gate', () => {
   it('are few enough where a rule refuses one of as many writes as may wait, each with a key', async () => {
     const { live } = await newTenant()

@@ -1,4 +1,4 @@
-/** What is put into KV, and what an isolate answers from its memory: KV puts cost as much as ten reads. */
+/** An isolate fills KV with few values, because a put costs as much as ten reads, and its memory with all that it can. */
 import { env } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
 import { customersInMemory } from '../../../src/gate/isolate/memory.ts'

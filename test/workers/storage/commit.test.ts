@@ -350,3 +350,12 @@ it('looks anew for the customer of an id when its merge was taken back before th
     await commit(scope, update(source.id, { name: null }))
   }
 })
+
+it('looks anew for the customer of an external id that a lost history of the database gave to another id', async () => {
+  const scope = await insertTenant()
+  await create(scope, { externalId: 'a' })
+  const command = { ...update(newId('customer', Date.now()), { name: 'New' }) }
+  const named = { ...command, target: { id: command.target.id, externalId: 'a' } }
+  const { results } = await store.commitWrites(scope, [prepared(named as PreparedCommand), prepared(command)])
+  expect(results).toMatchObject([{ targetMoved: true }, { ok: false, failure: { reason: 'not_found' } }])
+})
