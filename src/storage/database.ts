@@ -37,10 +37,15 @@ export function countingRows(session: D1DatabaseSession, onRows: (rows: number) 
     async batch<T>(statements: D1PreparedStatement[]) {
       const results = await session.batch<T>(statements)
       onRows(results.reduce((rows, { meta }) => rows + meta.rows_read, 0))
-      if (isSearch) onRows(rowsOfTime(results.reduce((ms, { meta }) => ms + meta.duration, 0)))
+      if (isSearch) onRows(rowsOfTime(durationOf(results)))
       return results
     },
   }
+}
+
+/** Returns the time that D1 worked on a batch, in milliseconds, without the trip and without its queue. */
+export function durationOf(answers: readonly D1Result<unknown>[]): number {
+  return answers.reduce((ms, { meta }) => ms + meta.duration, 0)
 }
 
 function rowsOfTime(durationMs: number): number {

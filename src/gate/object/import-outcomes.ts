@@ -15,6 +15,11 @@ export function outcomeOf(line: PlannedLine, changed: boolean): ImportOutcome {
   return { result: changed ? 'updated' : 'unchanged', id }
 }
 
+/** Returns the result of a line for a customer that exists already as the line wants it. */
+export function unchangedOf(line: ImportLine, customerId: string): ImportOutcome {
+  return { result: line.id === customerId ? 'created' : 'unchanged', id: customerId }
+}
+
 /** Returns what the results of `lines` depend on, as the look-up of `all` shows it. */
 export function contextOf(all: readonly ImportLine[], lines: readonly ImportLine[], facts: ImportFacts): ImportContext {
   const first = all.length - lines.length

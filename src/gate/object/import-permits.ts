@@ -22,8 +22,8 @@ export class ChunkPermits {
   #limits: LimitState | null = null
   /** Tickets of the permits that no intent has counted yet. */
   #tickets: number[] = []
-  /** D1 statements so far. */
-  #statements = 0
+  /** D1 statements so far: those that are paid for, and those that are sent, which are more while D1 is slow. */
+  #statements = { priced: 0, sent: 0 }
 
   constructor(request: ImportRequest, core: GateCore, clock: Clock) {
     this.#request = request
@@ -59,21 +59,22 @@ export class ChunkPermits {
   }
 
   /**
-   * Returns whether this many D1 statements may follow, and pays for them. A chunk that lacks permits and has no
+   * Returns whether so many D1 statements may follow, and pays for them. A chunk that lacks permits and has no
    * result yet is sent again by the isolate (throws `RegistryError`). If some of its lines are done (`hasResults`), the
    * others are not done.
    */
-  affords(statements: number, hasResults: boolean): boolean {
-    const total = this.#statements + statements
-    if (total > BULK_BOUNDS.statementsMax) return false
+  affords(further: { priced: number; sent: number }, hasResults: boolean): boolean {
+    const priced = this.#statements.priced + further.priced
+    const sent = this.#statements.sent + further.sent
+    if (Math.max(priced, sent) > BULK_BOUNDS.statementsMax) return false
     try {
-      this.pay(importPermits(this.#request.lines.length, total))
+      this.pay(importPermits(this.#request.lines.length, priced))
     } catch (error) {
       const isShort = error instanceof RegistryError && error.failure.reason === 'rate_limited'
       if (!isShort || !hasResults) throw error
       return false
     }
-    this.#statements = total
+    this.#statements = { priced, sent }
     return true
   }
 

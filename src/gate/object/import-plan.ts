@@ -15,7 +15,7 @@ import { type Effect, ImportRules, integrationKey } from './import-rules.ts'
 export interface ImportPlan {
   segments: PlannedLine[][]
   refused: { line: ImportLine; failure: Failure }[]
-  /** Lines for archived customers that exist already as the lines want them. Not sent. */
+  /** Lines for customers that exist already as the lines want them. Not sent. */
   unchanged: { line: ImportLine; customerId: string }[]
 }
 
@@ -30,6 +30,8 @@ export function planImport(lines: readonly ImportLine[], facts: ImportFacts, new
   const former = new Map<string, string>()
   /** Archived customers that lines of the chunk create, by their ids. */
   const madeArchived = new Map<string, ImportLine>()
+  /** Customers that lines of the chunk create or change. */
+  const touched = new Set<string>()
   for (const [at, line] of lines.entries()) {
     const known = facts.lines[at]
     if (!known) throw new Error('a line was not looked up')
@@ -61,12 +63,16 @@ export function planImport(lines: readonly ImportLine[], facts: ImportFacts, new
       plan.refused.push({ line, failure })
       continue
     }
+    if (customerId !== null && known.isSame && !touched.has(customerId)) {
+      plan.unchanged.push({ line, customerId })
+      continue
+    }
+    touched.add(change.customerId)
     if (isArchived) madeArchived.set(change.customerId, line)
     else if (change.creates) made.set(line.externalId, change.customerId)
     for (const externalId of change.formerIds) former.set(externalId, change.customerId)
     const place = order.placeFor(change, rules.apply(change))
-    const { parent: _sent, ...fields } = line.fields
-    const sent = reference === undefined ? fields : { ...fields, parent: reference }
+    const sent = reference === line.fields.parent ? line.fields : { ...line.fields, parent: reference }
     const planned = { ...line, fields: sent, customerId, parentId, changeId: newChangeId() }
     const segment = plan.segments[place]
     if (segment) segment.push(planned)

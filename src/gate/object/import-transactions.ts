@@ -1,28 +1,45 @@
 /**
  * Parts the statements of a chunk into transactions. While one runs, D1 does nothing else, so each is as long as D1 does in
- * some 10 ms, by what the lines of the one before wrote. Pure.
+ * some 10 ms, by how long the one before took. Pure.
  */
+import { BULK_BOUNDS } from '../../registry/bulk.ts'
 import type { PlannedLine, TransactionWork } from '../protocol/imports.ts'
 
 /** The most lines and statements of one transaction. */
-export const TRANSACTION_BOUNDS = { lines: 50, statements: 10 }
+export const TRANSACTION_BOUNDS = { lines: BULK_BOUNDS.chunkLinesMax, statements: 10 }
 
-/** Rows that a transaction may write: a creation without subscribers writes 13. Each endpoint that wants its event adds five. */
-const TRANSACTION_ROWS = 700
-/** The full-text index takes the old words of a customer out one by one. D1 counts no row for that, which takes the time of so many. */
-const WORDS_ROWS = 100
+/** How long D1 may work on a transaction. */
+const TRANSACTION_MS = 10
+/** D1 may count whole milliseconds, and none for less. */
+const TRANSACTION_MS_MIN = 0.5
 /** A transaction of fewer lines would take longer to send than to do. */
 const TRANSACTION_LINES_MIN = 5
+/** One that was slow by chance makes those that follow no smaller than by this factor, and one that was fast no larger. */
+const CHANGE_MAX = 2
+/** The first lines: nobody knows what they will take. An update may be a change of words, which takes many times as long as others. */
+const FIRST_LINES = { creates: 50, updates: 10 }
 
-/** Returns how many lines a transaction may have, after one of these lines that did this work. */
-export function transactionLines(lines: number, { rowsWritten, wordsChanged }: TransactionWork): number {
-  const affordable = Math.floor((TRANSACTION_ROWS * lines) / Math.max(1, rowsWritten + WORDS_ROWS * wordsChanged))
-  return Math.min(TRANSACTION_BOUNDS.lines, Math.max(TRANSACTION_LINES_MIN, affordable))
+/** The lines of a transaction that permits are taken for, and the rows that it may write for them. */
+const PRICED = { lines: 50, rows: 700 }
+/** The full-text index takes the old words of a customer out one by one. D1 counts no row for that, which takes the time of so many. */
+const WORDS_ROWS = 100
+
+/** Returns how many lines a transaction may have, after one of `lines` that did this work while it might have had `linesMax`. */
+export function transactionLines(linesMax: number, lines: number, { durationMs }: TransactionWork): number {
+  const affordable = Math.floor((TRANSACTION_MS * lines) / Math.max(TRANSACTION_MS_MIN, durationMs))
+  const near = Math.min(linesMax * CHANGE_MAX, Math.max(Math.ceil(linesMax / CHANGE_MAX), affordable))
+  return Math.min(TRANSACTION_BOUNDS.lines, Math.max(TRANSACTION_LINES_MIN, near))
+}
+
+/** Returns the lines of one of the transactions that a chunk pays for, by the rows that these lines have written. */
+export function pricedLines(lines: number, { rowsWritten, wordsChanged }: TransactionWork): number {
+  const affordable = Math.floor((PRICED.rows * lines) / Math.max(1, rowsWritten + WORDS_ROWS * wordsChanged))
+  return Math.min(PRICED.lines, Math.max(TRANSACTION_LINES_MIN, affordable))
 }
 
 /**
- * Returns the statements as transactions that follow each other. A longer statement becomes several. `linesMax` is asked as
- * each transaction is made: the one before may have been done by then.
+ * Returns the statements as transactions that follow each other. A longer statement becomes several of about one length.
+ * `linesMax` is asked as each transaction is made: the one before may have been done by then.
  */
 export function* transactionsOf(
   segments: readonly PlannedLine[][],
@@ -37,9 +54,14 @@ export function* transactionsOf(
         yield transaction
         transaction = []
       }
-      const free = linesMax(segment) - transaction.flat().length
+      const [max, left] = [linesMax(segment), segment.length - from]
+      const free = transaction.length > 0 ? max - transaction.flat().length : Math.ceil(left / Math.ceil(left / max))
       transaction.push(segment.slice(from, from + free))
       from += free
+      if (from < segment.length) {
+        yield transaction
+        transaction = []
+      }
     }
   }
   if (transaction.length > 0) yield transaction
@@ -47,26 +69,24 @@ export function* transactionsOf(
 
 /** How many lines a transaction of a gate may have, of lines that create and of lines that update. */
 export class ImportPace {
-  /** By what the last transaction wrote. Nobody knows what the first ones will write. */
-  readonly #linesMax: { creates: number; updates: number | null } = { creates: TRANSACTION_BOUNDS.lines, updates: null }
+  readonly #linesMax = { ...FIRST_LINES }
+  readonly #priced = { creates: PRICED.lines, updates: PRICED.lines }
 
-  /** Returns the lines of the next transaction with lines of this segment. Begins with few if these may be changes of words. */
-  readonly next = (segment: readonly PlannedLine[]): number => this.#of(segment, TRANSACTION_LINES_MIN)
+  /** Returns the lines of the next transaction with lines of this segment. */
+  readonly next = (segment: readonly PlannedLine[]): number => this.#linesMax[kindOf(segment)]
 
-  /** Returns the lines of a transaction as far as is known, which decides the price of a chunk. */
-  readonly known = (segment: readonly PlannedLine[]): number => this.#of(segment, TRANSACTION_BOUNDS.lines)
+  /** Returns the lines of a transaction that decides the price of a chunk: it does not depend on how busy D1 is. */
+  readonly priced = (segment: readonly PlannedLine[]): number => this.#priced[kindOf(segment)]
 
   /** Notes the work of a transaction that has ended. */
   note(transaction: readonly PlannedLine[][], work: TransactionWork): void {
     const lines = transaction.flat()
-    this.#linesMax[lines.every(isCreation) ? 'creates' : 'updates'] = transactionLines(lines.length, work)
-  }
-
-  #of(segment: readonly PlannedLine[], unknown: number): number {
-    return segment[0] && isCreation(segment[0]) ? this.#linesMax.creates : (this.#linesMax.updates ?? unknown)
+    const kind = kindOf(lines)
+    this.#linesMax[kind] = transactionLines(this.#linesMax[kind], lines.length, work)
+    this.#priced[kind] = pricedLines(lines.length, work)
   }
 }
 
-function isCreation({ customerId }: PlannedLine): boolean {
-  return customerId === null
+function kindOf(lines: readonly PlannedLine[]): 'creates' | 'updates' {
+  return lines.every(({ customerId }) => customerId === null) ? 'creates' : 'updates'
 }

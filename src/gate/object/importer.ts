@@ -23,7 +23,7 @@ import {
   TRANSACTION_STATEMENTS,
 } from '../protocol/imports.ts'
 import type { GateDeps } from './deps.ts'
-import { contextOf, customerIdOf, outcomeOf, withoutTriedIds } from './import-outcomes.ts'
+import { contextOf, customerIdOf, outcomeOf, unchangedOf, withoutTriedIds } from './import-outcomes.ts'
 import { ChunkPermits } from './import-permits.ts'
 import { type ImportPlan, planImport } from './import-plan.ts'
 import { ImportPace, transactionsOf } from './import-transactions.ts'
@@ -120,8 +120,8 @@ export class GateImporter {
   }
 
   /** See `ChunkPermits.affords`. */
-  #affords({ permits, outcomes, accepted }: Run, statements: number): boolean {
-    return permits.affords(statements, outcomes.size > 0 || accepted.length > 0)
+  #affords({ permits, outcomes, accepted }: Run, priced: number, sent = priced): boolean {
+    return permits.affords({ priced, sent }, outcomes.size > 0 || accepted.length > 0)
   }
 
   /**
@@ -131,17 +131,22 @@ export class GateImporter {
     if (lines.length === 0 || round === ROUNDS_MAX || !this.#affords(run, LOOK_UP_STATEMENTS)) return
     const { dryRun } = run.request
     const all = [...run.accepted, ...lines]
-    const facts = await this.#turns.take(() => this.#deps.imports.lookUpLines(this.#scope, all))
+    const { requestId } = run.request
+    const facts = await this.#turns.take(
+      () => this.#deps.imports.lookUpLines(this.#scope, all, requestId),
+      ({ durationMs }) => durationMs,
+    )
     if (dryRun) run.context ??= contextOf(all, lines, facts)
     const plan = planImport(all, facts, this.#newChangeId)
     const isLeft = ({ id }: ImportLine) => !run.outcomes.has(id)
     // A dry run takes back what it tries, so it is one transaction.
-    const parted = (linesMax: ImportPace['next']) =>
+    const parted = (linesMax: ImportPace['next' | 'priced']) =>
       dryRun ? [plan.segments].filter(({ length }) => length > 0) : transactionsOf(plan.segments, linesMax)
     const each = TRANSACTION_STATEMENTS[dryRun ? 'dryRun' : run.request.operator ? 'operator' : 'own']
-    const expected = [...parted(this.#pace.known)]
-    const statements = expected.flat().length + expected.length * each
-    if (statements > 0 && !this.#affords(run, statements)) return
+    const statementsOf = (transactions: readonly PlannedLine[][][]) =>
+      transactions.flat().length + transactions.length * each
+    const priced = statementsOf([...parted(this.#pace.priced)])
+    if (priced > 0 && !this.#affords(run, priced, statementsOf([...parted(this.#pace.next)]))) return
     for (const segments of parted(this.#pace.next)) {
       const failure = dryRun ? await this.#tryOut(run, segments) : await this.#commit(run, segments)
       // No other line would find room either, or be taken from an operator who may not do this any more.
@@ -176,7 +181,7 @@ export class GateImporter {
     for (const { line, failure } of refused) {
       outcomes.set(line.id, { result: 'error', failure: request.dryRun ? withoutTriedIds(failure, lines) : failure })
     }
-    for (const { line, customerId } of unchanged) outcomes.set(line.id, { result: 'unchanged', id: customerId })
+    for (const { line, customerId } of unchanged) outcomes.set(line.id, unchangedOf(line, customerId))
   }
 
   /** Finds the line for which a transaction was refused: the only one, or one in one of the halves. */
@@ -208,7 +213,10 @@ export class GateImporter {
 
   /** Returns null when the lines would be done; else the failure that a rule gives for one. */
   async #tryOut(run: Run, segments: PlannedLine[][]): Promise<Failure | null> {
-    const done = await this.#turns.take(() => this.#deps.imports.tryOut(this.#scope, segments, this.#stamp(run)))
+    const done = await this.#turns.take(
+      () => this.#deps.imports.tryOut(this.#scope, segments, this.#stamp(run)),
+      () => null,
+    )
     if (!done.ok) return done.failure
     for (const line of segments.flat()) run.outcomes.set(line.id, outcomeOf(line, done.changed.has(line.changeId)))
     return null
@@ -220,7 +228,13 @@ export class GateImporter {
    */
   async #commit(run: Run, segments: PlannedLine[][]): Promise<Failure | null> {
     const planned = segments.flat()
-    const { seq, deadlineMs, transaction } = await this.#turns.take(() => this.#begin(run, segments))
+    const { seq, deadlineMs, transaction } = await this.#turns.take(
+      () => this.#begin(run, segments),
+      async ({ transaction }) => {
+        const done = await transaction
+        return done.ok ? done.work.durationMs : null
+      },
+    )
     try {
       const done = await transaction
       // Late lines are looked up again, and planned with the time in this response.
@@ -231,8 +245,8 @@ export class GateImporter {
       if (done.hasSubscribers) this.#writer.enqueueDeliveries(planned.map(customerIdOf))
       run.written = { seq, bookmark: done.bookmark }
       for (const line of planned) {
-        const there = done.there.has(customerIdOf(line))
-        if (there) run.outcomes.set(line.id, outcomeOf(line, done.changed.has(line.changeId)))
+        const missed = done.missed.has(customerIdOf(line))
+        if (!missed) run.outcomes.set(line.id, outcomeOf(line, done.changed.has(line.changeId)))
       }
     } catch (error) {
       // Nothing was committed, so there is nothing to look up: the import ends here.

@@ -38,6 +38,8 @@ export interface LineFacts {
   currentParentId: string | null
   /** Bytes of the customer with the values of the line, if no other line of the chunk changes it. */
   bytes: number
+  /** True if the customer exists as the line wants it, and the import itself has not changed it. */
+  isSame: boolean
   /** For an archived customer's line: whether the customer is archived, equals the line, or may not be seen any more. */
   archived?: 'same' | 'different' | 'live' | 'erased'
 }
@@ -54,6 +56,8 @@ export interface ImportFacts {
   named: { externalId: string; customerId: string }[]
   /** Names of onboarding workflows. Read only when a line names one. */
   workflows: string[]
+  /** The time that D1 took by its own clock. */
+  durationMs: number
 }
 
 export interface TreeFacts {
@@ -96,17 +100,19 @@ export interface TransactionWork {
   rowsWritten: number
   /** Customers that may have got other words. */
   wordsChanged: number
+  /** The time that D1 took by its own clock. */
+  durationMs: number
 }
 
 type SegmentsCommitted =
   /**
-   * `changed`: ids of the changes that were made. `there`: ids of the customers that now equal their lines. `d1Ms`:
+   * `changed`: ids of the changes that were made. `missed`: ids of the customers that do not equal their lines. `d1Ms`:
    * the time by D1's clock. `hasSubscribers`: whether anybody wants the events.
    */
   | {
       ok: true
       changed: Set<string>
-      there: Set<string>
+      missed: Set<string>
       bookmark: string
       d1Ms: number
       hasSubscribers: boolean
@@ -116,8 +122,8 @@ type SegmentsCommitted =
   | { ok: false; failure: Failure }
 
 export interface ImportStore {
-  /** Reads the primary, in one trip of at most `LOOK_UP_STATEMENTS`. */
-  lookUpLines(scope: Scope, lines: readonly ImportLine[]): Promise<ImportFacts>
+  /** Reads the primary, in one trip of at most `LOOK_UP_STATEMENTS`. `requestId` is the import's. */
+  lookUpLines(scope: Scope, lines: readonly ImportLine[], requestId: string): Promise<ImportFacts>
   /** Commits all segments in one transaction, in their order. Rejects when the outcome is unknown. */
   commitSegments(scope: Scope, segments: readonly Segment[], stamp: ImportStamp): Promise<SegmentsCommitted>
   /**

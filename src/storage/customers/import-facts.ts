@@ -6,34 +6,59 @@
 import type { ImportFacts, LineFacts, TreeFacts } from '../../gate/protocol/imports.ts'
 import type { ImportLine } from '../../registry/bulk.ts'
 import { LIMITS, type Scope } from '../../registry/customer.ts'
-import { utf8 } from '../../shared/bytes.ts'
 import { canonicalJson } from '../../shared/canonical-json.ts'
-import { COLUMNS, DEFAULTS, FIELDS, HOLDER, PARENT, type StoredLine, stored } from './import-lines.ts'
+import { durationOf } from '../database.ts'
+import {
+  COLUMNS,
+  DEFAULTS,
+  differences,
+  FIELDS,
+  type Field,
+  fieldsOf,
+  givenBy,
+  HOLDER,
+  PARENT,
+} from './import-lines.ts'
 
 /**
  * The lines with the customer that each is for, and the parent that it names: `''` if no customer has the external id.
  */
-const FOUND = `found AS MATERIALIZED (
+const FOUND = foundWith('')
+
+function foundWith(further: string): string {
+  return `found AS MATERIALIZED (
     SELECT l.key AS line, json_type(l.value, '$.parent') AS names_parent, ${HOLDER} AS id, ${PARENT} AS parent,
-      json_type(l.value, '$.archivedIds') IS NOT NULL AS is_archived
+      json_type(l.value, '$.archivedIds') IS NOT NULL AS is_archived ${further}
     FROM json_each(?1) l
   )`
+}
 
 /** The fields whose bytes count for the size of a customer, as the triggers `customers_size_insert` and `_update` count them. */
 const SIZED = FIELDS.filter((field) => !['parent', 'status', 'emailAscii'].includes(field))
 
-/** The bytes of each field that the customer of a line has; null without a customer. */
-const SIZES = `iif(c.id IS NULL, NULL, json_object('externalId', octet_length(c.external_id), ${SIZED.map(
-  (field) => `'${field}', octet_length(c.${COLUMNS[field]})`,
-).join(', ')}))`
-
-const LINES = `WITH ${FOUND}
-  SELECT c.id AS customerId, c.parent_id AS currentParentId, ${SIZES} AS sizes, (
+/**
+ * Selects the facts of each line that names some of the fields. ?4 is the request of the import: a customer that it has changed
+ * is not the same, because an attempt that broke off has sent its caller no consistency token.
+ */
+function linesStatement(fields: readonly Field[]): string {
+  const valueAfter = (field: Field) => {
+    const column = `c.${COLUMNS[field]}`
+    const kept = DEFAULTS[field] ? `coalesce(${column}, '${DEFAULTS[field]}')` : column
+    if (!fields.includes(field)) return kept
+    if (field === 'parent') return `iif(f.names_parent IS NULL, ${kept}, f.parent)`
+    return `iif(json_type(f.value, '$.${field}') IS NULL, ${kept}, f.value ->> '$.${field}')`
+  }
+  return `WITH ${foundWith(', l.value AS value')}
+  SELECT c.id AS customerId, c.parent_id AS currentParentId,
+    octet_length(concat_ws('', coalesce(c.external_id, f.value ->> '$.externalId'), ${SIZED.map(valueAfter).join(', ')})) AS bytes,
+    c.id IS NOT NULL AND c.archived_at IS NULL AND NOT f.is_archived AND json_type(f.value, '$.formerIds') IS NULL
+      AND c.change_request_id IS NOT ?4 AND NOT ${differences(fields, { customers: 'c', newValue: valueAfter })} AS isSame, (
     SELECT p.id FROM customers p
     WHERE p.tenant_id = ?2 AND p.mode = ?3 AND p.id = f.parent AND (p.archived_at IS NULL OR f.is_archived)
   ) AS parentId
   FROM found f LEFT JOIN customers c ON c.tenant_id = ?2 AND c.mode = ?3 AND c.id = f.id
   ORDER BY f.line`
+}
 
 /**
  * Customers below those that the lines of a chunk move, which are looked at together. Lines that move more are sent, and the
@@ -102,11 +127,20 @@ const NAMED = `SELECT k.value AS externalId, coalesce((
 const WORKFLOWS = `SELECT w.key AS name FROM settings s CROSS JOIN json_each(s.value, '$.workflows') w
   WHERE s.tenant_id = ? AND s.mode = ? AND s.name = 'customer_onboarding'`
 
-export async function lookUpLines(d1: D1Database, scope: Scope, lines: readonly ImportLine[]): Promise<ImportFacts> {
+export async function lookUpLines(
+  d1: D1Database,
+  scope: Scope,
+  lines: readonly ImportLine[],
+  requestId: string,
+): Promise<ImportFacts> {
   const session = d1.withSession('first-primary')
   const lookUp = (sql: string, values: unknown[]) => {
     return session.prepare(sql).bind(JSON.stringify(values), scope.tenantId, scope.mode)
   }
+  const given = lines.map((line) => {
+    const { externalId, archivedIds, formerIds } = line
+    return { externalId, archivedIds, formerIds, ...givenBy(line) }
+  })
   const named = lines.map(({ externalId, archivedIds, fields: { parent } }) => ({ externalId, archivedIds, parent }))
   const formerIds = lines.flatMap((line) => line.formerIds ?? [])
   const integrations = lines
@@ -114,7 +148,9 @@ export async function lookUpLines(d1: D1Database, scope: Scope, lines: readonly 
     .map(({ provider, id }) => [provider, id])
   // Runs only the look-ups that the lines need.
   const statements = {
-    lines: lookUp(LINES, named),
+    lines: session
+      .prepare(linesStatement(fieldsOf(lines)))
+      .bind(JSON.stringify(given), scope.tenantId, scope.mode, requestId),
     ...(lines.some(({ fields }) => fields.parent !== undefined) && { tree: lookUp(TREE, named) }),
     ...(integrations.length > 0 && { holders: lookUp(HOLDERS, integrations) }),
     ...(formerIds.length > 0 && { named: lookUp(NAMED, formerIds) }),
@@ -126,10 +162,7 @@ export async function lookUpLines(d1: D1Database, scope: Scope, lines: readonly 
   const answers = await session.batch(Object.values(statements))
   const found = Object.fromEntries(Object.keys(statements).map((name, at) => [name, answers[at]?.results ?? []]))
   const archived = (found.archived ?? []) as ArchivedRow[]
-  const facts = ((found.lines ?? []) as LineRow[]).map(({ sizes, ...row }, at): LineFacts => {
-    const line = lines[at]
-    return { ...row, bytes: line ? bytesAfter(line, sizes === null ? null : JSON.parse(sizes)) : 0 }
-  })
+  const facts = ((found.lines ?? []) as LineRow[]).map((row): LineFacts => ({ ...row, isSame: row.isSame === 1 }))
   for (const row of archived) {
     const [line, fact] = [lines[row.line], facts[row.line]]
     if (line && fact) fact.archived = stateOf(row, line)
@@ -142,21 +175,11 @@ export async function lookUpLines(d1: D1Database, scope: Scope, lines: readonly 
       ({ externalId, customerId }) => (customerId === null ? [] : [{ externalId, customerId }]),
     ),
     workflows: ((found.workflows ?? []) as { name: string }[]).map(({ name }) => name),
+    durationMs: durationOf(answers),
   }
 }
 
-type LineRow = Omit<LineFacts, 'bytes'> & { sizes: string | null }
-
-/** Returns the bytes that a customer has with the values of a line. `sizes` are those of its fields, null for a new one. */
-function bytesAfter(line: ImportLine, sizes: Record<string, number | null> | null): number {
-  const given = stored(line, line.id, sizes === null)
-  const externalIdBytes = sizes?.externalId ?? utf8(line.externalId).length
-  return SIZED.reduce((sum, field) => {
-    const value = given[field]
-    if (value !== undefined) return sum + utf8(String(value ?? '')).length
-    return sum + ((sizes === null ? DEFAULTS[field]?.length : sizes[field]) ?? 0)
-  }, externalIdBytes)
-}
+type LineRow = Omit<LineFacts, 'isSame'> & { isSame: number }
 
 interface ArchivedRow extends Record<string, unknown> {
   line: number
@@ -169,7 +192,7 @@ interface ArchivedRow extends Record<string, unknown> {
 function stateOf(row: ArchivedRow, line: ImportLine): NonNullable<LineFacts['archived']> {
   if (row.isErased) return 'erased'
   if (!row.isArchived) return 'live'
-  const given: StoredLine = stored(line, line.id, false)
+  const given = givenBy(line)
   const isSame = FIELDS.every((field) => {
     if (field === 'parent') return given.parent === undefined || row.sameParent === 1
     return given[field] === undefined || field === 'status' || comparable(given[field]) === comparable(row[field])

@@ -119,16 +119,24 @@ export function isMissing(externalId: string): string {
   )`
 }
 
-/** Leaves `folded` out, because it differs only if its text does. */
-export function differences(fields: readonly Field[]): string {
+const NEW_VALUE = (field: Field) => `n.new_${COLUMNS[field]}`
+
+/**
+ * Compares the columns of `customers` with new values. Leaves `folded` out, because it differs only if its text does. Documents
+ * are taken apart only if their texts differ.
+ */
+export function differences(
+  fields: readonly Field[],
+  { customers = 'customers', newValue = NEW_VALUE }: { customers?: string; newValue?: (field: Field) => string } = {},
+): string {
   const differ = fields
     .filter((field) => field !== 'folded')
     .map((field) => {
-      const column = COLUMNS[field]
-      const [old, young] = [`customers.${column}`, `n.new_${column}`]
-      if (field === 'metadata') return `${inKeyOrder(old)} IS NOT ${inKeyOrder(young)}`
-      if (field === 'profile') return `${leavesOf(old)} IS NOT ${leavesOf(young)}`
-      return `${old} IS NOT ${young}`
+      const [old, young] = [`${customers}.${COLUMNS[field]}`, newValue(field)]
+      const textsDiffer = `${old} IS NOT ${young}`
+      if (field === 'metadata') return `(${textsDiffer} AND ${inKeyOrder(old)} IS NOT ${inKeyOrder(young)})`
+      if (field === 'profile') return `(${textsDiffer} AND ${leavesOf(old)} IS NOT ${leavesOf(young)})`
+      return textsDiffer
     })
   return `(${['0', ...differ].join(' OR ')})`
 }
@@ -143,9 +151,12 @@ function leavesOf(document: string): string {
   return `(SELECT json_group_array(json_array(fullkey, type, atom) ORDER BY fullkey) FROM json_tree(${document}))`
 }
 
+/** Returns the fields that some of the lines name. */
 export function fieldsOf(lines: readonly ImportLine[]): Field[] {
   const isNamed = ({ fields }: ImportLine, field: Field) =>
-    field === 'folded' ? foldsOf(fields) !== null : fields[field === 'emailAscii' ? 'email' : field] !== undefined
+    field === 'folded'
+      ? OPTIONAL_TEXT_FIELDS.some((text) => fields[text] !== undefined)
+      : fields[field === 'emailAscii' ? 'email' : field] !== undefined
   return WRITTEN_FIELDS.filter((field) => lines.some((line) => isNamed(line, field)))
 }
 
@@ -164,9 +175,15 @@ export function stored(line: ImportLine & { changeId?: string }, id: string, cre
     ...(formerIds && formerIds.length > 0 && { formerIds }),
     ...(archivedIds && { archivedIds }),
   }
-  for (const field of OPTIONAL_TEXT_FIELDS) if (fields[field] !== undefined) row[field] = fields[field]
   const folded = foldsOf({ ...fields, ...(creates && { externalId }) })
   if (folded !== null) row.folded = folded
+  return Object.assign(row, givenBy(line))
+}
+
+/** Returns the values that a line gives its customer, besides those that follow from others. */
+export function givenBy({ fields }: Pick<ImportLine, 'fields'>): Record<string, unknown> {
+  const row: Record<string, unknown> = {}
+  for (const field of OPTIONAL_TEXT_FIELDS) if (fields[field] !== undefined) row[field] = fields[field]
   if (fields.email !== undefined) row.emailAscii = fields.email && asciiEmail(fields.email)
   if (fields.timezone !== undefined) row.timezone = fields.timezone ?? DEFAULT_TIMEZONE
   if (fields.status !== undefined) row.status = fields.status

@@ -10,7 +10,7 @@ import type { ImportStamp, ImportStore, PlannedLine, Segment } from '../../gate/
 import { newIdOf } from '../../registry/bulk.ts'
 import type { Scope } from '../../registry/customer.ts'
 import { classifyD1Error, isStatementFault } from '../d1-errors.ts'
-import { bookmarkOf, D1_NOW } from '../database.ts'
+import { bookmarkOf, D1_NOW, durationOf } from '../database.ts'
 import { storageFailure } from '../unavailable.ts'
 import { changesOf } from './import-dry-run.ts'
 import { lookUpLines } from './import-facts.ts'
@@ -83,24 +83,24 @@ const ADD_FORMER_IDS = `INSERT INTO customer_aliases (tenant_id, mode, external_
   RETURNING customer_id AS id`
 
 /**
- * Selects the time by D1's clock, whether the tenant has subscribers, and then the customers that exist as the lines want them,
- * after the changes; none of these after the deadline.
+ * Selects the time by D1's clock, whether the tenant has subscribers, and then the customers that do not exist as the lines want
+ * them, after the changes; all of them after the deadline.
  */
-const THERE = `SELECT ${D1_NOW} AS id
+const MISSED = `SELECT ${D1_NOW} AS id
   UNION ALL
   SELECT EXISTS (SELECT 1 FROM webhook_endpoints WHERE tenant_id = ?2 AND mode = ?3)
     OR EXISTS (SELECT 1 FROM settings WHERE tenant_id = ?2 AND mode = ?3 AND name = 'customer_onboarding')
   UNION ALL
   SELECT l.value ->> '$.id' AS id FROM json_each(?1) l
-  WHERE ${IN_TIME} AND EXISTS (
+  WHERE NOT (${IN_TIME} AND EXISTS (
     SELECT 1 FROM customers c
     WHERE c.tenant_id = ?2 AND c.mode = ?3 AND c.id = l.value ->> '$.id'
       AND (c.archived_at IS NULL) = (json_type(l.value, '$.archivedIds') IS NULL)
-  ) AND l.value ->> '$.id' = ${HOLDER}`
+  ) AND l.value ->> '$.id' IS ${HOLDER})`
 
 export function importStore(d1: D1Database): ImportStore {
   return {
-    lookUpLines: (scope, lines) => lookUpLines(d1, scope, lines),
+    lookUpLines: (scope, lines, requestId) => lookUpLines(d1, scope, lines, requestId),
 
     async commitSegments(scope, segments, stamp) {
       const session = d1.withSession('first-primary')
@@ -108,13 +108,13 @@ export function importStore(d1: D1Database): ImportStore {
       const lines = segments.flat().map((line) => {
         return { id: customerOf(line), externalId: line.externalId, archivedIds: line.archivedIds }
       })
-      const there = session.prepare(THERE).bind(JSON.stringify(lines), scope.tenantId, scope.mode, stamp.deadlineMs)
+      const missed = session.prepare(MISSED).bind(JSON.stringify(lines), scope.tenantId, scope.mode, stamp.deadlineMs)
       const { operator } = stamp
       const changeIds = segments.flat().map(({ changeId }) => changeId)
       try {
         const statements = steps.map(({ statement }) => statement)
         if (operator) statements.push(recordOperatorIn(session, scope, changeIds, operator))
-        const answers = await session.batch<{ id: string | number }>([...statements, there])
+        const answers = await session.batch<{ id: string | number }>([...statements, missed])
         const ids = answers.map(({ results }) => results.map(({ id }) => String(id)))
         const [d1Ms, subscribers, ...found] = ids.pop() ?? []
         const changed = new Set(steps.flatMap(({ changeOf }, at) => (ids[at] ?? []).map(changeOf)))
@@ -123,15 +123,14 @@ export function importStore(d1: D1Database): ImportStore {
           (count, { setsWords }, at) => count + (setsWords ? (ids[at]?.length ?? 0) : 0),
           0,
         )
-        const work = { rowsWritten, wordsChanged }
         return {
           ok: true,
           changed,
-          there: new Set(found),
+          missed: new Set(found),
           bookmark: await bookmarkOf(session),
           d1Ms: Number(d1Ms),
           hasSubscribers: subscribers === '1',
-          work,
+          work: { rowsWritten, wordsChanged, durationMs: durationOf(answers) },
         }
       } catch (error) {
         return { ok: false, failure: failureOfRule(ruleOf(error)) ?? storageFailure(error, { ...scope }) }

@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { inTurn, type TurnPorts, type Turns } from '../../../src/gate/isolate/turns.ts'
-import { ImportTurns } from '../../../src/gate/object/import-turns.ts'
+import { ImportTurns, pauseMsAfter, UsualTrip } from '../../../src/gate/object/import-turns.ts'
 import { Agenda } from './discrete-events.ts'
 
 /** A request with its pieces. `cancelledAtMs`: when the runtime drops it, without running another line of it. */
@@ -104,27 +104,38 @@ it('takes no more timers than an invocation may have, however long a request wai
   expect(timers / 11).toBeLessThan(40_000 / 10)
 })
 
-it('leaves D1 to others after each piece of an import for as long as it took, up to 20 ms, whether it failed or not', async () => {
-  const drawn = fc.record({ startMs: fc.nat(100), tookMs: fc.nat(60), fails: fc.boolean() })
+it('leaves D1 to others after a piece of an import that found others there, or failed, and runs one piece at a time', async () => {
+  const drawn = fc.record({
+    startMs: fc.nat(100),
+    workedMs: fc.nat(30),
+    waitedMs: fc.oneof(fc.constant(0), fc.integer({ min: 4, max: 60 })),
+    fails: fc.boolean(),
+  })
   await fc.assert(
-    fc.asyncProperty(fc.array(drawn, { minLength: 1, maxLength: 8 }), async (pieces) => {
+    fc.asyncProperty(fc.array(drawn, { minLength: 1, maxLength: 8 }), fc.nat(40), async (pieces, tripMs) => {
       const agenda = new Agenda()
       const sleep = (ms: number) => new Promise<void>((resolve) => agenda.at(agenda.nowMs + ms, resolve))
       const turns = new ImportTurns({ clock: () => agenda.nowMs, sleep })
-      const ran: { fromMs: number; toMs: number }[] = []
+      const first = { startMs: 0, workedMs: 1, waitedMs: 0, fails: false }
+      const ran: { fromMs: number; toMs: number; pauseMs: number }[] = []
       const ended: string[] = []
-      for (const { startMs, tookMs, fails } of pieces) {
+      for (const { startMs, workedMs, waitedMs, fails } of [first, ...pieces]) {
         const piece = async () => {
           const fromMs = agenda.nowMs
-          await sleep(tookMs)
-          ran.push({ fromMs, toMs: agenda.nowMs })
+          await sleep(tripMs + waitedMs + workedMs)
+          // During the trip of the next piece D1 is free anyway.
+          const metOthers = fails ? workedMs + waitedMs > 3 : waitedMs > 3
+          const keptMs = metOthers ? workedMs + waitedMs - tripMs - 2 : 0
+          ran.push({ fromMs, toMs: agenda.nowMs, pauseMs: Math.min(20, Math.max(0, keptMs)) })
           if (fails) throw new Error('failed')
         }
         agenda.at(startMs, () => {
-          turns.take(piece).then(
-            () => ended.push('done'),
-            () => ended.push('failed'),
-          )
+          turns
+            .take(piece, () => workedMs)
+            .then(
+              () => ended.push('done'),
+              () => ended.push('failed'),
+            )
         })
       }
       const settle = () => new Promise((resolve) => setImmediate(resolve))
@@ -132,9 +143,34 @@ it('leaves D1 to others after each piece of an import for as long as it took, up
       while (agenda.step())
       for (const [at, { fromMs }] of ran.entries()) {
         const before = ran[at - 1]
-        if (before) expect(fromMs - before.toMs).toBeGreaterThanOrEqual(Math.min(20, before.toMs - before.fromMs))
+        if (before) expect(fromMs - before.toMs).toBeGreaterThanOrEqual(before.pauseMs)
       }
-      expect(ended.toSorted()).toEqual(pieces.map(({ fails }) => (fails ? 'failed' : 'done')).toSorted())
+      expect(ended.toSorted()).toEqual([first, ...pieces].map(({ fails }) => (fails ? 'failed' : 'done')).toSorted())
     }),
   )
+})
+
+it('wastes no time on nobody: an import that is alone never pauses, whatever its pieces and its trips take', () => {
+  const piece = fc.record({ workedMs: fc.double({ min: 0, max: 500, noNaN: true }), jitterMs: fc.nat(2) })
+  fc.assert(
+    fc.property(fc.array(piece, { minLength: 2 }), fc.nat(200), (pieces, tripMs) => {
+      const trip = new UsualTrip()
+      for (const { workedMs, jitterMs } of pieces) {
+        const times = { tookMs: tripMs + workedMs + jitterMs, workedMs }
+        trip.note(times)
+        expect(pauseMsAfter(times, trip.ms ?? 0)).toBe(0)
+      }
+    }),
+  )
+})
+
+it('learns that its trips have become longer, but not that others are always there', () => {
+  const trip = new UsualTrip()
+  trip.note({ tookMs: 12, workedMs: 10 })
+  for (let piece = 0; piece < 1_000; piece++) trip.note({ tookMs: 60, workedMs: 10 })
+  expect(pauseMsAfter({ tookMs: 60, workedMs: 10 }, trip.ms ?? 0)).toBe(20)
+  for (let piece = 0; piece < 10_000; piece++) trip.note({ tookMs: 60, workedMs: 10 })
+  expect(pauseMsAfter({ tookMs: 60, workedMs: 10 }, trip.ms ?? 0)).toBe(0)
+  trip.note({ tookMs: 12, workedMs: 10 })
+  expect(pauseMsAfter({ tookMs: 60, workedMs: 10 }, trip.ms ?? 0)).toBe(20)
 })

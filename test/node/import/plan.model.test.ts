@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { planImport } from '../../../src/gate/object/import-plan.ts'
 import {
   ImportPace,
+  pricedLines,
   TRANSACTION_BOUNDS,
   transactionLines,
   transactionsOf,
@@ -120,11 +121,15 @@ function registryOf(parents: Partial<Record<string, string>>): NaiveRegistry {
 
 /** Returns the facts that src/storage/customers/import-facts.ts reads. */
 function factsOf(registry: NaiveRegistry, lines: readonly ImportLine[]): ImportFacts {
-  const found = lines.map(({ externalId, fields: { parent: named } }) => {
+  const found = lines.map(({ externalId, fields: { parent: named, integrations } }) => {
     const customerId = registry.ids.get(externalId) ?? null
     const parentId = named ? registry.resolve(named) : null
-    const currentParentId = (customerId !== null && registry.nodes.get(customerId)?.parentId) || null
-    return { customerId, parentId, currentParentId, named }
+    const node = registry.nodes.get(customerId ?? '')
+    const currentParentId = node?.parentId || null
+    const isSame =
+      (named === undefined || parentId === currentParentId) &&
+      (!integrations || integrations.map(({ id }) => id).join() === node?.integrations.join())
+    return { customerId, parentId, currentParentId, named, isSame: isSame && customerId !== null }
   })
   const placed = found.filter(
     ({ named, parentId, currentParentId }) => named !== undefined && parentId !== currentParentId,
@@ -146,6 +151,7 @@ function factsOf(registry: NaiveRegistry, lines: readonly ImportLine[]): ImportF
     ),
     named: [],
     workflows: ['known'],
+    durationMs: 0,
   }
 }
 
@@ -208,7 +214,9 @@ describe('planImport', () => {
           expect(Object.fromEntries(plan.refused.map(({ line, failure }) => [line.id, failure.reason]))).toEqual(
             refused,
           )
-          expect(plan.segments.flat().length + plan.refused.length).toBe(lines.length)
+          const { segments, refused: refusals, unchanged } = plan
+          expect(segments.flat().length + refusals.length + unchanged.length).toBe(lines.length)
+          for (const { line, customerId } of unchanged) expect(start.ids.get(line.externalId)).toBe(customerId)
           const together = start.clone()
           const transactions = [...transactionsOf(plan.segments, ([first]) => (first?.customerId ? linesMax : 3))]
           for (const segment of transactions.flat()) doSegment(together, segment, shuffle)
@@ -251,6 +259,7 @@ describe('planImport', () => {
             const bad = new Set(plan.refused.map(({ line }) => line))
             found.push(...part.filter((line) => bad.has(line)))
             const ids = new Map(plan.segments.flat().map((line) => [line.id, line.customerId ?? line.id]))
+            for (const { line, customerId } of plan.unchanged) ids.set(line.id, customerId)
             dryRun.add(
               part,
               part.map((line) => {
@@ -319,41 +328,61 @@ describe('planImport', () => {
     const lines = many(500, () => ({}))
     const registry = there(0, () => ({ parentId: null, integrations: [] }))
     const apart = [...transactionsOf(planImport(lines, factsOf(registry, lines), () => 'evt').segments)]
-    expect(apart.map((statements) => statements.length)).toEqual(Array(500 / TRANSACTION_BOUNDS.lines).fill(1))
+    expect(apart.map((statements) => statements.length)).toEqual(
+      Array(Math.ceil(500 / TRANSACTION_BOUNDS.lines)).fill(1),
+    )
     const same = lines.map((line) => ({ ...line, externalId: 'c_0' }))
     const together = [...transactionsOf(planImport(same, factsOf(registry, same), () => 'evt').segments)]
     expect(together).toHaveLength(500 / TRANSACTION_BOUNDS.statements)
   })
 
-  it('gives a transaction fewer lines where each writes many rows, for endpoints that want its event', () => {
-    const linesAfter = (lines: number, rows: number) =>
-      transactionLines(lines, { rowsWritten: lines * rows, wordsChanged: 0 })
-    expect([linesAfter(50, 13), linesAfter(50, 0)]).toEqual([TRANSACTION_BOUNDS.lines, TRANSACTION_BOUNDS.lines])
+  it('asks a price for fewer lines where each writes many rows, for endpoints that want its event, or changes words', () => {
+    const linesAfter = (lines: number, rows: number, wordsChanged = 0) =>
+      pricedLines(lines, { rowsWritten: lines * rows, wordsChanged, durationMs: 0 })
+    expect([linesAfter(50, 13), linesAfter(50, 0)]).toEqual([50, 50])
     expect([linesAfter(50, 13 + 5 * 5), linesAfter(18, 13 + 20 * 5), linesAfter(1, 10_000)]).toEqual([18, 6, 5])
+    expect([linesAfter(50, 8, 50), linesAfter(50, 8, 5)]).toEqual([6, 38])
   })
 
-  it('gives a transaction fewer lines where each takes words out of the full-text index', () => {
-    expect(transactionLines(50, { rowsWritten: 50 * 8, wordsChanged: 50 })).toBe(6)
-    expect(transactionLines(50, { rowsWritten: 50 * 8, wordsChanged: 5 })).toBe(38)
+  it('comes to transactions of about 10 ms, whatever a line takes', () => {
+    const perLine = fc.double({ min: 0.02, max: 20, noNaN: true })
+    fc.assert(
+      fc.property(perLine, fc.boolean(), (msPerLine, creates) => {
+        const pace = new ImportPace()
+        const line = { customerId: creates ? null : 'cust' } as PlannedLine
+        let count = 0
+        for (let round = 0; round < 8; round++) {
+          count = pace.next([line])
+          pace.note([Array(count).fill(line)], { rowsWritten: 0, wordsChanged: 0, durationMs: count * msPerLine })
+        }
+        expect(Math.abs(count - Math.min(TRANSACTION_BOUNDS.lines, Math.max(5, 10 / msPerLine)))).toBeLessThanOrEqual(1)
+      }),
+    )
   })
 
-  it('begins with few updates, and gives each transaction as many as the one before could take', () => {
-    const lines = many(200, () => ({}))
+  it('is not misled by one transaction that was slow or fast by chance', () => {
+    const work = (durationMs: number) => ({ rowsWritten: 0, wordsChanged: 0, durationMs })
+    expect([transactionLines(100, 100, work(1_000)), transactionLines(20, 20, work(0))]).toEqual([50, 40])
+    // The last lines of a chunk say little.
+    expect(transactionLines(100, 1, work(1))).toBe(50)
+  })
+
+  it('begins with few updates, and parts a statement into transactions of one length', () => {
+    const lines = many(200, (at) => ({ integrations: [{ provider: 'stripe', id: `new_${at}` }] }))
     const registry = there(200, () => ({ parentId: null, integrations: [] }))
     const { segments } = planImport(lines, factsOf(registry, lines), () => 'evt')
-    const sizes = (work: { rows: number; words: number }, pace: ImportPace) => {
+    const sizes = (msPerLine: number, pace: ImportPace) => {
       const each: number[] = []
       for (const transaction of transactionsOf(segments, pace.next)) {
         const count = transaction.flat().length
         each.push(count)
-        pace.note(transaction, { rowsWritten: count * work.rows, wordsChanged: count * work.words })
+        pace.note(transaction, { rowsWritten: 0, wordsChanged: 0, durationMs: count * msPerLine })
       }
       return each
     }
     const pace = new ImportPace()
-    expect([...transactionsOf(segments, pace.known)].map((each) => each.flat().length)).toEqual([50, 50, 50, 50])
-    expect(sizes({ rows: 0, words: 0 }, pace)).toEqual([5, 50, 50, 50, 45])
-    expect(sizes({ rows: 5, words: 1 }, pace)).toEqual([50, ...Array(25).fill(6)])
-    expect(sizes({ rows: 5, words: 1 }, new ImportPace())).toEqual([5, ...Array(32).fill(6), 3])
+    expect([...transactionsOf(segments, pace.priced)].map((each) => each.flat().length)).toEqual([50, 50, 50, 50])
+    expect(sizes(0.1, pace)).toEqual([10, 19, 35, 68, 68])
+    expect(sizes(0.1, pace)).toEqual([67, 67, 66])
   })
 })

@@ -22,7 +22,7 @@ it('reads by key only and writes the rows of its changes', async () => {
     return { id: newId('customer', Date.now()), externalId, fields: { name: 'New', parent } }
   }
   const lines = Array.from({ length: 20 }, (_, at) => lineOf(at < 10 ? `c_${at + 1}` : `new_${at}`))
-  const facts = await store.lookUpLines(scope, lines)
+  const facts = await store.lookUpLines(scope, lines, 'req')
   const { segments, refused } = planImport(lines, facts, () => newId('event', Date.now()))
   expect(refused).toEqual([])
   expect(segments.map((segment) => segment.length)).toEqual([10, 10])
