@@ -2,13 +2,15 @@
  * Reads the head of a chain from D1: the next delivery of a customer's events to an endpoint, with the data to make it.
  * claims.ts acts on it.
  */
-import { and, asc, eq, lte, or, type SQL, sql } from 'drizzle-orm'
+import { and, asc, Column, eq, is, lte, or, type SQL, type SQLWrapper, sql } from 'drizzle-orm'
+import type { BatchItem } from 'drizzle-orm/batch'
 import type { Chain, Head } from '../../events/outbox.ts'
 import type { Database } from '../database.ts'
 import { loggedEventOf } from '../events/event-log.ts'
 import { type EventRow, events } from '../schema/tables.ts'
 import { webhookAttempts, webhookDeliveries, webhookEndpoints } from '../schema/webhook-tables.ts'
-import { inScope } from '../scoped.ts'
+import { inScope, type ScopeValues } from '../scoped.ts'
+import { shapedStatement, slot } from '../statement-texts.ts'
 
 /**
  * Due time of a delivery that waits for another of its customer: the latest possible time. The trigger `events_fan_out`
@@ -16,9 +18,36 @@ import { inScope } from '../scoped.ts'
  */
 export const NOT_BEFORE_ANOTHER_MS = 8_640_000_000_000_000
 
-export const IS_PENDING = eq(webhookDeliveries.status, 'pending')
+export const IS_PENDING = sql`${webhookDeliveries.status} = 'pending'`
 
-export function inChain(chain: Chain): SQL | undefined {
+/** A chain: its values, or the expressions that give them. */
+export interface ChainValues extends ScopeValues {
+  endpointId: string | SQLWrapper
+  customerId: string | SQLWrapper
+}
+
+/** The places of a chain and of the time in a text that is kept by its shape. */
+export const CHAIN: ChainValues = {
+  tenantId: slot('tenantId'),
+  mode: slot('mode'),
+  endpointId: slot('endpointId'),
+  customerId: slot('customerId'),
+}
+export const NOW_MS = slot('nowMs')
+
+/** Returns a statement about a chain whose text is built once. */
+export function chainStatement<Row = unknown>(
+  db: Database,
+  shape: string,
+  build: () => { toSQL(): { sql: string; params: unknown[] } },
+  { tenantId, mode, endpointId, customerId }: Chain,
+  values: Record<string, unknown> = {},
+  rowOf: (columns: Record<string, unknown>) => Row = (columns) => columns as Row,
+): BatchItem<'sqlite'> {
+  return shapedStatement(db, `webhooks ${shape}`, build, { tenantId, mode, endpointId, customerId, ...values }, rowOf)
+}
+
+export function inChain(chain: ChainValues): SQL | undefined {
   return and(
     inScope(webhookDeliveries, chain),
     eq(webhookDeliveries.customerId, chain.customerId),
@@ -26,22 +55,22 @@ export function inChain(chain: Chain): SQL | undefined {
   )
 }
 
-export function isEndpoint(chain: Chain): SQL | undefined {
+export function isEndpoint(chain: ChainValues): SQL | undefined {
   return and(inScope(webhookEndpoints, chain), eq(webhookEndpoints.id, chain.endpointId))
 }
 
 /** A delivery that was never attempted is due in any case: the database wrote its time, and another clock reads it. */
-export function isDue(nowMs: number): SQL | undefined {
-  return or(eq(webhookDeliveries.claims, 0), lte(webhookDeliveries.nextAttemptAtMs, nowMs))
+export function isDue(nowMs: number | SQL): SQL | undefined {
+  return or(sql`${webhookDeliveries.claims} = 0`, lte(webhookDeliveries.nextAttemptAtMs, nowMs))
 }
 
-export function headId(db: Database, chain: Chain): SQL {
+export function headId(db: Database, chain: ChainValues): SQL {
   const head = db
     .select({ id: webhookDeliveries.id })
     .from(webhookDeliveries)
     .where(and(inChain(chain), IS_PENDING))
     .orderBy(asc(webhookDeliveries.id))
-    .limit(1)
+    .limit(sql.raw('1') as never)
   return sql`${head}`
 }
 
@@ -58,7 +87,7 @@ const HEAD = {
   id: webhookDeliveries.id,
   eventId: webhookDeliveries.eventId,
   claims: webhookDeliveries.claims,
-  attempts: sql<number>`${attemptCount}`,
+  attempts: sql<number>`${attemptCount}`.as('attempts'),
   nextAttemptAtMs: webhookDeliveries.nextAttemptAtMs,
   url: webhookEndpoints.url,
   enabled: webhookEndpoints.enabled,
@@ -69,22 +98,40 @@ const HEAD = {
   version: events.version,
   actor: events.actor,
   requestId: events.requestId,
-  before: sql<string | null>`${events.before}`,
-  after: sql<string | null>`${events.after}`,
-  detail: sql<string | null>`${events.detail}`,
+  before: sql<string | null>`${events.before}`.as('before'),
+  after: sql<string | null>`${events.after}`.as('after'),
+  detail: sql<string | null>`${events.detail}`.as('detail'),
   eventAtMs: events.createdAtMs,
 }
 
-export function readBackStatement(db: Database, chain: Chain) {
+function headQuery(db: Database) {
   return db
     .select(HEAD)
     .from(webhookDeliveries)
-    .leftJoin(webhookEndpoints, isEndpoint(chain))
-    .leftJoin(events, and(inScope(events, chain), eq(events.id, webhookDeliveries.eventId)))
-    .where(sql`${webhookDeliveries.id} = ${headId(db, chain)}`)
+    .leftJoin(webhookEndpoints, isEndpoint(CHAIN))
+    .leftJoin(events, and(inScope(events, CHAIN), eq(events.id, webhookDeliveries.eventId)))
+    .where(sql`${webhookDeliveries.id} = ${headId(db, CHAIN)}`)
 }
 
-export type Looked = Awaited<ReturnType<typeof readBackStatement>>[number]
+export type Looked = Awaited<ReturnType<typeof headQuery>>[number]
+
+/** Returns a statement that reads the head of the chain, as a row of `Looked`. */
+export function readBackStatement(db: Database, chain: Chain): BatchItem<'sqlite'> {
+  return chainStatement(db, 'head', () => headQuery(db), chain, {}, lookedOf)
+}
+
+function lookedOf(columns: Record<string, unknown>): Looked {
+  const { enabled, ...row } = Object.fromEntries(
+    HEAD_COLUMNS.map(([name, column]) => [name, columns[column]]),
+  ) as unknown as Omit<Looked, 'enabled'> & { enabled: number | null }
+  return { ...row, enabled: enabled === null ? null : enabled === 1 }
+}
+
+/** The columns of `HEAD`, by the names that D1 gives them. */
+const HEAD_COLUMNS = Object.entries(HEAD).map(([name, field]): [string, string] => [
+  name,
+  is(field, Column) ? field.name : field.fieldAlias,
+])
 
 export function headOf(chain: Chain, isClaimed: boolean, looked: Looked | undefined, nowMs: number): Head {
   if (!looked) return { kind: 'none' }

@@ -2,15 +2,17 @@
  * Claims pending deliveries in D1, in their turn, and ends the claims. `events/outbox.ts` decides what to do with them.
  * All statements go to the primary.
  */
-import { and, asc, eq, sql } from 'drizzle-orm'
+import { and, asc, sql } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
 import { type Chain, DELIVERY_CLAIM_MS, type Outbox } from '../../events/outbox.ts'
 import { BROUGHT_BACK, pauseMsAfter, SLOT_WAIT_MAX_MS } from '../../events/slots.ts'
 import type { NewId } from '../../shared/ids.ts'
 import { type Database, openDatabase } from '../database.ts'
 import { webhookAttempts, webhookDeliveries, webhookEndpoints } from '../schema/webhook-tables.ts'
-import { inScope } from '../scoped.ts'
+import { slot } from '../statement-texts.ts'
 import {
+  CHAIN,
+  chainStatement,
   headId,
   headOf,
   IS_PENDING,
@@ -19,10 +21,11 @@ import {
   isEndpoint,
   type Looked,
   NOT_BEFORE_ANOTHER_MS,
+  NOW_MS,
   readBackStatement,
 } from './chain.ts'
 import { attemptOf, disabledEvent, keepAttempt, noteOnEndpoint, settle } from './outcomes.ts'
-import { mayBeSent } from './slots.ts'
+import { literal, mayBeSent } from './slots.ts'
 
 /** Deliveries of one chain in one transaction; the next message continues with the rest. */
 const GIVEN_UP_AT_ONCE_MAX = 100
@@ -36,13 +39,13 @@ export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
         waitStatement(db, chain, nowMs),
         readBackStatement(db, chain),
       ])
-      return headOf(chain, claimed.length > 0, looked[0], nowMs)
+      return headOf(chain, rowsOf(claimed).length > 0, rowsOf<Looked>(looked)[0], nowMs)
     },
 
     async finish(chain, delivery, { attempted, outcome }, { nowMs, claimNext }) {
       const disabling = outcome.disable === null ? [] : [disabledEvent(db, chain, outcome.disable, nowMs, newId)]
       const statements: BatchItem<'sqlite'>[] = [
-        keepAttempt(db, delivery, attempted),
+        keepAttempt(db, chain, delivery, attempted),
         ...(outcome.next.kind === 'parked' ? [] : [noteOnEndpoint(db, chain, delivery, outcome, nowMs)]),
         // Directly after the update: the number of rows it changed shows whether it disabled the endpoint.
         ...disabling,
@@ -95,45 +98,56 @@ export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
         bringBackStatement(db, chain, BROUGHT_BACK.otherwise, nowMs, 0),
         readBackStatement(db, chain),
       ])
-      return { head: headOf(chain, false, answers[4][0], nowMs), broughtBack: customersOf(answers[3]) }
+      const [broughtBack, [looked]] = [rowsOf<BroughtBack>(answers[3]), rowsOf<Looked>(answers[4])]
+      return { head: headOf(chain, false, looked, nowMs), broughtBack: customersOf(broughtBack) }
     },
   }
 }
 
+/** Returns the rows of a statement whose text is kept: a batch does not know their type. */
+function rowsOf<Row>(answer: unknown): Row[] {
+  return answer as Row[]
+}
+
 function claimStatement(db: Database, chain: Chain, nowMs: number) {
-  return db
-    .update(webhookDeliveries)
-    .set({
-      claims: sql`${webhookDeliveries.claims} + 1`,
-      nextAttemptAtMs: nowMs + DELIVERY_CLAIM_MS,
-      awaitsRetry: false,
-      slot: 'taken',
-    })
-    .where(and(sql`${webhookDeliveries.id} = ${headId(db, chain)}`, isDue(nowMs), mayBeSent(chain, nowMs)))
-    .returning({ id: webhookDeliveries.id })
+  const build = () =>
+    db
+      .update(webhookDeliveries)
+      .set({
+        claims: sql`${webhookDeliveries.claims} + 1`,
+        nextAttemptAtMs: sql`${NOW_MS} + ${literal(DELIVERY_CLAIM_MS)}`,
+        awaitsRetry: sql`0`,
+        slot: sql`'taken'`,
+      })
+      .where(and(sql`${webhookDeliveries.id} = ${headId(db, CHAIN)}`, isDue(NOW_MS), mayBeSent(CHAIN, NOW_MS)))
+      .returning({ id: webhookDeliveries.id })
+  return chainStatement(db, 'claim', build, chain, { nowMs })
 }
 
 /** Lets a head wait that is due and was not claimed, unless its endpoint is closed. Directly after the claim. */
 function waitStatement(db: Database, chain: Chain, nowMs: number) {
-  const open = db
-    .select({ found: sql`1` })
-    .from(webhookEndpoints)
-    .where(and(isEndpoint(chain), eq(webhookEndpoints.enabled, true)))
-  const isWaiting = sql`(${webhookDeliveries.slot} IS 'waits' AND ${webhookDeliveries.nextAttemptAtMs} > ${nowMs})`
-  return db
-    .update(webhookDeliveries)
-    .set({ slot: 'waits', nextAttemptAtMs: nowMs + SLOT_WAIT_MAX_MS })
-    .where(
-      and(
-        sql`${webhookDeliveries.id} = ${headId(db, chain)}`,
-        isDue(nowMs),
-        sql`NOT ${isWaiting}`,
-        sql`EXISTS ${open}`,
-      ),
-    )
+  const open = () =>
+    db
+      .select({ found: sql`1` })
+      .from(webhookEndpoints)
+      .where(and(isEndpoint(CHAIN), sql`${webhookEndpoints.enabled} = 1`))
+  const isWaiting = sql`(${webhookDeliveries.slot} IS 'waits' AND ${webhookDeliveries.nextAttemptAtMs} > ${NOW_MS})`
+  const build = () =>
+    db
+      .update(webhookDeliveries)
+      .set({ slot: sql`'waits'`, nextAttemptAtMs: sql`${NOW_MS} + ${literal(SLOT_WAIT_MAX_MS)}` })
+      .where(
+        and(
+          sql`${webhookDeliveries.id} = ${headId(db, CHAIN)}`,
+          isDue(NOW_MS),
+          sql`NOT ${isWaiting}`,
+          sql`EXISTS ${open()}`,
+        ),
+      )
+  return chainStatement(db, 'wait', build, chain, { nowMs })
 }
 
-type BroughtBack = { customerId: string }
+type BroughtBack = { customer_id: string }
 
 /**
  * Makes the deliveries of the endpoint due that have waited longest for a slot, unless this chain keeps its own. Their
@@ -141,45 +155,47 @@ type BroughtBack = { customerId: string }
  * is due, as if it was claimed: nothing else of a failing endpoint is attempted meanwhile.
  */
 function bringBackStatement(db: Database, chain: Chain, count: number, nowMs: number, pauseMs: number) {
-  const waiting = db
-    .select({ id: webhookDeliveries.id })
-    .from(webhookDeliveries)
-    .where(
-      and(
-        inScope(webhookDeliveries, chain),
-        eq(webhookDeliveries.slot, 'waits'),
-        eq(webhookDeliveries.endpointId, chain.endpointId),
-      ),
-    )
-    .orderBy(asc(webhookDeliveries.nextAttemptAtMs))
-    .limit(count)
-  const keepsSlot = sql`EXISTS (
-    SELECT 1 FROM webhook_deliveries head WHERE head.id = ${headId(db, chain)} AND head.slot = 'taken'
+  const waiting = () => sql`(
+    SELECT w.id FROM webhook_deliveries w WHERE w.tenant_id = ${CHAIN.tenantId} AND w.mode = ${CHAIN.mode} AND w.slot = 'waits'
+      AND w.endpoint_id = ${CHAIN.endpointId}
+    ORDER BY w.next_attempt_at LIMIT ${slot('count')}
   )`
-  return db
-    .update(webhookDeliveries)
-    .set(
-      pauseMs === 0
-        ? { slot: null, nextAttemptAtMs: nowMs }
-        : { slot: 'taken', nextAttemptAtMs: nowMs + pauseMs, claims: sql`${webhookDeliveries.claims} + 1` },
-    )
-    .where(sql`${webhookDeliveries.id} IN ${waiting} AND NOT ${keepsSlot}`)
-    .returning({ customerId: webhookDeliveries.customerId })
+  const keepsSlot = () => sql`EXISTS (
+    SELECT 1 FROM webhook_deliveries head WHERE head.id = ${headId(db, CHAIN)} AND head.slot = 'taken'
+  )`
+  const build = () =>
+    db
+      .update(webhookDeliveries)
+      .set(
+        pauseMs === 0
+          ? { slot: sql`NULL`, nextAttemptAtMs: NOW_MS }
+          : {
+              slot: sql`'taken'`,
+              nextAttemptAtMs: sql`${NOW_MS} + ${slot('pauseMs')}`,
+              claims: sql`${webhookDeliveries.claims} + 1`,
+            },
+      )
+      .where(sql`${webhookDeliveries.id} IN ${waiting()} AND NOT ${keepsSlot()}`)
+      .returning({ customerId: webhookDeliveries.customerId })
+  const shape = pauseMs === 0 ? 'bring back' : 'bring back after a pause'
+  return chainStatement(db, shape, build, chain, { nowMs, count, pauseMs })
 }
 
 function customersOf(rows: readonly BroughtBack[]): string[] {
-  return rows.map(({ customerId }) => customerId)
+  return rows.map(({ customer_id }) => customer_id)
 }
 
 /** Makes the head due for the next claim. */
 function releaseStatement(db: Database, chain: Chain, nowMs: number) {
-  return db
-    .update(webhookDeliveries)
-    .set({ nextAttemptAtMs: nowMs })
-    .where(
-      and(
-        sql`${webhookDeliveries.id} = ${headId(db, chain)}`,
-        eq(webhookDeliveries.nextAttemptAtMs, NOT_BEFORE_ANOTHER_MS),
-      ),
-    )
+  const build = () =>
+    db
+      .update(webhookDeliveries)
+      .set({ nextAttemptAtMs: NOW_MS })
+      .where(
+        and(
+          sql`${webhookDeliveries.id} = ${headId(db, CHAIN)}`,
+          sql`${webhookDeliveries.nextAttemptAtMs} = ${literal(NOT_BEFORE_ANOTHER_MS)}`,
+        ),
+      )
+  return chainStatement(db, 'release', build, chain, { nowMs })
 }

@@ -9,19 +9,36 @@ import type { Database } from '../database.ts'
 import { mayStillBeLogged } from '../events/event-ids.ts'
 import { customers, events } from '../schema/tables.ts'
 import { webhookAttempts, webhookDeliveries, webhookEndpoints } from '../schema/webhook-tables.ts'
-import { attemptCount, IS_PENDING, isEndpoint } from './chain.ts'
+import { slot } from '../statement-texts.ts'
+import { attemptCount, CHAIN, type ChainValues, chainStatement, IS_PENDING, isEndpoint, NOW_MS } from './chain.ts'
 
 const isErased = sql`EXISTS (
   SELECT 1 FROM ${customers} c WHERE c.tenant_id = ${webhookDeliveries.tenantId} AND c.mode = ${webhookDeliveries.mode}
     AND c.id = ${webhookDeliveries.customerId} AND c.erased_at IS NOT NULL
 )`
 
+/** A claimed delivery: its values, or the expressions that give them. */
+type ClaimedValues = { id: number | SQL; claims: number | SQL }
+
+const OURS: ClaimedValues = { id: slot('deliveryId'), claims: slot('claims') }
+const ours = ({ id, claims }: Claimed) => ({ deliveryId: id, claims })
+
 /** Matches the delivery as long as nobody else has claimed it. */
-function isOurs({ id, claims }: Claimed): SQL | undefined {
+function isOurs({ id, claims }: ClaimedValues): SQL | undefined {
   return and(eq(webhookDeliveries.id, id), IS_PENDING, eq(webhookDeliveries.claims, claims))
 }
 
-export function attemptOf(db: Database, attempted: Attempted) {
+type AttemptedValues = { [Field in keyof Attempted]: Attempted[Field] | SQL }
+
+const ATTEMPTED: AttemptedValues = {
+  atMs: slot('atMs'),
+  durationMs: slot('durationMs'),
+  statusCode: slot('statusCode'),
+  error: slot('error'),
+  answer: slot('answer'),
+}
+
+export function attemptOf(db: Database, attempted: AttemptedValues) {
   const { atMs, durationMs, statusCode, error, answer } = attempted
   return db
     .select({
@@ -38,8 +55,13 @@ export function attemptOf(db: Database, attempted: Attempted) {
     .$dynamic()
 }
 
-export function keepAttempt(db: Database, delivery: Claimed, attempted: Attempted) {
-  return db.insert(webhookAttempts).select(attemptOf(db, attempted).where(isOurs(delivery)))
+export function keepAttempt(db: Database, chain: Chain, delivery: Claimed, attempted: Attempted) {
+  const { atMs, durationMs, statusCode, error, answer } = attempted
+  const build = () => db.insert(webhookAttempts).select(attemptOf(db, ATTEMPTED).where(isOurs(OURS)))
+  return chainStatement(db, 'attempt', build, chain, {
+    ...ours(delivery),
+    ...{ atMs, durationMs, statusCode, error, answer },
+  })
 }
 
 /** Notes the outcome of an attempt on the endpoint, unless the endpoint has another URL by now. */
@@ -50,13 +72,19 @@ export function noteOnEndpoint(
   { next, disable }: Outcome,
   nowMs: number,
 ) {
-  const ours = db.select({ found: sql`1` }).from(webhookDeliveries).where(isOurs(delivery))
-  const same = and(isEndpoint(chain), eq(webhookEndpoints.url, delivery.endpoint.url), sql`EXISTS ${ours}`)
+  const sameAs = (of: ChainValues, url: string | SQL, claimed: ClaimedValues) => {
+    const found = db.select({ found: sql`1` }).from(webhookDeliveries).where(isOurs(claimed))
+    return and(isEndpoint(of), eq(webhookEndpoints.url, url), sql`EXISTS ${found}`)
+  }
   const { failingSinceMs, enabled } = webhookEndpoints
   const update = db.update(webhookEndpoints)
   const version = sql`${webhookEndpoints.version} + 1`
-  if (next.kind === 'delivered')
-    return update.set({ failingSinceMs: null, version }).where(and(same, isNotNull(failingSinceMs)))
+  if (next.kind === 'delivered') {
+    const same = () => sameAs(CHAIN, slot('url'), OURS)
+    const build = () => update.set({ failingSinceMs: sql`NULL`, version }).where(and(same(), isNotNull(failingSinceMs)))
+    return chainStatement(db, 'recovered', build, chain, { ...ours(delivery), url: delivery.endpoint.url })
+  }
+  const same = sameAs(chain, delivery.endpoint.url, delivery)
   if (disable === null) return update.set({ failingSinceMs: nowMs, version }).where(and(same, isNull(failingSinceMs)))
   return update
     .set({
@@ -129,6 +157,9 @@ export function settle(db: Database, chain: Chain, delivery: Claimed, { next }: 
     const atMs = sql`iif(EXISTS ${changedSince(db, chain, delivery)}, ${nowMs}, ${next.atMs})`
     return update.set({ nextAttemptAtMs: atMs, awaitsRetry: true, slot: null }).where(isOurs(delivery))
   }
-  const status = next.kind === 'delivered' ? 'delivered' : 'failed'
-  return update.set({ status, finishedAtMs: nowMs, slot: null }).where(isOurs(delivery))
+  if (next.kind !== 'delivered')
+    return update.set({ status: 'failed', finishedAtMs: nowMs, slot: null }).where(isOurs(delivery))
+  const build = () =>
+    update.set({ status: sql`'delivered'`, finishedAtMs: NOW_MS, slot: sql`NULL` }).where(isOurs(OURS))
+  return chainStatement(db, 'delivered', build, chain, { ...ours(delivery), nowMs })
 }
