@@ -1,6 +1,10 @@
+import { readEnv } from '../env.ts'
 import { type OutboxMessage, readMessage } from '../events/messages.ts'
+import type { Outbox } from '../events/outbox.ts'
+import { newId } from '../shared/ids.ts'
 import { describeError, log } from '../shared/log.ts'
 import { isDatabaseFull } from '../storage/unavailable.ts'
+import { webhookOutbox } from '../storage/webhooks/claims.ts'
 import { startOnboarding } from './onboarding.ts'
 import { deliver } from './webhooks.ts'
 
@@ -9,11 +13,12 @@ const RETRY_AFTER_SECONDS = 10
 
 /** Handles each message of a batch by itself: the queue repeats a message that fails and no other. */
 export async function consume(batch: MessageBatch, env: Cloudflare.Env): Promise<void> {
+  const outbox = webhookOutbox(readEnv(env).db, newId)
   await Promise.all(
     batch.messages.map(async (message) => {
       const owed = readMessage(message.body)
       try {
-        if (owed) await act(owed, env)
+        if (owed) await act(owed, env, outbox)
         else log('warn', { event: 'message_ignored', messageId: message.id })
         message.ack()
       } catch (error) {
@@ -32,8 +37,8 @@ export async function consume(batch: MessageBatch, env: Cloudflare.Env): Promise
 }
 
 /** Does the work that the message is about. */
-async function act(owed: OutboxMessage, env: Cloudflare.Env): Promise<void> {
+async function act(owed: OutboxMessage, env: Cloudflare.Env, outbox: Outbox): Promise<void> {
   const { tenantId, mode, customerId } = owed
-  if (owed.kind === 'deliver') await deliver(owed, env)
+  if (owed.kind === 'deliver') await deliver(owed, env, outbox)
   else await startOnboarding({ tenantId, mode, customerId }, env)
 }

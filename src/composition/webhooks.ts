@@ -5,8 +5,9 @@
 import { readEnv } from '../env.ts'
 import { NOT_SIGNED, type PostDeps, postSigned } from '../events/deliver.ts'
 import { SAMPLE_BOUNDS } from '../events/endpoints.ts'
-import type { OutboxMessage } from '../events/messages.ts'
-import { type Chain, drainChain } from '../events/outbox.ts'
+import { drainLane } from '../events/lane.ts'
+import { deliverMessage, type OutboxMessage } from '../events/messages.ts'
+import type { Chain, DrainDeps, Drained, Outbox } from '../events/outbox.ts'
 import { bodyOf } from '../events/payload.ts'
 import type { EndpointDeps } from '../events/ports.ts'
 import { resolveOverHttps } from '../events/resolve.ts'
@@ -65,15 +66,25 @@ export function endpointDeps(at: RunsAt, scope: Scope, author: Author | null = n
   }
 }
 
-/** Handles a message that there is something to deliver. Sends a delayed message if more will be due later. */
-export async function deliver(message: OutboxMessage & { kind: 'deliver' }, env: Cloudflare.Env): Promise<void> {
-  const { db, outbox } = readEnv(env)
+/**
+ * Handles a message that there is something to deliver, and goes on with customers of the endpoint that wait. `outbox` is that of
+ * the invocation.
+ */
+export async function deliver(
+  message: OutboxMessage & { kind: 'deliver' },
+  env: Cloudflare.Env,
+  outbox: Outbox = webhookOutbox(readEnv(env).db, newId),
+): Promise<void> {
   const { tenantId, mode, endpointId, customerId } = message
   const chain: Chain = { tenantId, mode, endpointId, customerId }
+  await drainLane(chain, drainDeps(chain, outbox, env), (drained, left) => enqueueLeft(drained, left, env))
+}
+
+function drainDeps(chain: Chain, outbox: Outbox, env: Cloudflare.Env): DrainDeps {
   const post = postDeps(env)
   const vault = vaultOf(env)
-  const { againAtMs, disabled, broughtBack, broughtBackAtMs } = await drainChain(chain, {
-    outbox: webhookOutbox(db, newId),
+  return {
+    outbox,
     clock: systemClock,
     async send(event, { url, sealedSecrets }, timeoutMs) {
       const body = bodyOf(event)
@@ -84,17 +95,27 @@ export async function deliver(message: OutboxMessage & { kind: 'deliver' }, env:
       }
       return postSigned({ url, secrets, id: event.id, body, response: SAMPLE_BOUNDS }, { ...post, timeoutMs })
     },
-    onParked: (_chain, { eventId }, error) =>
+    onParked: (parked, { eventId }, error) =>
       // Logs the name of the error alone: a message of JSON.parse quotes the text, which is personal data of a
       // customer.
-      log('error', { event: 'delivery_parked', eventId, error: error instanceof Error ? error.name : '', ...chain }),
-  })
+      log('error', { event: 'delivery_parked', eventId, error: error instanceof Error ? error.name : '', ...parked }),
+  }
+}
+
+/** Enqueues what is left to do after a chain, delayed if it will be due later. */
+async function enqueueLeft(chain: Chain, left: Drained, env: Cloudflare.Env): Promise<void> {
+  const { againAtMs, disabled, broughtBack, broughtBackAtMs } = left
+  const { endpointId, customerId } = chain
+  const { outbox } = readEnv(env)
   if (broughtBack.length > 0) {
     const delaySeconds = delayUntil(broughtBackAtMs, systemClock())
     await enqueueDeliveries(env, chain, broughtBack, { endpointId, delaySeconds })
   }
   try {
-    if (againAtMs !== null) await outbox.send(message, { delaySeconds: delayUntil(againAtMs, systemClock()) })
+    if (againAtMs !== null) {
+      const message = deliverMessage(chain, endpointId, customerId)
+      await outbox.send(message, { delaySeconds: delayUntil(againAtMs, systemClock()) })
+    }
     if (disabled) {
       log('warn', { event: 'webhook_endpoint_disabled', ...chain })
       // The event about the disabled endpoint has no customer, so its customer id is empty.

@@ -70,13 +70,14 @@ export interface Outbox {
   claim(chain: Chain, nowMs: number): Promise<Head>
   /**
    * Stores the attempt with its outcome and claims the next delivery, in one transaction. Changes nothing if another
-   * invocation has claimed the delivery meanwhile. Without `claimNext` the next delivery stays due.
+   * invocation has claimed the delivery meanwhile. Without `claimNext` the next delivery stays due. `bringsBack`: how many
+   * that wait for a slot are brought back if it was delivered and its chain needs its slot no more.
    */
   finish(
     chain: Chain,
     delivery: Claimed,
     result: { attempted: Attempted; outcome: Outcome },
-    options: { nowMs: number; claimNext: boolean },
+    options: { nowMs: number; claimNext: boolean; bringsBack?: number | undefined },
   ): Promise<Finished>
   /** Gives up a bounded number of due deliveries of a chain whose endpoint is closed. */
   giveUp(chain: Chain, reason: string, nowMs: number): Promise<GivenUp>
@@ -89,6 +90,10 @@ export interface DrainDeps {
   send(event: LoggedEvent, endpoint: Claimed['endpoint'], timeoutMs: number): Promise<Posted>
   /** Called when a delivery was given up because it can never be sent. */
   onParked(chain: Chain, delivery: Claimed, error: unknown): void
+  /** The most deliveries of this turn. */
+  deliveriesMax?: number
+  /** See `Outbox.finish`. */
+  bringsBack?: number
 }
 
 /** How long a claim protects a delivery from other invocations. Longer than the longest attempt. */
@@ -96,7 +101,7 @@ export const DELIVERY_CLAIM_MS = 60_000
 /** How long one invocation works on one chain while others wait for their turn. */
 const DRAIN_MS = 30_000
 /** A delivery takes eight D1 statements, an invocation has five messages, and D1 allows 1,000 statements. */
-const DELIVERIES_MAX = 20
+export const DELIVERIES_MAX = 20
 /** An event that ends every Worker that sends it must not block the events behind it for ever. */
 const CLAIMS_MAX = 3 * DELIVERY_ATTEMPTS_MAX
 
@@ -112,7 +117,7 @@ export interface Drained {
 }
 
 export async function drainChain(chain: Chain, deps: DrainDeps): Promise<Drained> {
-  const { outbox, clock } = deps
+  const { outbox, clock, deliveriesMax = DELIVERIES_MAX, bringsBack } = deps
   const startMs = clock()
   const broughtBack: string[] = []
   let broughtBackAtMs = startMs
@@ -121,8 +126,8 @@ export async function drainChain(chain: Chain, deps: DrainDeps): Promise<Drained
     const { delivery } = head
     const { attempted, outcome } = await attempt(chain, delivery, deps)
     const nowMs = clock()
-    const claimNext = done < DELIVERIES_MAX && nowMs - startMs < DRAIN_MS
-    const finished = await outbox.finish(chain, delivery, { attempted, outcome }, { nowMs, claimNext })
+    const claimNext = done < deliveriesMax && nowMs - startMs < DRAIN_MS
+    const finished = await outbox.finish(chain, delivery, { attempted, outcome }, { nowMs, claimNext, bringsBack })
     broughtBackAtMs = nowMs + pauseMsAfter(outcome.next)
     // After a change of the endpoint during the attempt, the same delivery may be due at once.
     if (outcome.next.kind === 'retry' && finished.head.kind !== 'claimed') {

@@ -24,17 +24,20 @@ import {
   NOW_MS,
   readBackStatement,
 } from './chain.ts'
+import { JointBatches } from './joint-batches.ts'
 import { attemptOf, disabledEvent, keepAttempt, noteOnEndpoint, settle } from './outcomes.ts'
 import { literal, mayBeSent } from './slots.ts'
 
 /** Deliveries of one chain in one transaction; the next message continues with the rest. */
 const GIVEN_UP_AT_ONCE_MAX = 100
 
+/** Returns the outbox of one invocation: what its messages do at the same time is done together. */
 export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
   const db = openDatabase(d1)
+  const batches = new JointBatches(db)
   return {
     async claim(chain, nowMs) {
-      const [claimed, , looked] = await db.batch([
+      const [claimed, , looked] = await batches.run([
         claimStatement(db, chain, nowMs),
         waitStatement(db, chain, nowMs),
         readBackStatement(db, chain),
@@ -42,7 +45,7 @@ export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
       return headOf(chain, rowsOf(claimed).length > 0, rowsOf<Looked>(looked)[0], nowMs)
     },
 
-    async finish(chain, delivery, { attempted, outcome }, { nowMs, claimNext }) {
+    async finish(chain, delivery, { attempted, outcome }, { nowMs, claimNext, bringsBack = BROUGHT_BACK.delivered }) {
       const disabling = outcome.disable === null ? [] : [disabledEvent(db, chain, outcome.disable, nowMs, newId)]
       const statements: BatchItem<'sqlite'>[] = [
         keepAttempt(db, chain, delivery, attempted),
@@ -56,13 +59,13 @@ export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
         bringBackStatement(
           db,
           chain,
-          BROUGHT_BACK[outcome.next.kind === 'delivered' ? 'delivered' : 'otherwise'],
+          outcome.next.kind === 'delivered' ? bringsBack : BROUGHT_BACK.otherwise,
           nowMs,
           pauseMsAfter(outcome.next),
         ),
         readBackStatement(db, chain),
       ]
-      const answers: unknown[] = await db.batch(statements as [BatchItem<'sqlite'>, ...BatchItem<'sqlite'>[]])
+      const answers = await batches.run(statements)
       const [claimed, , , broughtBack, [looked]] = answers.slice(-5) as [
         ...[unknown[], unknown, unknown],
         ...[BroughtBack[], (Looked | undefined)[]],
@@ -81,7 +84,7 @@ export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
           .where(due)
           .orderBy(asc(webhookDeliveries.id))
           .limit(GIVEN_UP_AT_ONCE_MAX)
-      const answers = await db.batch([
+      const answers = await batches.run([
         db
           .insert(webhookAttempts)
           .select(

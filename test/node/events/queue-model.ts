@@ -4,11 +4,12 @@
  */
 import { DELIVERY_ATTEMPTS_MAX } from '../../../src/events/attempts.ts'
 import type { LoggedEvent } from '../../../src/events/event.ts'
+import { drainLane } from '../../../src/events/lane.ts'
 import {
   type Chain,
   type Claimed,
   DELIVERY_CLAIM_MS,
-  drainChain,
+  type DrainDeps,
   type Head,
   type Outbox,
 } from '../../../src/events/outbox.ts'
@@ -124,16 +125,18 @@ export class QueueModel {
   }
 
   async #consume(chain: Chain): Promise<void> {
-    const { againAtMs, broughtBack, broughtBackAtMs } = await drainChain(chain, {
+    const deps: DrainDeps = {
       outbox: this.#outbox,
       clock: () => this.nowMs,
       send: (_event, _endpoint, timeoutMs) => this.#send(chain, timeoutMs),
       onParked: (_chain, _delivery, error) => {
         throw error
       },
+    }
+    await drainLane(chain, deps, async (drained, { againAtMs, broughtBack, broughtBackAtMs }) => {
+      for (const customerId of broughtBack) this.#enqueue({ ...drained, customerId }, broughtBackAtMs)
+      if (againAtMs !== null) this.#enqueue(drained, againAtMs)
     })
-    for (const customerId of broughtBack) this.#enqueue({ ...chain, customerId }, broughtBackAtMs)
-    if (againAtMs !== null) this.#enqueue(chain, againAtMs)
   }
 
   async #send({ endpointId }: Chain, timeoutMs: number) {
@@ -155,7 +158,7 @@ export class QueueModel {
 
   readonly #outbox: Outbox = {
     claim: (chain, nowMs) => this.#d1(() => this.#claim(chain, nowMs)),
-    finish: (chain, { id }, { outcome }, { nowMs, claimNext }) =>
+    finish: (chain, { id }, { outcome }, { nowMs, claimNext, bringsBack = BROUGHT_BACK.delivered }) =>
       this.#d1(() => {
         const delivery = this.deliveries[id] as Delivery
         delivery.attempts++
@@ -167,7 +170,7 @@ export class QueueModel {
         if (isDelivered) this.#failingSince.delete(chain.endpointId)
         else if (!this.#failingSince.has(chain.endpointId)) this.#failingSince.set(chain.endpointId, nowMs)
         const head = claimNext ? this.#claim(chain, nowMs) : this.#headOf(chain, nowMs)
-        const count = BROUGHT_BACK[isDelivered ? 'delivered' : 'otherwise']
+        const count = isDelivered ? bringsBack : BROUGHT_BACK.otherwise
         return {
           head,
           disabled: false,
