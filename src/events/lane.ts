@@ -8,7 +8,7 @@ import { BROUGHT_BACK } from './slots.ts'
 /** How long a message goes on with other customers while messages of other tenants may be waiting. */
 const LANE_MS = 1_000
 /** D1 statements of a claim, and of a delivery that is stored with the claim of the next. */
-const STATEMENTS = { claim: 3, finish: 8, giveUp: 5 }
+const STATEMENTS = { claim: 2, finish: 8, giveUp: 5 }
 /** An invocation has five messages, and D1 allows 1,000 statements. */
 const STATEMENTS_MAX = STATEMENTS.claim + DELIVERIES_MAX * STATEMENTS.finish
 

@@ -2,7 +2,7 @@
  * Claims pending deliveries in D1, in their turn, and ends the claims. `events/outbox.ts` decides what to do with them.
  * All statements go to the primary.
  */
-import { and, asc, sql } from 'drizzle-orm'
+import { and, asc, type SQL, sql } from 'drizzle-orm'
 import type { BatchItem } from 'drizzle-orm/batch'
 import { type Chain, DELIVERY_CLAIM_MS, type Outbox } from '../../events/outbox.ts'
 import { BROUGHT_BACK, pauseMsAfter, SLOT_WAIT_MAX_MS } from '../../events/slots.ts'
@@ -37,12 +37,8 @@ export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
   const batches = new JointBatches(db)
   return {
     async claim(chain, nowMs) {
-      const [claimed, , looked] = await batches.run([
-        claimStatement(db, chain, nowMs),
-        waitStatement(db, chain, nowMs),
-        readBackStatement(db, chain),
-      ])
-      return headOf(chain, rowsOf(claimed).length > 0, rowsOf<Looked>(looked)[0], nowMs)
+      const [claimed, looked] = await batches.run([claimStatement(db, chain, nowMs), readBackStatement(db, chain)])
+      return headOf(chain, isTaken(claimed), rowsOf<Looked>(looked)[0], nowMs)
     },
 
     async finish(chain, delivery, { attempted, outcome }, { nowMs, claimNext, bringsBack = BROUGHT_BACK.delivered }) {
@@ -53,7 +49,7 @@ export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
         // Directly after the update: the number of rows it changed shows whether it disabled the endpoint.
         ...disabling,
         settle(db, chain, delivery, outcome, nowMs),
-        ...(claimNext ? [claimStatement(db, chain, nowMs), waitStatement(db, chain, nowMs)] : []),
+        ...(claimNext ? [claimStatement(db, chain, nowMs)] : []),
         // Needed after a claim too: it claims nothing if the endpoint has been closed.
         releaseStatement(db, chain, nowMs),
         bringBackStatement(
@@ -66,11 +62,11 @@ export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
         readBackStatement(db, chain),
       ]
       const answers = await batches.run(statements)
-      const [claimed, , , broughtBack, [looked]] = answers.slice(-5) as [
-        ...[unknown[], unknown, unknown],
+      const [claimed, , broughtBack, [looked]] = answers.slice(-4) as [
+        ...[unknown, unknown],
         ...[BroughtBack[], (Looked | undefined)[]],
       ]
-      const isClaimed = claimNext && claimed.length > 0
+      const isClaimed = claimNext && isTaken(claimed)
       const disabled = disabling.length > 0 && (answers[2] as unknown[]).length > 0
       return { head: headOf(chain, isClaimed, looked, nowMs), disabled, broughtBack: customersOf(broughtBack) }
     },
@@ -112,42 +108,41 @@ function rowsOf<Row>(answer: unknown): Row[] {
   return answer as Row[]
 }
 
+/**
+ * Claims the head if it is due and there is a slot for it. Lets it wait otherwise, unless its endpoint is closed. Returns what
+ * became of its slot.
+ */
 function claimStatement(db: Database, chain: Chain, nowMs: number) {
-  const build = () =>
-    db
-      .update(webhookDeliveries)
-      .set({
-        claims: sql`${webhookDeliveries.claims} + 1`,
-        nextAttemptAtMs: sql`${NOW_MS} + ${literal(DELIVERY_CLAIM_MS)}`,
-        awaitsRetry: sql`0`,
-        slot: sql`'taken'`,
-      })
-      .where(and(sql`${webhookDeliveries.id} = ${headId(db, CHAIN)}`, isDue(NOW_MS), mayBeSent(CHAIN, NOW_MS)))
-      .returning({ id: webhookDeliveries.id })
-  return chainStatement(db, 'claim', build, chain, { nowMs })
-}
-
-/** Lets a head wait that is due and was not claimed, unless its endpoint is closed. Directly after the claim. */
-function waitStatement(db: Database, chain: Chain, nowMs: number) {
   const open = () =>
     db
       .select({ found: sql`1` })
       .from(webhookEndpoints)
       .where(and(isEndpoint(CHAIN), sql`${webhookEndpoints.enabled} = 1`))
   const isWaiting = sql`(${webhookDeliveries.slot} IS 'waits' AND ${webhookDeliveries.nextAttemptAtMs} > ${NOW_MS})`
+  const ifGranted = (granted: SQL, refused: SQL) => sql`iif(grant.given, ${granted}, ${refused})`
   const build = () =>
     db
       .update(webhookDeliveries)
-      .set({ slot: sql`'waits'`, nextAttemptAtMs: sql`${NOW_MS} + ${literal(SLOT_WAIT_MAX_MS)}` })
+      .set({
+        claims: sql`${webhookDeliveries.claims} + grant.given`,
+        nextAttemptAtMs: sql`${NOW_MS} + ${ifGranted(literal(DELIVERY_CLAIM_MS), literal(SLOT_WAIT_MAX_MS))}`,
+        awaitsRetry: ifGranted(sql`0`, sql`${webhookDeliveries.awaitsRetry}`),
+        slot: ifGranted(sql`'taken'`, sql`'waits'`),
+      })
+      .from(sql`(SELECT ${mayBeSent(CHAIN, NOW_MS)} AS given) AS grant`)
       .where(
         and(
           sql`${webhookDeliveries.id} = ${headId(db, CHAIN)}`,
           isDue(NOW_MS),
-          sql`NOT ${isWaiting}`,
-          sql`EXISTS ${open()}`,
+          sql`(grant.given OR (NOT ${isWaiting} AND EXISTS ${open()}))`,
         ),
       )
-  return chainStatement(db, 'wait', build, chain, { nowMs })
+      .returning({ slot: webhookDeliveries.slot })
+  return chainStatement(db, 'claim', build, chain, { nowMs })
+}
+
+function isTaken(answer: unknown): boolean {
+  return rowsOf<{ slot: string }>(answer)[0]?.slot === 'taken'
 }
 
 type BroughtBack = { customer_id: string }
