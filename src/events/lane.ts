@@ -1,21 +1,19 @@
 /**
- * Works on the chains of an endpoint, one after the other: the next is that of a customer which a delivery brought back, so it
- * needs no message, and no trip through the queue. Bounded in time and in D1 statements: then the queue decides whose turn it is.
+ * Works on the chains of an endpoint, one after the other: the next is that of the customer who has waited longest for a slot. It
+ * is claimed as the one before is stored, so it needs no message and no trip of its own. Bounded in time and in D1 statements:
+ * then the queue decides whose turn it is.
  */
-import { type Chain, DELIVERIES_MAX, type DrainDeps, type Drained, drainChain } from './outbox.ts'
+import { type Chain, type DrainDeps, type Drained, drainChain } from './outbox.ts'
 import { BROUGHT_BACK } from './slots.ts'
 
 /** How long a message goes on with other customers while messages of other tenants may be waiting. */
 const LANE_MS = 1_000
 /** D1 statements of a claim, and of a delivery that is stored with the claim of the next. */
-const STATEMENTS = { claim: 2, finish: 8, giveUp: 5 }
+const STATEMENTS = { claim: 2, finish: 9, giveUp: 5 }
 /** An invocation has five messages, and D1 allows 1,000 statements. */
-const STATEMENTS_MAX = STATEMENTS.claim + DELIVERIES_MAX * STATEMENTS.finish
+const STATEMENTS_MAX = STATEMENTS.claim + 20 * STATEMENTS.finish
 
-/**
- * Works on the chain, and on those that follow. `onDrained` gets what is left to do after each, without the customer that is
- * next.
- */
+/** Works on the chain, and on those that follow. `onDrained` gets what is left to do after each. */
 export async function drainLane(
   first: Chain,
   deps: DrainDeps,
@@ -38,19 +36,21 @@ export async function drainLane(
       return outbox.giveUp(...given)
     },
   }
-  let bringsBack: number = BROUGHT_BACK.delivered
-  for (let chain: Chain | null = first; chain; ) {
-    const deliveriesMax = Math.floor((STATEMENTS_MAX - statements - STATEMENTS.claim) / STATEMENTS.finish)
-    const drained: Drained = await drainChain(chain, { ...deps, outbox: counting, deliveriesMax, bringsBack })
-    const nowMs = clock()
-    const goesOn =
-      nowMs - startMs < LANE_MS &&
-      drained.broughtBackAtMs <= nowMs &&
-      statements + STATEMENTS.claim + STATEMENTS.finish <= STATEMENTS_MAX
-    const [next, ...others] = goesOn ? drained.broughtBack : []
-    await onDrained(chain, next === undefined ? drained : { ...drained, broughtBack: others })
-    chain = next === undefined ? null : { ...chain, customerId: next }
-    // The first has begun a second lane, if there was a slot. More of them would only find none.
-    bringsBack = 1
+  const takesOver = () => {
+    const further = 2 * STATEMENTS.finish + STATEMENTS.giveUp
+    return clock() - startMs < LANE_MS && statements + further <= STATEMENTS_MAX
+  }
+  let next: NonNullable<Drained['taken']> | null = null
+  for (let turn = 0; turn === 0 || next; turn++) {
+    const chain: Chain = next ? { ...first, customerId: next.customerId } : first
+    const drained: Drained = await drainChain(chain, {
+      ...{ ...deps, outbox: counting, takesOver },
+      ...(next && { claimed: next.delivery }),
+      deliveriesMax: Math.floor((STATEMENTS_MAX - statements - STATEMENTS.claim) / STATEMENTS.finish),
+      // The first begins a second lane, if there is a slot. More of them would only find none.
+      bringsBack: turn === 0 ? BROUGHT_BACK.delivered : 1,
+    })
+    await onDrained(chain, drained)
+    next = drained.taken ?? null
   }
 }

@@ -57,6 +57,8 @@ export interface Finished {
   disabled: boolean
   /** Customers whose deliveries to the endpoint were waiting for a slot, and are due after the pause of the outcome. */
   broughtBack: string[]
+  /** The delivery that has the slot now, if one was to be taken over and was granted it. */
+  taken?: { customerId: string; delivery: Claimed } | undefined
 }
 
 export interface GivenUp {
@@ -71,13 +73,14 @@ export interface Outbox {
   /**
    * Stores the attempt with its outcome and claims the next delivery, in one transaction. Changes nothing if another
    * invocation has claimed the delivery meanwhile. Without `claimNext` the next delivery stays due. `bringsBack`: how many
-   * that wait for a slot are brought back if it was delivered and its chain needs its slot no more.
+   * that wait for a slot are brought back if it was delivered and its chain needs its slot no more. With `takesOver`, the
+   * first of these is claimed.
    */
   finish(
     chain: Chain,
     delivery: Claimed,
     result: { attempted: Attempted; outcome: Outcome },
-    options: { nowMs: number; claimNext: boolean; bringsBack?: number | undefined },
+    options: { nowMs: number; claimNext: boolean; bringsBack?: number | undefined; takesOver?: boolean | undefined },
   ): Promise<Finished>
   /** Gives up a bounded number of due deliveries of a chain whose endpoint is closed. */
   giveUp(chain: Chain, reason: string, nowMs: number): Promise<GivenUp>
@@ -94,6 +97,10 @@ export interface DrainDeps {
   deliveriesMax?: number
   /** See `Outbox.finish`. */
   bringsBack?: number
+  /** Returns whether another chain may follow now. */
+  takesOver?: () => boolean
+  /** The head of the chain if it is claimed already. */
+  claimed?: Claimed
 }
 
 /** How long a claim protects a delivery from other invocations. Longer than the longest attempt. */
@@ -101,7 +108,7 @@ export const DELIVERY_CLAIM_MS = 60_000
 /** How long one invocation works on one chain while others wait for their turn. */
 const DRAIN_MS = 30_000
 /** A delivery takes eight D1 statements, an invocation has five messages, and D1 allows 1,000 statements. */
-export const DELIVERIES_MAX = 20
+const DELIVERIES_MAX = 20
 /** An event that ends every Worker that sends it must not block the events behind it for ever. */
 const CLAIMS_MAX = 3 * DELIVERY_ATTEMPTS_MAX
 
@@ -114,20 +121,25 @@ export interface Drained {
   broughtBack: string[]
   /** When these are due. */
   broughtBackAtMs: number
+  /** As in `Finished`. */
+  taken?: Finished['taken']
 }
 
 export async function drainChain(chain: Chain, deps: DrainDeps): Promise<Drained> {
-  const { outbox, clock, deliveriesMax = DELIVERIES_MAX, bringsBack } = deps
+  const { outbox, clock, deliveriesMax = DELIVERIES_MAX, bringsBack, claimed } = deps
   const startMs = clock()
   const broughtBack: string[] = []
   let broughtBackAtMs = startMs
-  let head = await outbox.claim(chain, startMs)
+  let taken: Finished['taken']
+  let head: Head = claimed ? { kind: 'claimed', delivery: claimed } : await outbox.claim(chain, startMs)
   for (let done = 1; head.kind === 'claimed'; done++) {
     const { delivery } = head
     const { attempted, outcome } = await attempt(chain, delivery, deps)
     const nowMs = clock()
     const claimNext = done < deliveriesMax && nowMs - startMs < DRAIN_MS
-    const finished = await outbox.finish(chain, delivery, { attempted, outcome }, { nowMs, claimNext, bringsBack })
+    const takesOver = deps.takesOver?.()
+    const options = { nowMs, claimNext, bringsBack, takesOver }
+    const finished = await outbox.finish(chain, delivery, { attempted, outcome }, options)
     broughtBackAtMs = nowMs + pauseMsAfter(outcome.next)
     // After a change of the endpoint during the attempt, the same delivery may be due at once.
     if (outcome.next.kind === 'retry' && finished.head.kind !== 'claimed') {
@@ -140,18 +152,19 @@ export async function drainChain(chain: Chain, deps: DrainDeps): Promise<Drained
       }
     }
     if (finished.disabled || !claimNext) {
-      const { disabled, broughtBack } = finished
-      return { againAtMs: finished.head.kind === 'none' ? null : nowMs, disabled, broughtBack, broughtBackAtMs }
+      const { disabled, broughtBack, taken } = finished
+      return { againAtMs: finished.head.kind === 'none' ? null : nowMs, disabled, broughtBack, broughtBackAtMs, taken }
     }
     head = finished.head
     broughtBack.push(...finished.broughtBack)
+    taken = finished.taken
   }
   if (head.kind === 'closed') {
     const left = await outbox.giveUp(chain, head.reason, clock())
     head = left.head
     broughtBack.push(...left.broughtBack)
   }
-  return { againAtMs: head.kind === 'closed' ? clock() : null, disabled: false, broughtBack, broughtBackAtMs }
+  return { againAtMs: head.kind === 'closed' ? clock() : null, disabled: false, broughtBack, broughtBackAtMs, taken }
 }
 
 const PARKED: Outcome = { next: { kind: 'parked' }, disable: null }

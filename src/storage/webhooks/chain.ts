@@ -104,20 +104,32 @@ const HEAD = {
   eventAtMs: events.createdAtMs,
 }
 
-function headQuery(db: Database) {
+/** The delivery of the endpoint that has waited longest for a slot. */
+export const WAITING_ID = sql`(
+  SELECT w.id FROM webhook_deliveries w WHERE w.tenant_id = ${CHAIN.tenantId} AND w.mode = ${CHAIN.mode} AND w.slot = 'waits'
+    AND w.endpoint_id = ${CHAIN.endpointId}
+  ORDER BY w.next_attempt_at LIMIT 1
+)`
+
+function headQuery(db: Database, id: SQL) {
   return db
     .select(HEAD)
     .from(webhookDeliveries)
     .leftJoin(webhookEndpoints, isEndpoint(CHAIN))
     .leftJoin(events, and(inScope(events, CHAIN), eq(events.id, webhookDeliveries.eventId)))
-    .where(sql`${webhookDeliveries.id} = ${headId(db, CHAIN)}`)
+    .where(sql`${webhookDeliveries.id} = ${id}`)
 }
 
 export type Looked = Awaited<ReturnType<typeof headQuery>>[number]
 
 /** Returns a statement that reads the head of the chain, as a row of `Looked`. */
 export function readBackStatement(db: Database, chain: Chain): BatchItem<'sqlite'> {
-  return chainStatement(db, 'head', () => headQuery(db), chain, {}, lookedOf)
+  return chainStatement(db, 'head', () => headQuery(db, headId(db, CHAIN)), chain, {}, lookedOf)
+}
+
+/** Returns a statement that reads the delivery that has waited longest, in the same way. */
+export function readWaitingStatement(db: Database, chain: Chain): BatchItem<'sqlite'> {
+  return chainStatement(db, 'waiting', () => headQuery(db, WAITING_ID), chain, {}, lookedOf)
 }
 
 function lookedOf(columns: Record<string, unknown>): Looked {

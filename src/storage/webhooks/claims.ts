@@ -23,6 +23,8 @@ import {
   NOT_BEFORE_ANOTHER_MS,
   NOW_MS,
   readBackStatement,
+  readWaitingStatement,
+  WAITING_ID,
 } from './chain.ts'
 import { JointBatches } from './joint-batches.ts'
 import { attemptOf, disabledEvent, keepAttempt, noteOnEndpoint, settle } from './outcomes.ts'
@@ -41,7 +43,11 @@ export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
       return headOf(chain, isTaken(claimed), rowsOf<Looked>(looked)[0], nowMs)
     },
 
-    async finish(chain, delivery, { attempted, outcome }, { nowMs, claimNext, bringsBack = BROUGHT_BACK.delivered }) {
+    async finish(chain, delivery, { attempted, outcome }, options) {
+      const { nowMs, claimNext } = options
+      const isDelivered = outcome.next.kind === 'delivered'
+      const bringsBack = isDelivered ? (options.bringsBack ?? BROUGHT_BACK.delivered) : BROUGHT_BACK.otherwise
+      const takesOver = isDelivered && options.takesOver === true
       const disabling = outcome.disable === null ? [] : [disabledEvent(db, chain, outcome.disable, nowMs, newId)]
       const statements: BatchItem<'sqlite'>[] = [
         keepAttempt(db, chain, delivery, attempted),
@@ -52,23 +58,25 @@ export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
         ...(claimNext ? [claimStatement(db, chain, nowMs)] : []),
         // Needed after a claim too: it claims nothing if the endpoint has been closed.
         releaseStatement(db, chain, nowMs),
-        bringBackStatement(
-          db,
-          chain,
-          outcome.next.kind === 'delivered' ? bringsBack : BROUGHT_BACK.otherwise,
-          nowMs,
-          pauseMsAfter(outcome.next),
-        ),
+        ...(takesOver ? [readWaitingStatement(db, chain), takeOverStatement(db, chain, nowMs)] : []),
+        // Directly after the update: the one that it has claimed is not brought back, too.
+        bringBackStatement(db, chain, bringsBack, { nowMs, pauseMs: pauseMsAfter(outcome.next), takesOver }),
         readBackStatement(db, chain),
       ]
       const answers = await batches.run(statements)
-      const [claimed, , broughtBack, [looked]] = answers.slice(-4) as [
-        ...[unknown, unknown],
-        ...[BroughtBack[], (Looked | undefined)[]],
-      ]
+      const [broughtBack, [looked]] = answers.slice(-2) as [BroughtBack[], (Looked | undefined)[]]
+      const [waiting, takenOver] = takesOver ? answers.slice(-4) : []
+      const claimed = answers.at(takesOver ? -6 : -4)
       const isClaimed = claimNext && isTaken(claimed)
       const disabled = disabling.length > 0 && (answers[2] as unknown[]).length > 0
-      return { head: headOf(chain, isClaimed, looked, nowMs), disabled, broughtBack: customersOf(broughtBack) }
+      return {
+        head: headOf(chain, isClaimed, looked, nowMs),
+        disabled,
+        broughtBack: customersOf(broughtBack),
+        taken: takesOver
+          ? takenOf(chain, rowsOf<Looked>(waiting)[0], rowsOf<BroughtBack>(takenOver)[0], nowMs)
+          : undefined,
+      }
     },
 
     async giveUp(chain, reason, nowMs) {
@@ -94,7 +102,7 @@ export function webhookOutbox(d1: D1Database, newId: NewId): Outbox {
           .set({ status: 'failed', finishedAtMs: nowMs, awaitsRetry: false, slot: null })
           .where(sql`${webhookDeliveries.id} IN ${chosen()}`),
         releaseStatement(db, chain, nowMs),
-        bringBackStatement(db, chain, BROUGHT_BACK.otherwise, nowMs, 0),
+        bringBackStatement(db, chain, BROUGHT_BACK.otherwise, { nowMs, pauseMs: 0, takesOver: false }),
         readBackStatement(db, chain),
       ])
       const [broughtBack, [looked]] = [rowsOf<BroughtBack>(answers[3]), rowsOf<Looked>(answers[4])]
@@ -145,6 +153,35 @@ function isTaken(answer: unknown): boolean {
   return rowsOf<{ slot: string }>(answer)[0]?.slot === 'taken'
 }
 
+/** True if the chain goes on in its slot. */
+const keepsSlot = (db: Database) => sql`EXISTS (
+  SELECT 1 FROM webhook_deliveries head WHERE head.id = ${headId(db, CHAIN)} AND head.slot = 'taken'
+)`
+
+/** Claims the delivery of the endpoint that has waited longest, unless this chain keeps its slot. Directly after it is read. */
+function takeOverStatement(db: Database, chain: Chain, nowMs: number) {
+  const build = () =>
+    db
+      .update(webhookDeliveries)
+      .set({
+        claims: sql`${webhookDeliveries.claims} + 1`,
+        nextAttemptAtMs: sql`${NOW_MS} + ${literal(DELIVERY_CLAIM_MS)}`,
+        awaitsRetry: sql`0`,
+        slot: sql`'taken'`,
+      })
+      .where(and(sql`${webhookDeliveries.id} = ${WAITING_ID}`, sql`NOT ${keepsSlot(db)}`, mayBeSent(CHAIN, NOW_MS)))
+      .returning({ customerId: webhookDeliveries.customerId })
+  return chainStatement(db, 'take over', build, chain, { nowMs })
+}
+
+/** Returns the delivery that was taken over; `waiting` is how it was before. */
+function takenOf(chain: Chain, waiting: Looked | undefined, takenOver: BroughtBack | undefined, nowMs: number) {
+  if (!waiting || !takenOver) return undefined
+  const { customer_id: customerId } = takenOver
+  const head = headOf({ ...chain, customerId }, true, { ...waiting, claims: waiting.claims + 1 }, nowMs)
+  return head.kind === 'claimed' ? { customerId, delivery: head.delivery } : undefined
+}
+
 type BroughtBack = { customer_id: string }
 
 /**
@@ -152,14 +189,16 @@ type BroughtBack = { customer_id: string }
  * messages are sent after the batch; the sweep finds those whose message was lost. With a pause, each holds a slot until it
  * is due, as if it was claimed: nothing else of a failing endpoint is attempted meanwhile.
  */
-function bringBackStatement(db: Database, chain: Chain, count: number, nowMs: number, pauseMs: number) {
+function bringBackStatement(
+  db: Database,
+  chain: Chain,
+  count: number,
+  { nowMs, pauseMs, takesOver }: { nowMs: number; pauseMs: number; takesOver: boolean },
+) {
   const waiting = () => sql`(
     SELECT w.id FROM webhook_deliveries w WHERE w.tenant_id = ${CHAIN.tenantId} AND w.mode = ${CHAIN.mode} AND w.slot = 'waits'
       AND w.endpoint_id = ${CHAIN.endpointId}
-    ORDER BY w.next_attempt_at LIMIT ${slot('count')}
-  )`
-  const keepsSlot = () => sql`EXISTS (
-    SELECT 1 FROM webhook_deliveries head WHERE head.id = ${headId(db, CHAIN)} AND head.slot = 'taken'
+    ORDER BY w.next_attempt_at LIMIT ${slot('count')}${takesOver ? sql` - changes()` : sql``}
   )`
   const build = () =>
     db
@@ -173,9 +212,9 @@ function bringBackStatement(db: Database, chain: Chain, count: number, nowMs: nu
               claims: sql`${webhookDeliveries.claims} + 1`,
             },
       )
-      .where(sql`${webhookDeliveries.id} IN ${waiting()} AND NOT ${keepsSlot()}`)
+      .where(sql`${webhookDeliveries.id} IN ${waiting()} AND NOT ${keepsSlot(db)}`)
       .returning({ customerId: webhookDeliveries.customerId })
-  const shape = pauseMs === 0 ? 'bring back' : 'bring back after a pause'
+  const shape = takesOver ? 'bring back others' : pauseMs === 0 ? 'bring back' : 'bring back after a pause'
   return chainStatement(db, shape, build, chain, { nowMs, count, pauseMs })
 }
 

@@ -158,7 +158,7 @@ export class QueueModel {
 
   readonly #outbox: Outbox = {
     claim: (chain, nowMs) => this.#d1(() => this.#claim(chain, nowMs)),
-    finish: (chain, { id }, { outcome }, { nowMs, claimNext, bringsBack = BROUGHT_BACK.delivered }) =>
+    finish: (chain, { id }, { outcome }, { nowMs, claimNext, bringsBack = BROUGHT_BACK.delivered, takesOver }) =>
       this.#d1(() => {
         const delivery = this.deliveries[id] as Delivery
         delivery.attempts++
@@ -171,11 +171,11 @@ export class QueueModel {
         else if (!this.#failingSince.has(chain.endpointId)) this.#failingSince.set(chain.endpointId, nowMs)
         const head = claimNext ? this.#claim(chain, nowMs) : this.#headOf(chain, nowMs)
         const count = isDelivered ? bringsBack : BROUGHT_BACK.otherwise
-        return {
-          head,
-          disabled: false,
-          broughtBack: head.kind === 'claimed' ? [] : this.#bringBack(chain, count, nowMs, pauseMsAfter(outcome.next)),
-        }
+        if (head.kind === 'claimed') return { head, disabled: false, broughtBack: [] }
+        const taken = takesOver && isDelivered ? this.#takeOver(chain, nowMs) : undefined
+        const others = taken ? count - 1 : count
+        const broughtBack = this.#bringBack(chain, others, nowMs, pauseMsAfter(outcome.next))
+        return { head, disabled: false, broughtBack, taken }
       }),
     giveUp: async () => {
       throw new Error('no endpoint of the model is closed')
@@ -230,11 +230,26 @@ export class QueueModel {
     }
   }
 
-  #bringBack({ endpointId }: Chain, count: number, nowMs: number, pauseMs: number): string[] {
-    const waiting = this.deliveries
+  #takeOver(chain: Chain, nowMs: number) {
+    const [waiting] = this.#waiting(chain)
+    if (!waiting) return undefined
+    const { customerId } = waiting.chain
+    const before = { ...waiting }
+    waiting.nextAttemptAtMs = nowMs
+    const head = this.#claim(waiting.chain, nowMs)
+    if (head.kind === 'claimed') return { customerId, delivery: head.delivery }
+    Object.assign(waiting, before)
+    return undefined
+  }
+
+  #waiting({ endpointId }: Chain): Delivery[] {
+    return this.deliveries
       .filter(({ slot, chain }) => slot === 'waits' && chain.endpointId === endpointId)
       .toSorted((a, b) => a.nextAttemptAtMs - b.nextAttemptAtMs)
-      .slice(0, count)
+  }
+
+  #bringBack(chain: Chain, count: number, nowMs: number, pauseMs: number): string[] {
+    const waiting = this.#waiting(chain).slice(0, count)
     for (const delivery of waiting) {
       delivery.slot = pauseMs === 0 ? null : 'taken'
       delivery.claims += pauseMs === 0 ? 0 : 1

@@ -6,6 +6,8 @@ import { env } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Posted } from '../../../src/events/deliver.ts'
 import { redeliverEvents } from '../../../src/events/endpoints.ts'
+import type { LoggedEvent } from '../../../src/events/event.ts'
+import { drainLane } from '../../../src/events/lane.ts'
 import type { OutboxMessage } from '../../../src/events/messages.ts'
 import { drainChain } from '../../../src/events/outbox.ts'
 import type { Endpoint, EndpointDeps } from '../../../src/events/ports.ts'
@@ -14,7 +16,7 @@ import type { Scope } from '../../../src/registry/customer.ts'
 import { newId } from '../../../src/shared/ids.ts'
 import { pendingMessagesOf } from '../../../src/storage/events/pending-messages.ts'
 import { webhookOutbox } from '../../../src/storage/webhooks/claims.ts'
-import { create, insertTenant } from '../storage/support.ts'
+import { committed, create, insertTenant, update } from '../storage/support.ts'
 import { answered, attemptsAt, chainOf, deliveriesTo, newEndpoint, storeOf } from './support.ts'
 
 const outbox = webhookOutbox(env.DB, newId)
@@ -142,6 +144,66 @@ describe('a failing endpoint', () => {
     }
     expect(rounds).toEqual([1, 2, 4, 5])
     expect((await deliveriesTo(endpoint)).map(({ status }) => status)).toEqual(Array(12).fill('delivered'))
+  })
+})
+
+describe('a lane', () => {
+  /** Creates customers whose deliveries wait for a slot, but for the first, which is due. */
+  async function waitingBehindOne(count: number): Promise<string[]> {
+    const nowMs = Date.now()
+    const ids = await customers(count)
+    await taken(SLOTS.endpointMax, endpoint.id, nowMs + MINUTE_MS)
+    for (const id of ids) await drain(id, nowMs, () => answered(200))
+    await env.DB.prepare(`DELETE FROM webhook_deliveries WHERE endpoint_id = ? AND slot = 'taken'`)
+      .bind(endpoint.id)
+      .run()
+    await env.DB.prepare(`UPDATE webhook_deliveries SET slot = NULL WHERE customer_id = ?`).bind(ids[0]).run()
+    return ids
+  }
+
+  async function drainFrom(customerId: string, onSent: (sent: string[]) => Promise<void> = async () => {}) {
+    const [sent, left]: [string[], string[]] = [[], []]
+    const deps = {
+      outbox,
+      clock: Date.now,
+      send: async (event: LoggedEvent) => {
+        sent.push(event.customerId ?? '')
+        await onSent(sent)
+        return answered(200)
+      },
+      onParked: () => {},
+    }
+    await drainLane(chainOf(scope, endpoint, customerId), deps, async (_chain, { broughtBack }) => {
+      left.push(...broughtBack)
+    })
+    return { sent, left }
+  }
+
+  it('gives its slot to the customer who has waited longest, and brings back one other for a second lane', async () => {
+    const ids = await waitingBehindOne(6)
+    const { sent, left } = await drainFrom(ids[0] ?? '')
+    expect([sent, left]).toEqual([ids.toSpliced(2, 1), [ids[2]]])
+    for (const { id, customerId, status, slot, claims } of await deliveriesTo(endpoint)) {
+      const isLeft = customerId === ids[2]
+      expect([status, slot, claims], customerId).toEqual(isLeft ? ['pending', null, 0] : ['delivered', null, 1])
+      expect(await attemptsAt(id)).toHaveLength(isLeft ? 0 : 1)
+    }
+    expect((await drainFrom(ids[2] ?? '')).sent).toEqual([ids[2]])
+  })
+
+  it('goes on with the later changes of a customer first, and then in turn', async () => {
+    const ids = await waitingBehindOne(3)
+    await committed(scope, update(ids[1] ?? '', { name: 'Later' }))
+    const { sent, left } = await drainFrom(ids[0] ?? '')
+    expect([sent, left]).toEqual([[ids[0], ids[1], ids[1]], [ids[2]]])
+  })
+
+  it('ends when its tenant is suspended, and leaves one due, which waits for the tenant', async () => {
+    const ids = await waitingBehindOne(4)
+    const { sent, left } = await drainFrom(ids[0] ?? '', async () => {
+      await env.DB.prepare(`UPDATE tenants SET status = 'suspended' WHERE id = ?`).bind(scope.tenantId).run()
+    })
+    expect([sent, left]).toEqual([[ids[0]], ids.slice(1, 3)])
   })
 })
 
