@@ -11,7 +11,6 @@ const MODULES = 'node_modules'
 const IN_THE_VIEWER = [
   '@babel/runtime-corejs3',
   '@lit/reactive-element',
-  'ajv',
   'core-js-pure',
   'js-yaml',
   'lit',
