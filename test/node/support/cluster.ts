@@ -56,10 +56,17 @@ export async function startCluster(options: {
   tails?: string[]
   /** True to print no logs of the Workers. */
   quiet?: boolean
+  /** The main module of all Workers of Roster; by default that of a deployment. */
+  entry?: string
+  /** Returns further variables of a Worker of Roster, by its name: `home` has the gates, `edge-1` is the first isolate. */
+  variables?: (name: string) => Record<string, string>
 }): Promise<Cluster> {
-  const script = await bundle('src/index.ts')
+  const script = await bundle(options.entry ?? 'src/index.ts')
   const isolateNames = Array.from({ length: options.edges }, (_, at) => `edge-${at + 1}`)
-  const rosters = [HOME, ...isolateNames].map((name) => ({ ...worker(name, script), tails: options.tails ?? [] }))
+  const rosters = [HOME, ...isolateNames].map((name) => ({
+    ...worker(name, script, options.variables?.(name)),
+    tails: options.tails ?? [],
+  }))
   const workers = [...rosters, ...(options.others ?? [])]
   const miniflareOptions = convertV4MiniflareOptions({
     unsafeInspectDurableObjects: true,
@@ -84,7 +91,7 @@ export async function startCluster(options: {
   }
 }
 
-function worker(name: string, script: string): LegacyWorkerOptions {
+function worker(name: string, script: string, variables: Record<string, string> = {}): LegacyWorkerOptions {
   const scriptName = name === HOME ? {} : { scriptName: HOME }
   return {
     name,
@@ -107,6 +114,7 @@ function worker(name: string, script: string): LegacyWorkerOptions {
       SIGNING_SECRETS: 'cluster-signing-secret-0123456789abcdef',
       ALLOW_LOCAL_WEBHOOKS: 'true',
       DEPLOYED: 'false',
+      ...variables,
     },
     unsafeDirectSockets: [{ host: '127.0.0.1', port: 0 }],
   }
