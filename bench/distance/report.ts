@@ -37,7 +37,10 @@ export const REGION_HEADINGS = [
   'a change: the other, Roster',
 ]
 
-export const FACTS = `Round trips to the primary region are ${SOURCE}. Assumed: ${TO_EDGE_MS} ms from a client to the location of Cloudflare in its region, ${KV_HIT_MS} ms from there to a value in KV that it has, no replica of D1 nearby. A client gives up after ${TIMEOUT_MS / 1_000} s; the times are those of requests that were answered.`
+/** Says what the figures rest on, for loads of so many seconds. */
+export function factsOf(seconds: number): string {
+  return `Each load took ${seconds} s. Round trips to the primary region are ${SOURCE}. Assumed: ${TO_EDGE_MS} ms from a client to the location of Cloudflare in its region, ${KV_HIT_MS} ms from there to a value in KV that it has, no replica of D1 nearby. A client gives up after ${TIMEOUT_MS / 1_000} s; the times are those of requests that were answered.`
+}
 
 /** Returns the row of a load. */
 export function rowOf(load: string, peer: readonly Seen[], roster: readonly Seen[]): string[] {

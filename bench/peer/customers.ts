@@ -1,4 +1,5 @@
 /** Imports customers into one of the servers, and reads them. */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Pinned } from './pinned.ts'
 
 interface Imported {
@@ -57,6 +58,7 @@ function customerOf(prefix: string, at: number): object {
 }
 
 const READERS = 16
+const RETRIES_MAX = 100
 
 /** Reads each customer once, so that the server has cached it. Throws if one was not found. */
 export async function readAll(
@@ -64,12 +66,17 @@ export async function readAll(
   ids: readonly string[],
 ): Promise<void> {
   const left = [...ids]
+  let retries = RETRIES_MAX
   const reader = async () => {
     for (let id = left.pop(); id !== undefined; id = left.pop()) {
       const headers = { authorization: `Bearer ${openKey}` }
       const response = await fetch(new URL(`/v1/customers/${id}`, origin), { headers })
       await response.arrayBuffer()
-      if (!response.ok) throw new Error(`a read was answered ${response.status}`)
+      if (response.status === 503 && retries-- > 0) {
+        // A server that is still starting says when to come back.
+        await pause(1_000 * Number(response.headers.get('retry-after') ?? 1))
+        left.push(id)
+      } else if (!response.ok) throw new Error(`a read was answered ${response.status}`)
     }
   }
   await Promise.all(Array.from({ length: READERS }, reader))

@@ -22,8 +22,8 @@ function request()
   return wrk.format(template.method, (template.path:gsub('{id}', id)), headers, body)
 end
 
-function done(summary, latency)
+function done(summary)
   local errors = summary.errors
-  io.write(string.format('RESULT %d %d %d %d %d %d\n', summary.requests, summary.duration, errors.status,
-    errors.connect + errors.read + errors.write + errors.timeout, latency:percentile(50), latency:percentile(99)))
+  io.write(string.format('RESULT %d %d %d %d\n', summary.requests, summary.duration, errors.status,
+    errors.connect + errors.read + errors.write + errors.timeout))
 end

@@ -35,8 +35,6 @@ export interface LoadResult {
   /** Responses from 400 on. */
   refused: number
   failed: number
-  p50Ms: number
-  p99Ms: number
 }
 
 /** Sends the requests of a plan. Throws if wrk fails. */
@@ -59,16 +57,9 @@ export async function sendLoad(origin: string, plan: Plan): Promise<LoadResult> 
 /** Reads the line that the script prints. Throws if there is none. */
 export function resultOf(printed: string): LoadResult {
   const numbers = /^RESULT (.*)$/m.exec(printed)?.[1]?.split(' ').map(Number)
-  if (numbers?.length !== 6) throw new Error(`wrk printed no result: ${printed}`)
-  const [requests = 0, durationUs = 0, refused = 0, failed = 0, p50Us = 0, p99Us = 0] = numbers
-  return {
-    requests,
-    perSecond: (requests * 1e6) / durationUs,
-    refused,
-    failed,
-    p50Ms: p50Us / 1_000,
-    p99Ms: p99Us / 1_000,
-  }
+  if (numbers?.length !== 4) throw new Error(`wrk printed no result: ${printed}`)
+  const [requests = 0, durationUs = 0, refused = 0, failed = 0] = numbers
+  return { requests, perSecond: (requests * 1e6) / durationUs, refused, failed }
 }
 
 /** Returns a value of texts, numbers, lists and objects as Lua writes it. */

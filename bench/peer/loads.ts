@@ -79,7 +79,7 @@ export const LOADS: readonly LoadKind[] = [
 function warm(name: string, templates: readonly Template[], connections: number, idsMax = READ_BEFORE): LoadKind {
   return {
     name,
-    isReadBefore: true,
+    isReadBefore: templates.some(({ path, method }) => method === 'GET' && path === READ.path),
     plan: (server, { base, round }, seconds) => ({
       ...common(server, `${name}_${connections}`, round),
       templates,

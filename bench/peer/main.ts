@@ -24,7 +24,7 @@ try {
   console.log(`${await compareAnswers(peer, roster)} answers are the same`)
   const measured = await measure()
   for (const one of measured) console.log(rowOf(one).join(' | '))
-  const facts = `${verdictOf(measured)}\n\n${floorText(await measureFloor(roster, SECONDS))}`
+  const facts = `${verdictOf(measured)} Medians of ${ROUNDS} rounds of ${SECONDS} s, and their range.\n\n${floorText(await measureFloor(roster, SECONDS))}`
   console.log(facts)
   if (!process.argv.includes('--print')) {
     writeToPage('peer', 'npm run bench:peer', [HEADINGS, ...measured.map(rowOf)], facts)
