@@ -47,7 +47,13 @@ export async function send(
         await pause(dueAtMs)
         const sentAtMs = performance.now()
         const status = await statusOf(deployment, region, traffic.next({ random, region: at, nth }))
-        return { region: region.name, sentAtMs: sentAtMs - startedAtMs, tookMs: performance.now() - sentAtMs, status }
+        return {
+          region: region.name,
+          sentAtMs: sentAtMs - startedAtMs,
+          lateMs: sentAtMs - startedAtMs - dueAtMs,
+          tookMs: performance.now() - sentAtMs,
+          status,
+        }
       }),
     )
   }

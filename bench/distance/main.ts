@@ -29,8 +29,9 @@ const roster = await loadsOf(await runRoster())
 const rows = Object.keys(peer).map((name) => rowOf(name, peer[name] ?? [], roster[name] ?? []))
 const regionRows = REGIONS.map((region) => regionRow(region, peer, roster))
 for (const cells of [HEADINGS, ...rows, REGION_HEADINGS, ...regionRows]) console.log(cells.join(' | '))
+console.log(factsOf(SECONDS, [peer, roster]))
 if (!process.argv.includes('--print')) {
-  writeToPage('distance', 'npm run bench:distance', [HEADINGS, ...rows], factsOf(SECONDS))
+  writeToPage('distance', 'npm run bench:distance', [HEADINGS, ...rows], factsOf(SECONDS, [peer, roster]))
   writeToPage('regions', 'npm run bench:distance', [REGION_HEADINGS, ...regionRows])
 }
 

@@ -5,6 +5,8 @@ export interface Seen {
   region: string
   /** Milliseconds since the load began. */
   sentAtMs: number
+  /** Milliseconds by which the client itself was late, because the machine was busy. */
+  lateMs: number
   tookMs: number
   /** The status of the answer; null if the client gave up. */
   status: number | null

@@ -8,6 +8,7 @@ import { regionRow, rowOf } from '../../../bench/distance/report.ts'
 const seen = (tookMs: number, status: number | null, region = 'Tokyo'): Seen => ({
   region,
   sentAtMs: 0,
+  lateMs: 0,
   tookMs,
   status,
 })
