@@ -4,7 +4,7 @@
  */
 
 import { INTENT_GRACE_MS, WRITE_LOG_ROWS } from '../protocol/constants.ts'
-import { bucketsOf, Ledger, LIST_TAG } from './freshness.ts'
+import { bucketsOf, Ledger, LIST_TAG, laterBookmark } from './freshness.ts'
 import type { GateStorage, WriteRow } from './gate-storage.ts'
 
 /** The log is pruned once in this many writes, so that most batches cost one inserted and one updated row. */
@@ -90,10 +90,11 @@ export class WriteLog {
 
   /**
    * Settles a batch: in D1 at `bookmark`, or never to be committed (null). Writes to storage first, so a replaced
-   * object fails here. A number from before `startAnew` settles nothing.
+   * object fails here. A number from before `startAnew` settles nothing. The row gets the ledger's bookmark if that is
+   * later: two looks for the outcome of a batch may be under way, and the older one may be answered last.
    */
   settle(seq: number, bookmark: string | null): void {
-    this.#storage.settleWrite(seq, bookmark ?? this.#ledger.bookmark)
+    this.#storage.settleWrite(seq, laterBookmark(bookmark, this.#ledger.bookmark))
     if (seq <= this.#ledger.floor) return
     this.#ledger.settle(seq, bookmark)
     this.#intents.delete(seq)

@@ -23,7 +23,7 @@ import type { MergePlan } from '../../../src/registry/merge.ts'
 import type { Command } from '../../../src/registry/ports.ts'
 import type { UnmergePlan } from '../../../src/registry/unmerge.ts'
 import { DurableStore } from './durable-store.ts'
-import { keyOf, NOON_MS, policyOf } from './samples.ts'
+import { keyOf, NOON_MS, policyOf, requestOf } from './samples.ts'
 
 const SCOPE = { tenantId: 'tenant', mode: 'live' } as const
 const OVERLOADED = new Error('overloaded')
@@ -503,6 +503,28 @@ describe('when D1 breaks off', () => {
     d1.findCommitted = async () => found('b9')
     await intents.resolveOverdue()
     expect([core.nextLookMs(nowMs), alarms.length]).toEqual([null, 2])
+  })
+})
+
+describe('two looks for one change', () => {
+  it('leave the later bookmark, also for the gate that starts next, when the older look is answered last', async () => {
+    const older = Promise.withResolvers<ReturnType<typeof found>>()
+    let changeId = ''
+    d1.commitWrites = async (_, [write]) => {
+      changeId = write?.changeId ?? ''
+      throw LOST
+    }
+    d1.findCommitted = () => older.promise
+    const reply = writer.write(request('c1'))
+    await new Promise((resolve) => setImmediate(resolve))
+    const seenByOlder = found('b1')
+    nowMs += WRITE_DEADLINE_MS + INTENT_GRACE_MS
+    d1.findCommitted = async () => found('b2', [changeId, made('c1')])
+    await intents.resolveOverdue()
+    older.resolve(seenByOlder)
+    await reply
+    const next = new GateCore(store.open(), () => 0.5, nowMs)
+    expect(next.lease(requestOf(), nowMs)).toMatchObject({ freshness: { bookmark: 'b2', pending: [] } })
   })
 })
 
