@@ -18,7 +18,7 @@ import { otherVersion, readRequest, writeReply } from '../protocol/versions.ts'
 import { AnnualCount, isNearlyUsedUp } from './annual-count.ts'
 import { D1Clock } from './d1-clock.ts'
 import { GateStart } from './gate-start.ts'
-import type { GateKey, GateStorage, LoadedRow, WriteRow } from './gate-storage.ts'
+import { type GateKey, type GateStorage, type LoadedRow, storedKeyOf, type WriteRow } from './gate-storage.ts'
 import { KeyUses } from './key-uses.ts'
 import type { LeaseWaits } from './lease-waits.ts'
 import { isNoTenant } from './no-tenant.ts'
@@ -259,7 +259,8 @@ export class GateCore {
   setPolicy(policy: Policy, keys: readonly GateKey[], atMs: number): { waitMs: number } {
     const nowMs = this.#tick(atMs)
     if (!this.#policy || policy.version > this.#policy.version) {
-      this.#storage.savePolicy(policy, [...keys])
+      // Names and the like stay in D1: they are most of a key, and a row has an end.
+      this.#storage.savePolicy(policy, keys.map(storedKeyOf))
       this.#verdicts = new Verdicts(keys)
       if (this.#bucket) {
         this.#bucket.setLimits(policy, nowMs)

@@ -19,6 +19,11 @@ export interface GateKey {
   mode: 'live' | 'test'
 }
 
+/** Returns the fields of a key that a gate needs, without those that D1 has besides. */
+export function storedKeyOf({ id, secretHash, scopes, expiresAtMs, mode }: GateKey): GateKey {
+  return { id, secretHash, scopes, expiresAtMs, mode }
+}
+
 /** The only row that changes with traffic, about every 5 s. */
 export interface StateRow {
   /** Rises with every start of the gate that granted something. */
