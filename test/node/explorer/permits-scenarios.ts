@@ -326,6 +326,12 @@ export const PERMITS: Pinned<PermitsScenario>[] = [
   },
 ]
 
+/** Returns a scenario of those above with larger bounds. */
+function wider(name: string, bounds: Partial<PermitsScenario>): PermitsScenario {
+  const pinned = PERMITS.find(({ scenario }) => scenario.name === name) as Pinned<PermitsScenario>
+  return { ...pinned.scenario, ...bounds, name: `${name}, wider` }
+}
+
 /** The scenarios that only `npm run soak` searches. */
 export const SOAK: Pinned<PermitsScenario>[] = [
   {
@@ -386,4 +392,13 @@ export const SOAK: Pinned<PermitsScenario>[] = [
       kept: { clocks: true },
     }),
   },
+  { states: 32_953_056, scenario: wider('plain', { ticks: 6 }) },
+  { states: 999_390, scenario: wider('twice', { ticks: 3 }) },
+  { states: 2_059_266, scenario: wider('restart', { asks: 3 }) },
+  { states: 5_788_590, scenario: wider('waste', { asks: 5, ticks: 2 }) },
+  { states: 7_363_679, scenario: wider('charge', { asks: 4, ticks: 3 }) },
+  { states: 16_331_528, scenario: wider('busy', { asks: 4, ticks: 3 }) },
+  { states: 10_770_600, scenario: wider('lost time', { asks: 4, ticks: 3 }) },
+  { states: 3_922_347, scenario: wider('idle', { asks: 4, ticks: 3 }) },
+  { states: 1_626_494, scenario: wider('expiry', { ticks: 4 }) },
 ]

@@ -59,11 +59,16 @@ export interface Bounds {
   statesHint?: number
   /** The search gives up beyond this. */
   statesMax?: number
+  /** Called from time to time with the states that were found, and those of them that were expanded. */
+  onProgress?(found: number, expanded: number): void
 }
+
+/** States that are expanded between two calls of `onProgress`. */
+const PROGRESS_EVERY = 4_000_000
 
 /** Visits all states of the space, or those up to the first violation. */
 export async function explore<Event>(space: Space<Event>, bounds: Bounds = {}): Promise<Explored<Event>> {
-  const { statesHint = 1 << 14, statesMax = Number.POSITIVE_INFINITY } = bounds
+  const { statesHint = 1 << 14, statesMax = Number.POSITIVE_INFINITY, onProgress } = bounds
   const { width, next } = space
   let room = statesHint + 2
   let states = new Int32Array(room * width)
@@ -118,6 +123,7 @@ export async function explore<Event>(space: Space<Event>, bounds: Bounds = {}): 
   let depth = 0
   let layerEnd = 1
   for (expanded = 0; expanded < count && violation === null && count < statesMax; expanded++) {
+    if (expanded % PROGRESS_EVERY === 0 && expanded > 0) onProgress?.(count, expanded)
     if (expanded === layerEnd) {
       depth++
       layerEnd = count

@@ -490,6 +490,25 @@ describe('when D1 breaks off', () => {
     expect([calls, core.nextLookMs(nowMs)]).toEqual([['commit 1', 'find', 'find'], null])
   })
 
+  it('gives up a batch only past the deadline of its latest write, when an earlier one had waited for its turn', async () => {
+    const first = Promise.withResolvers<void>()
+    const commit = d1.commitWrites
+    d1.commitWrites = async (scope, writes) => {
+      if (writes.length > 1) throw LOST
+      await first.promise
+      return commit(scope, writes)
+    }
+    const replies = [writer.write(request('c1')), writer.write(request('c2'))]
+    nowMs += 6_000
+    const latestMs = nowMs + WRITE_DEADLINE_MS
+    replies.push(writer.write(request('c3')))
+    await new Promise((resolve) => setImmediate(resolve))
+    first.resolve()
+    await Promise.all(replies)
+    expect(calls.slice(0, 2)).toEqual(['commit 1', 'commit 2'])
+    expect(nowMs).toBe(latestMs + INTENT_GRACE_MS)
+  })
+
   it('keeps the intent while D1 is away, and looks again until D1 responds', async () => {
     d1.commitWrites = () => Promise.reject(LOST)
     d1.findCommitted = () => Promise.reject(LOST)
