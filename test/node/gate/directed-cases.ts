@@ -245,16 +245,20 @@ export const DIRECTED_CASES = {
 
   /** Commits the first of two batches under way at once last. The third prunes it from a log of one row; then a restart. */
   'the bookmark of a pruned write outlives a restart'(core) {
-    const store = new DurableStore()
-    const { gate } = gateOf(core, store, T)
-    gate.setPolicy(policyOf({}), [], T)
-    const intent = { tags: [], changeId: 'c', deadlineMs: T, tickets: [] }
-    const [first, second] = [gate.beginWrite(intent, T), gate.beginWrite(intent, T)]
-    gate.settleWrite(first.seq, 'b2')
-    gate.settleWrite(second.seq, 'b1')
-    gate.beginWrite(intent, T)
-    const { freshness } = gateOf(core, store, T).gate.lease(requestOf({ sentAtMs: T }), T) as Lease
-    return freshness.bookmark === 'b2' ? null : `${freshness.bookmark}, and a write was committed at b2`
+    for (const isInOrder of [true, false]) {
+      const store = new DurableStore()
+      const { gate } = gateOf(core, store, T)
+      gate.setPolicy(policyOf({}), [], T)
+      const intent = { tags: [], changeId: 'c', deadlineMs: T, tickets: [] }
+      const [first, second] = [gate.beginWrite(intent, T), gate.beginWrite(intent, T)]
+      if (isInOrder) gate.settleWrite(first.seq, 'b2')
+      gate.settleWrite(second.seq, 'b1')
+      if (!isInOrder) gate.settleWrite(first.seq, 'b2')
+      gate.beginWrite(intent, T)
+      const { freshness } = gateOf(core, store, T).gate.lease(requestOf({ sentAtMs: T }), T) as Lease
+      if (freshness.bookmark !== 'b2') return `${freshness.bookmark}, and a write was committed at b2`
+    }
+    return null
   },
 
   /** More than the log keeps are settled behind it, and then the gate starts again. */
