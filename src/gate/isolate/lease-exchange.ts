@@ -17,7 +17,7 @@ import {
 import { type Lease, type LeaseReply, type LeaseRequest, PROTOCOL_VERSION, type Verdict } from '../protocol/leases.ts'
 import { readReply, versionToUse, writeRequest } from '../protocol/versions.ts'
 import { isOfClockBefore, keepSince, lookAtClock, noteRequest, sinceOf } from './clock.ts'
-import { payOwed } from './lease.ts'
+import { payOwed, renewalLeadMs } from './lease.ts'
 import { isHot, type LeaseState, usable } from './lease-state.ts'
 
 /**
@@ -140,12 +140,14 @@ export function absorbFailure(state: LeaseState, sentAtMs: number, nowMs: number
 
 /**
  * Returns the number of permits to request beyond those for waiting requests: the permits that will be spent before
- * they expire, less those that are there.
+ * they expire, less those that are still there when the next call could return. Those that expire before are of no use
+ * to the requests that come meanwhile, which would wait for that call: far from the gate, one in five did.
  */
 function ahead(state: LeaseState, nowMs: number): number {
   if (!isHot(state)) return 0
   const lifeMs = state.permitTtlMs - state.roundTripMs
-  return Math.max(0, Math.floor(state.ratePerMs * lifeMs - usable(state, nowMs + state.roundTripMs)))
+  const nextReplyMs = nowMs + state.roundTripMs + renewalLeadMs(state)
+  return Math.max(0, Math.floor(state.ratePerMs * lifeMs - usable(state, nextReplyMs)))
 }
 
 /** Returns how long ago keys were used whose use was not reported, by their ids, and notes that they are sent. */

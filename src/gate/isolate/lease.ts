@@ -172,8 +172,13 @@ export function shouldRenew(state: LeaseState, nowMs: number): boolean {
   if (!isHot(state)) return false
   if (nowMs >= state.renewAtMs) return true
   if (state.policy.status === 'suspended' || state.refusal !== null) return false
-  const leadMs = state.roundTripMs * LEAD_ROUND_TRIPS + LEAD_MS
+  const leadMs = renewalLeadMs(state)
   return usable(state, nowMs + leadMs) < state.ratePerMs * leadMs
+}
+
+/** Returns how long before permits are needed a call for them is sent. */
+export function renewalLeadMs({ roundTripMs }: LeaseState): number {
+  return roundTripMs * LEAD_ROUND_TRIPS + LEAD_MS
 }
 
 /** True while a call is under way that other requests should wait for instead of sending their own. */

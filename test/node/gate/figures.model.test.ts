@@ -28,6 +28,18 @@ describe('what it costs', () => {
   })
 
   it.each([
+    { roundTripMs: 235, offeredPerSecond: 20 },
+    { roundTripMs: 235, offeredPerSecond: 100 },
+    { roundTripMs: 139, offeredPerSecond: 20 },
+  ])(
+    'far from the gate, $roundTripMs ms, 97 in 100 of $offeredPerSecond requests/s need no I/O',
+    ({ roundTripMs, offeredPerSecond }) => {
+      const far = { isolates: 1, roundTripMs, offeredPerSecond, seconds: 60, seed: 1 }
+      expect(simulate({ ratePerSecond: 1_000, burst: 2_000, ...far }).zeroIoShare).toBeGreaterThanOrEqual(0.97)
+    },
+  )
+
+  it.each([
     { rate: 10, load: 2, lostMax: 0.015 },
     { rate: 100, load: 2, lostMax: 0.015 },
     { rate: 1_000, load: 2, lostMax: 0.015 },
