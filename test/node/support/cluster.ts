@@ -56,6 +56,8 @@ export async function startCluster(options: {
   tails?: string[]
   /** True to print no logs of the Workers. */
   quiet?: boolean
+  /** True to let V8's inspector look into all Workers. */
+  inspected?: boolean
   /** The main module of all Workers of Roster; by default that of a deployment. */
   entry?: string
   /** Returns further variables of a Worker of Roster, by its name: `home` has the gates, `edge-1` is the first isolate. */
@@ -72,6 +74,7 @@ export async function startCluster(options: {
     unsafeInspectDurableObjects: true,
     workers,
     ...(options.quiet && { handleStructuredLogs: () => undefined }),
+    ...(options.inspected && { inspectorPort: 0 }),
   })
   const miniflare = new Miniflare(miniflareOptions)
   await miniflare.ready
