@@ -107,9 +107,11 @@ export function givenColumns(changes: CustomerChanges): GivenColumns {
   return given
 }
 
+const TEXTS = ['externalId', ...OPTIONAL_TEXT_FIELDS] as const
+
 /** Returns what a change of texts merges into the column `folded`; null if it sets no text. */
 export function foldsOf(changes: Pick<CustomerChanges, 'externalId' | OptionalTextField>): string | null {
-  const names = ['externalId', ...OPTIONAL_TEXT_FIELDS] as const
-  const texts = Object.fromEntries(names.map((name) => [CUSTOMER_FIELDS[name].column, changes[name]]))
+  const texts: Record<string, string | null | undefined> = {}
+  for (const name of TEXTS) if (changes[name] !== undefined) texts[CUSTOMER_FIELDS[name].column] = changes[name]
   return foldedPatch(texts, ownWords(changes))
 }

@@ -108,21 +108,23 @@ export interface AlongWithChange {
 }
 
 export function alongWithChangeStatement(db: Database, scope: Scope) {
-  const ofTenant = sql`tenant_id = ${SCOPE.tenantId} AND mode = ${SCOPE.mode}`
-  const question = sql`SELECT EXISTS (SELECT 1 FROM webhook_endpoints WHERE ${ofTenant})
-    OR EXISTS (
-      SELECT 1 FROM settings s, json_each(s.value, '$.workflows') WHERE ${ofTenant} AND s.name = 'customer_onboarding'
-    ) AS "hasSubscribers",
-    ${sql.raw(D1_NOW)} AS "d1Ms"`
-  const build = () => ({ toSQL: () => db.all(question).getQuery() })
   return shapedStatement(
     db,
     'listened to',
-    build,
+    () => ({ toSQL: () => db.all(alongWithChange()).getQuery() }),
     { ...scope },
     ({ hasSubscribers, d1Ms }): AlongWithChange => ({
       hasSubscribers: hasSubscribers === 1,
       d1Ms: Number(d1Ms),
     }),
   )
+}
+
+function alongWithChange(): SQL {
+  const ofTenant = sql`tenant_id = ${SCOPE.tenantId} AND mode = ${SCOPE.mode}`
+  return sql`SELECT EXISTS (SELECT 1 FROM webhook_endpoints WHERE ${ofTenant})
+    OR EXISTS (
+      SELECT 1 FROM settings s, json_each(s.value, '$.workflows') WHERE ${ofTenant} AND s.name = 'customer_onboarding'
+    ) AS "hasSubscribers",
+    ${sql.raw(D1_NOW)} AS "d1Ms"`
 }
