@@ -359,3 +359,22 @@ it('looks anew for the customer of an external id that a lost history of the dat
   const { results } = await store.commitWrites(scope, [prepared(named as PreparedCommand), prepared(command)])
   expect(results).toMatchObject([{ targetMoved: true }, { ok: false, failure: { reason: 'not_found' } }])
 })
+
+it('sends the row of a change that is alone once, whether it was made or not', async () => {
+  const scope = await insertTenant()
+  const { d1, costs } = metered(env.DB)
+  const meteredStore = writeStore(d1)
+  const { id } = await create(scope, { externalId: 'known' })
+  const rowsOf = async (command: Command) => {
+    costs.splice(0)
+    await meteredStore.commitWrites(scope, [prepared(command as PreparedCommand)])
+    return costs.filter(({ sql }) => /\bcustomers\b/.test(sql)).map(({ rowsReturned }) => rowsReturned)
+  }
+  expect(await rowsOf(creation({ externalId: 'fresh' }))).toEqual([1, 0])
+  expect(await rowsOf(creation({ externalId: 'known' }))).toEqual([0, 1])
+  expect(await rowsOf(update(id, { name: 'New' }))).toEqual([1, 0])
+  expect(await rowsOf(update(id, { name: 'New' }))).toEqual([0, 1])
+  expect(await rowsOf(update(id, { name: 'Newer' }, 7))).toEqual([0, 1])
+  expect(await rowsOf(update('cust_missing', { name: 'New' }))).toEqual([0, 0])
+  expect(await rowsOf({ kind: 'archive', target: { id }, ifVersion: null })).toEqual([1, 0])
+})
