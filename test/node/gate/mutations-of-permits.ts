@@ -109,7 +109,7 @@ export const MUTATIONS_OF_PERMITS: Mutation[] = [
   {
     rule: 'C2 the policy is stored with the change',
     file: 'gate-core.ts',
-    find: 'this.#storage.savePolicy(policy, [...keys])',
+    find: 'this.#storage.savePolicy(policy, keys.map(storedKeyOf))',
     replace: '',
     because: 'a restart brings the old one back',
     throws: 'the gate has no policy yet',
