@@ -55,8 +55,8 @@ export const MUTATIONS_OF_WRITES: readonly MutationOfWrites[] = [
   {
     rule: 'a batch is settled at its own bookmark',
     file: 'object/writer.ts',
-    find: 'this.#settleBatch(seq, bookmark)\n      if (hasSubscribers)',
-    replace: 'this.#settleBatch(seq, null)\n      if (hasSubscribers)',
+    find: 'this.#settleBatch(seq, bookmark)\n      this.#note(',
+    replace: 'this.#settleBatch(seq, null)\n      this.#note(',
     because: 'replicas that do not have the change count as fresh',
     scenario: 'lost answer',
   },

@@ -125,6 +125,7 @@ export class WritesWorld {
       sleep: (ms: number) => runner.ask({ untilMs: runner.nowMs + ms }),
       writes: this.core.writeStore(d1),
       enqueueDeliveries: async () => {},
+      onChanges: () => {},
       onStorageFailure: (error: unknown) => this.core.storageFailure(error, {}),
     } as unknown as GateDeps
     const core = new this.core.GateCore(store, () => 0, startMs)
