@@ -4,6 +4,7 @@
  * and prints only those, and leaves docs/figures.md unchanged.
  */
 import { keepInMemory } from '../test/node/support/memory.ts'
+import { costFigures } from './cost-figures.ts'
 import { simulate } from './gate-model.ts'
 import { measureHttp } from './http.ts'
 import { measureImport } from './import.ts'
@@ -22,6 +23,7 @@ interface Figure {
 
 const benches: Record<string, () => Figure[] | Promise<Figure[]>> = {
   http,
+  costs: costFigures,
   leases,
   policy,
   memory,
