@@ -87,12 +87,9 @@ export class IsolateReader implements CustomerReader {
   }
 
   async byExternalId(externalId: string): Promise<Snapshot | null> {
-    // Refuses before the read of the hint, if the lease can decide, or did so before.
-    this.#admission.viewIfDecided(READ_SCOPE)
-    await this.#decideFirst()
     const key = this.#memoryPrefix + externalId
     const known = customerIdsInMemory.get(key)
-    const hint = known?.id ?? (await this.#ports.kv.customerId(externalId))
+    const hint = known ? known.id : await this.#hintInKv(externalId)
     if (hint) {
       // The hint may be of any age. The customer is fresh, and while it has this external id no other customer can have
       // it.
@@ -111,6 +108,13 @@ export class IsolateReader implements CustomerReader {
     const { id } = customer.value
     if (customer.value.externalId === externalId) customerIdsInMemory.set(key, { id, isShared: false })
     return this.#keep(id, customer)
+  }
+
+  /** Refuses before it reads, if the lease can decide, or did so before. */
+  async #hintInKv(externalId: string): Promise<string | null> {
+    this.#admission.viewIfDecided(READ_SCOPE)
+    await this.#decideFirst()
+    return this.#ports.kv.customerId(externalId)
   }
 
   async past(target: PastTarget, moment: Moment): Promise<Past> {
