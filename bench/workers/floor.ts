@@ -3,6 +3,10 @@
  * and nothing else. What Roster takes beyond it is Roster's own. It is no part of Roster.
  */
 import { DurableObject } from 'cloudflare:workers'
+import type { ListQuery } from '../../src/registry/query.ts'
+import { listCustomers } from '../../src/storage/customers/list-pages.ts'
+import { findCustomer } from '../../src/storage/customers/reads.ts'
+import { type Recorded, statementsOf } from './recorded.ts'
 
 interface Env {
   DB: D1Database
@@ -10,10 +14,18 @@ interface Env {
   HOME: DurableObjectNamespace<FloorGate>
 }
 
-const ROW = 'SELECT * FROM customers WHERE tenant_id = ? AND mode = ? AND id = ? LIMIT 1'
-const PAGE =
-  'SELECT * FROM customers WHERE tenant_id = ? AND mode = ? AND archived_at IS NULL ORDER BY id DESC LIMIT 51'
-const COUNT = 'SELECT coalesce(sum(count), 0) AS total FROM customer_counts WHERE tenant_id = ? AND mode = ?'
+/** The floor puts its tenant and the id in place of these. */
+const ANY = { tenantId: 'tenant', mode: 'live' } as const
+const FIFTY: ListQuery = {
+  filters: [],
+  includeArchived: false,
+  sort: [],
+  limit: 50,
+  start: { kind: 'offset', offset: 0 },
+}
+/** The statements of Roster's own reads. */
+const ROW = await statementsOf((db) => findCustomer(db, ANY, 'id'))
+const LIST = await statementsOf((db) => listCustomers(db, ANY, FIFTY, { total: true }))
 const RENAME = `UPDATE customers SET name = ?, version = version + 1, updated_at = ?, updated_by = 'floor', change_id = ?
   WHERE tenant_id = ? AND mode = 'live' AND id = ? RETURNING *`
 
@@ -77,16 +89,22 @@ export default {
       return Response.json(await env.HOME.getByName(tenantId).rename(tenantId, id, name))
     }
     await env.CACHE.get(`floor:${id}`, 'json')
-    const session = env.DB.withSession('first-unconstrained')
-    return Response.json(await session.prepare(ROW).bind(tenantId, 'live', id).first())
+    const [found] = await read(env, ROW, { tenant: tenantId, id })
+    return Response.json(found?.results[0])
   },
 }
 
 async function list(env: Env, tenantId: string): Promise<unknown> {
-  const session = env.DB.withSession('first-unconstrained')
-  const [page, count] = await session.batch([
-    session.prepare(PAGE).bind(tenantId, 'live'),
-    session.prepare(COUNT).bind(tenantId, 'live'),
-  ])
+  const [page, count] = await read(env, LIST, { tenant: tenantId })
   return { items: page?.results, total: count?.results[0] }
+}
+
+/** Runs the statements with these values in place of their names. */
+async function read(env: Env, statements: Recorded[], values: Record<string, string>): Promise<D1Result[]> {
+  const session = env.DB.withSession('first-unconstrained')
+  return session.batch(
+    statements.map(({ sql, params }) => {
+      return session.prepare(sql).bind(...params.map((param) => values[String(param)] ?? param))
+    }),
+  )
 }
