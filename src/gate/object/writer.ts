@@ -6,7 +6,6 @@ import { DeliveryEnqueuer } from '../../events/delivery-enqueuer.ts'
 import type { Scope } from '../../registry/customer.ts'
 import { type Failure, fail, RETRY_AFTER_MS, UNAVAILABLE } from '../../registry/errors.ts'
 import type { Command } from '../../registry/ports.ts'
-import { fieldsLeft } from '../../registry/revert.ts'
 import type { GateCore } from '../core/gate-core.ts'
 import { failureOf, limitsOf, mayRead } from '../core/write-admission.ts'
 import { WRITE_DEADLINE_MS } from '../protocol/constants.ts'
@@ -17,6 +16,8 @@ import type { IntentWatch } from './intent-watch.ts'
 import { KnownIds } from './known-ids.ts'
 import { loggedChanges } from './logged-changes.ts'
 import { admitSender, refusalOfSender } from './sender-admission.ts'
+import { changedByOne, changedIdsOf, furtherChangesOf, isDryRun, needsLookUp } from './write-commands.ts'
+import { type AdmittedCaller, type Outcome, outcomeOf, type QueuedWrite, refused } from './write-outcomes.ts'
 import { WriteQueue } from './write-queue.ts'
 
 /**
@@ -26,35 +27,6 @@ import { WriteQueue } from './write-queue.ts'
 const RACES_MAX = 2
 const ATTEMPTS_MAX = RACES_MAX + 3
 const DATABASE_FULL: Failure = { reason: 'insufficient_storage' }
-
-/**
- * The author of a write, as the gate found it at admission. `name` is the id of a key, the name of a bound Worker, or the
- * actor of an operator.
- */
-interface AdmittedCaller {
-  name: string
-  mayRead: boolean
-}
-
-interface QueuedWrite {
-  write: PreparedWrite
-  caller: AdmittedCaller
-  /** Ticket of the permit; null for an operator, and when an earlier intent counts the request already. */
-  ticket: number | null
-  request: WriteRequest
-  limits: LimitState
-  /** True for one of many changes of a request, which the log has by their number. */
-  isOfMany?: true
-}
-
-/**
- * The outcome of one write of a batch: its reply, or why it is to be prepared anew. `target_moved`: its external id
- * names another customer by now. `late`: D1 refused it as late although it was in time by all that the gate knew.
- */
-type Outcome = { reply: WriteReply; again: 'target_moved' | 'late' | null }
-
-/** The numbers of the batch that a write was committed in. */
-type Batch = Pick<Extract<WriteReply, { ok: true }>, 'seq' | 'bookmark' | 'strongInMs' | 'asof'>
 
 export class GateWriter {
   readonly #scope: Scope
@@ -299,77 +271,4 @@ export class GateWriter {
   enqueueDeliveries(customerIds: string[]): void {
     this.#deliveryEnqueuer.add(customerIds)
   }
-}
-
-/**
- * Returns the outcome of a write by its result. `expectedMs` is the time by D1's clock as the gate estimated it; null
- * when no retry is due.
- */
-function outcomeOf(
-  { write, caller, limits }: QueuedWrite,
-  result: CommitResult,
-  batch: Batch,
-  expectedMs: number | null,
-): Outcome {
-  const { replayed } = result
-  if (result.ok) {
-    const { customer, effect, erased, merge, unmerged } = result
-    const { mayRead } = caller
-    const { command } = write
-    const left = command.kind === 'revert' && command.plan ? fieldsLeft(command.plan.past, customer) : undefined
-    const changed = changedIdsOf(command)
-    const changedIds = changed.length > 1 ? changed : undefined
-    const about = { customer, effect, erased, left, merge, unmerged, changedIds }
-    const { asof, ...numbers } = batch
-    // A replayed result is that of then, and an upsert may have found another customer.
-    const isNow = asof !== undefined && !replayed && customer.id === changed[0]
-    return {
-      reply: { ok: true, ...about, replayed, actor: write.actor, mayRead, ...numbers, ...(isNow && { asof }), limits },
-      again: null,
-    }
-  }
-  const isLate = result.late === true && expectedMs !== null && expectedMs < write.deadlineMs
-  const again = isLate ? 'late' : result.targetMoved ? 'target_moved' : null
-  return { reply: { ...fail(result.failure), replayed, limits }, again }
-}
-
-function refused({ limits }: Pick<QueuedWrite, 'limits'>, failure: Failure): Outcome {
-  return { reply: { ...fail(failure), limits }, again: null }
-}
-
-/** The id must be determined before the commit, because the tags that invalidate caches contain it. */
-function needsLookUp(command: Command): boolean {
-  if (command.kind === 'create') return false
-  if (['upsert', 'merge', 'unmerge', 'revert'].includes(command.kind)) return true
-  return 'target' in command && command.target.externalId !== undefined
-}
-
-function isDryRun(command: Command): boolean {
-  return 'dryRun' in command && command.dryRun
-}
-
-/** Returns the number of changes that the command makes of other customers, each of which needs an id. */
-function furtherChangesOf(command: PreparedCommand): number {
-  if ((command.kind !== 'merge' && command.kind !== 'unmerge') || !command.plan) return 0
-  const { children } = command.plan
-  return command.kind === 'unmerge' ? 1 + children.length : children.length
-}
-
-/** Returns a function that says whether a write is the only one of the batch that changes its customers, and changes one. */
-function changedByOne(writes: readonly PreparedWrite[]): (write: PreparedWrite) => boolean {
-  const times = new Map<string, number>()
-  for (const { command } of writes) for (const id of changedIdsOf(command)) times.set(id, (times.get(id) ?? 0) + 1)
-  return ({ command }) => {
-    const ids = changedIdsOf(command)
-    return ids.length === 1 && times.get(ids[0] as string) === 1
-  }
-}
-
-/** Returns every customer whose reads the command changes. */
-function changedIdsOf(command: PreparedCommand): string[] {
-  if (command.kind === 'create' || command.kind === 'upsert') return [command.id]
-  const { id } = command.target as { id: string }
-  if ((command.kind !== 'merge' && command.kind !== 'unmerge') || !command.plan) return [id]
-  const { sourceId, survivorId, children, mergedIds } = command.plan
-  return [sourceId, survivorId, ...children, ...mergedIds]
 }
