@@ -110,6 +110,22 @@ export const MUTATIONS_OF_WRITES: readonly MutationOfWrites[] = [
     scenario: 'batch with a refusal',
   },
   {
+    rule: 'a writer keeps its customer only if no earlier write is under way',
+    file: 'object/writer.ts',
+    find: 'isNext ? changedByOne(writes) : () => false',
+    replace: 'isNext || true ? changedByOne(writes) : () => false',
+    because: 'a trip that was late changes it once more, and the mark of that change is older than the value',
+    scenario: 'kept by its writer',
+  },
+  {
+    rule: 'a writer keeps its customer only if no other write of its batch changes it',
+    file: 'object/write-commands.ts',
+    find: 'times.get(ids[0] as string) === 1',
+    replace: 'times.size > 0',
+    because: 'the other one is committed behind it, under the same mark',
+    scenario: 'kept by its writer',
+  },
+  {
     rule: 'a used key changes nothing',
     file: 'idempotency/records.ts',
     find: 'AND record.key = ',

@@ -23,6 +23,8 @@ export interface WritesScenario {
   fulls?: number
   /** Reads that fill a cache with what a replica shows. */
   reads?: number
+  /** True if the isolate of a caller keeps the customer of the reply where the gate says that it may. */
+  keepsWrites?: true
   /** How far D1’s clock is ahead of the gate’s. */
   d1AheadMs?: number
 }

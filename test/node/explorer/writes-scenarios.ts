@@ -34,6 +34,7 @@ const WITH_A_RULE: WritesScenario['requests'] = [
   { command: taken },
 ]
 const ONE: WritesScenario['requests'] = [{ command: named(CUSTOMER, 'x') }]
+const THREE: WritesScenario['requests'] = ['x', 'y', 'z'].map((name) => ({ command: named(CUSTOMER, name) }))
 const TWO: WritesScenario['requests'] = [{ command: named(CUSTOMER, 'x') }, { command: named(CUSTOMER, 'y') }]
 
 export const WRITES: Pinned<WritesScenario>[] = [
@@ -63,6 +64,10 @@ export const WRITES: Pinned<WritesScenario>[] = [
   {
     states: 1_202,
     scenario: { name: 'two of a customer', requests: TWO, ticks: 0, stepsMs: [], losses: 1, reads: 1 },
+  },
+  {
+    states: 7_468,
+    scenario: { name: 'kept by its writer', requests: THREE, ticks: 0, stepsMs: [], losses: 1, keepsWrites: true },
   },
   {
     states: 870,

@@ -252,7 +252,17 @@ export class WritesSpace implements Space<WritesEvent> {
       if (caller?.is !== 'waiting') continue
       this.#setCaller(request, { is: 'answered', reply })
       this.violation ??= this.#judgeReply(request, reply)
+      if (this.#scenario.keepsWrites) this.#keepWritten(reply)
     }
+  }
+
+  /** The isolate of the caller keeps the customer of the reply, if the gate says which writes it shows. */
+  #keepWritten(replyId: number): void {
+    const reply = this.world.replies.of(replyId)
+    if (!reply.ok || reply.asof === undefined || reply.customer.id !== CUSTOMER) return
+    // The callers of a batch have isolates of their own, and this is that of the first one.
+    if (this.#kept.of(this.next[CACHE] as number)?.asof === reply.asof) return
+    this.next[CACHE] = this.#kept.id({ asof: reply.asof, version: reply.customer.version })
   }
 
   /** Judges a reply as it reaches its caller. */
