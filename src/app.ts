@@ -1,7 +1,7 @@
 /**
  * The HTTP app of Roster: the APIs with their paths, and the responses for paths and methods that no API has.
  */
-import { Hono } from 'hono'
+
 import { TrieRouter } from 'hono/router/trie-router'
 import { adminApi } from './apis/admin/errors.ts'
 import { admin } from './apis/admin/routes.ts'
@@ -22,10 +22,11 @@ import { authenticate } from './http/authenticate.ts'
 import { authenticateOperator, operatorIdentifier } from './http/authenticate-operator.ts'
 import { withCors } from './http/cors.ts'
 import { responseCounter } from './http/count-responses.ts'
+import { Hono } from './http/hono.ts'
 import { preferencesIn, prefers } from './http/prefer.ts'
 import { requestIdOf } from './http/request-id.ts'
 import { errorHandler, respond } from './http/respond.ts'
-import { type HotRoute, HotRouter } from './http/router.ts'
+import type { HotRoute } from './http/router.ts'
 import type { Services } from './http/services.ts'
 import { serverTiming } from './observability/io-times.ts'
 import { RegistryError } from './registry/errors.ts'
@@ -40,7 +41,7 @@ const HOT_ROUTES: readonly HotRoute[] = [
 export type AppType = ReturnType<typeof createApp>
 
 export function createApp(services: Services) {
-  const app = new Hono<HttpEnv>({ router: new HotRouter(HOT_ROUTES) })
+  const app = new Hono<HttpEnv>(HOT_ROUTES)
   const countResponse = responseCounter(services, apiAt)
   const operators = operatorIdentifier(services)
 
@@ -102,9 +103,12 @@ function apiAt(path: string): Api {
  * Returns a function that lists the methods of a path in the order of their routes. The list is empty for no such path.
  */
 function methodTable(app: Hono<HttpEnv>): (path: string) => string[] {
-  const router = new TrieRouter<string>()
-  for (const route of app.routes) if (route.method !== 'ALL') router.add('ANY', route.path, route.method)
+  let router: TrieRouter<string> | null = null
   return function methodsAt(path) {
+    if (!router) {
+      router = new TrieRouter()
+      for (const route of app.routes) if (route.method !== 'ALL') router.add('ANY', route.path, route.method)
+    }
     const methods = new Set(router.match('ANY', path)[0].map(([method]) => method))
     if (methods.has('GET')) methods.add('HEAD')
     return [...methods]

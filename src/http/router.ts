@@ -1,6 +1,7 @@
 /**
  * The router of the app: Hono's TrieRouter, which takes the paths that few requests have apart segment by segment. For the
- * reads that nearly all requests are, it remembers the match of the template, and only the parameter is new.
+ * reads that nearly all requests are, it remembers the match of the template, and only the parameter is new. It is built with the
+ * first request, because the start of a Worker has little CPU time.
  */
 import type { Result, Router } from 'hono/router'
 import { TrieRouter } from 'hono/router/trie-router'
@@ -18,7 +19,8 @@ type Handlers<T> = [T, Record<string, string>][]
 
 export class HotRouter<T> implements Router<T> {
   name = 'HotRouter'
-  readonly #trie = new TrieRouter<T>()
+  readonly #added: [method: string, path: string, handler: T][] = []
+  #trie: TrieRouter<T> | null = null
   readonly #hot: { route: HotRoute; from: number; param: string; matched: Handlers<T> | null }[]
 
   constructor(routes: readonly HotRoute[]) {
@@ -29,19 +31,27 @@ export class HotRouter<T> implements Router<T> {
   }
 
   add(method: string, path: string, handler: T): void {
-    this.#trie.add(method, path, handler)
-    for (const each of this.#hot) each.matched = null
+    if (this.#trie) throw new Error(`${method} ${path} was added after the first request`)
+    this.#added.push([method, path, handler])
   }
 
   match(method: string, path: string): Result<T> {
+    const trie = this.#trie ?? this.#build()
     for (const each of this.#hot) {
       const { route, from, param } = each
       if (method !== route.method || !path.startsWith(route.prefix)) continue
       if (path.length === route.prefix.length || path.includes('/', route.prefix.length)) continue
-      each.matched ??= this.#trie.match(method, path)[0] as Handlers<T>
+      each.matched ??= trie.match(method, path)[0] as Handlers<T>
       const params = { [param]: path.slice(from) }
       return [each.matched.map(([handler, known]) => [handler, param in known ? params : known])]
     }
-    return this.#trie.match(method, path)
+    return trie.match(method, path)
+  }
+
+  #build(): TrieRouter<T> {
+    const trie = new TrieRouter<T>()
+    for (const [method, path, handler] of this.#added) trie.add(method, path, handler)
+    this.#trie = trie
+    return trie
   }
 }

@@ -1,6 +1,7 @@
 /** Routes of the admin API, for operators. */
-import { Hono } from 'hono'
+
 import type { HttpEnv } from '../../http/api.ts'
+import { Hono } from '../../http/hono.ts'
 import type { Services } from '../../http/services.ts'
 import { audit } from './audit/routes.ts'
 import { endpoints } from './endpoints/routes.ts'

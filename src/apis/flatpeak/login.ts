@@ -1,9 +1,10 @@
 /**
  * `GET /login`: exchanges Basic credentials, an account id and a key, for a bearer token.
  */
-import { Hono, type MiddlewareHandler } from 'hono'
+import type { MiddlewareHandler } from 'hono'
 import { auth } from 'hono/utils/basic-auth'
 import type { HttpEnv } from '../../http/api.ts'
+import { Hono } from '../../http/hono.ts'
 import { respond } from '../../http/respond.ts'
 import type { Services } from '../../http/services.ts'
 import { RegistryError } from '../../registry/errors.ts'

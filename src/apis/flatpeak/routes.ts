@@ -2,9 +2,10 @@
  * Routes of the FlatPeak API: `/customers`. An update or a delete returns 202. A plain API key is accepted as a bearer
  * too.
  */
-import { Hono } from 'hono'
+
 import type { HttpContext, HttpEnv } from '../../http/api.ts'
 import { etagOf, isNotModified } from '../../http/conditional.ts'
+import { Hono } from '../../http/hono.ts'
 import { idempotencyOf } from '../../http/idempotency.ts'
 import { respond, respondFound, respondNotModified } from '../../http/respond.ts'
 import { notFound } from '../../registry/errors.ts'

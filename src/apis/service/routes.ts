@@ -1,8 +1,9 @@
 /**
  * `GET /healthz` and `GET /readyz`, for load balancers and monitors.
  */
-import { Hono } from 'hono'
+
 import type { HttpEnv } from '../../http/api.ts'
+import { Hono } from '../../http/hono.ts'
 import { readiness } from '../../http/ready.ts'
 import { respond } from '../../http/respond.ts'
 import type { Services } from '../../http/services.ts'

@@ -1,6 +1,7 @@
 /** The route of the audit log. */
-import { Hono } from 'hono'
+
 import type { HttpEnv } from '../../../http/api.ts'
+import { Hono } from '../../../http/hono.ts'
 import { respond } from '../../../http/respond.ts'
 import type { Services } from '../../../http/services.ts'
 import { toAdminPage } from '../page.ts'

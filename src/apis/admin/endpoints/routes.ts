@@ -1,7 +1,8 @@
 /** Routes of what a tenant has configured: its webhook endpoints and its onboarding, also while it is suspended. */
-import { Hono } from 'hono'
+
 import type { HttpContext, HttpEnv } from '../../../http/api.ts'
 import { etagOf, isNotModified } from '../../../http/conditional.ts'
+import { Hono } from '../../../http/hono.ts'
 import { respond, respondNotModified } from '../../../http/respond.ts'
 import type { Services } from '../../../http/services.ts'
 import { readSettings } from '../../../onboarding/operations.ts'

@@ -1,6 +1,7 @@
 /** The route that shows the state of the deployment. */
-import { Hono } from 'hono'
+
 import type { HttpEnv } from '../../../http/api.ts'
+import { Hono } from '../../../http/hono.ts'
 import { respond } from '../../../http/respond.ts'
 import type { Services } from '../../../http/services.ts'
 import { healthContracts } from './contract.ts'

@@ -1,6 +1,7 @@
 /** Routes of the API keys of a tenant. A change is in force when the response is sent. */
-import { Hono } from 'hono'
+
 import type { HttpContext, HttpEnv } from '../../../http/api.ts'
+import { Hono } from '../../../http/hono.ts'
 import { operatorIdempotentRequest } from '../../../http/idempotency.ts'
 import { respond } from '../../../http/respond.ts'
 import type { Services } from '../../../http/services.ts'

@@ -1,7 +1,8 @@
 /** Routes of operators, their keys and their sign-in links. A change is in force when the response is sent. */
-import { Hono } from 'hono'
+
 import type { HttpContext, HttpEnv } from '../../../http/api.ts'
 import { etagOf, isNotModified } from '../../../http/conditional.ts'
+import { Hono } from '../../../http/hono.ts'
 import { operatorIdempotentRequest } from '../../../http/idempotency.ts'
 import { respond, respondNotModified } from '../../../http/respond.ts'
 import type { Services } from '../../../http/services.ts'

@@ -2,10 +2,11 @@
  * Routes of the console's session: sign-in by a key, a sign-in link or Cloudflare Access, sign-out, and who the caller is.
  * A session is a cookie that scripts cannot read. It is refused everywhere once its end was answered.
  */
-import { Hono } from 'hono'
+
 import type { HttpContext, HttpEnv } from '../../../http/api.ts'
 import type { OperatorIdentifier } from '../../../http/authenticate-operator.ts'
 import { isFromElsewhere, NO_SESSION_COOKIE, sessionCookie, sessionTextIn } from '../../../http/console-request.ts'
+import { Hono } from '../../../http/hono.ts'
 import { requestOptionsOf } from '../../../http/request-options.ts'
 import { respond } from '../../../http/respond.ts'
 import type { Services } from '../../../http/services.ts'

@@ -2,11 +2,12 @@
  * Routes of `/v1/customers`, as FlexPrice's API has them. A read of one customer without a query string is the hot path
  * of the whole service: it parses nothing and sends a body that is already serialized.
  */
-import { Hono } from 'hono'
+
 import { toV1 } from '../../../formats/v1-customer.ts'
 import type { HttpContext, HttpEnv } from '../../../http/api.ts'
 import { etagOf } from '../../../http/conditional.ts'
 import type { PageCursor } from '../../../http/cursor.ts'
+import { Hono } from '../../../http/hono.ts'
 import { idempotencyOf } from '../../../http/idempotency.ts'
 import { jsonOfList } from '../../../http/json-pieces.ts'
 import { respond, respondText } from '../../../http/respond.ts'

@@ -2,11 +2,12 @@
  * Routes of the event log: `/v1/events`, and `/v1/customers/{id}/events` for one customer. A caller that missed
  * webhooks catches up here.
  */
-import { Hono } from 'hono'
+
 import type { EventPage, EventQuery } from '../../../events/event.ts'
 import { payloadOf } from '../../../events/payload.ts'
 import type { HttpContext, HttpEnv } from '../../../http/api.ts'
 import type { PageCursor } from '../../../http/cursor.ts'
+import { Hono } from '../../../http/hono.ts'
 import { respond } from '../../../http/respond.ts'
 import type { Services } from '../../../http/services.ts'
 import { notFound } from '../../../registry/errors.ts'

@@ -2,11 +2,12 @@
  * Routes of onboarding: `/v1/settings/customer_onboarding`, the workflows that a tenant configures for its new
  * customers, and `/v1/customers/{id}/onboarding`, the progress of one customer.
  */
-import { Hono } from 'hono'
+
 import { actingAuthorOf } from '../../../http/acting-author.ts'
 import type { HttpContext, HttpEnv } from '../../../http/api.ts'
 import { logChange } from '../../../http/change-log.ts'
 import { etagOf, isNotModified } from '../../../http/conditional.ts'
+import { Hono } from '../../../http/hono.ts'
 import { tenantIdempotentRequest } from '../../../http/idempotency.ts'
 import { respond, respondNotModified } from '../../../http/respond.ts'
 import type { Services } from '../../../http/services.ts'

@@ -1,6 +1,7 @@
 /** Routes of `/v1/tenant`: what a tenant may know about itself, its usage and its keys, in the mode of the request. */
-import { Hono } from 'hono'
+
 import type { HttpContext, HttpEnv } from '../../../http/api.ts'
+import { Hono } from '../../../http/hono.ts'
 import { respond } from '../../../http/respond.ts'
 import type { Services } from '../../../http/services.ts'
 import { isId } from '../../../shared/ids.ts'

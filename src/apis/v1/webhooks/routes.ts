@@ -1,7 +1,7 @@
 /**
  * Routes of `/v1/webhooks/endpoints`: the URLs that receive a tenant's events, and the deliveries to them.
  */
-import { Hono } from 'hono'
+
 import { toShownEndpoint } from '../../../events/endpoint-format.ts'
 import {
   type By,
@@ -21,6 +21,7 @@ import { actingAuthorOf } from '../../../http/acting-author.ts'
 import type { HttpContext, HttpEnv } from '../../../http/api.ts'
 import { logChange } from '../../../http/change-log.ts'
 import { etagOf, isNotModified } from '../../../http/conditional.ts'
+import { Hono } from '../../../http/hono.ts'
 import { tenantIdempotentRequest } from '../../../http/idempotency.ts'
 import { respond, respondNotModified } from '../../../http/respond.ts'
 import type { Services } from '../../../http/services.ts'
