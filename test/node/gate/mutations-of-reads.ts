@@ -282,8 +282,8 @@ export const MUTATIONS_OF_READS: Mutation[] = [
   {
     rule: 'strong: the write is answered when no older lease lives',
     file: 'gate-core.ts',
-    find: 'return { seq, strongInMs: this.#waits.allMs(nowMs) }',
-    replace: 'return { seq, strongInMs: 0 * nowMs }',
+    find: 'strongInMs: this.#waits.allMs(nowMs), isNext }',
+    replace: 'strongInMs: 0 * nowMs, isNext }',
     because: 'isolates that do not know of it answer from memory',
   },
   {
