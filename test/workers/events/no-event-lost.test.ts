@@ -18,7 +18,7 @@ import { committed, create, insertTenant, update } from '../storage/support.ts'
 import { answered, deliveriesTo, newEndpoint } from './support.ts'
 
 const CUSTOMERS = 50
-const CHANGES = 1_000
+const CHANGES = 600
 const HOUR_MS = 3_600_000
 const SWEEP_MS = 60_000
 /** Longer than the schedule of all attempts. */
