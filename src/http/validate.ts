@@ -3,6 +3,7 @@
  */
 import { zValidator } from '@hono/zod-validator'
 import type { MiddlewareHandler } from 'hono'
+import { LRUCache } from 'lru-cache'
 import type * as z from 'zod'
 import { type InputProblem, RegistryError } from '../registry/errors.ts'
 import { problemsOf, unknownFields, unknownName, WITH_INPUT } from '../validation/problems.ts'
@@ -65,14 +66,28 @@ function refuseLongLists(body: unknown): void {
   }
 }
 
+/** Query strings that are kept as they were parsed, of each schema, and the longest: callers send few of them again and again. */
+const KEPT_QUERIES_MAX = 50
+const KEPT_QUERY_LENGTH_MAX = 200
+const keptQueries = new WeakMap<z.ZodType, LRUCache<string, { data: unknown }>>()
+
 /**
- * Returns the query string as `schema` parses it. A name that occurs more than once becomes an array. Throws
+ * Returns the query string as `schema` parses it; not to be changed. A name that occurs more than once becomes an array. Throws
  * `RegistryError` with `invalid_input` for any problem, because silently ignoring a filter would return wrong results.
  */
 export function readQuery<Schema extends z.ZodType>(c: HttpContext, schema: Schema): z.output<Schema> {
-  const value = queryParameters(c.req.raw.url)
+  const { url } = c.req.raw
+  const text = url.slice(url.indexOf('?'))
+  const kept = keptQueries.get(schema) ?? new LRUCache<string, { data: unknown }>({ max: KEPT_QUERIES_MAX })
+  keptQueries.set(schema, kept)
+  const known = kept.get(text)
+  if (known) return known.data as z.output<Schema>
+  const value = queryParameters(url)
   const { data, error } = schema.safeParse(value, WITH_INPUT)
-  if (!error) return data
+  if (!error) {
+    if (text.length <= KEPT_QUERY_LENGTH_MAX) kept.set(text, { data })
+    return data
+  }
   const repeated = repeatedNames(schema, value)
   if (repeated.length === 0) throw invalidInput(problemsOf(error, { schema, value }))
   throw invalidInput(repeated.map((field) => ({ field, message: 'is given more than once', fix: 'send it once' })))
