@@ -42,7 +42,7 @@ function addDeliveries(tenantId: string, count: number, dueAtMs: number) {
 
 beforeEach(async () => {
   const tables = ['webhook_endpoints', 'webhook_deliveries', 'error_counts']
-  // What the tests of other files have left under way is none of this one's.
+  // Tests of other files may have left changes and deletions under way.
   const finished = 'UPDATE tenants SET deleted_at = NULL, policy_applied_version = policy_version'
   const statements = [...tables.map((table) => `DELETE FROM ${table}`), finished]
   await env.DB.batch(statements.map((statement) => env.DB.prepare(statement)))
