@@ -1,14 +1,12 @@
 /**
  * Runs the look-ups and transactions of a gate's imports one after the other, however many chunks its tenant sends at
- * once, and leaves the database to others after each for which it waited. So a small request of another tenant waits for one
- * piece of an import, not for one at each of its own steps, and an import that is alone does not wait for anybody.
+ * once, and leaves the database to others for as long after each as it kept it. So a small request of another tenant waits for
+ * one piece of an import, not for one at each of its own steps. The trips count: while a piece is on its way, D1 is free.
  */
 import type { Clock } from '../../shared/clock.ts'
 
 /** The longest pause. */
 const PAUSE_MAX_MS = 20
-/** Clocks show whole milliseconds, at the beginning, at the end and of D1's work. A piece that waited no longer has met nobody. */
-const WAIT_FREE_MS = 3
 /** A connection that has become slower is a usual one after a while. D1 that others keep busy is not until minutes later. */
 const TRIP_RISE_MS = 0.01
 
@@ -33,12 +31,11 @@ export class UsualTrip {
 }
 
 /**
- * Returns how long to leave D1 to others after a piece: as long as the piece kept D1, if it found others there. During the trip
- * of the next piece D1 is theirs anyway. Pure.
+ * Returns how long to leave D1 to others after a piece: as long as the piece kept D1 or waited for it. During the trip of the
+ * next piece D1 is theirs anyway. To pause only after a piece that had to wait is not enough: others of the same isolate and
+ * database then wait behind each piece in turn. Pure.
  */
-export function pauseMsAfter({ tookMs, workedMs }: PieceTimes, usualTripMs: number): number {
-  const waitedMs = tookMs - workedMs - usualTripMs
-  if (waitedMs <= WAIT_FREE_MS) return 0
+export function pauseMsAfter(tookMs: number, usualTripMs: number): number {
   return Math.min(PAUSE_MAX_MS, Math.max(0, tookMs - usualTripMs - usualTripMs))
 }
 
@@ -73,7 +70,7 @@ export class ImportTurns {
     const pause = (workedMs: number | null) => {
       const times = { tookMs: clock() - startedAtMs, workedMs: workedMs ?? 0 }
       if (workedMs !== null) this.#trip.note(times)
-      return pauseMsAfter(times, this.#trip.ms ?? 0)
+      return pauseMsAfter(times.tookMs, this.#trip.ms ?? 0)
     }
     this.#last = turn.then(workedMs).then(pause, () => pause(null))
     return turn

@@ -9,7 +9,7 @@ import type { Database } from '../database.ts'
 export type Statements = readonly BatchItem<'sqlite'>[]
 
 /** Statements of one transaction: D1 does nothing else meanwhile. */
-const STATEMENTS_MAX = 60
+const STATEMENTS_MAX = 20
 
 interface Waiting {
   statements: Statements
