@@ -33,9 +33,8 @@ export interface Row {
   updated_by: string
 }
 
-const SHOWN = [
-  'id',
-  'external_id',
+/** The columns of a customer that hold a text. */
+export const TEXTS = [
   'name',
   'email',
   'contact',
@@ -46,6 +45,11 @@ const SHOWN = [
   'address_postal_code',
   'address_country',
   'timezone',
+] as const
+const SHOWN = [
+  'id',
+  'external_id',
+  ...TEXTS,
   'parent_id',
   'metadata',
   'status',

@@ -1,22 +1,9 @@
 /** Imports lines of NDJSON: a chunk is one statement that creates, updates and writes the events of all its customers. */
 import { newId } from '../../../src/shared/ids.ts'
 import type { Cache, Scope } from './cache.ts'
-import type { Author, Changes, Customers } from './customers.ts'
+import { type Author, type Changes, type Customers, TEXTS } from './customers.ts'
 
 export const CHUNK_LINES = 1_000
-
-const TEXTS = [
-  'name',
-  'email',
-  'contact',
-  'address_line1',
-  'address_line2',
-  'address_city',
-  'address_state',
-  'address_postal_code',
-  'address_country',
-  'timezone',
-] as const
 
 /** A line of the chunk that is valid. No two have the same external id. */
 export interface ImportLine {
