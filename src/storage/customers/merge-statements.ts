@@ -96,6 +96,12 @@ function noteStatement(db: Database, scope: Scope, write: MergeWrite): BatchItem
             AND child.id NOT IN (SELECT value FROM json_each(${slot('children')}))
         )`,
         sql`NOT EXISTS (
+          SELECT 1 FROM json_each(${slot('moved')}) moved WHERE NOT EXISTS (
+            SELECT 1 FROM customers child WHERE ${isIn('child')} AND child.id = moved.value
+              AND child.parent_id = ${slot('sourceId')} AND child.archived_at IS NULL
+          )
+        )`,
+        sql`NOT EXISTS (
           SELECT 1 FROM customers earlier INDEXED BY customers_merged
           WHERE ${isIn('earlier')} AND earlier.merged_into = ${slot('sourceId')}
             AND earlier.id NOT IN (SELECT value FROM json_each(${slot('mergedIds')}))
@@ -108,6 +114,7 @@ function noteStatement(db: Database, scope: Scope, write: MergeWrite): BatchItem
     sourceVersion: plan.sourceVersion,
     survivorVersion: plan.survivorVersion,
     children: JSON.stringify([...plan.children, plan.survivorId]),
+    moved: JSON.stringify(plan.children),
     mergedIds: JSON.stringify(plan.mergedIds),
     given: JSON.stringify(plan.gift),
     changeId,

@@ -326,6 +326,31 @@ it('takes a merge back once, in time, and only from the version that it was plan
   expect([await isMade(plan), await isMade(plan)]).toEqual([true, false])
 })
 
+it('makes a merge only with the children that it was planned for', async () => {
+  const scope = await insertTenant()
+  const [source, survivor] = [await create(scope, { externalId: 'a' }), await create(scope, { externalId: 'b' })]
+  const [first, second] = [await create(scope, { parent: { id: source.id } }), await create(scope)]
+  const command = {
+    ...({ kind: 'merge', target: { id: source.id }, ifVersion: null, dryRun: false } as const),
+    ...({ into: survivor.id, intoVersion: null, prefer: 'target' } as const),
+  }
+  const meanwhile: Command[] = [
+    update(second.id, { parent: { id: source.id } }),
+    update(second.id, { parent: null }),
+    { kind: 'archive', target: { id: first.id }, ifVersion: null },
+  ]
+  for (const change of meanwhile) {
+    const resolved = await store.resolveTarget(scope, command)
+    if (!resolved.ok) throw new Error(resolved.failure.reason)
+    await commit(scope, change)
+    const before = await changesOf(scope)
+    const write = prepared(resolved.command, { furtherChangeIds: [newId('event', Date.now())] })
+    expect(only((await store.commitWrites(scope, [write])).results), change.kind).toMatchObject({ ok: false })
+    expect(await changesOf(scope)).toBe(before)
+  }
+  expect(customerOf(await commit(scope, command)).id).toBe(survivor.id)
+})
+
 it('looks anew for the customer of an id when its merge was taken back before the commit', async () => {
   const scope = await insertTenant()
   const [source, survivor] = [await create(scope, { externalId: 'a' }), await create(scope, { externalId: 'b' })]
