@@ -155,7 +155,7 @@ export class GateUndoer {
       if (reply.ok) {
         run.outcomes.set(id, revertedOf(facts))
         this.#note(run, reply)
-      } else if (again !== null) moved.push(id)
+      } else if (again !== null || isAboutState(reply)) moved.push(id)
       else if (isFinal(reply)) throw new RegistryError(reply.failure)
       else {
         const rule = reply.failure.reason
@@ -186,6 +186,11 @@ export class GateUndoer {
 
 function revertedOf({ now: { id, externalId } }: UndoFacts): UndoOutcome {
   return { id, externalId, result: 'reverted' }
+}
+
+/** Returns whether the customer was erased or merged since the look at it, so that another look tells what that means for it. */
+function isAboutState({ failure }: Extract<WriteReply, { ok: false }>): boolean {
+  return failure.reason === 'not_found' || failure.reason === 'merged'
 }
 
 /** Returns whether no other customer would fare better: the rest of the undo is in vain. */

@@ -247,7 +247,9 @@ it('says of a customer that somebody changes meanwhile what became of it', async
   const { key } = tenant.live
   const { id } = await newCustomer(key, { external_id: 'a', name: 'One' })
   const { id: again } = await newCustomer(key, { external_id: 'b', name: 'One' })
-  for (const each of [id, again]) await change('PATCH', `/${each}`, other.key, { name: 'Two' })
+  const { id: erased } = await newCustomer(key, { external_id: 'd', name: 'One' })
+  for (const each of [id, again, erased]) await change('PATCH', `/${each}`, other.key, { name: 'Two' })
+  const { id: merged } = await newCustomer(other.key, { external_id: 'c' })
   const d1 = failingD1()
   // The last look before the commit. The writes beside it pass.
   d1.fail([...Array<Trouble>(LOOKS - 1).fill('none'), 'held'])
@@ -255,10 +257,13 @@ it('says of a customer that somebody changes meanwhile what became of it', async
   await d1.holds()
   await change('PATCH', `/${id}`, key, { name: 'Three' })
   await change('PATCH', `/${again}`, other.key, { name: 'Three' })
+  await change('POST', `/${merged}/merge`, key, { into: id })
+  await change('POST', `/${erased}/erase`, key)
   d1.heal()
   d1.release()
   const { results } = await undone.finally(() => d1.restore())
-  expect(results).toEqual({ a: 'conflict', b: 'reverted' })
+  // A customer that is merged away is archived, as the undo would have left it.
+  expect(results).toEqual({ a: 'conflict', b: 'reverted', c: 'unchanged', [erased]: 'unchanged' })
   expect((await change('GET', `/${id}`, key)).body.name).toBe('Three')
   expect((await change('GET', `/${again}`, key)).body.name).toBe('One')
 })
