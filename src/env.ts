@@ -28,7 +28,10 @@ export interface AdminKey {
 }
 
 export interface Bindings {
-  db: D1Database
+  /** The database with the directory: tenants, keys, operators. It has customers, too. */
+  directory: D1Database
+  /** All databases with customers, by their numbers. The directory is number 0. */
+  databases: readonly D1Database[]
   cache: KVNamespace
   /** Carries messages that there is work in the outbox. */
   outbox: Queue<OutboxMessage>
@@ -64,7 +67,8 @@ export interface Bindings {
  * compiles this file with its own `Cloudflare.Env`.
  */
 interface RawEnv {
-  DB: Bindings['db']
+  DB: D1Database
+  [further: `DB_${number}`]: D1Database | undefined
   CACHE: Bindings['cache']
   OUTBOX: Bindings['outbox']
   GATE: DurableObjectNamespace<GateRpc>
@@ -116,10 +120,12 @@ export function readEnv(given: Cloudflare.Env): Bindings {
       problems.push('a secret has its value from .dev.vars.example and this is a deployment: make one of random bytes')
     }
   }
+  const databases = databasesOf(env, problems)
   if (problems.length > 0) throw new Error(`Roster cannot start: ${problems.join('; ')}`)
   const locationHint = env.GATE_LOCATION_HINT as DurableObjectLocationHint | undefined
   const bindings: Bindings = {
-    db: env.DB,
+    directory: env.DB,
+    databases,
     cache: env.CACHE,
     outbox: env.OUTBOX,
     gateAt: (name) => env.GATE.getByName(name, locationHint ? { locationHint } : {}),
@@ -135,6 +141,21 @@ export function readEnv(given: Cloudflare.Env): Bindings {
   }
   checked.set(env, bindings)
   return bindings
+}
+
+/** The name of the binding of a further database, and its number. */
+const FURTHER_DATABASE = /^DB_([1-9][0-9]*)$/
+
+/** Returns the databases by their numbers. Without a gap: the number of a tenant's database is stored. */
+function databasesOf(env: RawEnv, problems: string[]): D1Database[] {
+  const numbers = Object.keys(env).flatMap((name) => FURTHER_DATABASE.exec(name)?.[1] ?? [])
+  const databases = [env.DB]
+  for (let number = 1; number <= numbers.length; number++) {
+    const database = env[`DB_${number}`]
+    if (database) databases.push(database)
+    else problems.push(`binding DB_${number} is missing, and ${numbers.length} databases are bound beside DB`)
+  }
+  return databases
 }
 
 function secretList(value: string | undefined, name: string, problems: string[]): string[] {

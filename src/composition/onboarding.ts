@@ -22,7 +22,7 @@ import { postDeps, vaultOf } from './webhooks.ts'
 
 /** `author` is the operator who acts as the tenant; null for a caller of the tenant. */
 export function onboardingDeps(env: Cloudflare.Env, scope: Scope, author: Author | null = null): OnboardingDeps {
-  const { db, onboarding } = readEnv(env)
+  const { directory: db, onboarding } = readEnv(env)
   return {
     scope,
     settings: onboardingSettings(db, scope, vaultOf(env), author),
@@ -44,7 +44,7 @@ export function performer(
 ): Performer {
   return new Performer(customerId, {
     ...endDeps(env, scope),
-    settings: onboardingSettings(readEnv(env).db, scope, vaultOf(env)),
+    settings: onboardingSettings(readEnv(env).directory, scope, vaultOf(env)),
     registry: registryFor,
     post: postDeps(env),
     format: stepFormat,
@@ -61,19 +61,19 @@ export async function sweepOnboarding(env: Cloudflare.Env, nowMs: number): Promi
   try {
     await sweepRuns(startDeps(env), ({ customerId, ...scope }) => failRun(endDeps(env, scope), customerId))
   } finally {
-    await sweepEndedRuns(readEnv(env).db, nowMs)
+    await sweepEndedRuns(readEnv(env).directory, nowMs)
   }
 }
 
 function startDeps(env: Cloudflare.Env): StartDeps {
-  const { db, onboarding } = readEnv(env)
+  const { directory: db, onboarding } = readEnv(env)
   return { queue: runQueue(db), engine: workflowEngine(onboarding), clock: systemClock }
 }
 
 function endDeps(env: Cloudflare.Env, scope: Scope): EndDeps {
   return {
     scope,
-    runs: runStore(readEnv(env).db, scope),
+    runs: runStore(readEnv(env).directory, scope),
     clock: systemClock,
     newId,
     enqueueDeliveries: (customerId) => enqueueDeliveries(env, scope, [customerId]),

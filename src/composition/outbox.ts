@@ -19,7 +19,7 @@ export async function enqueueDeliveries(
   customerIds: readonly string[],
   { endpointId, delaySeconds = 0 }: { endpointId?: string; delaySeconds?: number } = {},
 ): Promise<void> {
-  const { db, outbox } = readEnv(env)
+  const { directory: db, outbox } = readEnv(env)
   try {
     const messages =
       endpointId === undefined

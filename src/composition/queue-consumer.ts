@@ -13,7 +13,7 @@ const RETRY_AFTER_SECONDS = 10
 
 /** Handles each message of a batch by itself: the queue repeats a message that fails and no other. */
 export async function consume(batch: MessageBatch, env: Cloudflare.Env): Promise<void> {
-  const outbox = webhookOutbox(readEnv(env).db, newId)
+  const outbox = webhookOutbox(readEnv(env).directory, newId)
   await Promise.all(
     batch.messages.map(async (message) => {
       const owed = readMessage(message.body)

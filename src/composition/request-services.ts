@@ -171,7 +171,7 @@ export class RequestServices implements IsolatePorts {
    */
   async #read<T>(from: ReadFrom, read: (db: Database) => Promise<T>) {
     const start = from === 'primary' ? 'first-primary' : from === 'anywhere' ? 'first-unconstrained' : from.bookmark
-    const session = this.#bindings.db.withSession(start)
+    const session = this.#bindings.directory.withSession(start)
     let bookmark: string | null = null
     const counted = countingRows(session, (rows) => {
       bookmark ??= session.getBookmark()

@@ -81,18 +81,18 @@ export const services: Services & BackgroundServices = {
     const requestServices = new RequestServices(readEnv(env), execution, { tenantId, mode }, options.requestId)
     return new IsolateRegistry({ tenantId, mode, credential: null, bound: { name, scopes } }, requestServices, options)
   },
-  tenantExists: (env, tenantId) => isTenantThere(readEnv(env).db, tenantId),
+  tenantExists: (env, tenantId) => isTenantThere(readEnv(env).directory, tenantId),
   async probe(env, what) {
-    const { db, cache, gateAt } = readEnv(env)
+    const { directory: db, cache, gateAt } = readEnv(env)
     if (what === 'd1') return probeDatabase(db)
     if (what === 'kv') return probeKv(cache)
     // This gate belongs to no tenant, so the probe and the requests of tenants do not wait for each other.
     return gateAt(gateNameOf({ tenantId: '00000000-0000-0000-0000-000000000000', mode: 'test' })).ping()
   },
-  audit: (env) => auditLog(readEnv(env).db),
-  search: (env) => operatorSearch(readEnv(env).db),
+  audit: (env) => auditLog(readEnv(env).directory),
+  search: (env) => operatorSearch(readEnv(env).directory),
   events(at, scope) {
-    const log = eventLog(readEnv(at.env).db, scope)
+    const log = eventLog(readEnv(at.env).directory, scope)
     const later = heavyReadsOf(at, scope)
     return { list: (query) => (query.types === undefined ? log.list(query) : later(() => log.list(query))) }
   },
@@ -115,17 +115,17 @@ export const services: Services & BackgroundServices = {
   },
   countError(at, { scope, ...error }) {
     if (scope) countErrorAt(leaseHolderFor(gateNameOf(scope)))
-    errorCounts.count(error, systemClock(), (counts) => addErrorCounts(readEnv(at.env).db, counts), at)
+    errorCounts.count(error, systemClock(), (counts) => addErrorCounts(readEnv(at.env).directory, counts), at)
   },
   storeDueErrors(at) {
     if (!errorCounts.hasUnstored) return
-    errorCounts.storeIfDue(systemClock(), (counts) => addErrorCounts(readEnv(at.env).db, counts), at)
+    errorCounts.storeIfDue(systemClock(), (counts) => addErrorCounts(readEnv(at.env).directory, counts), at)
   },
-  health: (env) => readHealth(readEnv(env).db, systemClock()),
+  health: (env) => readHealth(readEnv(env).directory, systemClock()),
   tenants(env, author) {
     const bindings = readEnv(env)
     return {
-      store: tenantStore(bindings.db, author),
+      store: tenantStore(bindings.directory, author),
       gates: {
         reload: (tenantId, mode) => bindings.gateAt(gateNameOf({ tenantId, mode })).reload(systemClock()),
         usage: (tenantId, mode) => bindings.gateAt(gateNameOf({ tenantId, mode })).usage(),
@@ -139,10 +139,10 @@ export const services: Services & BackgroundServices = {
     }
   },
   operators(env, author) {
-    const { db, signingSecrets } = readEnv(env)
+    const { directory: db, signingSecrets } = readEnv(env)
     return { store: operatorStore(db, author), clock: systemClock, newId, signingSecrets }
   },
-  operatorIdentities: (env) => operatorIdentities(readEnv(env).db),
+  operatorIdentities: (env) => operatorIdentities(readEnv(env).directory),
   fetchAccessKeys,
   async sweepDeletedTenants(env) {
     try {
@@ -152,7 +152,7 @@ export const services: Services & BackgroundServices = {
     }
   },
   async sweep(env) {
-    const { db, cache } = readEnv(env)
+    const { directory: db, cache } = readEnv(env)
     const nowMs = systemClock()
     const sweeps = await Promise.allSettled([
       sweepIdempotencyRecords(db, nowMs),
@@ -174,13 +174,13 @@ export const services: Services & BackgroundServices = {
 }
 
 function deleteRestOfTenants(env: Cloudflare.Env): Promise<void> {
-  const { db, cache, gateAt } = readEnv(env)
+  const { directory: db, cache, gateAt } = readEnv(env)
   const forgetGate = (tenantId: string, mode: Mode) => gateAt(gateNameOf({ tenantId, mode })).forget()
   return sweepDeletedTenants({ d1: db, kv: cache, forgetGate }, systemClock())
 }
 
 export function gateDeps(env: Cloudflare.Env): GateDeps {
-  const { db } = readEnv(env)
+  const { directory: db } = readEnv(env)
   return {
     clock: systemClock,
     random: Math.random,

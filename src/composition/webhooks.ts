@@ -49,7 +49,7 @@ export function vaultOf(env: Cloudflare.Env): SecretVault {
 /** With `author`, the changes are those of an operator, and in the audit. */
 export function endpointDeps(at: RunsAt, scope: Scope, author: Author | null = null): EndpointDeps {
   const { env } = at
-  const { db } = readEnv(env)
+  const { directory: db } = readEnv(env)
   const store = endpointStore(db, scope, vaultOf(env), author)
   const later = heavyReadsOf(at, scope)
   return {
@@ -73,7 +73,7 @@ export function endpointDeps(at: RunsAt, scope: Scope, author: Author | null = n
 export async function deliver(
   message: OutboxMessage & { kind: 'deliver' },
   env: Cloudflare.Env,
-  outbox: Outbox = webhookOutbox(readEnv(env).db, newId),
+  outbox: Outbox = webhookOutbox(readEnv(env).directory, newId),
 ): Promise<void> {
   const { tenantId, mode, endpointId, customerId } = message
   const chain: Chain = { tenantId, mode, endpointId, customerId }
@@ -131,7 +131,7 @@ async function enqueueLeft(chain: Chain, left: Drained, env: Cloudflare.Env): Pr
  * sweep finds those whose message is not sent.
  */
 export async function resumeDeliveries(env: Cloudflare.Env, tenantId: string): Promise<void> {
-  const { db, outbox } = readEnv(env)
+  const { directory: db, outbox } = readEnv(env)
   try {
     await sendAll(outbox, await resumedDeliveries(db, tenantId, systemClock()))
   } catch (error) {
@@ -141,7 +141,7 @@ export async function resumeDeliveries(env: Cloudflare.Env, tenantId: string): P
 
 /** Sends overdue deliveries to the queue again and deletes old ones. */
 export async function sweepWebhooks(env: Cloudflare.Env, nowMs: number): Promise<void> {
-  const { db, outbox } = readEnv(env)
+  const { directory: db, outbox } = readEnv(env)
   try {
     await sendAll(outbox, await overdueDeliveries(db, nowMs))
   } finally {

@@ -52,6 +52,15 @@ describe('a key of ADMIN_KEYS', () => {
   })
 })
 
+it('has its databases by their numbers, and does not start with a gap', () => {
+  const further = [{} as D1Database, {} as D1Database]
+  expect(readEnv(bindings({})).databases).toEqual([env.DB])
+  const { directory, databases } = readEnv(bindings({ DB_2: further[1], DB_1: further[0] }))
+  expect([directory, databases[0]]).toEqual([env.DB, env.DB])
+  expect([databases.length, databases.indexOf(further[0] as D1Database)]).toEqual([3, 1])
+  expect(() => readEnv(bindings({ DB_1: further[0], DB_3: further[1] }))).toThrow(/binding DB_2 is missing/)
+})
+
 it('refuses requests for another host than those of ALLOWED_HOSTS, with any key, and without the setting none', async () => {
   const send = async (host: string, ALLOWED_HOSTS: string) => {
     const headers = { 'x-api-key': ADMIN_KEY }
