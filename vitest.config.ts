@@ -35,6 +35,9 @@ const ALONE = ['events/{chain,no-event-lost}', 'failures/set-back', 'observabili
   (name) => `test/workers/${name}.test.ts`,
 )
 
+/** Files that have further databases beside that of `wrangler.toml`. */
+const SEVERAL_DATABASES = ['test/workers/databases/**/*.test.ts']
+
 /** It lets requests race; alone, the races are those of its requests. */
 const LAST = ['test/workers/registry/whole-registry.test.ts']
 
@@ -74,7 +77,7 @@ export default defineConfig(async () => ({
     projects: [
       await inWorkerd('workerd', {
         include: ['test/workers/**/*.test.ts'],
-        exclude: [...EMPTIED, ...ALONE, ...LAST],
+        exclude: [...EMPTIED, ...ALONE, ...SEVERAL_DATABASES, ...LAST],
         isolate: false,
       }),
       await inWorkerd('workerd emptied', {
@@ -83,6 +86,11 @@ export default defineConfig(async () => ({
         setupFiles: [MAIN_MODULE, './test/workers/support/empty.ts', MIGRATE],
       }),
       await inWorkerd('workerd alone', { include: ALONE }),
+      await inWorkerd('workerd databases', {
+        include: SEVERAL_DATABASES,
+        isolate: false,
+        d1Databases: { DB_1: 'DB_1', DB_2: 'DB_2' },
+      }),
       await inWorkerd('workerd last', { include: LAST, sequence: { groupOrder: 1 } }),
       inNode('commands', { include: PROCESSES, exclude: IN_BROWSER }),
       inNode('browser', { include: IN_BROWSER, globalSetup: './test/node/support/shared-served.ts' }),
@@ -109,12 +117,16 @@ function inNode(name: string, files: { include: string[]; exclude?: string[]; gl
 /** Returns a project whose files run in a Worker. */
 async function inWorkerd(
   name: string,
-  files: {
+  {
+    d1Databases = {},
+    ...files
+  }: {
     include: string[]
     exclude?: string[]
     isolate?: boolean
     setupFiles?: string[]
     sequence?: { groupOrder: number }
+    d1Databases?: Record<string, string>
   },
 ) {
   return {
@@ -122,6 +134,7 @@ async function inWorkerd(
       cloudflareTest({
         wrangler: { configPath: './wrangler.toml' },
         miniflare: {
+          d1Databases,
           bindings: {
             ADMIN_KEYS: 'test-admin-key-0123456789abcdef',
             SIGNING_SECRETS: 'test-signing-secret-0123456789abcdef',

@@ -24,6 +24,7 @@ CREATE TABLE tenants (
   policy_applied_version integer DEFAULT 0 NOT NULL,
   folded text DEFAULT '{}' NOT NULL,
   deleted_at integer,
+  database_number integer DEFAULT 0 NOT NULL,
   CONSTRAINT tenants_tier CHECK (tier IN ('starter', 'growth', 'scale', 'enterprise', 'custom')),
   CONSTRAINT tenants_status CHECK (status IN ('active', 'suspended')),
   CONSTRAINT tenants_limits CHECK (requests_per_second > 0 AND burst > 0),
@@ -96,6 +97,8 @@ END;
 CREATE TABLE deployment (
   id integer PRIMARY KEY NOT NULL,
   data_epoch integer NOT NULL,
+  operators_version integer DEFAULT 0 NOT NULL,
+  operators_copied_version integer DEFAULT 0 NOT NULL,
   CONSTRAINT deployment_one_row CHECK (id = 1)
 );
 --> statement-breakpoint

@@ -77,7 +77,7 @@ BEGIN
 END;
 --> statement-breakpoint
 CREATE TRIGGER operators_max BEFORE INSERT ON operators
-WHEN (SELECT count(*) FROM operators) >= 1000
+WHEN (SELECT count(*) FROM operators) >= 1000 AND NOT EXISTS (SELECT 1 FROM operators WHERE id = NEW.id)
 BEGIN
   SELECT RAISE(ABORT, 'too_many_operators');
 END;
@@ -99,4 +99,32 @@ CREATE TRIGGER deployment_ends_sessions AFTER UPDATE OF data_epoch ON deployment
 BEGIN
   DELETE FROM operator_sessions;
   DELETE FROM sign_in_links;
+  -- An epoch is a time, so it is above every version that was counted up to.
+  UPDATE deployment SET operators_version = NEW.data_epoch;
+END;
+--> statement-breakpoint
+-- The other databases get copies of operators and sessions, and tell older ones from newer ones by the version.
+CREATE TRIGGER operators_version_insert AFTER INSERT ON operators
+BEGIN
+  UPDATE deployment SET operators_version = operators_version + 1;
+END;
+--> statement-breakpoint
+CREATE TRIGGER operators_version_role AFTER UPDATE OF role ON operators
+BEGIN
+  UPDATE deployment SET operators_version = operators_version + 1;
+END;
+--> statement-breakpoint
+CREATE TRIGGER operators_version_delete AFTER DELETE ON operators
+BEGIN
+  UPDATE deployment SET operators_version = operators_version + 1;
+END;
+--> statement-breakpoint
+CREATE TRIGGER operator_sessions_version_insert AFTER INSERT ON operator_sessions
+BEGIN
+  UPDATE deployment SET operators_version = operators_version + 1;
+END;
+--> statement-breakpoint
+CREATE TRIGGER operator_sessions_version_delete AFTER DELETE ON operator_sessions
+BEGIN
+  UPDATE deployment SET operators_version = operators_version + 1;
 END;

@@ -3,7 +3,7 @@
  * RPC, queue, cron, Durable Object). No other module reads the raw bindings.
  */
 
-import type { OutboxMessage } from './events/messages.ts'
+import type { OutboxMessage, SweepMessage } from './events/messages.ts'
 import type { GateRpc } from './gate/protocol/gate-rpc.ts'
 import type { OnboardingParams } from './onboarding/ports.ts'
 import type { AccessApplication } from './operators/access.ts'
@@ -33,8 +33,8 @@ export interface Bindings {
   /** All databases with customers, by their numbers. The directory is number 0. */
   databases: readonly D1Database[]
   cache: KVNamespace
-  /** Carries messages that there is work in the outbox. */
-  outbox: Queue<OutboxMessage>
+  /** Carries messages that there is work: in the outbox, and for the sweeps. */
+  outbox: Queue<OutboxMessage | SweepMessage>
   /**
    * Returns a stub of the gate with that name, which is created near the D1 primary. The stub is new each time, because
    * a stub stays broken after its object has failed.

@@ -17,17 +17,18 @@ import { newId } from '../shared/ids.ts'
 import { runQueue, runStore, sweepEndedRuns } from '../storage/onboarding/runs.ts'
 import { onboardingSettings } from '../storage/onboarding/settings.ts'
 import type { Author } from '../tenants/ports.ts'
+import { databaseOf, storeOf } from './databases.ts'
 import { enqueueDeliveries } from './outbox.ts'
 import { postDeps, vaultOf } from './webhooks.ts'
 
 /** `author` is the operator who acts as the tenant; null for a caller of the tenant. */
 export function onboardingDeps(env: Cloudflare.Env, scope: Scope, author: Author | null = null): OnboardingDeps {
-  const { directory: db, onboarding } = readEnv(env)
+  const bindings = readEnv(env)
   return {
     scope,
-    settings: onboardingSettings(db, scope, vaultOf(env), author),
-    runs: runStore(db, scope),
-    engine: workflowEngine(onboarding),
+    settings: storeOf(bindings, scope, (d1) => onboardingSettings(d1, scope, vaultOf(env), author)),
+    runs: storeOf(bindings, scope, (d1) => runStore(d1, scope)),
+    engine: workflowEngine(bindings.onboarding),
     clock: systemClock,
     destinations: postDeps(env),
   }
@@ -44,7 +45,7 @@ export function performer(
 ): Performer {
   return new Performer(customerId, {
     ...endDeps(env, scope),
-    settings: onboardingSettings(readEnv(env).directory, scope, vaultOf(env)),
+    settings: storeOf(readEnv(env), scope, (d1) => onboardingSettings(d1, scope, vaultOf(env))),
     registry: registryFor,
     post: postDeps(env),
     format: stepFormat,
@@ -53,27 +54,26 @@ export function performer(
 
 /** Handles a message that there is a run to start. */
 export async function startOnboarding(params: OnboardingParams, env: Cloudflare.Env): Promise<void> {
-  await startRun(startDeps(env), params)
+  await startRun(startDeps(env, await databaseOf(readEnv(env), params)), params)
 }
 
-/** Starts the runs that were not started, ends those that the engine has given up, and deletes old runs. */
-export async function sweepOnboarding(env: Cloudflare.Env, nowMs: number): Promise<void> {
+/** Starts the runs of a database that were not started, ends those that the engine has given up, and deletes old runs. */
+export async function sweepOnboarding(env: Cloudflare.Env, d1: D1Database, nowMs: number): Promise<void> {
   try {
-    await sweepRuns(startDeps(env), ({ customerId, ...scope }) => failRun(endDeps(env, scope), customerId))
+    await sweepRuns(startDeps(env, d1), ({ customerId, ...scope }) => failRun(endDeps(env, scope), customerId))
   } finally {
-    await sweepEndedRuns(readEnv(env).directory, nowMs)
+    await sweepEndedRuns(d1, nowMs)
   }
 }
 
-function startDeps(env: Cloudflare.Env): StartDeps {
-  const { directory: db, onboarding } = readEnv(env)
-  return { queue: runQueue(db), engine: workflowEngine(onboarding), clock: systemClock }
+function startDeps(env: Cloudflare.Env, d1: D1Database): StartDeps {
+  return { queue: runQueue(d1), engine: workflowEngine(readEnv(env).onboarding), clock: systemClock }
 }
 
 function endDeps(env: Cloudflare.Env, scope: Scope): EndDeps {
   return {
     scope,
-    runs: runStore(readEnv(env).directory, scope),
+    runs: storeOf(readEnv(env), scope, (d1) => runStore(d1, scope)),
     clock: systemClock,
     newId,
     enqueueDeliveries: (customerId) => enqueueDeliveries(env, scope, [customerId]),

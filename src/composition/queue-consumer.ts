@@ -1,11 +1,13 @@
 import { readEnv } from '../env.ts'
-import { type OutboxMessage, readMessage } from '../events/messages.ts'
+import { type OutboxMessage, readMessage, type SweepMessage } from '../events/messages.ts'
 import type { Outbox } from '../events/outbox.ts'
 import { newId } from '../shared/ids.ts'
 import { describeError, log } from '../shared/log.ts'
 import { isDatabaseFull } from '../storage/unavailable.ts'
 import { webhookOutbox } from '../storage/webhooks/claims.ts'
+import { databaseOf } from './databases.ts'
 import { startOnboarding } from './onboarding.ts'
+import { sweepDatabase } from './sweeps.ts'
 import { deliver } from './webhooks.ts'
 
 /** Seconds after which the queue repeats a message that failed. After a few repeats the sweep takes over. */
@@ -13,23 +15,23 @@ const RETRY_AFTER_SECONDS = 10
 
 /** Handles each message of a batch by itself: the queue repeats a message that fails and no other. */
 export async function consume(batch: MessageBatch, env: Cloudflare.Env): Promise<void> {
-  const outbox = webhookOutbox(readEnv(env).directory, newId)
+  const outboxOf = outboxes()
   await Promise.all(
     batch.messages.map(async (message) => {
       const owed = readMessage(message.body)
       try {
-        if (owed) await act(owed, env, outbox)
+        if (owed) await act(owed, env, outboxOf)
         else log('warn', { event: 'message_ignored', messageId: message.id })
         message.ack()
       } catch (error) {
-        const { kind, tenantId, mode, customerId } = owed as OutboxMessage
+        const about = aboutOf(owed as NonNullable<typeof owed>)
         if (isDatabaseFull(error)) {
           // D1 cannot store any progress now. The sweep sends the message again when there is room.
-          log('error', { event: 'database_full', customerId, error: describeError(error), tenantId, mode })
+          log('error', { event: 'database_full', error: describeError(error), ...about })
           message.ack()
           return
         }
-        log('error', { event: 'message_failed', kind, customerId, error: describeError(error), tenantId, mode })
+        log('error', { event: 'message_failed', error: describeError(error), ...about })
         message.retry({ delaySeconds: RETRY_AFTER_SECONDS })
       }
     }),
@@ -37,8 +39,28 @@ export async function consume(batch: MessageBatch, env: Cloudflare.Env): Promise
 }
 
 /** Does the work that the message is about. */
-async function act(owed: OutboxMessage, env: Cloudflare.Env, outbox: Outbox): Promise<void> {
+async function act(owed: OutboxMessage | SweepMessage, env: Cloudflare.Env, outboxOf: OutboxOf): Promise<void> {
+  if (owed.kind === 'sweep') return sweepDatabase(env, owed.database)
   const { tenantId, mode, customerId } = owed
-  if (owed.kind === 'deliver') await deliver(owed, env, outbox)
+  if (owed.kind === 'deliver') await deliver(owed, env, outboxOf(await databaseOf(readEnv(env), owed)))
   else await startOnboarding({ tenantId, mode, customerId }, env)
+}
+
+type OutboxOf = (d1: D1Database) => Outbox
+
+/** Returns a function that opens the outbox of a database once: the messages of an invocation share its trips. */
+function outboxes(): OutboxOf {
+  const opened = new Map<D1Database, Outbox>()
+  return function outboxOf(d1) {
+    const outbox = opened.get(d1) ?? webhookOutbox(d1, newId)
+    opened.set(d1, outbox)
+    return outbox
+  }
+}
+
+/** Returns the fields of a message that the logs name. */
+function aboutOf(owed: OutboxMessage | SweepMessage) {
+  if (owed.kind === 'sweep') return { kind: owed.kind, database: owed.database }
+  const { kind, customerId, tenantId, mode } = owed
+  return { kind, customerId, tenantId, mode }
 }

@@ -27,7 +27,9 @@ import { findCustomer, readAliases, readAliasesOfEach, readByExternalId } from '
 import { readRelated } from '../storage/customers/related.ts'
 import { countingRows, type Database, openDatabase } from '../storage/database.ts'
 import { kvCache } from '../storage/kv-cache.ts'
+import { boundAt } from '../storage/tenants/placement.ts'
 import { storageFailure } from '../storage/unavailable.ts'
+import { hintedDatabase, lookedUpDatabase } from './databases.ts'
 import { heavyReadsOf } from './turns.ts'
 
 /** A class, because a hot request creates one and uses only three of its methods. */
@@ -82,6 +84,16 @@ export class RequestServices implements IsolatePorts {
     return this.#timed('gate', () =>
       callGate('undo', versioned(request), this.#version(), async (message) => this.#gate().undoChunk(message)),
     )
+  }
+
+  /** Returns the number of the database by the last lease, or else by the id of the tenant. */
+  databaseHint(): number {
+    return hintedDatabase(this.#bindings, this.#scope)
+  }
+
+  /** Looks up the number of the database for a caller without a lease. */
+  database(): Promise<number> {
+    return lookedUpDatabase(this.#bindings, this.#scope.tenantId)
   }
 
   takeRowsRead(): number {
@@ -170,8 +182,10 @@ export class RequestServices implements IsolatePorts {
    * if it took several.
    */
   async #read<T>(from: ReadFrom, read: (db: Database) => Promise<T>) {
-    const start = from === 'primary' ? 'first-primary' : from === 'anywhere' ? 'first-unconstrained' : from.bookmark
-    const session = this.#bindings.directory.withSession(start)
+    const { database, start } = from
+    const constraint =
+      start === 'primary' ? 'first-primary' : start === 'anywhere' ? 'first-unconstrained' : start.bookmark
+    const session = boundAt(this.#bindings.databases, database).withSession(constraint)
     let bookmark: string | null = null
     const counted = countingRows(session, (rows) => {
       bookmark ??= session.getBookmark()

@@ -17,40 +17,34 @@ import { ErrorCounts } from '../observability/error-counts.ts'
 import { ONBOARDING_ACTOR } from '../onboarding/end.ts'
 import type { Performer } from '../onboarding/perform.ts'
 import type { OnboardingParams } from '../onboarding/ports.ts'
-import type { Mode } from '../registry/customer.ts'
 import { systemClock } from '../shared/clock.ts'
 import { newId, newTenantId } from '../shared/ids.ts'
 import { describeError, log } from '../shared/log.ts'
 import { sleep } from '../shared/sleep.ts'
-import { sweepErasures } from '../storage/customers/erasures.ts'
 import { importStore } from '../storage/customers/import.ts'
-import { sweepMerges } from '../storage/customers/merge-retention.ts'
 import { undoStore } from '../storage/customers/undo.ts'
 import { writeStore } from '../storage/customers/writes.ts'
 import { openDatabase, probeDatabase } from '../storage/database.ts'
-import { logDatabaseSize } from '../storage/database-size.ts'
-import { addErrorCounts, sweepErrorCounts } from '../storage/error-counts.ts'
+import { addErrorCounts } from '../storage/error-counts.ts'
 import { eventLog } from '../storage/events/event-log.ts'
-import { sweepOldRecords } from '../storage/events/retention.ts'
 import { readHealth } from '../storage/health.ts'
-import { sweepIdempotencyRecords } from '../storage/idempotency/records.ts'
 import { probeKv } from '../storage/kv-cache.ts'
 import { operatorIdentities } from '../storage/operators/identities.ts'
 import { operatorStore } from '../storage/operators/operators.ts'
-import { sweepOperatorSessions } from '../storage/operators/sessions.ts'
 import { auditLog } from '../storage/tenants/audit-reads.ts'
-import { sweepDeletedTenants } from '../storage/tenants/deletions.ts'
+import { boundAt, copyTenant, roomiestDatabase } from '../storage/tenants/placement.ts'
 import { operatorSearch } from '../storage/tenants/search.ts'
 import { isTenantThere, loadTenantForGate, tenantStore } from '../storage/tenants/tenants.ts'
 import { storageFailure } from '../storage/unavailable.ts'
-import { resealSecrets } from '../storage/webhooks/reseal.ts'
 import { policyFor } from '../tenants/tenant.ts'
 import { fetchAccessKeys } from './access-keys.ts'
-import { onboardingDeps, performer, sweepOnboarding } from './onboarding.ts'
+import { storeOf } from './databases.ts'
+import { onboardingDeps, performer } from './onboarding.ts'
 import { enqueueDeliveries } from './outbox.ts'
 import { RequestServices } from './request-services.ts'
+import { deleteRestOfTenants, sweepAll } from './sweeps.ts'
 import { heavyReadsOf } from './turns.ts'
-import { endpointDeps, resumeDeliveries, sweepWebhooks, vaultOf } from './webhooks.ts'
+import { endpointDeps, resumeDeliveries } from './webhooks.ts'
 
 /** The services that the queue, the schedule and the workflow need in addition to those of requests. */
 interface BackgroundServices {
@@ -83,16 +77,16 @@ export const services: Services & BackgroundServices = {
   },
   tenantExists: (env, tenantId) => isTenantThere(readEnv(env).directory, tenantId),
   async probe(env, what) {
-    const { directory: db, cache, gateAt } = readEnv(env)
-    if (what === 'd1') return probeDatabase(db)
+    const { databases, cache, gateAt } = readEnv(env)
+    if (what === 'd1') return Promise.all(databases.map(probeDatabase))
     if (what === 'kv') return probeKv(cache)
     // This gate belongs to no tenant, so the probe and the requests of tenants do not wait for each other.
     return gateAt(gateNameOf({ tenantId: '00000000-0000-0000-0000-000000000000', mode: 'test' })).ping()
   },
-  audit: (env) => auditLog(readEnv(env).directory),
-  search: (env) => operatorSearch(readEnv(env).directory),
+  audit: (env) => auditLog(readEnv(env).databases),
+  search: (env) => operatorSearch(readEnv(env).databases),
   events(at, scope) {
-    const log = eventLog(readEnv(at.env).directory, scope)
+    const log = storeOf(readEnv(at.env), scope, (d1) => eventLog(d1, scope))
     const later = heavyReadsOf(at, scope)
     return { list: (query) => (query.types === undefined ? log.list(query) : later(() => log.list(query))) }
   },
@@ -121,11 +115,11 @@ export const services: Services & BackgroundServices = {
     if (!errorCounts.hasUnstored) return
     errorCounts.storeIfDue(systemClock(), (counts) => addErrorCounts(readEnv(at.env).directory, counts), at)
   },
-  health: (env) => readHealth(readEnv(env).directory, systemClock()),
+  health: (env) => readHealth(readEnv(env).databases, systemClock()),
   tenants(env, author) {
     const bindings = readEnv(env)
     return {
-      store: tenantStore(bindings.directory, author),
+      store: tenantStore(bindings.databases, author),
       gates: {
         reload: (tenantId, mode) => bindings.gateAt(gateNameOf({ tenantId, mode })).reload(systemClock()),
         usage: (tenantId, mode) => bindings.gateAt(gateNameOf({ tenantId, mode })).usage(),
@@ -134,13 +128,15 @@ export const services: Services & BackgroundServices = {
       clock: systemClock,
       newId,
       newTenantId,
+      chooseDatabase: () => roomiestDatabase(bindings.databases),
+      copyToDatabase: (tenantId) => copyTenant(bindings.databases, tenantId),
       sleep,
       signingSecrets: bindings.signingSecrets,
     }
   },
   operators(env, author) {
-    const { directory: db, signingSecrets } = readEnv(env)
-    return { store: operatorStore(db, author), clock: systemClock, newId, signingSecrets }
+    const { databases, signingSecrets } = readEnv(env)
+    return { store: operatorStore(databases, author), clock: systemClock, newId, signingSecrets }
   },
   operatorIdentities: (env) => operatorIdentities(readEnv(env).directory),
   fetchAccessKeys,
@@ -151,51 +147,46 @@ export const services: Services & BackgroundServices = {
       log('error', { event: 'sweep_failed', error: describeError(error) })
     }
   },
-  async sweep(env) {
-    const { directory: db, cache } = readEnv(env)
-    const nowMs = systemClock()
-    const sweeps = await Promise.allSettled([
-      sweepIdempotencyRecords(db, nowMs),
-      sweepErasures(db, cache, nowMs),
-      sweepMerges(db, nowMs),
-      sweepOldRecords(db, nowMs),
-      sweepErrorCounts(db, nowMs),
-      logDatabaseSize(db, nowMs),
-      sweepWebhooks(env, nowMs),
-      resealSecrets(db, vaultOf(env)),
-      sweepOnboarding(env, nowMs),
-      deleteRestOfTenants(env),
-      sweepOperatorSessions(db, nowMs),
-    ])
-    for (const sweep of sweeps) {
-      if (sweep.status === 'rejected') log('error', { event: 'sweep_failed', error: describeError(sweep.reason) })
-    }
-  },
+  sweep: sweepAll,
 }
 
-function deleteRestOfTenants(env: Cloudflare.Env): Promise<void> {
-  const { directory: db, cache, gateAt } = readEnv(env)
-  const forgetGate = (tenantId: string, mode: Mode) => gateAt(gateNameOf({ tenantId, mode })).forget()
-  return sweepDeletedTenants({ d1: db, kv: cache, forgetGate }, systemClock())
-}
-
-export function gateDeps(env: Cloudflare.Env): GateDeps {
-  const { directory: db } = readEnv(env)
+/** `databaseNumber` returns the number of the tenant's database by the policy in force. */
+export function gateDeps(env: Cloudflare.Env, databaseNumber: () => number): GateDeps {
+  const { directory, databases } = readEnv(env)
+  const stores: GateStores[] = []
+  const storesNow = () => {
+    const number = databaseNumber()
+    stores[number] ??= gateStores(boundAt(databases, number))
+    return stores[number]
+  }
   return {
     clock: systemClock,
     random: Math.random,
     newId,
     sleep,
-    writes: writeStore(db),
-    imports: importStore(db),
-    undos: undoStore(db),
+    get writes() {
+      return storesNow().writes
+    },
+    get imports() {
+      return storesNow().imports
+    },
+    get undos() {
+      return storesNow().undos
+    },
     async loadPolicy({ tenantId, mode }) {
-      const primary = openDatabase(db.withSession('first-primary'))
+      const primary = openDatabase(directory.withSession('first-primary'))
       const { tenant, keys, ...known } = await loadTenantForGate(primary, tenantId, mode)
       return { ...known, tenant: tenant && { policy: policyFor(tenant, mode), keys } }
     },
-    enqueueDeliveries: (scope, customerIds) => enqueueDeliveries(env, scope, customerIds),
+    enqueueDeliveries: (scope, customerIds) =>
+      enqueueDeliveries(env, scope, customerIds, { d1: boundAt(databases, databaseNumber()) }),
     onChanges: ({ tenantId, mode }, changes) => log('info', { event: 'changed', tenantId, mode, changes }),
     onStorageFailure: (error, scope) => storageFailure(error, { ...scope }),
   }
+}
+
+type GateStores = Pick<GateDeps, 'writes' | 'imports' | 'undos'>
+
+function gateStores(d1: D1Database): GateStores {
+  return { writes: writeStore(d1), imports: importStore(d1), undos: undoStore(d1) }
 }

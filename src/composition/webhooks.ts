@@ -19,11 +19,11 @@ import type { Scope } from '../registry/customer.ts'
 import { systemClock } from '../shared/clock.ts'
 import { newId } from '../shared/ids.ts'
 import { describeError, log } from '../shared/log.ts'
-import { webhookOutbox } from '../storage/webhooks/claims.ts'
 import { sweepDeliveries } from '../storage/webhooks/deliveries.ts'
 import { endpointStore } from '../storage/webhooks/endpoints.ts'
 import { overdueDeliveries, resumedDeliveries } from '../storage/webhooks/overdue.ts'
 import type { Author } from '../tenants/ports.ts'
+import { databaseOf, storeOf } from './databases.ts'
 import { enqueueDeliveries, logNotEnqueued } from './outbox.ts'
 import { heavyReadsOf } from './turns.ts'
 
@@ -49,8 +49,7 @@ export function vaultOf(env: Cloudflare.Env): SecretVault {
 /** With `author`, the changes are those of an operator, and in the audit. */
 export function endpointDeps(at: RunsAt, scope: Scope, author: Author | null = null): EndpointDeps {
   const { env } = at
-  const { directory: db } = readEnv(env)
-  const store = endpointStore(db, scope, vaultOf(env), author)
+  const store = storeOf(readEnv(env), scope, (d1) => endpointStore(d1, scope, vaultOf(env), author))
   const later = heavyReadsOf(at, scope)
   return {
     ...postDeps(env),
@@ -68,12 +67,12 @@ export function endpointDeps(at: RunsAt, scope: Scope, author: Author | null = n
 
 /**
  * Handles a message that there is something to deliver, and goes on with customers of the endpoint that wait. `outbox` is that of
- * the invocation.
+ * the tenant's database and of the invocation.
  */
 export async function deliver(
   message: OutboxMessage & { kind: 'deliver' },
   env: Cloudflare.Env,
-  outbox: Outbox = webhookOutbox(readEnv(env).directory, newId),
+  outbox: Outbox,
 ): Promise<void> {
   const { tenantId, mode, endpointId, customerId } = message
   const chain: Chain = { tenantId, mode, endpointId, customerId }
@@ -131,21 +130,21 @@ async function enqueueLeft(chain: Chain, left: Drained, env: Cloudflare.Env): Pr
  * sweep finds those whose message is not sent.
  */
 export async function resumeDeliveries(env: Cloudflare.Env, tenantId: string): Promise<void> {
-  const { directory: db, outbox } = readEnv(env)
+  const bindings = readEnv(env)
   try {
-    await sendAll(outbox, await resumedDeliveries(db, tenantId, systemClock()))
+    const d1 = await databaseOf(bindings, { tenantId, mode: 'live' })
+    await sendAll(bindings.outbox, await resumedDeliveries(d1, tenantId, systemClock()))
   } catch (error) {
     log('error', { event: 'not_enqueued', error: describeError(error), tenantId })
   }
 }
 
-/** Sends overdue deliveries to the queue again and deletes old ones. */
-export async function sweepWebhooks(env: Cloudflare.Env, nowMs: number): Promise<void> {
-  const { directory: db, outbox } = readEnv(env)
+/** Sends overdue deliveries of a database to the queue again and deletes old ones. */
+export async function sweepWebhooks(env: Cloudflare.Env, d1: D1Database, nowMs: number): Promise<void> {
   try {
-    await sendAll(outbox, await overdueDeliveries(db, nowMs))
+    await sendAll(readEnv(env).outbox, await overdueDeliveries(d1, nowMs))
   } finally {
-    await sweepDeliveries(db, nowMs)
+    await sweepDeliveries(d1, nowMs)
   }
 }
 

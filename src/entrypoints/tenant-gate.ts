@@ -49,7 +49,7 @@ export class TenantGate extends DurableObject<Cloudflare.Env> implements GateRpc
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env)
-    this.#deps = gateDeps(env)
+    this.#deps = gateDeps(env, () => this.#core.policy?.database ?? 0)
     this.#scope = scopeOf(ctx.id.name)
     const { core, intents, writer, importer, undoer } = this.#fromStorage()
     this.#core = core

@@ -14,6 +14,18 @@ export type OutboxMessage =
   /** The onboarding of this customer has not been started. */
   | ({ v: typeof VERSION; kind: 'onboard'; customerId: string } & Scope)
 
+/** The sweeps of a database other than the directory are due. */
+export interface SweepMessage {
+  v: typeof VERSION
+  kind: 'sweep'
+  /** The number of the database. */
+  database: number
+}
+
+export function sweepMessage(database: number): SweepMessage {
+  return { v: VERSION, kind: 'sweep', database }
+}
+
 export function deliverMessage({ tenantId, mode }: Scope, endpointId: string, customerId: string): OutboxMessage {
   return { v: VERSION, kind: 'deliver', tenantId, mode, endpointId, customerId }
 }
@@ -23,10 +35,12 @@ export function onboardMessage({ tenantId, mode }: Scope, customerId: string): O
 }
 
 /** Returns null for anything that this version did not write. */
-export function readMessage(body: unknown): OutboxMessage | null {
+export function readMessage(body: unknown): OutboxMessage | SweepMessage | null {
   if (typeof body !== 'object' || body === null) return null
-  const { v, kind, tenantId, mode, endpointId, customerId } = body as Record<string, unknown>
-  if (v !== VERSION || typeof tenantId !== 'string' || (mode !== 'live' && mode !== 'test')) return null
+  const { v, kind, tenantId, mode, endpointId, customerId, database } = body as Record<string, unknown>
+  if (v !== VERSION) return null
+  if (kind === 'sweep') return Number.isSafeInteger(database) ? sweepMessage(database as number) : null
+  if (typeof tenantId !== 'string' || (mode !== 'live' && mode !== 'test')) return null
   if (typeof customerId !== 'string') return null
   if (kind === 'onboard') return onboardMessage({ tenantId, mode }, customerId)
   if (kind === 'deliver' && typeof endpointId === 'string') {

@@ -40,14 +40,14 @@ export interface ResponseStore {
   storeResponse(response: ResponseToStore): Promise<void>
 }
 
-interface IdempotencyDeps {
+interface IdempotencyDeps<Made> {
   store: ResponseStore
   clock(): number
   /**
    * Runs before the stored response to a change is returned again, because the first request may have died before its
    * change was in force.
    */
-  beforeReplay?(): Promise<void>
+  beforeReplay?(made: Made): Promise<void>
 }
 
 /** Seals the result of a change for the batch of that change. Returns null when the request has no key. */
@@ -61,7 +61,7 @@ type Answer<Made> = { made: Made } | { failure: Failure }
  * its store. `Made` has to survive JSON.
  */
 export async function withIdempotency<Made>(
-  deps: IdempotencyDeps,
+  deps: IdempotencyDeps<Made>,
   idempotentRequest: IdempotentRequest | null,
   change: (keep: Keep<Made>) => Promise<Made>,
 ): Promise<Made> {
@@ -98,7 +98,7 @@ export async function storeResultAfter<Made>(store: ResponseStore, keep: Keep<Ma
 }
 
 /** Returns the stored response after another request with the same key was faster. */
-async function replayOther<Made>(deps: IdempotencyDeps, idempotentRequest: IdempotentRequest): Promise<Made> {
+async function replayOther<Made>(deps: IdempotencyDeps<Made>, idempotentRequest: IdempotentRequest): Promise<Made> {
   const stored = await deps.store.storedResponse(idempotentRequest.key, deps.clock())
   // The stored response has expired since. A repeat counts as a first request, so the caller should send one.
   if (!stored) throw unavailable()
@@ -106,13 +106,13 @@ async function replayOther<Made>(deps: IdempotencyDeps, idempotentRequest: Idemp
 }
 
 async function replay<Made>(
-  deps: IdempotencyDeps,
+  deps: IdempotencyDeps<Made>,
   idempotentRequest: IdempotentRequest,
   stored: StoredResponse,
 ): Promise<Made> {
   if (stored.fingerprint !== idempotentRequest.fingerprint) throw new RegistryError({ reason: 'idempotency_mismatch' })
   const answer = (await idempotentRequest.open(stored.sealed)) as Answer<Made>
-  if ('made' in answer) await deps.beforeReplay?.()
+  if ('made' in answer) await deps.beforeReplay?.(answer.made)
   idempotentRequest.replayed = true
   if ('failure' in answer) throw new RegistryError(answer.failure)
   return answer.made

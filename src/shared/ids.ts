@@ -57,9 +57,21 @@ export function isId(kind: IdKind, text: string): boolean {
   return PATTERN[kind].test(text)
 }
 
-/** Returns a UUID (version 7). Its first 48 bits are the time, so tenants sort in the order of creation too. */
-export function newTenantId(nowMs: number): string {
+/** Where the number of a database stands in a tenant's id, in hexadecimal: right behind the variant of the UUID. */
+const DATABASE_AT = { from: 20, to: 23 }
+
+/**
+ * Returns a UUID (version 7). Its first 48 bits are the time, so tenants sort in the order of creation too. Twelve of the random
+ * bits are the number of the database that the tenant is created in.
+ */
+export function newTenantId(nowMs: number, database: number): string {
   const random = crypto.randomUUID()
   const time = nowMs.toString(16).padStart(12, '0')
-  return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(15)}`
+  const number = database.toString(16).padStart(DATABASE_AT.to - DATABASE_AT.from, '0')
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(15, DATABASE_AT.from)}${number}${random.slice(DATABASE_AT.to)}`
+}
+
+/** Returns the number of the database that a tenant was created in. The tenant may have moved since. */
+export function databaseInId(tenantId: string): number {
+  return Number.parseInt(tenantId.slice(DATABASE_AT.from, DATABASE_AT.to), 16)
 }

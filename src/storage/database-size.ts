@@ -16,11 +16,11 @@ export async function databaseSize(d1: D1Database): Promise<{ bytes: number; byt
 }
 
 /** Call it each minute; it works once an hour. */
-export async function logDatabaseSize(d1: D1Database, nowMs: number): Promise<void> {
+export async function logDatabaseSize(d1: D1Database, database: number, nowMs: number): Promise<void> {
   if (!isHourly(nowMs)) return
   const size = await databaseSize(d1)
   const percent = Math.floor((100 * size.bytes) / size.bytesMax)
-  const sizes = { ...size, percent }
+  const sizes = { database, ...size, percent }
   if (percent >= NEARLY_FULL_PERCENT) log('warn', { event: 'database_nearly_full', ...sizes })
   else log('info', { event: 'database_size', ...sizes })
 }

@@ -16,37 +16,55 @@ const COUNTED_MAX = 1_000
 /** Endpoints that are listed. */
 const LISTED_MAX = 50
 
-export function readHealth(d1: D1Database, nowMs: number): Promise<Health> {
-  const db = openDatabase(d1)
+/** `databases` are all by their numbers, the first with the directory. */
+export function readHealth(databases: readonly D1Database[], nowMs: number): Promise<Health> {
   return orUnavailable(async () => {
-    const [size, [[pending], endpoints, [failing], errorsLastHour, [policies], [deletions]]] = await Promise.all([
-      databaseSize(d1),
-      db.batch([
-        selectCapped(
-          db,
-          sql`webhook_deliveries INDEXED BY webhook_deliveries_due WHERE status = 'pending'`,
-          sql`next_attempt_at`,
-        ),
-        selectFailing(db),
-        selectCapped(db, sql`webhook_endpoints INDEXED BY webhook_endpoints_failing ${IS_FAILING}`, sql`failing_since`),
-        selectErrorCounts(db, nowMs - HOUR_MS),
-        selectCapped(
-          db,
-          sql`tenants INDEXED BY tenants_policy_unapplied WHERE policy_applied_version < policy_version`,
-          sql`id`,
-        ),
-        selectCapped(db, sql`tenants INDEXED BY tenants_deleted WHERE deleted_at IS NOT NULL`, sql`id`),
-      ]),
+    const [directory, ...ofEach] = await Promise.all([
+      readDirectory(openDatabase(databases[0] as D1Database), nowMs),
+      ...databases.map(readDatabase),
     ])
-    const oldest = Number(pending?.first ?? NOT_BEFORE_ANOTHER_MS)
+    const oldest = Math.min(...ofEach.map(({ oldestDueAtMs }) => oldestDueAtMs))
+    const items = ofEach.flatMap(({ endpoints }) => endpoints).toSorted((a, b) => a.failingSinceMs - b.failingSinceMs)
     return {
-      databases: [{ name: 'DB', ...size }],
-      outbox: { pending: cappedOf(pending), oldestDueAtMs: oldest < NOT_BEFORE_ANOTHER_MS ? oldest : null },
-      failingEndpoints: { ...cappedOf(failing), items: endpoints },
-      errorsLastHour,
-      unfinished: { policies: cappedOf(policies), deletions: cappedOf(deletions) },
+      databases: ofEach.map(({ size }, number) => ({ name: number === 0 ? 'DB' : `DB_${number}`, ...size })),
+      outbox: {
+        pending: cappedOf(ofEach.map(({ pending }) => pending)),
+        oldestDueAtMs: oldest < NOT_BEFORE_ANOTHER_MS ? oldest : null,
+      },
+      failingEndpoints: { ...cappedOf(ofEach.map(({ failing }) => failing)), items: items.slice(0, LISTED_MAX) },
+      ...directory,
     }
   }, {})
+}
+
+async function readDirectory(db: Database, nowMs: number) {
+  const [errorsLastHour, [policies], [deletions]] = await db.batch([
+    selectErrorCounts(db, nowMs - HOUR_MS),
+    selectCapped(
+      db,
+      sql`tenants INDEXED BY tenants_policy_unapplied WHERE policy_applied_version < policy_version`,
+      sql`id`,
+    ),
+    selectCapped(db, sql`tenants INDEXED BY tenants_deleted WHERE deleted_at IS NOT NULL`, sql`id`),
+  ])
+  return { errorsLastHour, unfinished: { policies: cappedOf([policies]), deletions: cappedOf([deletions]) } }
+}
+
+async function readDatabase(d1: D1Database) {
+  const db = openDatabase(d1)
+  const [size, [[pending], endpoints, [failing]]] = await Promise.all([
+    databaseSize(d1),
+    db.batch([
+      selectCapped(
+        db,
+        sql`webhook_deliveries INDEXED BY webhook_deliveries_due WHERE status = 'pending'`,
+        sql`next_attempt_at`,
+      ),
+      selectFailing(db),
+      selectCapped(db, sql`webhook_endpoints INDEXED BY webhook_endpoints_failing ${IS_FAILING}`, sql`failing_since`),
+    ]),
+  ])
+  return { size, pending, endpoints, failing, oldestDueAtMs: Number(pending?.first ?? NOT_BEFORE_ANOTHER_MS) }
 }
 
 const IS_FAILING = sql`WHERE failing_since IS NOT NULL AND enabled = 1`
@@ -58,8 +76,9 @@ function selectCapped(db: Database, rows: SQL, column: SQL) {
     .from(sql`(SELECT ${column} FROM ${rows} ORDER BY ${column} LIMIT ${sql.raw(String(COUNTED_MAX + 1))})`)
 }
 
-function cappedOf(row: { counted: number } | undefined): Capped {
-  const counted = row?.counted ?? 0
+/** Adds up the counts of several databases. */
+function cappedOf(rows: readonly ({ counted: number } | undefined)[]): Capped {
+  const counted = rows.reduce((sum, row) => sum + (row?.counted ?? 0), 0)
   return { total: Math.min(counted, COUNTED_MAX), isCapped: counted > COUNTED_MAX }
 }
 

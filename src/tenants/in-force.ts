@@ -1,6 +1,6 @@
 /**
- * The last step of every decision about a tenant: both gates load it from the primary and grant no more leases under
- * the old policy, then the Worker sleeps until the last earlier lease has expired. Safe to repeat.
+ * The last step of every decision about a tenant: its database gets a copy of it, both gates load it from the primary and grant
+ * no more leases under the old policy, then the Worker sleeps until the last earlier lease has expired. Safe to repeat.
  */
 import type { Mode } from '../registry/customer.ts'
 import { unavailable } from '../registry/errors.ts'
@@ -10,13 +10,13 @@ import type { StoredTenant, TenantDeps } from './ports.ts'
 const MODES: Mode[] = ['live', 'test']
 
 /** For changes of a tenant: a stored response is repeated once it is in force, because the first request may have died before. */
-export function replayInForce(deps: TenantDeps, tenantId: string) {
+export function replayInForce<Made>(deps: TenantDeps, tenantIdOf: (made: Made) => string) {
   const { store, clock } = deps
   return {
     store,
     clock,
-    async beforeReplay() {
-      const tenant = await store.get(tenantId)
+    async beforeReplay(made: Made) {
+      const tenant = await store.get(tenantIdOf(made))
       if (tenant) await bringInForce(deps, tenant)
     },
   }
@@ -25,6 +25,7 @@ export function replayInForce(deps: TenantDeps, tenantId: string) {
 /** Resolves when nothing older is in force anywhere. */
 export async function bringInForce(deps: TenantDeps, tenant: StoredTenant): Promise<void> {
   if (tenant.policyAppliedVersion >= tenant.policyVersion) return
+  await deps.copyToDatabase(tenant.id)
   const answers = await Promise.allSettled(MODES.map((mode) => deps.gates.reload(tenant.id, mode)))
   const waits = answers.map((answer) => {
     if (answer.status === 'fulfilled') return answer.value.waitMs

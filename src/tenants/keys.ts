@@ -32,15 +32,19 @@ export function createKey(
   fields: KeyFields,
   idempotentRequest: IdempotentRequest | null = null,
 ): Promise<NewKey> {
-  return withIdempotency(replayInForce(deps, tenantId), idempotentRequest, async (keep) => {
-    const nowMs = deps.clock()
-    refusePast(fields.expiresAtMs, nowMs)
-    const made = await newKey(deps, { ...fields, tenantId, createdAtMs: nowMs, rotatedFrom: null })
-    const response = await keep(made)
-    const tenant = await boundingKeys(() => deps.store.insertKey(made.key, response))
-    await bringInForce(deps, found(tenant))
-    return made
-  })
+  return withIdempotency(
+    replayInForce(deps, () => tenantId),
+    idempotentRequest,
+    async (keep) => {
+      const nowMs = deps.clock()
+      refusePast(fields.expiresAtMs, nowMs)
+      const made = await newKey(deps, { ...fields, tenantId, createdAtMs: nowMs, rotatedFrom: null })
+      const response = await keep(made)
+      const tenant = await boundingKeys(() => deps.store.insertKey(made.key, response))
+      await bringInForce(deps, found(tenant))
+      return made
+    },
+  )
 }
 
 /** A key with the minute in which it was last used; null if it never was. */
@@ -86,33 +90,37 @@ export function rotateKey(
   options: { overlapMs: number; expiresAtMs: number | null | undefined },
   idempotentRequest: IdempotentRequest | null = null,
 ): Promise<NewKey> {
-  return withIdempotency(replayInForce(deps, tenantId), idempotentRequest, async (keep) => {
-    const nowMs = deps.clock()
-    refusePast(options.expiresAtMs ?? null, nowMs)
-    const old = await deps.store.getKey(tenantId, keyId)
-    if (!old) throw notFound((await deps.store.get(tenantId)) ? 'key' : 'tenant')
-    const { name, mode, scopes } = old
-    const expiresAtMs = options.expiresAtMs === undefined ? old.expiresAtMs : options.expiresAtMs
-    const made = await newKey(deps, {
-      tenantId,
-      name,
-      mode,
-      scopes,
-      expiresAtMs,
-      createdAtMs: nowMs,
-      rotatedFrom: keyId,
-    })
-    const oldExpiresAtMs = options.overlapMs > 0 ? nowMs + options.overlapMs : null
-    const replacement = { old, new: made.key, oldExpiresAtMs, nowMs }
-    const response = await keep(made)
-    const { tenant, key, replacedBy } = await boundingKeys(() => deps.store.replaceKey(replacement, response))
-    if (replacedBy && replacedBy.id !== made.key.id) throw replacedBefore(replacedBy.id)
-    // The key's end changed between the read and the change: a retry reads it as it is now.
-    if (!replacedBy && key && key.expiresAtMs !== old.expiresAtMs) throw unavailable()
-    if (!replacedBy) throw notFound('key')
-    await bringInForce(deps, found(tenant))
-    return made
-  })
+  return withIdempotency(
+    replayInForce(deps, () => tenantId),
+    idempotentRequest,
+    async (keep) => {
+      const nowMs = deps.clock()
+      refusePast(options.expiresAtMs ?? null, nowMs)
+      const old = await deps.store.getKey(tenantId, keyId)
+      if (!old) throw notFound((await deps.store.get(tenantId)) ? 'key' : 'tenant')
+      const { name, mode, scopes } = old
+      const expiresAtMs = options.expiresAtMs === undefined ? old.expiresAtMs : options.expiresAtMs
+      const made = await newKey(deps, {
+        tenantId,
+        name,
+        mode,
+        scopes,
+        expiresAtMs,
+        createdAtMs: nowMs,
+        rotatedFrom: keyId,
+      })
+      const oldExpiresAtMs = options.overlapMs > 0 ? nowMs + options.overlapMs : null
+      const replacement = { old, new: made.key, oldExpiresAtMs, nowMs }
+      const response = await keep(made)
+      const { tenant, key, replacedBy } = await boundingKeys(() => deps.store.replaceKey(replacement, response))
+      if (replacedBy && replacedBy.id !== made.key.id) throw replacedBefore(replacedBy.id)
+      // The key's end changed between the read and the change: a retry reads it as it is now.
+      if (!replacedBy && key && key.expiresAtMs !== old.expiresAtMs) throw unavailable()
+      if (!replacedBy) throw notFound('key')
+      await bringInForce(deps, found(tenant))
+      return made
+    },
+  )
 }
 
 async function newKey(deps: TenantDeps, fields: Omit<ApiKey, 'id' | 'secretHash' | 'revokedAtMs'>): Promise<NewKey> {

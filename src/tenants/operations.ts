@@ -13,7 +13,7 @@ import type { Mode } from '../registry/customer.ts'
 import { invalidField, notFound, RegistryError, unavailable } from '../registry/errors.ts'
 import type { Precondition } from '../registry/precondition.ts'
 import { log } from '../shared/log.ts'
-import { bringInForce } from './in-force.ts'
+import { bringInForce, replayInForce } from './in-force.ts'
 import type { Page, PageRequest, StoredTenant, TenantChanges, TenantDeps, TenantQuery } from './ports.ts'
 import { ContractEndsBeforeStart } from './ports.ts'
 import type { Tenant } from './tenant.ts'
@@ -31,22 +31,32 @@ export function createTenant(
   fields: TenantChanges & { companyName: string; contactEmail: string },
   idempotentRequest: IdempotentRequest | null = null,
 ): Promise<Tenant> {
-  const { store, clock } = deps
-  // No gate has loaded it yet, so nothing has to be brought in force.
-  return withIdempotency({ store, clock }, idempotentRequest, async (keep) => {
-    const tenant = newTenant(deps, fields)
-    const response = await keep(tenant)
-    await keepingContractOrder(() => store.insert(tenant, response))
-    return tenant
-  })
+  return withIdempotency(
+    replayInForce(deps, ({ id }: Tenant) => id),
+    idempotentRequest,
+    async (keep) => {
+      const tenant = newTenant(deps, fields, await deps.chooseDatabase())
+      const response = await keep(tenant)
+      // No gate has loaded it yet, so nothing has to be brought in force, but another database than the directory's needs a copy.
+      const policyAppliedVersion = tenant.database === 0 ? tenant.policyVersion : 0
+      const stored = { ...tenant, policyAppliedVersion }
+      await keepingContractOrder(() => deps.store.insert(stored, response))
+      await bringInForce(deps, stored)
+      return tenant
+    },
+  )
 }
 
-function newTenant(deps: TenantDeps, fields: TenantChanges & { companyName: string; contactEmail: string }): Tenant {
+function newTenant(
+  deps: TenantDeps,
+  fields: TenantChanges & { companyName: string; contactEmail: string },
+  database: number,
+): Tenant {
   const nowMs = deps.clock()
   const tier = fields.tier ?? DEFAULT_TIER
   if (fields.limits && tier !== 'custom') throw limitsNeedCustom(tier)
   return {
-    id: deps.newTenantId(nowMs),
+    id: deps.newTenantId(nowMs, database),
     companyName: fields.companyName,
     contactEmail: fields.contactEmail,
     tier,
@@ -59,6 +69,7 @@ function newTenant(deps: TenantDeps, fields: TenantChanges & { companyName: stri
     updatedAtMs: nowMs,
     version: 1,
     policyVersion: 1,
+    database,
   }
 }
 

@@ -63,7 +63,7 @@ export class ContractEndsBeforeStart extends Error {}
  * only if the change was made.
  */
 export interface TenantStore extends ResponseStore {
-  insert(tenant: Tenant, response: ResponseToStore | null): Promise<void>
+  insert(tenant: StoredTenant, response: ResponseToStore | null): Promise<void>
   get(tenantId: string): Promise<StoredTenant | null>
   list(query: TenantQuery, page: PageRequest): Promise<Page<Tenant>>
   /**
@@ -259,8 +259,12 @@ export interface TenantDeps {
   sleep(durationMs: number): Promise<void>
   clock: Clock
   newId: NewId
-  /** Returns UUIDs that sort in the order of creation. */
-  newTenantId(nowMs: number): string
+  /** Returns UUIDs that sort in the order of creation, with the number of the tenant's database in them. */
+  newTenantId(nowMs: number, database: number): string
+  /** Returns the number of the database for a new tenant. */
+  chooseDatabase(): Promise<number>
+  /** Copies the tenant to its database, if that is another one than the directory's. Throws `RegistryError` with `unavailable`. */
+  copyToDatabase(tenantId: string): Promise<void>
   /** The first signs. */
   signingSecrets: string[]
 }

@@ -23,6 +23,8 @@ export interface Tenant {
   /** Rises by one with every change. The admin API sends it as the etag. */
   version: number
   policyVersion: number
+  /** The number of the database that has its customers. */
+  database: number
 }
 
 const TENANT_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
@@ -77,5 +79,6 @@ export function policyFor(tenant: Tenant, mode: Mode): Policy {
     burst: limits.burst,
     annualLimit: live ? tenant.limits.annualValidationLimit : null,
     contractStart: isoTime(tenant.contractStartMs ?? tenant.createdAtMs).slice(0, 10),
+    ...(tenant.database > 0 && { database: tenant.database }),
   }
 }

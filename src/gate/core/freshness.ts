@@ -140,6 +140,8 @@ export class View {
   stable = 0
   floor = 0
   bookmark: string | null = null
+  /** The number of the tenant's database, which the bookmark is of. */
+  database = 0
   pending: readonly number[] = []
   readonly #changes = new Changes()
 
@@ -197,9 +199,10 @@ export function isGood(view: View, buckets: readonly number[], asof: number): bo
 export interface Stamp {
   asof: number
   bookmark: string | null
+  database: number
 }
 
 /** Returns the stamp of a read that starts now. It is a copy, because the view moves on during the read. */
 export function stampFor(view: View): Stamp {
-  return { asof: view.stable, bookmark: view.bookmark }
+  return { asof: view.stable, bookmark: view.bookmark, database: view.database }
 }

@@ -91,6 +91,15 @@ export function leaseHolderFor(gateName: string): LeaseHolder {
 }
 
 /**
+ * Returns the number of the tenant's database by the last lease that this isolate got from the gate, and until when that lease is
+ * in force; null if it got none.
+ */
+export function databaseHeld(gateName: string): { number: number; untilMs: number } | null {
+  const state = leaseHolders.peek(gateName)?.state
+  return state?.policy ? { number: state.view.database, untilMs: state.leasedUntilMs } : null
+}
+
+/**
  * Decides at once if the lease can, else calls the gate. `credential` is null for a caller that needs no key. A key
  * without one of the scopes is refused, and that costs no permit.
  */

@@ -222,7 +222,9 @@ export class IsolateReader implements CustomerReader {
     await this.#decideFirst()
     try {
       const lease = () => this.#admission.view(READ_SCOPE)
-      return await readFresh<T>({ memory: () => undefined, kv: async () => null, lease, ...ports }, buckets, token)
+      const databaseHint = () => this.#ports.databaseHint()
+      const plain = { memory: () => undefined, kv: async () => null }
+      return await readFresh<T>({ ...plain, lease, databaseHint, ...ports }, buckets, token)
     } catch (error) {
       if (error instanceof RegistryError) throw error
       throw new RegistryError(this.#ports.onStorageFailure(error))

@@ -40,6 +40,10 @@ interface SharedPorts {
 }
 
 export interface ReaderPorts extends SharedPorts {
+  /** Returns the number of the database that the tenant was in when this isolate last knew. */
+  databaseHint(): number
+  /** Looks up the number of the tenant's database, for a caller without a lease. */
+  database(): Promise<number>
   /** Returns the rows that the reads of lists, exports and related customers took since the last call. */
   takeRowsRead(): number
   /** These read D1. Each resolves with the bookmark of the state that it read, and rejects when D1 is unavailable. */

@@ -25,12 +25,17 @@ export interface ConsistencyToken {
 }
 
 /**
- * The instances of D1 that may serve a read: any replica that has reached this bookmark, the primary, or any replica at
- * all.
+ * The database of a read by its number, and the instances of it that may serve the read: any replica that has reached this
+ * bookmark, the primary, or any replica at all.
  */
-export type ReadFrom = { bookmark: string } | 'primary' | 'anywhere'
+export interface ReadFrom {
+  database: number
+  start: { bookmark: string } | 'primary' | 'anywhere'
+}
 
 export interface ReadPorts<T> {
+  /** Returns the number of the database that the tenant was in when this isolate last knew. Synchronous. */
+  databaseHint(): number
   /** Returns the value in this isolate's memory; undefined when there is none. Synchronous. */
   memory(): Stamped<T> | undefined
   /** Resolves with the value in KV, however old; null when KV has none or is unavailable. Never rejects. */
@@ -86,6 +91,7 @@ export async function readFresh<T>(
 
   // Captured before the reads that follow, because the view may receive writes that these reads have not seen.
   const stamp = stampFor(view)
+  const { database } = stamp
   const pending = view.isPending(buckets)
 
   if (covers(view, token)) {
@@ -98,10 +104,11 @@ export async function readFresh<T>(
   // bookmark, which D1 never reaches if it was set back since.
   const owed = token && token.seq > stamp.asof ? token.bookmark : null
   const bookmark = laterBookmark(stamp.bookmark, owed)
-  const guess = early && !pending ? await early.d1() : null
+  // A tenant that has moved since is not where the hint says.
+  const guess = early && !pending && early.database === database ? await early.d1() : null
   // Only the primary has the outcome of a write under way. A replica that has reached both bookmarks has all else.
-  const from = pending || bookmark === null ? 'primary' : { bookmark }
-  const read = guess && reaches(guess.bookmark, bookmark) ? guess : await ports.d1(from)
+  const start = pending || bookmark === null ? 'primary' : { bookmark }
+  const read = guess && reaches(guess.bookmark, bookmark) ? guess : await ports.d1({ database, start })
   const fresh = { asof: stamp.asof, value: read.value }
   return { value: read.value, from: 'd1', fillMemory: fresh, fillKv: fresh }
 }
@@ -113,10 +120,11 @@ function reaches(seen: string | null, bookmark: string | null): boolean {
 
 /** Starts the reads that need no lease: KV, and D1 as soon as KV turns out to have no value. */
 function startEarly<T>(ports: ReadPorts<T>) {
+  const database = ports.databaseHint()
   let d1: Promise<{ value: T | null; bookmark: string | null } | null> = Promise.resolve(null)
   const kv = ports.kv().then((found) => {
-    if (!found) d1 = ports.d1('anywhere').catch(() => null)
+    if (!found) d1 = ports.d1({ database, start: 'anywhere' }).catch(() => null)
     return found
   })
-  return { kv, d1: () => kv.then(() => d1) }
+  return { database, kv, d1: () => kv.then(() => d1) }
 }

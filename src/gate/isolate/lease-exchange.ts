@@ -115,6 +115,7 @@ export function absorb(state: LeaseState, message: LeaseReply, sentAtMs: number,
   if (state.epoch !== 0 && reply.epoch !== state.epoch) state.gateVersion = PROTOCOL_VERSION
   const lifeMs = reply.policyTtlMs - GUARD_MS
   state.policy = reply.policy
+  state.view.database = reply.policy.database ?? 0
   state.permitTtlMs = permitTtlMs(reply.policy.ratePerSecond, reply.policy.burst)
   state.epoch = reply.epoch
   state.ordinal = reply.ordinal

@@ -10,6 +10,7 @@ import type { Moment, Past, PastTarget } from '../../registry/past.ts'
 import type { CustomerReader, Snapshot } from '../../registry/ports.ts'
 import type { ExportPage, ExportQuery, ListPage, ListQuery, Related, Relation } from '../../registry/query.ts'
 import type { Read, ReaderPorts } from './deps.ts'
+import type { ReadFrom } from './fresh-read.ts'
 import { followMerges, rememberedOf, snapshotOf } from './memory.ts'
 import { checkedToken } from './refusals.ts'
 import type { ResponseFacts } from './response-facts.ts'
@@ -30,41 +31,41 @@ export class PrimaryReader implements CustomerReader {
 
   async byId(id: string): Promise<Snapshot | null> {
     return followMerges(id, async (at) => {
-      const found = await this.#read(() => this.#ports.readCustomer(at, 'primary'))
+      const found = await this.#read((from) => this.#ports.readCustomer(at, from))
       return found && rememberedOf(found)
     })
   }
 
   async byExternalId(externalId: string): Promise<Snapshot | null> {
-    return snapshotOrNull(await this.#read(() => this.#ports.readByExternalId(externalId, 'primary')))
+    return snapshotOrNull(await this.#read((from) => this.#ports.readByExternalId(externalId, from)))
   }
 
   past(target: PastTarget, moment: Moment): Promise<Past> {
-    return this.#readAll(() => this.#ports.readPast(target, moment, 'primary'))
+    return this.#readAll((from) => this.#ports.readPast(target, moment, from))
   }
 
   list(query: ListQuery, options: { total: boolean }): Promise<ListPage> {
-    return this.#readAll(() => this.#ports.readList(query, options, 'primary'))
+    return this.#readAll((from) => this.#ports.readList(query, options, from))
   }
 
   exportPage(query: ExportQuery): Promise<ExportPage> {
-    return this.#readAll(() => this.#ports.readExportPage(query, 'primary'))
+    return this.#readAll((from) => this.#ports.readExportPage(query, from))
   }
 
   related(relation: Relation, ids: readonly string[]): Promise<Related> {
-    return this.#readAll(() => this.#ports.readRelated(relation, ids, 'primary'))
+    return this.#readAll((from) => this.#ports.readRelated(relation, ids, from))
   }
 
   aliasesOf(id: string): Promise<string[]> {
-    return this.#readAll(() => this.#ports.readAliases(id, 'primary'))
+    return this.#readAll((from) => this.#ports.readAliases(id, from))
   }
 
   aliasesOfEach(ids: readonly string[]): Promise<Map<string, string[]>> {
-    return this.#readAll(() => this.#ports.readAliasesOfEach(ids, 'primary'))
+    return this.#readAll((from) => this.#ports.readAliasesOfEach(ids, from))
   }
 
   duplicatesOf(id: string): Promise<Duplicate[]> {
-    return this.#readAll(() => this.#ports.readDuplicates(id, 'primary'))
+    return this.#readAll((from) => this.#ports.readDuplicates(id, from))
   }
 
   readmit(): Promise<void> {
@@ -72,15 +73,15 @@ export class PrimaryReader implements CustomerReader {
   }
 
   /** Null only where it is the result of the read. */
-  async #readAll<T>(read: () => Promise<Read<T>>): Promise<T> {
+  async #readAll<T>(read: (from: ReadFrom) => Promise<Read<T>>): Promise<T> {
     return (await this.#read(read)) as T
   }
 
-  async #read<T>(read: () => Promise<Read<T>>): Promise<T | null> {
+  async #read<T>(read: (from: ReadFrom) => Promise<Read<T>>): Promise<T | null> {
     // A read of the primary needs no token, but a caller that sends an invalid one gets an error.
     if (this.#tokenText !== null) await checkedToken(this.#tokenText, this.#ports)
     try {
-      const { value } = await read()
+      const { value } = await read({ database: await this.#ports.database(), start: 'primary' })
       this.#facts.source = 'd1'
       return value
     } catch (error) {

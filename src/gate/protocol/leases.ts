@@ -38,6 +38,8 @@ export interface Policy {
   annualLimit: number | null
   /** First day of the contract, `YYYY-MM-DD` in UTC; contract years are counted from it. */
   contractStart: string
+  /** The number of the tenant's database. Absent: 0. */
+  database?: number
 }
 
 /** The gate's verdict on one API key, found by the SHA-256 of its secret. Valid as long as the policy it came with. */

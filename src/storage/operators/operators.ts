@@ -16,11 +16,20 @@ import { operatorKeys, operatorSessions, operators, signInLinks } from '../schem
 import { auditOf } from '../tenants/audit-writes.ts'
 import { pageOf } from '../tenants/rows.ts'
 import { attempt, falseIfNoOperator } from './attempt.ts'
+import { copyOperators } from './copies.ts'
 import { sessionStore } from './sessions.ts'
 
-/** `author` is named in the audit for the changes made through this store. */
-export function operatorStore(d1: D1Database, author: Author): OperatorStore {
-  const db = openDatabase(d1)
+/**
+ * `databases` are all by their numbers, the first with the directory. `author` is named in the audit for the changes made through this
+ * store. A change of who may do what resolves when every database has it.
+ */
+export function operatorStore(databases: readonly D1Database[], author: Author): OperatorStore {
+  const db = openDatabase(databases[0] as D1Database)
+  const copied = async <T>(change: Promise<T>): Promise<T> => {
+    const made = await change
+    await copyOperators(databases)
+    return made
+  }
   const audit = auditOf(db, author, newId)
   const selectOperator = (id: string) => db.select().from(operators).where(eq(operators.id, id)).limit(1)
   const storing = (response: ResponseToStore | null) =>
@@ -28,16 +37,18 @@ export function operatorStore(d1: D1Database, author: Author): OperatorStore {
 
   return {
     ...responseStore(() => db, OPERATOR_SCOPE, attempt),
-    ...sessionStore(db, audit),
+    ...sessionStore(db, audit, copied),
 
     insert: (operator, response) =>
-      attempt(async () => {
-        await db.batch([
-          db.insert(operators).values(operator),
-          audit.created('operator', operator.createdAtMs, eq(operators.id, operator.id)),
-          ...storing(response),
-        ])
-      }),
+      copied(
+        attempt(async () => {
+          await db.batch([
+            db.insert(operators).values(operator),
+            audit.created('operator', operator.createdAtMs, eq(operators.id, operator.id)),
+            ...storing(response),
+          ])
+        }),
+      ),
 
     get: (id) => attempt(async () => (await selectOperator(id))[0] ?? null),
 
@@ -53,40 +64,44 @@ export function operatorStore(d1: D1Database, author: Author): OperatorStore {
       }),
 
     update: (id, changes, precondition, nowMs) =>
-      attempt(async () => {
-        const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
-        const where = and(eq(operators.id, id), differsFrom(operators, given), meets(operators, precondition))
-        const { begin, end } = audit.changed('operator.updated', 'operator', nowMs)
-        const [[before], , , , [operator]] = await db.batch([
-          selectOperator(id),
-          begin(where),
-          db
-            .update(operators)
-            .set({ ...given, updatedAtMs: nowMs, version: sql`${operators.version} + 1` })
-            .where(where),
-          end(eq(operators.id, id)),
-          selectOperator(id),
-        ])
-        // One batch is one transaction, so the condition of the change met the operator in this state.
-        if (before) requireMet(precondition, before, 'operator')
-        return operator ?? null
-      }),
+      copied(
+        attempt(async () => {
+          const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
+          const where = and(eq(operators.id, id), differsFrom(operators, given), meets(operators, precondition))
+          const { begin, end } = audit.changed('operator.updated', 'operator', nowMs)
+          const [[before], , , , [operator]] = await db.batch([
+            selectOperator(id),
+            begin(where),
+            db
+              .update(operators)
+              .set({ ...given, updatedAtMs: nowMs, version: sql`${operators.version} + 1` })
+              .where(where),
+            end(eq(operators.id, id)),
+            selectOperator(id),
+          ])
+          // One batch is one transaction, so the condition of the change met the operator in this state.
+          if (before) requireMet(precondition, before, 'operator')
+          return operator ?? null
+        }),
+      ),
 
     delete: (id, precondition, nowMs) =>
-      attempt(async () => {
-        const where = and(eq(operators.id, id), meets(operators, precondition))
-        const isDeleted = exists(db.select({ found: sql`1` }).from(operators).where(where))
-        const [[before]] = await db.batch([
-          selectOperator(id),
-          audit.removed('operator.deleted', 'operator', nowMs, where),
-          db.delete(operatorSessions).where(and(eq(operatorSessions.operatorId, id), isDeleted)),
-          db.delete(signInLinks).where(and(eq(signInLinks.operatorId, id), isDeleted)),
-          db.delete(operatorKeys).where(and(eq(operatorKeys.operatorId, id), isDeleted)),
-          db.delete(operators).where(where),
-        ])
-        if (before) requireMet(precondition, before, 'operator')
-        return before !== undefined
-      }),
+      copied(
+        attempt(async () => {
+          const where = and(eq(operators.id, id), meets(operators, precondition))
+          const isDeleted = exists(db.select({ found: sql`1` }).from(operators).where(where))
+          const [[before]] = await db.batch([
+            selectOperator(id),
+            audit.removed('operator.deleted', 'operator', nowMs, where),
+            db.delete(operatorSessions).where(and(eq(operatorSessions.operatorId, id), isDeleted)),
+            db.delete(signInLinks).where(and(eq(signInLinks.operatorId, id), isDeleted)),
+            db.delete(operatorKeys).where(and(eq(operatorKeys.operatorId, id), isDeleted)),
+            db.delete(operators).where(where),
+          ])
+          if (before) requireMet(precondition, before, 'operator')
+          return before !== undefined
+        }),
+      ),
 
     insertKey: (key, response) =>
       falseIfNoOperator(async () => {
@@ -107,18 +122,20 @@ export function operatorStore(d1: D1Database, author: Author): OperatorStore {
       }),
 
     deleteKey: (operatorId, keyId, nowMs) =>
-      attempt(async () => {
-        const where: SQL | undefined = and(eq(operatorKeys.id, keyId), eq(operatorKeys.operatorId, operatorId))
-        const [[before]] = await db.batch([
-          db.select({ id: operatorKeys.id }).from(operatorKeys).where(where),
-          audit.removed('operator.key.revoked', 'operatorKey', nowMs, where),
-          db
-            .delete(operatorSessions)
-            .where(and(eq(operatorSessions.operatorId, operatorId), eq(operatorSessions.keyId, keyId))),
-          db.delete(operatorKeys).where(where),
-        ])
-        return before !== undefined
-      }),
+      copied(
+        attempt(async () => {
+          const where: SQL | undefined = and(eq(operatorKeys.id, keyId), eq(operatorKeys.operatorId, operatorId))
+          const [[before]] = await db.batch([
+            db.select({ id: operatorKeys.id }).from(operatorKeys).where(where),
+            audit.removed('operator.key.revoked', 'operatorKey', nowMs, where),
+            db
+              .delete(operatorSessions)
+              .where(and(eq(operatorSessions.operatorId, operatorId), eq(operatorSessions.keyId, keyId))),
+            db.delete(operatorKeys).where(where),
+          ])
+          return before !== undefined
+        }),
+      ),
 
     insertLink: (link, response) =>
       falseIfNoOperator(async () => {

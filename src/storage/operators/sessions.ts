@@ -12,7 +12,8 @@ import { attempt, falseIfNoOperator } from './attempt.ts'
 type SessionStore = Pick<OperatorStore, 'startSession' | 'startSessionByLink' | 'endSession'>
 type Audit = ReturnType<typeof auditOf>
 
-export function sessionStore(db: Database, audit: Audit): SessionStore {
+/** `copied` resolves when every database has a change of the sessions. */
+export function sessionStore(db: Database, audit: Audit, copied: <T>(change: Promise<T>) => Promise<T>): SessionStore {
   const isSession = (id: string) => eq(operatorSessions.id, id)
 
   /** Ends the session that the new one replaces, and the oldest ones of the same operator or admin key if there are too many. */
@@ -31,49 +32,55 @@ export function sessionStore(db: Database, audit: Audit): SessionStore {
 
   return {
     startSession: (session, replacedId) =>
-      falseIfNoOperator(async () => {
-        const { id, operatorId, createdAtMs: nowMs } = session
-        await db.batch([
-          db.insert(operatorSessions).values(session),
-          audit.created('session', nowMs, isSession(id)),
-          ...ending(operatorId, nowMs, replacedId),
-        ])
-      }),
+      copied(
+        falseIfNoOperator(async () => {
+          const { id, operatorId, createdAtMs: nowMs } = session
+          await db.batch([
+            db.insert(operatorSessions).values(session),
+            audit.created('session', nowMs, isSession(id)),
+            ...ending(operatorId, nowMs, replacedId),
+          ])
+        }),
+      ),
 
     startSessionByLink: (session, linkId, replacedId) =>
-      attempt(async () => {
-        const { id, operatorId, createdAtMs: nowMs } = session
-        const [, , , , , , [started]] = await db.batch([
-          db.insert(operatorSessions).select(
-            db
-              .select({
-                id: sql<string>`${id}`.as('id'),
-                operatorId: signInLinks.operatorId,
-                keyId: sql<null>`NULL`.as('key_id'),
-                adminActor: sql<null>`NULL`.as('admin_actor'),
-                adminKeySeal: sql<null>`NULL`.as('admin_key_seal'),
-                secretHash: sql<string>`${session.secretHash}`.as('secret_hash'),
-                createdAtMs: sql<number>`${nowMs}`.as('created_at'),
-                expiresAtMs: sql<number>`${session.expiresAtMs}`.as('expires_at'),
-              })
-              .from(signInLinks)
-              .where(eq(signInLinks.id, linkId)),
-          ),
-          audit.created('session', nowMs, isSession(id)),
-          db.delete(signInLinks).where(eq(signInLinks.id, linkId)),
-          ...ending(operatorId, nowMs, replacedId),
-          db.select({ id: operatorSessions.id }).from(operatorSessions).where(isSession(id)),
-        ])
-        return started !== undefined
-      }),
+      copied(
+        attempt(async () => {
+          const { id, operatorId, createdAtMs: nowMs } = session
+          const [, , , , , , [started]] = await db.batch([
+            db.insert(operatorSessions).select(
+              db
+                .select({
+                  id: sql<string>`${id}`.as('id'),
+                  operatorId: signInLinks.operatorId,
+                  keyId: sql<null>`NULL`.as('key_id'),
+                  adminActor: sql<null>`NULL`.as('admin_actor'),
+                  adminKeySeal: sql<null>`NULL`.as('admin_key_seal'),
+                  secretHash: sql<string>`${session.secretHash}`.as('secret_hash'),
+                  createdAtMs: sql<number>`${nowMs}`.as('created_at'),
+                  expiresAtMs: sql<number>`${session.expiresAtMs}`.as('expires_at'),
+                })
+                .from(signInLinks)
+                .where(eq(signInLinks.id, linkId)),
+            ),
+            audit.created('session', nowMs, isSession(id)),
+            db.delete(signInLinks).where(eq(signInLinks.id, linkId)),
+            ...ending(operatorId, nowMs, replacedId),
+            db.select({ id: operatorSessions.id }).from(operatorSessions).where(isSession(id)),
+          ])
+          return started !== undefined
+        }),
+      ),
 
     endSession: (id, nowMs) =>
-      attempt(async () => {
-        await db.batch([
-          audit.removed('operator.session.ended', 'session', nowMs, isSession(id)),
-          db.delete(operatorSessions).where(isSession(id)),
-        ])
-      }),
+      copied(
+        attempt(async () => {
+          await db.batch([
+            audit.removed('operator.session.ended', 'session', nowMs, isSession(id)),
+            db.delete(operatorSessions).where(isSession(id)),
+          ])
+        }),
+      ),
   }
 }
 

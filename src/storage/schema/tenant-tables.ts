@@ -24,6 +24,10 @@ export const deployment = sqliteTable(
      * that no longer exists.
      */
     dataEpoch: integer('data_epoch').notNull(),
+    /** Rises with each change of an operator or a session. In the directory; see operators/copies.ts. */
+    operatorsVersion: integer('operators_version').notNull().default(0),
+    /** The version of the operators and sessions that were copied to this database. In any other one than the directory. */
+    operatorsCopiedVersion: integer('operators_copied_version').notNull().default(0),
   },
   (table) => [check('deployment_one_row', sql`${table.id} = 1`)],
 )
@@ -64,6 +68,8 @@ export const tenants = sqliteTable(
     deletedAtMs: integer('deleted_at'),
     /** JSON of texts in the form in which they are searched, see folded.ts. */
     folded: text().notNull().default('{}'),
+    /** The number of the database that has the customers. Changes only when the tenant is moved. */
+    database: integer('database_number').notNull().default(0),
   },
   (table) => [
     check('tenants_tier', sql`${table.tier} IN ('starter', 'growth', 'scale', 'enterprise', 'custom')`),

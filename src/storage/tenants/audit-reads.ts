@@ -26,40 +26,59 @@ const LOOKED_AT_MAX = 5_000
 /** Bytes of the documents of a page. The first entry is always in it. */
 const PAGE_BYTES_MAX = 1024 * 1024
 
-export function auditLog(d1: D1Database): AuditLog {
-  const db = openDatabase(d1.withSession('first-primary'))
-  return { read: (query, page) => orUnavailable(() => readPage(db, query, page), {}) }
+/** `databases` are all by their numbers, the first with the directory. */
+export function auditLog(databases: readonly D1Database[]): AuditLog {
+  const sources = databases.map((d1, number) => ({ number, db: openDatabase(d1.withSession('first-primary')) }))
+  return { read: (query, page) => orUnavailable(() => readPage(sources, query, page), {}) }
+}
+
+/** A database and its number. */
+interface Source {
+  number: number
+  db: Database
 }
 
 /** An ordered source of entries. */
 interface Stream {
+  source: Source
   kind: 'event' | 'operator'
   /** The rows behind a place, newest first, as columns `at`, `id`, `place`, `ok` and `bytes`. */
   rows(after: Place): SQL
 }
 
-async function readPage(db: Database, query: AuditQuery, { limit, afterId }: PageRequest): Promise<AuditPage> {
-  const streams = await streamsOf(db, query)
-  const [first, ...others] = streams
-  if (!first) return { items: [], hasMore: false, position: null }
+async function readPage(
+  sources: readonly Source[],
+  query: AuditQuery,
+  { limit, afterId }: PageRequest,
+): Promise<AuditPage> {
+  const streams = (await Promise.all(sources.map((source) => streamsOf(source, query)))).flat()
   const places = placesIn(afterId, streams.length)
   const { actor, type, requestId, startMs } = query
   const isFiltered = [actor, type, requestId, startMs].some((filter) => filter !== undefined)
   const most = isFiltered ? LOOKED_AT_MAX : limit
-  const look = (stream: Stream, at: number) => selectLooked(db, stream.rows(places[at] ?? null), most)
-  // One batch is one moment, so no change is missed between the streams.
-  const found = await db.batch([look(first, 0), ...others.map((stream, at) => look(stream, at + 1))])
-  const looked = found.flatMap(([row]) => (row ? lookedOf(row, most) : []))
+  // The streams of one database in one batch, which is one moment, so that no change is missed between them.
+  const looks = await Promise.all(
+    sources.map(async (source) => {
+      const own = streams.flatMap((stream, at) => (stream.source === source ? [at] : []))
+      const selects = own.map((at) => selectLooked(source.db, (streams[at] as Stream).rows(places[at] ?? null), most))
+      const [first, ...others] = selects
+      const rows = first ? await source.db.batch([first, ...others]) : []
+      return own.map((at, nth) => [at, rows[nth]?.[0]] as const)
+    }),
+  )
+  const rows = new Map(looks.flat())
+  const looked = streams.map((_, at) => lookedOf(rows.get(at), most))
   const { chosen, position } = pageOfStreams(looked, places, { limit, bytesMax: PAGE_BYTES_MAX })
-  const placesOfKind = (kind: Stream['kind']) =>
-    chosen.flatMap(({ stream, rowid }) => (streams[stream]?.kind === kind ? [rowid] : []))
-  const idsOfKind = (kind: Stream['kind']) =>
-    chosen.flatMap(({ stream, id }) => (streams[stream]?.kind === kind ? [id] : []))
-  const entries = [
-    ...(await eventEntries(db, placesOfKind('event'))),
-    ...(await operatorEntries(db, idsOfKind('operator'))),
-  ]
-  const byEntryId = new Map(entries.map((entry) => [entry.id, entry]))
+  const entries = await Promise.all(
+    sources.map(async (source) => {
+      const own = (kind: Stream['kind']) =>
+        chosen.filter(({ stream }) => streams[stream]?.source === source && streams[stream].kind === kind)
+      const rowids = own('event').map(({ rowid }) => rowid)
+      const ids = own('operator').map(({ id }) => id)
+      return [...(await eventEntries(source.db, rowids)), ...(await operatorEntries(source.db, ids))]
+    }),
+  )
+  const byEntryId = new Map(entries.flat().map((entry) => [entry.id, entry]))
   const items = chosen.flatMap(({ id }) => byEntryId.get(id) ?? [])
   return { items, hasMore: position !== null, position }
 }
@@ -80,31 +99,32 @@ function selectLooked(db: Database, rows: SQL, most: number) {
 
 type LookedRow = Awaited<ReturnType<typeof selectLooked>>[number]
 
-function lookedOf({ at, id, looked, matches }: LookedRow, most: number): Looked {
+function lookedOf(row: LookedRow | undefined, most: number): Looked {
+  const { at, id, looked, matches } = row ?? { at: null, id: null, looked: 0, matches: [] }
   return { matches, end: at === null || id === null || looked < most ? null : { at, id } }
 }
 
-async function streamsOf(db: Database, query: AuditQuery): Promise<Stream[]> {
+async function streamsOf(source: Source, query: AuditQuery): Promise<Stream[]> {
   const ofOperators = query.type === undefined || OPERATOR_CHANGES.some((type) => type === query.type)
   const ofEvents = query.type === undefined || !ofOperators
   return [
-    ...(ofEvents ? await eventStreams(db, query) : []),
-    ...(ofOperators && query.customerId === undefined ? [operatorStream(query)] : []),
+    ...(ofEvents ? await eventStreams(source, query) : []),
+    ...(ofOperators && query.customerId === undefined ? [operatorStream(source, query)] : []),
   ]
 }
 
-async function eventStreams(db: Database, query: AuditQuery): Promise<Stream[]> {
+async function eventStreams(source: Source, query: AuditQuery): Promise<Stream[]> {
   if (query.customerId !== undefined) {
-    const place = await placeOf(db, query.customerId)
+    const place = await placeOf(source.db, query.customerId)
     if (!place || (query.tenantId !== undefined && query.tenantId !== place.tenantId)) return []
     const ofCustomer = sql`events e INDEXED BY events_customer
       WHERE e.customer_id = ${query.customerId} AND e.tenant_id = ${place.tenantId} AND e.mode = ${place.mode}`
-    return [byId(ofCustomer, query)]
+    return [byId(source, ofCustomer, query)]
   }
   const { tenantId } = query
-  if (tenantId === undefined) return [await byCommit(db, query)]
+  if (tenantId === undefined) return [await byCommit(source, query)]
   return (['live', 'test'] as const).map((mode) =>
-    byId(sql`events e WHERE e.tenant_id = ${tenantId} AND e.mode = ${mode}`, query),
+    byId(source, sql`events e WHERE e.tenant_id = ${tenantId} AND e.mode = ${mode}`, query),
   )
 }
 
@@ -117,27 +137,37 @@ async function placeOf(db: Database, customerId: string): Promise<{ tenantId: st
 }
 
 const EVENT_BYTES = sql`octet_length(coalesce(e.before, '')) + octet_length(e.after)`
-/** A deleted tenant is found nowhere, and its events are being deleted. */
-const IS_OF_TENANT = sql`EXISTS (SELECT 1 FROM tenants t WHERE t.id = e.tenant_id AND t.deleted_at IS NULL)`
+/**
+ * Matches the events of tenants that are in this database. A deleted tenant is found nowhere, and its events are being deleted; one
+ * that is moved may have events in two databases for a while.
+ */
+function isOfTenant({ number }: Source): SQL {
+  return sql`EXISTS (
+    SELECT 1 FROM tenants t WHERE t.id = e.tenant_id AND t.deleted_at IS NULL AND t.database_number = ${sql.raw(String(number))}
+  )`
+}
 
-function byId(from: SQL, query: AuditQuery): Stream {
+function byId(source: Source, from: SQL, query: AuditQuery): Stream {
   return {
+    source,
     kind: 'event',
     rows: (
       after,
-    ) => sql`SELECT e.id AS at, e.id, e.rowid AS place, iif(${matches(query)}, ${IS_OF_TENANT}, 0) AS ok, ${EVENT_BYTES} AS bytes
+    ) => sql`SELECT e.id AS at, e.id, e.rowid AS place, iif(${matches(query)}, ${isOfTenant(source)}, 0) AS ok, ${EVENT_BYTES} AS bytes
       FROM ${from} AND ${idRange(query)} AND ${isBehind(sql`e.id`, after)} ORDER BY e.id DESC`,
   }
 }
 
 /** Reads by rowid, between the ends of the requested range, which searches by halves find. */
-async function byCommit(db: Database, { startMs, endMs, ...query }: AuditQuery): Promise<Stream> {
+async function byCommit(source: Source, { startMs, endMs, ...query }: AuditQuery): Promise<Stream> {
+  const { db } = source
   // Ids are not exactly in the order of commits, so each end is taken well outside of the range.
   const margin = 2 * CLOCKS_DIFFER_MS
   const from = startMs === undefined ? sql`1` : sql`e.rowid > ${await lastRowidBefore(db, startMs - margin)}`
   const to = endMs === undefined ? sql`1` : sql`e.rowid <= ${await lastRowidBefore(db, endMs + margin)}`
-  const ok = sql`iif(${matches({ ...query, startMs, endMs })}, ${IS_OF_TENANT}, 0)`
+  const ok = sql`iif(${matches({ ...query, startMs, endMs })}, ${isOfTenant(source)}, 0)`
   return {
+    source,
     kind: 'event',
     rows: (after) => sql`SELECT e.rowid AS at, e.id, e.rowid AS place, ${ok} AS ok, ${EVENT_BYTES} AS bytes
       FROM events e WHERE ${from} AND ${to} AND ${isBehind(sql`e.rowid`, after)} ORDER BY e.rowid DESC`,
@@ -159,16 +189,18 @@ async function lastRowidBefore(db: Database, timeMs: number): Promise<number> {
   return found?.high ?? 0
 }
 
-function operatorStream(query: AuditQuery): Stream {
+function operatorStream(source: Source, query: AuditQuery): Stream {
   const { tenantId } = query
   // The index has to be named: without statistics SQLite prefers the order of the primary key.
   const from =
     tenantId === undefined
       ? sql`admin_audit e WHERE 1`
       : sql`admin_audit e INDEXED BY admin_audit_tenant WHERE e.tenant_id = ${tenantId}`
+  const ok = source.number === 0 ? matches(query) : sql`iif(${matches(query)}, ${isOfTenant(source)}, 0)`
   return {
+    source,
     kind: 'operator',
-    rows: (after) => sql`SELECT e.id AS at, e.id, 0 AS place, ${matches(query)} AS ok,
+    rows: (after) => sql`SELECT e.id AS at, e.id, 0 AS place, ${ok} AS ok,
         octet_length(coalesce(e.before, '')) + octet_length(coalesce(e.after, '')) AS bytes
       FROM ${from} AND ${idRange(query)} AND ${isBehind(sql`e.id`, after)} ORDER BY e.id DESC`,
   }

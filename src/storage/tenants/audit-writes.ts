@@ -33,10 +33,9 @@ const DELETED_TENANT = sql`json_object(
   'created_at', ${tenants.createdAtMs}
 )`
 
-/** How many customers are deleted with the tenant. The sweep adds the time at which everything was gone. */
-const DELETED_WITH_IT = sql`json_object('customers', (
+const CUSTOMERS_HERE = sql`(
   SELECT coalesce(sum(count), 0) FROM customer_counts WHERE customer_counts.tenant_id = ${tenants.id}
-), 'completed_at', NULL)`
+)`
 
 const KEY = sql`json_object(
   'name', ${apiKeys.name}, 'mode', ${apiKeys.mode}, 'scopes', json(${apiKeys.scopes}),
@@ -156,9 +155,16 @@ export function auditOf(db: Database, author: Author, newId: NewId) {
       return insert(newId('event', nowMs), type, subject, nowMs, documents, where)
     },
 
-    /** Statement to run before the tenants that `where` selects are deleted: their receipt. */
-    deleted(nowMs: number, where: SQL | undefined) {
-      const documents = { before: DELETED_TENANT, after: DELETED_WITH_IT }
+    /**
+     * Statement to run before the tenants that `where` selects are deleted: their receipt. It says how many customers are deleted
+     * with them: `customersElsewhere`, or those of this database for null. The sweep adds the time at which everything was gone.
+     */
+    deleted(nowMs: number, where: SQL | undefined, customersElsewhere: number | null) {
+      const customers = customersElsewhere === null ? CUSTOMERS_HERE : sql`CAST(${customersElsewhere} AS INTEGER)`
+      const documents = {
+        before: DELETED_TENANT,
+        after: sql`json_object('customers', ${customers}, 'completed_at', NULL)`,
+      }
       return insert(newId('event', nowMs), 'tenant.deleted', 'tenant', nowMs, documents, where)
     },
 

@@ -10,6 +10,7 @@ import { type Database, openDatabase } from '../database.ts'
 import { deleteSomeOfTenant } from '../kv-cache.ts'
 import { adminAudit, tenants } from '../schema/tenant-tables.ts'
 import { takeOutOfIndex } from './index-deletions.ts'
+import { boundAt } from './placement.ts'
 
 /** Rows of one statement. More than that would let the writers of the primary wait. */
 const ROWS_MAX = 2_000
@@ -28,8 +29,11 @@ const KV_SETTLES_MS = 180_000
 
 const MODES: Mode[] = ['live', 'test']
 
-/** The part of the tables of a tenant that a statement deletes: its rows by their key. */
-const TABLES: readonly [table: string, key: string][] = [
+/** The rows of a tenant in a table that a statement deletes, by their key. */
+type Part = readonly [table: string, key: string, more?: SQL]
+
+const CUSTOMERS: Part = ['customers', 'tenant_id, mode, id']
+const TABLES: readonly Part[] = [
   // First, so that no deleted event is counted.
   ['storage_use', 'tenant_id, mode'],
   ['webhook_deliveries', 'id'],
@@ -43,11 +47,15 @@ const TABLES: readonly [table: string, key: string][] = [
   ['integration_mappings', 'tenant_id, mode, provider, entity_id'],
   ['customer_counts', 'tenant_id, mode, status'],
   ['erasures', 'tenant_id, mode, customer_id'],
-  ['customers', 'tenant_id, mode, id'],
+  CUSTOMERS,
 ]
+const API_KEYS: Part = ['api_keys', 'tenant_id, id']
+/** The receipt stays. */
+const ADMIN_AUDIT: Part = ['admin_audit', 'id', sql`AND type <> 'tenant.deleted'`]
 
 export interface DeletionDeps {
-  d1: D1Database
+  /** All by their numbers, the first with the directory. */
+  databases: readonly D1Database[]
   kv: KVNamespace
   /** Deletes what the gate of a mode stores. Returns false if the gate found the tenant in D1. */
   forgetGate(tenantId: string, mode: Mode): Promise<boolean>
@@ -55,9 +63,9 @@ export interface DeletionDeps {
 
 /** Goes on with every deleted tenant whose deletion is in force. A failure for one tenant does not stop the others. */
 export async function sweepDeletedTenants(deps: DeletionDeps, nowMs: number, runMax = RUN_MAX): Promise<void> {
-  const db = openDatabase(deps.d1)
-  const deleted = await db
-    .select({ id: tenants.id, deletedAtMs: tenants.deletedAtMs })
+  const directory = openDatabase(deps.databases[0] as D1Database)
+  const deleted = await directory
+    .select({ id: tenants.id, deletedAtMs: tenants.deletedAtMs, database: tenants.database })
     .from(tenants)
     // The first condition is in the words of the partial index, or SQLite would not use it.
     .where(and(isNotNull(sql`deleted_at`), gte(tenants.policyAppliedVersion, tenants.policyVersion)))
@@ -65,14 +73,17 @@ export async function sweepDeletedTenants(deps: DeletionDeps, nowMs: number, run
     .orderBy(sql`random()`)
     .limit(TENANTS_MAX)
   const budget = { ...runMax }
-  for (const { id: tenantId, deletedAtMs } of deleted) {
+  for (const { id: tenantId, deletedAtMs, database } of deleted) {
     try {
-      if (!(await deleteRows(db, tenantId, budget))) return
+      const data = openDatabase(boundAt(deps.databases, database))
+      if (!(await deleteRows(data, database === 0 ? TABLES : [...TABLES, ADMIN_AUDIT], tenantId, budget))) return
+      if (!(await deleteRows(directory, [API_KEYS, ADMIN_AUDIT], tenantId, budget))) return
       const forgotten = await Promise.all(MODES.map((mode) => deps.forgetGate(tenantId, mode)))
       if (forgotten.includes(false)) throw new Error('a gate found the tenant in D1')
       if (nowMs - (deletedAtMs ?? nowMs) < KV_SETTLES_MS) continue
       if (!(await deleteValues(deps.kv, tenantId, budget))) return
-      await finish(db, tenantId, nowMs)
+      if (database !== 0) await data.delete(tenants).where(eq(tenants.id, tenantId))
+      await finish(directory, tenantId, nowMs)
       log('info', { event: 'tenant_deleted', tenantId })
     } catch (error) {
       log('error', { event: 'tenant_not_deleted', tenantId, error: describeError(error) })
@@ -80,10 +91,18 @@ export async function sweepDeletedTenants(deps: DeletionDeps, nowMs: number, run
   }
 }
 
-/** Returns true if no row of the tenant is left but its own and its receipt. */
-async function deleteRows(db: Database, tenantId: string, budget: { statements: number }): Promise<boolean> {
-  if (!(await takeOutOfIndex(db, tenantId, budget))) return false
-  for (const statement of statementsFor(tenantId)) {
+/** Returns true if no row of the tenant is left in these parts of a database. */
+async function deleteRows(
+  db: Database,
+  parts: readonly Part[],
+  tenantId: string,
+  budget: { statements: number },
+): Promise<boolean> {
+  if (parts.includes(CUSTOMERS) && !(await takeOutOfIndex(db, tenantId, budget))) return false
+  for (const [table, key, more = sql``] of parts) {
+    const statement = sql`DELETE FROM ${sql.raw(table)} WHERE (${sql.raw(key)}) IN (
+      SELECT ${sql.raw(key)} FROM ${sql.raw(table)} AS one WHERE tenant_id = ${tenantId} ${more} LIMIT ${ROWS_MAX}
+    )`
     for (;;) {
       if (budget.statements-- <= 0) return false
       const { meta } = await db.run(statement)
@@ -92,18 +111,6 @@ async function deleteRows(db: Database, tenantId: string, budget: { statements: 
     }
   }
   return true
-}
-
-function statementsFor(tenantId: string): SQL[] {
-  const ofTenant = (table: string, key: string, more = sql``) => sql`
-    DELETE FROM ${sql.raw(table)} WHERE (${sql.raw(key)}) IN (
-      SELECT ${sql.raw(key)} FROM ${sql.raw(table)} AS one WHERE tenant_id = ${tenantId} ${more} LIMIT ${ROWS_MAX}
-    )`
-  return [
-    ...TABLES.map(([table, key]) => ofTenant(table, key)),
-    ofTenant('api_keys', 'tenant_id, id'),
-    ofTenant('admin_audit', 'id', sql`AND type <> 'tenant.deleted'`),
-  ]
 }
 
 /** Returns true if KV lists no value of the tenant. */

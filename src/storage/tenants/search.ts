@@ -1,13 +1,13 @@
 /**
  * Finds customers of all tenants, and tenants, by an exact id, external id or e-mail address, and customers by the beginnings
  * of words. Each look-up is by an index that begins with the value, and ends after one page, however many customers share an
- * address. Words are looked for in a bounded number of tenants. All of it is one trip to the primary.
+ * address. Words are looked for in a bounded number of tenants. All of it is one trip to the primary of each database.
  */
-import { getTableColumns, isNull, type SQL, sql } from 'drizzle-orm'
+import { and, getTableColumns, isNull, type SQL, sql } from 'drizzle-orm'
 import type { FoundCustomer, OperatorSearch } from '../../tenants/ports.ts'
 import { asciiEmail } from '../../validation/email.ts'
 import { NAME_BOUNDS, type NameSearch, planNames } from '../customers/search-query.ts'
-import { openDatabase } from '../database.ts'
+import { type Database, openDatabase } from '../database.ts'
 import { tenants } from '../schema/tenant-tables.ts'
 import { orUnavailable } from '../unavailable.ts'
 import { tenantOf } from './rows.ts'
@@ -22,60 +22,98 @@ const NO_WORDS: NameSearch = {
   looked: sql`SELECT 0 AS looked`,
 }
 
-export function operatorSearch(d1: D1Database): OperatorSearch {
-  const db = openDatabase(d1.withSession('first-primary'))
+/** `databases` are all by their numbers, the first with the directory. */
+export function operatorSearch(databases: readonly D1Database[]): OperatorSearch {
+  const [directory, ...others] = databases.map((d1) => openDatabase(d1.withSession('first-primary'))) as [
+    Database,
+    ...Database[],
+  ]
   return {
     find: (text) =>
       orUnavailable(async () => {
-        const address = asciiEmail(text) ?? text
-        const names = planNames(text)
-        const { found: named, looked } = names ?? NO_WORDS
-        const [byId, byExternalId, byEmail, ofTenants, byWords, [reach]] = await db.batch([
-          db.select(FOUND).from(among(sql`customer_numbers WHERE id = ${text}`)),
-          db
-            .select(FOUND)
-            .from(
-              among(
-                sql`customers INDEXED BY customers_external_id WHERE external_id = ${text} AND archived_at IS NULL`,
-              ),
-            ),
-          db.select(FOUND).from(
-            among(sql`customers INDEXED BY customers_email
-              WHERE email IS NOT NULL AND coalesce(email_ascii, email) COLLATE NOCASE = ${address}`),
-          ),
-          // Without the hint, and for a condition with OR, SQLite may look at all tenants.
-          db
-            .select(getTableColumns(tenants))
-            .from(tenants)
-            .where(sql`${tenants.id} IN (
-              SELECT ${text.toLowerCase()} UNION ALL SELECT * FROM (
-                SELECT id FROM tenants INDEXED BY tenants_contact_email
-                WHERE contact_email COLLATE NOCASE = ${text} LIMIT ${ROWS}
-              )
-            ) AND ${isNull(tenants.deletedAtMs)}`)
-            .limit(FOUND_MAX + 1),
-          db.select(FOUND).from(among(named)),
-          db
-            .select({ looked: sql<number>`looked`, tenants: sql<number>`tenants` })
-            .from(sql`(${looked}), (SELECT count(*) AS tenants FROM (SELECT 1 FROM search_scopes LIMIT ${TENANTS}))`),
+        const [ofTenants, ...found] = await Promise.all([
+          findTenants(directory, text),
+          ...[directory, ...others].map((db, number) => findCustomers(db, number, text)),
         ])
-        const lookUps = [byId, byExternalId, byEmail]
-        const exact = shownIn(lookUps.flat())
-        const isExact = new Set(exact.map(keyOf))
-        const others = shownIn(byWords).filter((each) => !isExact.has(keyOf(each)))
-        const { looked: lookedAt = 0, tenants: tenantCount = 0 } = reach ?? {}
+        const customers = {
+          exact: newestFirst(found.flatMap(({ exact }) => exact)),
+          byWords: newestFirst(found.flatMap(({ byWords }) => byWords)),
+        }
+        const shown = [...customers.exact.slice(0, FOUND_MAX), ...customers.byWords.slice(0, NAME_BOUNDS.shownMax)]
         return {
-          customers: [...exact.slice(0, FOUND_MAX), ...others.slice(0, NAME_BOUNDS.shownMax)],
+          customers: others.length === 0 ? shown : await withNames(directory, shown),
           tenants: ofTenants.slice(0, FOUND_MAX).map(tenantOf),
           hasMore:
-            exact.length > FOUND_MAX ||
-            [...lookUps, ofTenants].some((rows) => rows.length > FOUND_MAX) ||
-            byWords.length > NAME_BOUNDS.shownMax ||
-            lookedAt >= NAME_BOUNDS.lookedMax,
-          isOfAllTenants: names === null || tenantCount <= NAME_BOUNDS.tenantsMax,
+            ofTenants.length > FOUND_MAX ||
+            customers.exact.length > FOUND_MAX ||
+            customers.byWords.length > NAME_BOUNDS.shownMax ||
+            found.some(({ hasMore }) => hasMore),
+          isOfAllTenants: found.every(({ isOfAllTenants }) => isOfAllTenants),
         }
       }, {}),
   }
+}
+
+async function findTenants(db: Database, text: string) {
+  // Without the hint, and for a condition with OR, SQLite may look at all tenants.
+  const isOne = sql`${tenants.id} IN (
+    SELECT ${text.toLowerCase()} UNION ALL SELECT * FROM (
+      SELECT id FROM tenants INDEXED BY tenants_contact_email
+      WHERE contact_email COLLATE NOCASE = ${text} LIMIT ${ROWS}
+    )
+  )`
+  const found = and(isOne, isNull(tenants.deletedAtMs))
+  const [rows] = await db.batch([
+    db
+      .select(getTableColumns(tenants))
+      .from(tenants)
+      .where(found)
+      .limit(FOUND_MAX + 1),
+  ])
+  return rows
+}
+
+/** Finds the customers of one database, whose number it is. */
+async function findCustomers(db: Database, number: number, text: string) {
+  const address = asciiEmail(text) ?? text
+  const names = planNames(text)
+  const { found: named, looked } = names ?? NO_WORDS
+  const select = (rows: SQL) => db.select(foundIn(number)).from(among(rows))
+  const [byId, byExternalId, byEmail, byWords, [reach]] = await db.batch([
+    select(sql`customer_numbers WHERE id = ${text}`),
+    select(sql`customers INDEXED BY customers_external_id WHERE external_id = ${text} AND archived_at IS NULL`),
+    select(sql`customers INDEXED BY customers_email
+      WHERE email IS NOT NULL AND coalesce(email_ascii, email) COLLATE NOCASE = ${address}`),
+    select(named),
+    db
+      .select({ looked: sql<number>`looked`, tenants: sql<number>`tenants` })
+      .from(sql`(${looked}), (SELECT count(*) AS tenants FROM (SELECT 1 FROM search_scopes LIMIT ${TENANTS}))`),
+  ])
+  const lookUps = [byId, byExternalId, byEmail]
+  const exact = shownIn(lookUps.flat())
+  const isExact = new Set(exact.map(keyOf))
+  const { looked: lookedAt = 0, tenants: tenantCount = 0 } = reach ?? {}
+  return {
+    exact,
+    byWords: shownIn(byWords).filter((each) => !isExact.has(keyOf(each))),
+    hasMore:
+      lookUps.some((rows) => rows.length > FOUND_MAX) ||
+      byWords.length > NAME_BOUNDS.shownMax ||
+      lookedAt >= NAME_BOUNDS.lookedMax,
+    isOfAllTenants: names === null || tenantCount <= NAME_BOUNDS.tenantsMax,
+  }
+}
+
+/** Takes the names of the tenants from the directory: those in the copies of other databases may be old. */
+async function withNames(directory: Database, customers: readonly FoundCustomer[]): Promise<FoundCustomer[]> {
+  if (customers.length === 0) return []
+  const ids = JSON.stringify([...new Set(customers.map(({ tenantId }) => tenantId))])
+  const rows = await directory
+    .select({ id: tenants.id, companyName: tenants.companyName })
+    .from(tenants)
+    .where(sql`${tenants.id} IN (SELECT value FROM json_each(${ids}))`)
+  const names = new Map(rows.map(({ id, companyName }) => [id, companyName]))
+  return customers.map((each) => ({ ...each, companyName: names.get(each.tenantId) ?? each.companyName }))
 }
 
 function keyOf({ tenantId, mode, id }: FoundCustomer): string {
@@ -86,21 +124,31 @@ function keyOf({ tenantId, mode, id }: FoundCustomer): string {
 function shownIn(rows: readonly (FoundCustomer & { isShown: number })[]): FoundCustomer[] {
   const shown = rows.filter(({ isShown }) => isShown === 1)
   const found = new Map(shown.map(({ isShown: _isShown, ...each }) => [keyOf(each), each]))
-  return [...found.values()].sort((a, b) => (a.id < b.id ? 1 : -1))
+  return newestFirst([...found.values()])
+}
+
+function newestFirst(customers: readonly FoundCustomer[]): FoundCustomer[] {
+  return customers.toSorted((a, b) => (a.id < b.id ? 1 : -1))
 }
 
 /** Column names as text, like the statement that selects them. */
-const FOUND = {
-  id: sql<string>`c.id`,
-  externalId: sql<string>`c.external_id`,
-  name: sql<string | null>`c.name`,
-  email: sql<string | null>`c.email`,
-  status: sql<FoundCustomer['status']>`iif(c.archived_at IS NOT NULL, 'archived', c.status)`,
-  tenantId: sql<string>`c.tenant_id`,
-  mode: sql<FoundCustomer['mode']>`c.mode`,
-  companyName: sql<string>`t.company_name`,
-  /** 0 for a customer that is erased, merged away or of a deleted tenant: it counts among the rows of a look-up, and is not shown. */
-  isShown: sql<number>`c.erased_at IS NULL AND c.merged_into IS NULL AND t.deleted_at IS NULL`,
+function foundIn(number: number) {
+  return {
+    id: sql<string>`c.id`,
+    externalId: sql<string>`c.external_id`,
+    name: sql<string | null>`c.name`,
+    email: sql<string | null>`c.email`,
+    status: sql<FoundCustomer['status']>`iif(c.archived_at IS NOT NULL, 'archived', c.status)`,
+    tenantId: sql<string>`c.tenant_id`,
+    mode: sql<FoundCustomer['mode']>`c.mode`,
+    companyName: sql<string>`t.company_name`,
+    /**
+     * 0 for a customer that is erased or merged away, and of a tenant that is deleted or in another database: it counts among the
+     * rows of a look-up, and is not shown.
+     */
+    isShown: sql<number>`c.erased_at IS NULL AND c.merged_into IS NULL AND t.deleted_at IS NULL
+      AND t.database_number = ${sql.raw(String(number))}`,
+  }
 }
 
 /** CROSS JOIN fixes the order: the rows that were found, then what belongs to each by its key. */

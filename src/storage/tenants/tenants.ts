@@ -19,6 +19,7 @@ import { OPERATOR_SCOPE, responseStore, storeResponseStatements } from '../idemp
 import { apiKeys, deployment, tenants } from '../schema/tenant-tables.ts'
 import { orUnavailable } from '../unavailable.ts'
 import { auditOf } from './audit-writes.ts'
+import { databaseWith } from './placement.ts'
 import {
   conditionsOf,
   deletedOf,
@@ -31,7 +32,7 @@ import {
   tenantOf,
   updateOf,
 } from './rows.ts'
-import { storedBytes } from './storage-use.ts'
+import { customersIn, storedBytes } from './storage-use.ts'
 
 /** More than the clocks of a gate and of D1 ever differ. */
 const EXPIRY_LEEWAY_MS = 60_000
@@ -72,9 +73,12 @@ function isNotLongDead(): SQL | undefined {
   return or(isNull(apiKeys.expiresAtMs), gt(apiKeys.expiresAtMs, sql`unixepoch('subsec') * 1000 - ${EXPIRY_LEEWAY_MS}`))
 }
 
-/** `author` is named in the audit for the changes made through this store. */
-export function tenantStore(d1: D1Database, author: Author): TenantStore {
-  const db = openDatabase(d1)
+/**
+ * `databases` are all by their numbers, the first with the directory. `author` is named in the audit for the changes made through
+ * this store.
+ */
+export function tenantStore(databases: readonly D1Database[], author: Author): TenantStore {
+  const db = openDatabase(databases[0] as D1Database)
   const audit = auditOf(db, author, newId)
 
   const selectTenant = (tenantId: string) => db.select().from(tenants).where(isTenant(tenantId)).limit(1)
@@ -96,10 +100,10 @@ export function tenantStore(d1: D1Database, author: Author): TenantStore {
   const keyExists = (condition: SQL | undefined) => exists(db.select({ found: sql`1` }).from(apiKeys).where(condition))
 
   return {
-    insert: (tenant, response) =>
+    insert: ({ policyAppliedVersion, ...tenant }, response) =>
       attempt(async () => {
         await db.batch([
-          db.insert(tenants).values({ ...rowOf(tenant), policyAppliedVersion: tenant.policyVersion }),
+          db.insert(tenants).values({ ...rowOf(tenant), policyAppliedVersion }),
           audit.created('tenant', tenant.createdAtMs, eq(tenants.id, tenant.id)),
           ...storing(response),
         ])
@@ -148,8 +152,9 @@ export function tenantStore(d1: D1Database, author: Author): TenantStore {
     delete: (tenantId, names, nowMs) =>
       attempt(async () => {
         const mayBe = and(isTenant(tenantId), eq(tenants.status, 'suspended'), inArray(tenants.companyName, [...names]))
+        const data = await databaseWith(databases, tenantId)
         const [, , rows] = await db.batch([
-          audit.deleted(nowMs, mayBe),
+          audit.deleted(nowMs, mayBe, data && (await customersIn(data, tenantId))),
           db
             .update(tenants)
             .set({ deletedAtMs: nowMs, policyVersion: sql`${tenants.policyVersion} + 1` })
@@ -250,7 +255,8 @@ export function tenantStore(d1: D1Database, author: Author): TenantStore {
 
     ...responseStore(() => db, OPERATOR_SCOPE, attempt),
 
-    storedBytes: (tenantId) => attempt(() => storedBytes(db, tenantId)),
+    storedBytes: (tenantId) =>
+      attempt(async () => storedBytes((await databaseWith(databases, tenantId)) ?? db, tenantId)),
 
     unapplied: (afterId, limit) =>
       attempt(async () => {

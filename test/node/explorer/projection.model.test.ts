@@ -30,7 +30,7 @@ const CLASSES: Record<string, string> = {
   Sizing: '_atMs _demand _leaseRequests _paceMs _random',
   StateSaver: '_annual _epoch _horizonMs _isEpochStored _log _saves _storage',
   Verdicts: '_keys ids',
-  View: '_changes bookmark floor pending seq stable',
+  View: '_changes bookmark database floor pending seq stable',
   WallClock: '_behindMs _lostMs',
   WriteLog: '_intents _ledger _storage',
 }

@@ -53,6 +53,7 @@ export async function standingOf(
   let toKv: (kept: Stamped<Version> | null) => void = () => {}
   const toD1: ((read: { value: Version | null; bookmark: string | null }) => void)[] = []
   const ports = {
+    databaseHint: () => 0,
     memory: () => memory ?? undefined,
     kv: () => {
       standing.waitsForKv = true

@@ -180,8 +180,9 @@ export class ReadsSpace implements Space<ReadsEvent> {
       }
     }
     for (const { call, from } of standing.calls) {
+      const { start } = from
       const newest = database.commits.length
-      const oldest = from === 'primary' ? newest : from === 'anywhere' ? 0 : Number(from.bookmark)
+      const oldest = start === 'primary' ? newest : start === 'anywhere' ? 0 : Number(start.bookmark)
       for (let commits = oldest; commits <= newest; commits++) {
         begin(null)
         const value = world.versionAt(database, commits)

@@ -174,6 +174,7 @@ class Replay {
     this.#owed = Math.max(old + 1, token?.version ?? 0, ...strong)
     this.#toD1 = []
     const ports: ReadPorts<Version> = {
+      databaseHint: () => 0,
       memory: () => this.#memory ?? undefined,
       kv: () =>
         new Promise((resolve) => {
@@ -200,10 +201,10 @@ class Replay {
   #answer(call: number, seen: number): void {
     const asked = this.#toD1[call]
     if (!asked) return
-    const { from, answer } = asked
-    const oldest = from === 'primary' ? this.#commits.length : from === 'anywhere' ? 0 : Number(from.bookmark)
+    const { start } = asked.from
+    const oldest = start === 'primary' ? this.#commits.length : start === 'anywhere' ? 0 : Number(start.bookmark)
     const commits = Math.max(seen, oldest)
-    answer({ value: this.#versionAt(commits), bookmark: bookmarkOf(commits) })
+    asked.answer({ value: this.#versionAt(commits), bookmark: bookmarkOf(commits) })
   }
 
   #versionAt(commits: number): Version | null {

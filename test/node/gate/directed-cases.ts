@@ -285,10 +285,11 @@ export const DIRECTED_CASES = {
     core.absorb(state, gate.lease(core.nextRequest(state, T, 1), T), T, T + 10, 0)
     const { value } = await core.readFresh<string>(
       {
+        databaseHint: () => 0,
         memory: () => undefined,
         kv: async () => null,
         lease: async () => state.view,
-        d1: async (from) => ({ value: from === 'primary' ? 'new' : 'old', bookmark: 'b1' }),
+        d1: async ({ start }) => ({ value: start === 'primary' ? 'new' : 'old', bookmark: 'b1' }),
       },
       core.bucketsOf(['x']),
       null,
@@ -310,10 +311,12 @@ export const DIRECTED_CASES = {
     gate.settleWrite(seq, 'b2')
     const { value } = await core.readFresh<string>(
       {
+        databaseHint: () => 0,
         memory: () => undefined,
         kv: async () => null,
         lease: async () => state.view,
-        d1: async (from) => (from === 'anywhere' ? { value: 'old', bookmark: 'b1' } : { value: 'new', bookmark: 'b2' }),
+        d1: async ({ start }) =>
+          start === 'anywhere' ? { value: 'old', bookmark: 'b1' } : { value: 'new', bookmark: 'b2' },
       },
       core.bucketsOf(['x']),
       { seq, bookmark: 'b2' },

@@ -24,6 +24,8 @@ interface World {
   /** The result of D1; by default a row at bookmark b99. */
   d1?: (from: ReadFrom) => { value: string | null; bookmark: string | null }
   view?: View
+  /** The number of the database by the tenant's id. */
+  hint?: number
   /** The lease has to be asked for first. */
   cold?: boolean
 }
@@ -32,13 +34,15 @@ function portsOf(world: World) {
   const asked: string[] = []
   const view = world.view ?? viewOf()
   const ports: ReadPorts<string> = {
+    databaseHint: () => world.hint ?? 0,
     memory: () => world.memory,
     kv: async () => {
       asked.push('kv')
       return world.kv ?? null
     },
     d1: async (from) => {
-      asked.push(typeof from === 'string' ? from : from.bookmark)
+      const { database, start } = from
+      asked.push(`${database > 0 ? `${database}:` : ''}${typeof start === 'string' ? start : start.bookmark}`)
       return world.d1?.(from) ?? { value: 'row', bookmark: 'b99' }
     },
     lease: () => {
@@ -130,15 +134,23 @@ describe('a cold read', () => {
   })
 
   it('reads again when the early read saw too little, was for a pending id, or failed', async () => {
-    const lagging = (from: ReadFrom) => ({ value: 'row', bookmark: from === 'anywhere' ? 'b09' : 'b99' })
+    const lagging = ({ start }: ReadFrom) => ({ value: 'row', bookmark: start === 'anywhere' ? 'b09' : 'b99' })
     expect(await read({ cold: true, d1: lagging })).toMatchObject({ asked: 'lease kv anywhere b10' })
     const view = viewOf({ pending: [7] })
     expect(await read({ cold: true, view })).toMatchObject({ asked: 'lease kv anywhere primary' })
-    const failing = (from: ReadFrom) => {
-      if (from === 'anywhere') throw new Error('away')
+    const failing = ({ start }: ReadFrom) => {
+      if (start === 'anywhere') throw new Error('away')
       return { value: 'row', bookmark: 'b99' }
     }
     expect(await read({ cold: true, d1: failing })).toMatchObject({ value: 'row', asked: 'lease kv anywhere b10' })
+  })
+
+  it('reads again where the tenant is, when the early read was of another database', async () => {
+    const moved = viewOf()
+    moved.database = 2
+    expect(await read({ cold: true, hint: 1, view: moved })).toMatchObject({ asked: 'lease kv 1:anywhere 2:b10' })
+    expect(await read({ cold: true, hint: 2, view: moved })).toMatchObject({ asked: 'lease kv 2:anywhere' })
+    expect(await read({ hint: 1, view: moved })).toMatchObject({ asked: 'kv 2:b10' })
   })
 
   it('is refused with the lease, whatever the early reads bring', async () => {

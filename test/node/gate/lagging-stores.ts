@@ -52,8 +52,8 @@ export class Database {
   }
 
   /** True when D1 never reaches the bookmark, because the history it is of is gone. */
-  isLost(from: ReadFrom): boolean {
-    return typeof from === 'object' && from.bookmark.split('-')[0] !== String(HISTORIES_MAX - this.history)
+  isLost({ start }: ReadFrom): boolean {
+    return typeof start === 'object' && start.bookmark.split('-')[0] !== String(HISTORIES_MAX - this.history)
   }
 
   /** Forgets the last commits, at the replicas too. */
@@ -90,11 +90,11 @@ export class Database {
   }
 
   /** Returns the number of commits that a read sees which arrives now. */
-  seen(from: ReadFrom): number {
-    if (from === 'primary') return this.length
+  seen({ start }: ReadFrom): number {
+    if (start === 'primary') return this.length
     const replica = this.#dice.oneOf(this.#replicas)
     replica.applied = Math.max(replica.applied, this.committedBy(this.#agenda.nowMs - replica.lagMs))
-    if (from !== 'anywhere') replica.applied = Math.max(replica.applied, Number(from.bookmark.split('-')[1]))
+    if (start !== 'anywhere') replica.applied = Math.max(replica.applied, Number(start.bookmark.split('-')[1]))
     return replica.applied
   }
 

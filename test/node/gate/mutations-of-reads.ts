@@ -56,15 +56,15 @@ export const MUTATIONS_OF_READS: Mutation[] = [
   {
     rule: '6 a stamp does not reach beyond a write under way',
     file: 'freshness.ts',
-    find: 'return { asof: view.stable, bookmark: view.bookmark }',
-    replace: 'return { asof: view.seq, bookmark: view.bookmark }',
+    find: 'return { asof: view.stable, bookmark',
+    replace: 'return { asof: view.seq, bookmark',
     because: 'the value passes for newer than a write it did not see',
   },
   {
     rule: '6 a stamp reaches up to the first write under way',
     file: 'freshness.ts',
-    find: 'return { asof: view.stable, bookmark: view.bookmark }',
-    replace: 'return { asof: view.stable - 1, bookmark: view.bookmark }',
+    find: 'return { asof: view.stable, bookmark',
+    replace: 'return { asof: view.stable - 1, bookmark',
     because: 'what was just read passes for older than the last write',
   },
   {
@@ -245,8 +245,8 @@ export const MUTATIONS_OF_READS: Mutation[] = [
   {
     rule: '7 an early read does not count for a pending id',
     file: 'fresh-read.ts',
-    find: 'early && !pending ?',
-    replace: 'early ?',
+    find: 'early && !pending &&',
+    replace: 'early &&',
     because: 'a commit that nobody has settled is not in it',
     case: 'an early read does not count while a write is under way',
   },

@@ -356,6 +356,7 @@ class ReadsSimulation {
       return kept
     }
     return {
+      databaseHint: () => 0,
       memory: () => seen(memory.get(key)),
       kv: () => new Promise((resolve) => this.#after(this.#dice.whole(1, 80), () => resolve(seen(this.#kv.get(key))))),
       d1: (from) =>

@@ -76,6 +76,7 @@ function portsOf(): IsolatePorts {
       asked.importChunk++
       return { ...fail(admittedByGate(request)), limits, permitsPaid: 0 }
     },
+    databaseHint: () => 0,
     readCustomer: async () => {
       asked.read++
       return notFound

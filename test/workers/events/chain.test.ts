@@ -416,7 +416,7 @@ describe('while the queue is away', () => {
     const id = await customerWith(1)
     await storeOf(scope).update(endpoint.id, { url: 'http://127.0.0.1:9/' }, nowMs)
     const message = { v: 1 as const, kind: 'deliver' as const, ...chainOf(scope, endpoint, id) }
-    await deliver(message, withoutQueue)
+    await deliver(message, withoutQueue, webhookOutbox(env.DB, newId))
     expect(await attemptsAt(only(await deliveriesTo(endpoint)).id)).toMatchObject([{ error: 'connection_failed' }])
     expect(await overdueDeliveries(env.DB, Date.now() + 60_000)).toContainEqual(message)
   })
@@ -425,7 +425,7 @@ describe('while the queue is away', () => {
     const id = await customerWith(1)
     await drain(id)
     await customerWith(1)
-    await expect(sweepWebhooks(withoutQueue, Date.now() + 31 * DAY_MS)).rejects.toThrow('no queue')
+    await expect(sweepWebhooks(withoutQueue, env.DB, Date.now() + 31 * DAY_MS)).rejects.toThrow('no queue')
     expect(await statuses()).toEqual(['pending'])
   })
 })

@@ -5,6 +5,8 @@ import { deliver } from '../../../src/composition/webhooks.ts'
 import { deliverMessage } from '../../../src/events/messages.ts'
 import type { Endpoint } from '../../../src/events/ports.ts'
 import type { Scope } from '../../../src/registry/customer.ts'
+import { newId } from '../../../src/shared/ids.ts'
+import { webhookOutbox } from '../../../src/storage/webhooks/claims.ts'
 import { call, newCustomer, newTenant, type TestTenant } from '../support/roster.ts'
 import { attemptsAt, deliveriesTo, newEndpoint } from './support.ts'
 
@@ -36,7 +38,8 @@ const send = (method: string, path: string, body?: object) =>
 /** Resolves when all is delivered: the queue does it too. */
 async function delivered(...ids: string[]) {
   await vi.waitFor(async () => {
-    for (const id of ids) await deliver(deliverMessage(scope, endpoint.id, id) as never, env)
+    for (const id of ids)
+      await deliver(deliverMessage(scope, endpoint.id, id) as never, env, webhookOutbox(env.DB, newId))
     const all = await deliveriesTo(endpoint)
     expect(all.map(({ status }) => status)).toEqual(all.map(() => 'delivered'))
   })

@@ -7,7 +7,9 @@ import { expect, it, vi } from 'vitest'
 import { deliver } from '../../../src/composition/webhooks.ts'
 import { deliverMessage } from '../../../src/events/messages.ts'
 import { secretVault } from '../../../src/events/secret-vault.ts'
+import { newId } from '../../../src/shared/ids.ts'
 import { onboardingSettings } from '../../../src/storage/onboarding/settings.ts'
+import { webhookOutbox } from '../../../src/storage/webhooks/claims.ts'
 import { endpointStore } from '../../../src/storage/webhooks/endpoints.ts'
 import { resealSecrets } from '../../../src/storage/webhooks/reseal.ts'
 import { create, insertTenant } from '../storage/support.ts'
@@ -79,7 +81,8 @@ it('sends nothing unsigned: a delivery whose secret cannot be opened fails, and 
   const { id } = await create(scope)
   const fetched = vi.spyOn(globalThis, 'fetch')
   try {
-    await deliver(deliverMessage(scope, endpoint.id, id) as never, { ...env, SIGNING_SECRETS: OLD } as never)
+    const message = deliverMessage(scope, endpoint.id, id) as never
+    await deliver(message, { ...env, SIGNING_SECRETS: OLD } as never, webhookOutbox(env.DB, newId))
     expect(fetched).not.toHaveBeenCalled()
   } finally {
     fetched.mockRestore()

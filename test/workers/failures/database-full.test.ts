@@ -194,7 +194,7 @@ describe('the log', () => {
     const atSize = async (bytes: number, nowMs = 0) => {
       const lines = logged()
       const database = { prepare: () => ({ run: async () => ({ meta: { size_after: bytes } }) }) }
-      await logDatabaseSize(database as unknown as D1Database, nowMs)
+      await logDatabaseSize(database as unknown as D1Database, 0, nowMs)
       return lines
     }
     expect(await atSize(7_999_999_999)).toMatchObject([{ level: 'info', event: 'database_size', percent: 79 }])
@@ -203,7 +203,7 @@ describe('the log', () => {
     ])
     expect(await atSize(8_000_000_000, 120_000)).toEqual([])
     const lines = logged()
-    await logDatabaseSize(env.DB, 0)
+    await logDatabaseSize(env.DB, 0, 0)
     expect(lines).toMatchObject([{ event: 'database_size', bytes: expect.any(Number) }])
     expect(lines[0]?.bytes).toBeGreaterThan(0)
   })

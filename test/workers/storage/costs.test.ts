@@ -260,7 +260,7 @@ describe('a search', () => {
 describe('a search of operators for words', () => {
   const { tenantsMax, shownMax, lookedMax } = NAME_BOUNDS
   const found = async (text: string) => {
-    const { result, rowsRead } = await priced(() => operatorSearch(d1).find(text))
+    const { result, rowsRead } = await priced(() => operatorSearch([d1]).find(text))
     return { ...result, names: result.customers.map(({ name }) => name), rowsRead }
   }
 
@@ -498,7 +498,7 @@ describe('a customer among many', () => {
     ['its e-mail address', 'uSer777@example.COM'],
     ['an address that nobody has', 'nobody@example.com'],
   ])('is found by operators among all tenants by %s, with a few rows read', async (name, text) => {
-    const { result, rowsRead } = await priced(() => operatorSearch(d1).find(text))
+    const { result, rowsRead } = await priced(() => operatorSearch([d1]).find(text))
     // One in each of the tenants that have it, before those that only have a word which begins so.
     const isWanted = ({ id }: { id: string }) => id === nthId(777)
     const exact = result.customers.filter(isWanted)

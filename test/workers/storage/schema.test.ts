@@ -156,6 +156,8 @@ describe('the schema that the migrations make', () => {
       CREATE TABLE deployment(
         id integer PRIMARY KEY NOT NULL,
         data_epoch integer NOT NULL,
+        operators_version integer DEFAULT 0 NOT NULL,
+        operators_copied_version integer DEFAULT 0 NOT NULL,
         CONSTRAINT deployment_one_row CHECK(id = 1))
       CREATE TABLE erasures(
         tenant_id text NOT NULL,
@@ -307,6 +309,7 @@ describe('the schema that the migrations make', () => {
         policy_applied_version integer DEFAULT 0 NOT NULL,
         folded text DEFAULT '{}' NOT NULL,
         deleted_at integer,
+        database_number integer DEFAULT 0 NOT NULL,
         CONSTRAINT tenants_tier CHECK(tier IN('starter','growth','scale','enterprise','custom')),
         CONSTRAINT tenants_status CHECK(status IN('active','suspended')),
         CONSTRAINT tenants_limits CHECK(requests_per_second > 0 AND burst > 0),
@@ -518,6 +521,7 @@ describe('the schema that the migrations make', () => {
       CREATE TRIGGER deployment_ends_sessions AFTER UPDATE OF data_epoch ON deployment BEGIN
         DELETE FROM operator_sessions;
         DELETE FROM sign_in_links;
+        UPDATE deployment SET operators_version = NEW.data_epoch;
         END
       CREATE TRIGGER events_counted AFTER INSERT ON events WHEN NEW.type NOT IN('customer.created','customer.updated','customer.archived','customer.restored','customer.merged','customer.unmerged','customer.erased')BEGIN
         INSERT INTO storage_use(tenant_id,mode,bytes)VALUES(NEW.tenant_id,NEW.mode,500 + octet_length(concat_ws('',NEW.before,NEW.after,NEW.detail,NEW.reason))+ 1000 * NEW.deliveries)ON CONFLICT(tenant_id,mode)DO UPDATE SET bytes = bytes + excluded.bytes;
@@ -537,14 +541,29 @@ describe('the schema that the migrations make', () => {
       CREATE TRIGGER operator_keys_max BEFORE INSERT ON operator_keys WHEN(SELECT count(*)FROM operator_keys WHERE operator_id = NEW.operator_id)>= 50 BEGIN
         SELECT RAISE(ABORT,'too_many_operator_keys');
         END
+      CREATE TRIGGER operator_sessions_version_delete AFTER DELETE ON operator_sessions BEGIN
+        UPDATE deployment SET operators_version = operators_version + 1;
+        END
+      CREATE TRIGGER operator_sessions_version_insert AFTER INSERT ON operator_sessions BEGIN
+        UPDATE deployment SET operators_version = operators_version + 1;
+        END
       CREATE TRIGGER operators_last_owner BEFORE DELETE ON operators WHEN OLD.role = 'owner' AND(SELECT count(*)FROM operators WHERE role = 'owner')= 1 BEGIN
         SELECT RAISE(ABORT,'last_owner');
         END
       CREATE TRIGGER operators_last_owner_role BEFORE UPDATE OF role ON operators WHEN OLD.role = 'owner' AND NEW.role <> 'owner' AND(SELECT count(*)FROM operators WHERE role = 'owner')= 1 BEGIN
         SELECT RAISE(ABORT,'last_owner');
         END
-      CREATE TRIGGER operators_max BEFORE INSERT ON operators WHEN(SELECT count(*)FROM operators)>= 1000 BEGIN
+      CREATE TRIGGER operators_max BEFORE INSERT ON operators WHEN(SELECT count(*)FROM operators)>= 1000 AND NOT EXISTS(SELECT 1 FROM operators WHERE id = NEW.id)BEGIN
         SELECT RAISE(ABORT,'too_many_operators');
+        END
+      CREATE TRIGGER operators_version_delete AFTER DELETE ON operators BEGIN
+        UPDATE deployment SET operators_version = operators_version + 1;
+        END
+      CREATE TRIGGER operators_version_insert AFTER INSERT ON operators BEGIN
+        UPDATE deployment SET operators_version = operators_version + 1;
+        END
+      CREATE TRIGGER operators_version_role AFTER UPDATE OF role ON operators BEGIN
+        UPDATE deployment SET operators_version = operators_version + 1;
         END
       CREATE TRIGGER sign_in_links_max BEFORE INSERT ON sign_in_links WHEN(SELECT count(*)FROM sign_in_links WHERE operator_id = NEW.operator_id)>= 20 BEGIN
         SELECT RAISE(ABORT,'too_many_sign_in_links');

@@ -37,7 +37,7 @@ beforeEach(() => receive(() => new Response('OK')))
 afterEach(() => vi.restoreAllMocks())
 
 const deps: DeletionDeps = {
-  d1: env.DB,
+  databases: [env.DB],
   kv: env.CACHE,
   forgetGate: (tenantId, mode) => env.GATE.getByName(`${tenantId}:${mode}`).forget(),
 }

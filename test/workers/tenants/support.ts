@@ -21,7 +21,7 @@ export interface Hand {
 
 export function hand(): Hand {
   const steps: string[] = []
-  const store = tenantStore(env.DB, { actor: 'admin', role: null, sessionId: null, requestId: null, reason: null })
+  const store = tenantStore([env.DB], { actor: 'admin', role: null, sessionId: null, requestId: null, reason: null })
   const mine: Hand = {
     steps,
     live: { waitMs: 0 },
@@ -49,6 +49,8 @@ export function hand(): Hand {
       clock: () => mine.nowMs,
       newId,
       newTenantId,
+      chooseDatabase: async () => 0,
+      copyToDatabase: async () => {},
       resumeDeliveries: async () => {},
       signingSecrets: [SIGNING_SECRET],
     },

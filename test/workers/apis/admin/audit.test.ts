@@ -38,7 +38,7 @@ const DAY_MS = 86_400_000
 /** Reads a page, with the rows that it took. */
 async function read(query: AuditQuery, page: PageRequest) {
   const { d1, costs } = metered(env.DB)
-  const result = await auditLog(d1).read(query, page)
+  const result = await auditLog([d1]).read(query, page)
   return { page: result, rowsRead: spent(costs).rowsRead }
 }
 

@@ -145,7 +145,7 @@ describe('the health of a deployment', () => {
     for (let other = 0; other < 60; other++) await addEndpoints(crypto.randomUUID(), 20, { failingSince: '100 + i' })
     await addDeliveries(tenantId, 20_000, 1)
     const { d1, costs } = metered(env.DB)
-    const { failingEndpoints, outbox } = await readHealth(d1, Date.now())
+    const { failingEndpoints, outbox } = await readHealth([d1], Date.now())
     expect(failingEndpoints).toMatchObject({ total: 1_000, isCapped: true })
     expect(failingEndpoints.items.map(({ tenantId: id }) => id)).toEqual(Array(20).fill(tenantId))
     expect(outbox).toEqual({ pending: { total: 1_000, isCapped: true }, oldestDueAtMs: 1 })

@@ -1,0 +1,75 @@
+/**
+ * Where tenants are: the number of each one's database, the database for a new one, and the copies of rows of the directory that
+ * the other databases need. Their triggers and statements read the status and the limits of a tenant.
+ */
+import { eq, getTableColumns, type SQL, sql } from 'drizzle-orm'
+import { describeError, log } from '../../shared/log.ts'
+import { type Database, openDatabase } from '../database.ts'
+import { databaseSize } from '../database-size.ts'
+import { tenants } from '../schema/tenant-tables.ts'
+import { orUnavailable } from '../unavailable.ts'
+
+/** Returns the number of the tenant's database by the directory's primary; null if there is no such tenant. */
+export function findDatabaseOf(directory: D1Database, tenantId: string): Promise<number | null> {
+  const db = openDatabase(directory.withSession('first-primary'))
+  return orUnavailable(async () => {
+    const [row] = await db.select({ database: tenants.database }).from(tenants).where(eq(tenants.id, tenantId))
+    return row?.database ?? null
+  }, {})
+}
+
+/** Opens the tenant's database if that is another one than the directory's; null if it is not. With one database, nothing is read. */
+export async function databaseWith(databases: readonly D1Database[], tenantId: string): Promise<Database | null> {
+  const [directory] = databases as [D1Database]
+  const number = databases.length === 1 ? 0 : ((await findDatabaseOf(directory, tenantId)) ?? 0)
+  return number === 0 ? null : openDatabase(boundAt(databases, number))
+}
+
+/** Returns the database with that number. Throws if it is not bound: a deployment has left it out. */
+export function boundAt(databases: readonly D1Database[], number: number): D1Database {
+  const database = databases[number]
+  if (!database) throw new Error(`the binding DB_${number} is missing`)
+  return database
+}
+
+/** Returns the number of the database with the most room, of those that respond. */
+export async function roomiestDatabase(databases: readonly D1Database[]): Promise<number> {
+  if (databases.length === 1) return 0
+  const sizes = await Promise.all(
+    databases.map(async (d1, number) => {
+      try {
+        return (await databaseSize(d1)).bytes
+      } catch (error) {
+        log('warn', { event: 'database_unavailable', database: number, error: describeError(error) })
+        return Number.POSITIVE_INFINITY
+      }
+    }),
+  )
+  return sizes.indexOf(Math.min(...sizes))
+}
+
+/**
+ * Copies the row of a tenant from the directory to its database, unless that one has a newer one. With the directory as its
+ * database, nothing is copied. Throws `RegistryError` with `unavailable`.
+ */
+export function copyTenant(databases: readonly D1Database[], tenantId: string): Promise<void> {
+  return orUnavailable(async () => {
+    const [directory] = databases as [D1Database]
+    const [row] = await openDatabase(directory).select().from(tenants).where(eq(tenants.id, tenantId))
+    if (!row || row.database === 0) return
+    // Nothing is left to apply in a copy: only the directory says what is.
+    const copy = { ...row, policyAppliedVersion: row.policyVersion }
+    await openDatabase(boundAt(databases, row.database))
+      .insert(tenants)
+      .values(copy)
+      .onConflictDoUpdate({ target: tenants.id, set: excludedColumns(), setWhere: IS_NEWER })
+  }, {})
+}
+
+/** Two copies may be under way. The older one must not overwrite the newer one. */
+const IS_NEWER = sql`excluded.policy_version >= ${tenants.policyVersion}`
+
+function excludedColumns(): Record<string, SQL> {
+  const { id: _id, ...columns } = getTableColumns(tenants)
+  return Object.fromEntries(Object.entries(columns).map(([name, column]) => [name, sql.raw(`excluded.${column.name}`)]))
+}
