@@ -181,7 +181,7 @@ async function lastRowidBefore(db: Database, timeMs: number): Promise<number> {
     (SELECT id FROM events WHERE rowid > ${middle} ORDER BY rowid LIMIT 1) >= ${firstEventIdAt(timeMs)}, 1)`
   const [found] = await db.all<{ high: number }>(sql`
     WITH RECURSIVE halves(low, high) AS (
-      SELECT 0, (SELECT coalesce(max(rowid), 0) + 1 FROM events)
+      SELECT -1, (SELECT coalesce(max(rowid), 0) + 1 FROM events)
       UNION ALL
       SELECT iif(${isLate}, low, ${middle}), iif(${isLate}, ${middle}, high) FROM halves WHERE high - low > 1
     )
