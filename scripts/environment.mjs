@@ -52,15 +52,18 @@ const RENAMED = {
 }
 
 /**
- * Returns the configuration of an environment (null: production) from that of wrangler.toml. Its paths are absolute, so that the
- * file may be in any folder. Throws for a section that might make two environments share something.
+ * Returns the configuration of an environment (null: production) from that of wrangler.toml, with this number of databases. Its
+ * paths are absolute, so that the file may be in any folder. Throws for a section that might make two environments share something.
  */
-export function configOf(base, environment, root) {
+export function configOf(base, environment, root, databases = 1) {
   const located = {
     ...base,
     main: path.resolve(root, base.main),
     assets: { ...base.assets, directory: path.resolve(root, base.assets.directory) },
-    d1_databases: base.d1_databases.map((d1) => ({ ...d1, migrations_dir: path.resolve(root, d1.migrations_dir) })),
+    d1_databases: withFurther(base.d1_databases, databases).map((d1) => ({
+      ...d1,
+      migrations_dir: path.resolve(root, d1.migrations_dir),
+    })),
   }
   if (environment === null) return located
   const rename = (name) => `${name}-${environment}`
@@ -73,6 +76,36 @@ export function configOf(base, environment, root) {
       )
     }),
   )
+}
+
+/**
+ * Returns all databases: `DB` of wrangler.toml, then `DB_1`, `DB_2` and so on, whose names have the number behind. The migrations
+ * are the same.
+ */
+export function withFurther([directory], databases) {
+  const further = Array.from({ length: databases - 1 }, (_, at) => ({
+    ...directory,
+    binding: bindingOf(at + 1),
+    database_name: `${directory.database_name}-${at + 1}`,
+  }))
+  return [directory, ...further]
+}
+
+/** Returns the name of the binding of the database with this number. */
+export function bindingOf(number) {
+  return number === 0 ? 'DB' : `DB_${number}`
+}
+
+/** Returns the numbers of an environment's databases among the names of an account's, in their order. */
+export function numbersOf(base, environment, names) {
+  const [{ database_name: first }] = base.d1_databases
+  const end = environment === null ? '' : `-${environment}`
+  const further = names
+    .filter((name) => name.startsWith(`${first}-`) && name.endsWith(end))
+    .map((name) => name.slice(first.length + 1, name.length - end.length))
+    .filter((text) => /^[1-9][0-9]*$/.test(text))
+    .map(Number)
+  return [...(names.includes(`${first}${end}`) ? [0] : []), ...further.sort((a, b) => a - b)]
 }
 
 /** Returns the resources that must exist before the Worker is deployed. Durable Objects, Workflows and cron come with the Worker. */

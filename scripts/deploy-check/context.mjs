@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { migrate, pendingMigrations } from '../deploy/migrations.mjs'
+import { migrateAll, pendingMigrations } from '../deploy/migrations.mjs'
 import { captured, inFolder } from '../deploy/wrangler.mjs'
 import { countingConfig, probeConfig } from './environment.mjs'
 import { TARGETS } from './experiments/hosts.ts'
@@ -45,7 +45,7 @@ export function contextsOf({ api, base, run, token, url, databaseId, explaining,
         const bound = { binding: 'DB', database_name: database.name, database_id: database.uuid, migrations_dir }
         const config = { name: run, d1_databases: [bound] }
         const applying = inFolder(config, (folder, file) =>
-          migrate(api, database, pending, { folder, file, context: explaining }),
+          migrateAll(api, [database], [pending], { folder, file, context: explaining }),
         )
         await tracked(applying)
       },

@@ -11,11 +11,11 @@ import { EXIT } from '../deploy-check/report.ts'
 import { configOf, resourcesOf, withIds, withoutAnalytics } from '../environment.mjs'
 import { accountOf, tokenOf } from './account.mjs'
 import { showFirstSignIn } from './first-owner.mjs'
-import { migrate, pendingMigrations } from './migrations.mjs'
+import { migrateAll, pendingMigrations } from './migrations.mjs'
 import { readOptions } from './options.mjs'
 import {
-  primaryRegion,
-  provideDatabase,
+  databaseCount,
+  provideDatabases,
   provideNamespaces,
   provideQueue,
   provideSubdomain,
@@ -44,7 +44,8 @@ try {
 }
 
 async function main(options) {
-  const config = configurationOf(options)
+  const base = parseToml(readFileSync('wrangler.toml', 'utf8'))
+  let config = configurationOf(base, options, 1)
   const api = new CloudflareApi(await tokenOf())
   api.account = await accountOf(api, config)
   Object.assign(context, { account: api.account, worker: config.name })
@@ -55,13 +56,13 @@ async function main(options) {
   console.log(`${config.name} in account ${api.account}${options.dryRun ? ': dry run, nothing is changed' : ''}\n`)
 
   const subdomain = await provideSubdomain(api, options, context)
+  config = configurationOf(base, options, await databaseCount(api, base, options))
   const names = resourcesOf(config)
   const secrets = await missingSecrets(api, config.name, names.secrets)
   if (options.upload && Object.keys(secrets).length > 0) {
     throw new Stop(`There is no ${config.name} yet to upload a further version of: deploy it without --upload first.`)
   }
-  const databases = []
-  for (const name of names.databases) databases.push(await provideDatabase(api, name, options))
+  const { databases, region } = await provideDatabases(api, config, options)
   const namespaceIds = await provideNamespaces(api, names.namespaces, options)
   for (const name of names.queues) await provideQueue(api, name, options)
   const pending = await pendingOf(api, databases, config)
@@ -70,11 +71,9 @@ async function main(options) {
     return
   }
 
-  const region = config.vars.GATE_LOCATION_HINT || (await primaryRegion(api, databases[0], options))
   const known = withIds(config, { databaseIds: databases.map(({ uuid }) => uuid), namespaceIds, primaryRegion: region })
   const url = await inFolder(known, async (folder, file) => {
-    for (const [at, database] of databases.entries())
-      await migrate(api, database, pending[at], { folder, file, context })
+    await migrateAll(api, databases, pending, { folder, file, context })
     console.log(`\n${options.upload ? 'Uploading' : 'Deploying'} ${config.name} …`)
     const where = { folder, account: api.account }
     if (options.upload) return upload(file, where, options)
@@ -94,18 +93,22 @@ async function main(options) {
   }
 }
 
-function configurationOf(options) {
-  const config = configOf(parseToml(readFileSync('wrangler.toml', 'utf8')), options.environment, process.cwd())
+function configurationOf(base, options, databases) {
+  const config = configOf(base, options.environment, process.cwd(), databases)
   return options.withoutAnalytics ? withoutAnalytics(config) : config
 }
 
 /** Returns for each database the migrations to apply. A database that a dry run found missing has none to look at. */
 async function pendingOf(api, databases, config) {
   const pending = []
+  const lacking = new Map()
   for (const [at, database] of databases.entries()) {
     const found = database === null ? [] : await pendingMigrations(api, database, config.d1_databases[at])
-    for (const { name } of found) report('migration', name, 'will be applied')
+    for (const { name } of found) lacking.set(name, [...(lacking.get(name) ?? []), database.name])
     pending.push(found)
+  }
+  for (const [name, of] of lacking) {
+    report('migration', name, `will be applied${databases.length > 1 ? ` to ${of.join(', ')}` : ''}`)
   }
   return pending
 }

@@ -17,8 +17,8 @@ const LEDGER = `CREATE TABLE IF NOT EXISTS d1_migrations(
   name       TEXT UNIQUE,
   applied_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP NOT NULL
 );`
-const TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
-const LEDGER_NAMES = 'SELECT name FROM d1_migrations ORDER BY id'
+export const TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
+export const LEDGER_NAMES = 'SELECT name FROM d1_migrations ORDER BY id'
 /** Tables that a new database may have. */
 const NOBODYS_TABLE = /^(sqlite_|_cf_|d1_migrations$)/
 /** The polling of a database that is busy with an import: the pause, and the number of polls. */
@@ -69,12 +69,22 @@ function rehearse(migrations) {
 }
 
 /**
- * Applies what `pendingMigrations` returned. Throws `Stop` if they could not be applied; then none of them is. `at` is
- * `{folder, file, context}`: where generated files go, wrangler's configuration, and the context of `explain`.
+ * Applies what `pendingMigrations` returned for each database, one database after the other. Throws `Stop` at the first where they
+ * could not be applied; then none of them is there. `where` is `{folder, file, context}`: where generated files go, wrangler's
+ * configuration, and the context of `explain`.
  */
-export async function migrate(api, database, pending, { folder, file, context }) {
-  if (pending.length === 0) return console.log(`\nThe migrations of ${database.name} are all applied.`)
-  console.log(`\nApplying the migrations to ${database.name}; D1 answers no queries meanwhile, usually for seconds …`)
+export async function migrateAll(api, databases, pending, where) {
+  for (const [at, database] of databases.entries()) {
+    const progress = databases.length === 1 ? '' : ` (${at + 1} of ${databases.length})`
+    await migrate(api, database, pending[at], { ...where, progress })
+  }
+}
+
+async function migrate(api, database, pending, { folder, file, context, progress }) {
+  if (pending.length === 0) return console.log(`\nThe migrations of ${database.name} are all applied${progress}.`)
+  console.log(
+    `\nApplying the migrations to ${database.name}${progress}; D1 answers no queries meanwhile, usually for seconds …`,
+  )
   const names = pending.map(({ name }) => name)
   const sql = path.join(folder, 'migrations.sql')
   writeFileSync(sql, importOf(pending))
@@ -89,7 +99,7 @@ export async function migrate(api, database, pending, { folder, file, context })
   console.error(output)
   throw new Stop(
     `The migrations of ${database.name} (${names.join(', ')}) ${code === 0 ? 'left no record' : 'failed, see above'}. ${explain(failureIn(output), context) ?? explainD1(output)}
-None of them was applied, and no new version was deployed: what runs is what ran before. SQLite on this machine takes them all. Once the cause is gone, run the same command again.`,
+None of them was applied to it, and no new version was deployed: what runs is what ran before. SQLite on this machine takes them all. Once the cause is gone, run the same command again.`,
   )
 }
 

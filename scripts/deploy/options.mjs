@@ -9,6 +9,7 @@ const USAGE = `npm run deploy -- [options]
   --upload             make a version that serves no requests yet: \`wrangler versions deploy\` gives it a share
   --dry-run            print what exists and what would be created, and change nothing
   --location <region>  where the primary of a new D1 is: wnam, enam, weur, eeur, apac, oc; default: near you
+  --databases <number> spread tenants over so many D1 databases; default: those that are there; never fewer
   --subdomain <name>   the workers.dev subdomain of an account that has none yet
   --without-analytics  leave Analytics Engine out: Roster runs, and nothing is counted
   --url <url>          where Roster is served, if not on workers.dev
@@ -28,6 +29,9 @@ const WITH_CHECK = ['check', 'url', ...OF_CHECK]
 /** The regions of a D1 primary that an account may ask for. */
 export const LOCATIONS = ['wnam', 'enam', 'weur', 'eeur', 'apac', 'oc']
 
+/** A deployment calls the API some four times for each, of 1,200 calls in five minutes. */
+const DATABASES_MAX = 100
+
 /**
  * Returns the options, with `environment` null for production. Throws `Stop` for a wrong one; prints the usage and ends
  * the process for `--help`.
@@ -40,6 +44,7 @@ export function readOptions(args = process.argv.slice(2)) {
     upload: flag,
     'dry-run': flag,
     location: string,
+    databases: string,
     subdomain: string,
     'without-analytics': flag,
     url: string,
@@ -66,6 +71,10 @@ export function readOptions(args = process.argv.slice(2)) {
   if (values.location !== undefined && !LOCATIONS.includes(values.location)) {
     throw new Stop(`--location ${values.location}: use one of ${LOCATIONS.join(', ')}`)
   }
+  const databases = values.databases === undefined ? null : Number(values.databases)
+  if (databases !== null && !(Number.isInteger(databases) && databases >= 1 && databases <= DATABASES_MAX)) {
+    throw new Stop(`--databases ${values.databases}: use a number from 1 to ${DATABASES_MAX}`)
+  }
   const given = Object.keys(values).filter((name) => values[name] !== false)
   const stray = given.filter((name) => (values.check ? !WITH_CHECK.includes(name) : OF_CHECK.includes(name)))
   if (stray.length > 0) {
@@ -78,6 +87,7 @@ export function readOptions(args = process.argv.slice(2)) {
     upload: values.upload,
     dryRun: values['dry-run'],
     location: values.location ?? null,
+    databases,
     subdomain: values.subdomain ?? null,
     withoutAnalytics: values['without-analytics'],
     url: values.url ?? null,

@@ -1,5 +1,7 @@
 /** Finds what Roster needs in the account by its name, and creates what is missing. Changes nothing that is there. */
 import { setTimeout as wait } from 'node:timers/promises'
+import { numbersOf } from '../environment.mjs'
+import { LOCATIONS } from './options.mjs'
 import { noSubdomain, Stop } from './refusals.mjs'
 
 /** The location hints of Durable Objects. */
@@ -15,6 +17,46 @@ export async function provideSubdomain(api, options, context) {
   if (options.dryRun) return report('workers.dev subdomain', options.subdomain, 'would be created', options.subdomain)
   await api.createSubdomain(options.subdomain)
   return report('workers.dev subdomain', options.subdomain, 'created', options.subdomain)
+}
+
+/**
+ * Returns how many databases the environment is to have: `--databases`, else as many as are there. Throws `Stop` for fewer than are
+ * there, for more in a version that not all requests get, and if one between them is missing.
+ */
+export async function databaseCount(api, base, { environment, databases: wanted, upload }) {
+  const names = (await api.databases()).map(({ name }) => name)
+  const numbers = numbersOf(base, environment, names)
+  const found = Math.max(1, (numbers.at(-1) ?? 0) + 1)
+  const gap = numbers.findIndex((number, at) => number !== at)
+  if (gap !== -1) {
+    throw new Stop(
+      `Database ${gap} of this deployment is missing, and there are further ones: somebody deleted it, and a new one would be empty. Restore it from a backup with \`npm run restore -- <file> --database ${gap}\` (docs/operations/restore.md), then run the same command again. Nothing was changed.`,
+    )
+  }
+  if (wanted !== null && wanted < found) {
+    throw new Stop(
+      `This deployment has ${found} databases, and tenants may be in each: none is taken away. Leave --databases out to keep them. Nothing was changed.`,
+    )
+  }
+  if (upload && wanted !== null && wanted > found) {
+    throw new Stop(
+      '--databases does not go with --upload: a tenant that the new version puts into a new database would be unknown to the version that serves the other requests. Add the databases with a deployment of the version that serves now. Nothing was changed.',
+    )
+  }
+  return wanted ?? found
+}
+
+/**
+ * Provides all databases of the configuration, and returns them with the region of the gates (null in a dry run that finds none).
+ * The further ones are made in the region of the first, because the gates are there.
+ */
+export async function provideDatabases(api, config, options) {
+  const [first, ...further] = config.d1_databases.map((d1) => d1.database_name)
+  const databases = [await provideDatabase(api, first, options)]
+  const region = config.vars.GATE_LOCATION_HINT || (databases[0] && (await primaryRegion(api, databases[0], options)))
+  const location = options.location ?? (LOCATIONS.includes(region) ? region : null)
+  for (const name of further) databases.push(await provideDatabase(api, name, { ...options, location }))
+  return { databases, region }
 }
 
 /**

@@ -93,7 +93,7 @@ export const splitter = experiment<Seen>({
       meaning:
         'npm run deploy cannot create the tables. Read the refusal: if it names a line, rewrite that statement; if it is about the endpoint, apply by /query.',
       change: [
-        { file: 'scripts/deploy/migrations.mjs', text: 'migrate' },
+        { file: 'scripts/deploy/migrations.mjs', text: 'migrateAll' },
         { file: 'migrations/0000_tenants.sql', text: 'CREATE' },
       ],
       judge: ({ byImport }) => ({

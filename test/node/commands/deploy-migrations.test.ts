@@ -6,7 +6,7 @@ import path from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { CloudflareApi } from '../../../scripts/cloudflare-api.mjs'
-import { importOf, migrate, pendingMigrations } from '../../../scripts/deploy/migrations.mjs'
+import { importOf, migrateAll, pendingMigrations } from '../../../scripts/deploy/migrations.mjs'
 import { ACCOUNT, FakeCloudflare } from '../support/fake-cloudflare/account.ts'
 import type { FakeDatabase } from '../support/fake-cloudflare/d1.ts'
 import { environmentOf } from '../support/fake-cloudflare/run.ts'
@@ -60,7 +60,7 @@ const pending = () => pendingMigrations(api, database, { migrations_dir: migrati
 
 async function apply(found?: Awaited<ReturnType<typeof pending>>) {
   const context = { account: ACCOUNT, worker: 'roster', byToken: true }
-  await migrate(api, database, found ?? (await pending()), { folder, file, context })
+  await migrateAll(api, [database], [found ?? (await pending())], { folder, file, context })
 }
 
 function wrangler(args: string[], env: Record<string, string>) {
