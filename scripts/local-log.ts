@@ -17,7 +17,7 @@ const NOT_FOR_THE_READER = [
   /^Scheduled Workers are not automatically triggered/,
   /^Failed to drain the unused request body/,
   /^\[(?:custom build|wrangler:info|wrangler:inf)\]/,
-  /^(?:⎔|⛅️|─+$|Using secrets|Your Worker has access|Binding\s|env\.)/,
+  /^(?:⎔|⛅️|─+$|❓ Your types|Using secrets|Your Worker has access|Binding\s|env\.)/,
 ]
 
 /** Receives the text of both streams as it comes, and calls `onLine` for each line to print. */

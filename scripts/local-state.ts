@@ -1,5 +1,8 @@
-/** Recognises local data that another version of Roster made, to which the migrations of this clone cannot be applied. */
-import { existsSync, readdirSync } from 'node:fs'
+/**
+ * Looks at the data of `npm start`: how many databases it has, and whether another version of Roster made it, so that the migrations
+ * of this clone cannot be applied.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
@@ -9,7 +12,9 @@ import { DatabaseSync } from 'node:sqlite'
  */
 export function adviceOnLocalState(stateFolder: string, migrationsFolder: string): string | null {
   const known = new Set(readdirSync(migrationsFolder))
-  const unknown = appliedTo(stateFolder).filter((name) => !known.has(name))
+  const unknown = ledgersOf(stateFolder)
+    .flat()
+    .filter((name) => !known.has(name))
   if (unknown.length === 0) return null
   const folder = path.relative('', stateFolder)
   const command = process.platform === 'win32' ? 'move' : 'mv'
@@ -19,21 +24,39 @@ export function adviceOnLocalState(stateFolder: string, migrationsFolder: string
   ].join('\n')
 }
 
-/** Returns the migrations of this clone that the local D1 lacks, in their order. */
-export function pendingMigrations(stateFolder: string, migrationsFolder: string): string[] {
-  const applied = new Set(appliedTo(stateFolder))
-  return readdirSync(migrationsFolder)
-    .filter((name) => name.endsWith('.sql') && !applied.has(name))
-    .sort()
+/** Returns whether all migrations of this clone were applied to so many local D1 databases. */
+export function isMigrated(stateFolder: string, migrationsFolder: string, databases: number): boolean {
+  const names = readdirSync(migrationsFolder).filter((name) => name.endsWith('.sql'))
+  const ledgers = ledgersOf(stateFolder)
+  return ledgers.length >= databases && ledgers.every((applied) => names.every((name) => applied.includes(name)))
 }
 
-/** Returns the applied migrations of all local D1 databases. Wrangler decides in which folder they are; a test runs the real one. */
-function appliedTo(stateFolder: string): string[] {
+const DATABASES_FILE = 'databases.json'
+
+/** Returns how many databases the data in `stateFolder` has. */
+export function localDatabaseCount(stateFolder: string): number {
+  const file = path.join(stateFolder, DATABASES_FILE)
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).databases : 1
+}
+
+/** Makes later starts on this folder find so many databases. */
+export function keepLocalDatabaseCount(stateFolder: string, databases: number): void {
+  if (databases === localDatabaseCount(stateFolder)) return
+  mkdirSync(stateFolder, { recursive: true })
+  writeFileSync(path.join(stateFolder, DATABASES_FILE), `${JSON.stringify({ databases })}\n`)
+}
+
+/**
+ * Returns the applied migrations of each local D1 database that has any. Wrangler decides in which folder they are; a test runs the
+ * real one.
+ */
+function ledgersOf(stateFolder: string): string[][] {
   const folder = path.join(stateFolder, 'v3/d1/miniflare-D1DatabaseObject')
   if (!existsSync(folder)) return []
   return readdirSync(folder)
     .filter((file) => file.endsWith('.sqlite'))
-    .flatMap((file) => ledgerOf(path.join(folder, file)))
+    .map((file) => ledgerOf(path.join(folder, file)))
+    .filter((applied) => applied.length > 0)
 }
 
 function ledgerOf(file: string): string[] {

@@ -1,17 +1,18 @@
 /**
  * `npm start`: serves a Roster with demo data and local bindings, starting from a clean clone. Safe to run again.
- * PORT (8787) and PERSIST_TO (.roster/state) may be set. Ctrl-C ends the server too.
+ * PORT (8787), PERSIST_TO (.roster/state) and DATABASES (those of the data that is there, else 1) may be set. Ctrl-C ends the
+ * server too.
  */
 import { spawn } from 'node:child_process'
 import { constants, copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import path from 'node:path'
-import { localDatabase } from './backup/database.mjs'
 import { newSignInLink, printWelcome, seedDemo } from './demo.ts'
 import { showDemoKeys } from './demo-keys.mjs'
-import { statementsOf } from './deploy/migrations.mjs'
+import { localConfigOf } from './local-config.mjs'
 import { LocalLog } from './local-log.ts'
-import { adviceOnLocalState, pendingMigrations } from './local-state.ts'
+import { migrateLocal } from './local-migrations.mjs'
+import { adviceOnLocalState, isMigrated, keepLocalDatabaseCount, localDatabaseCount } from './local-state.ts'
 
 const port = Number(process.env.PORT || 8787)
 const stateFolder = path.resolve(process.env.PERSIST_TO || '.roster/state')
@@ -29,6 +30,9 @@ if (!Number.isInteger(port) || port < 1 || port > 65_535)
   stop(`PORT is ${process.env.PORT}: use a number from 1 to 65535.`)
 const advice = adviceOnLocalState(stateFolder, MIGRATIONS)
 if (advice) stop(advice)
+const databases = Number(process.env.DATABASES || localDatabaseCount(stateFolder))
+const databasesProblem = problemOfDatabases()
+if (databasesProblem) stop(databasesProblem)
 const problem = await portProblem()
 if (problem) stop(problem)
 mkdirSync(stateFolder, { recursive: true })
@@ -37,8 +41,10 @@ if (!existsSync('.dev.vars')) {
   console.log('Created .dev.vars from .dev.vars.example.')
 }
 
-const pending = pendingMigrations(stateFolder, MIGRATIONS)
-if (pending.length > 0) await stage(`Applying ${pending.length} migrations to the local D1`, migrate)
+keepLocalDatabaseCount(stateFolder, databases)
+if (!isMigrated(stateFolder, MIGRATIONS, databases)) {
+  await stage(`Applying the migrations to the local D1${databases > 1 ? ` (${databases} databases)` : ''}`, migrate)
+}
 
 let isEnding = false
 const log = new LocalLog(console.log, { clock: Date.now, colours: process.stdout.isTTY === true })
@@ -96,16 +102,11 @@ async function stage(what, work) {
   }
 }
 
-/** Applies the pending migrations, whole or not at all. `wrangler d1 migrations apply` would take seconds for each of them. */
 async function migrate() {
-  const texts = pending.map((name) => ({ name, text: readFileSync(path.join(MIGRATIONS, name), 'utf8') }))
-  const database = await localDatabase('DB', stateFolder)
   try {
-    await database.batch(statementsOf(texts))
+    await migrateLocal(stateFolder, MIGRATIONS, databases)
   } catch (error) {
     stop(`${error.message}\nThe migrations could not be applied to ${stateFolder}; see above.`)
-  } finally {
-    await database.close()
   }
 }
 
@@ -115,6 +116,7 @@ function startServer() {
     [
       wrangler,
       'dev',
+      ...localConfigOf(databases),
       '--ip=127.0.0.1',
       `--port=${port}`,
       '--inspector-port=0',
@@ -154,6 +156,15 @@ async function isServed() {
 /** Does what the cron of a deployment does. If the server is away, its own output says why. */
 async function runCron() {
   await fetch(`${origin}/cdn-cgi/local/scheduled`).catch(() => {})
+}
+
+/** Returns what to do if there cannot be so many databases, or null. */
+function problemOfDatabases() {
+  const found = localDatabaseCount(stateFolder)
+  if (!Number.isInteger(databases) || databases < 1)
+    return `DATABASES is ${process.env.DATABASES}: use a number from 1.`
+  if (databases >= found) return null
+  return `The local data in ${path.relative('', stateFolder)} has ${found} databases, and tenants may be in each: leave DATABASES out, or use another folder: PERSIST_TO=.roster/new DATABASES=${databases} npm start`
 }
 
 /** Returns what to do if the port cannot be used, or null. */

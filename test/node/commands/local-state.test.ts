@@ -3,12 +3,17 @@
  * makes the data, because scripts/local-state.ts has to know where wrangler keeps it.
  */
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
-import { adviceOnLocalState } from '../../../scripts/local-state.ts'
+import {
+  adviceOnLocalState,
+  isMigrated,
+  keepLocalDatabaseCount,
+  localDatabaseCount,
+} from '../../../scripts/local-state.ts'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'roster state '))
 const state = path.join(folder, 'state')
@@ -84,6 +89,33 @@ it('accepts data of this version, also when migrations are still to be applied',
   rmSync(state, { recursive: true })
   applied(first, second, '9999_of_a_newer_clone.sql')
   expect(adviceOnLocalState(state, 'migrations')).toContain('9999_of_a_newer_clone.sql was applied to it')
+})
+
+it('keeps the databases that the data has, and refuses to start with fewer', () => {
+  expect(localDatabaseCount(state)).toBe(1)
+  keepLocalDatabaseCount(state, 1)
+  expect(existsSync(state)).toBe(false)
+  keepLocalDatabaseCount(state, 3)
+  expect(localDatabaseCount(state)).toBe(3)
+  for (const [DATABASES, message] of [
+    ['2', 'has 3 databases, and tenants may be in each'],
+    ['many', 'DATABASES is many: use a number from 1'],
+  ] as const) {
+    const env = { ...process.env, PERSIST_TO: state, DATABASES }
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/start.mjs'], { env, encoding: 'utf8' })
+    expect([status, stderr]).toEqual([1, expect.stringContaining(message)])
+  }
+  expect(localDatabaseCount(state)).toBe(3)
+})
+
+it('finds migrations to apply while any of the databases lacks one', () => {
+  const all = readdirSync('migrations').filter((name) => name.endsWith('.sql'))
+  expect(isMigrated(state, 'migrations', 1)).toBe(false)
+  applied(...all)
+  expect([isMigrated(state, 'migrations', 1), isMigrated(state, 'migrations', 2)]).toEqual([true, false])
+  rmSync(state, { recursive: true })
+  applied(...all.slice(1))
+  expect(isMigrated(state, 'migrations', 1)).toBe(false)
 })
 
 it('never proposes a folder that exists already', () => {

@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { build } from 'esbuild'
 import { convertV4MiniflareOptions, type LegacyWorkerOptions, Miniflare } from 'miniflare'
+import { bindingOf } from '../../../scripts/environment.mjs'
 
 export const CLUSTER_ADMIN_KEY = 'cluster-admin-key-0123456789abcdef'
 
@@ -51,6 +52,8 @@ async function bundleNow(entry: string): Promise<string> {
 /** Starts `edges` isolates and the `others`, with the migrations applied. */
 export async function startCluster(options: {
   edges: number
+  /** The number of D1 databases, `DB` with them. By default 1. */
+  databases?: number
   others?: LegacyWorkerOptions[]
   /** Tail Workers that receive the logs of all Workers of Roster. */
   tails?: string[]
@@ -65,8 +68,9 @@ export async function startCluster(options: {
 }): Promise<Cluster> {
   const script = await bundle(options.entry ?? 'src/index.ts')
   const isolateNames = Array.from({ length: options.edges }, (_, at) => `edge-${at + 1}`)
+  const bindings = Array.from({ length: options.databases ?? 1 }, (_, number) => bindingOf(number))
   const rosters = [HOME, ...isolateNames].map((name) => ({
-    ...worker(name, script, options.variables?.(name)),
+    ...worker(name, script, bindings, options.variables?.(name)),
     tails: options.tails ?? [],
   }))
   const workers = [...rosters, ...(options.others ?? [])]
@@ -78,7 +82,7 @@ export async function startCluster(options: {
   })
   const miniflare = new Miniflare(miniflareOptions)
   await miniflare.ready
-  await migrate(miniflare)
+  for (const binding of bindings) await migrate(miniflare, binding)
   const isolateUrls = () => Promise.all(isolateNames.map((name) => miniflare.unsafeGetDirectURL(name)))
   const edges = await isolateUrls()
   return {
@@ -94,7 +98,12 @@ export async function startCluster(options: {
   }
 }
 
-function worker(name: string, script: string, variables: Record<string, string> = {}): LegacyWorkerOptions {
+function worker(
+  name: string,
+  script: string,
+  databases: string[],
+  variables: Record<string, string> = {},
+): LegacyWorkerOptions {
   const scriptName = name === HOME ? {} : { scriptName: HOME }
   return {
     name,
@@ -102,7 +111,7 @@ function worker(name: string, script: string, variables: Record<string, string> 
     script,
     compatibilityDate: '2026-11-01',
     compatibilityFlags: ['global_fetch_strictly_public'],
-    d1Databases: { DB: 'roster' },
+    d1Databases: Object.fromEntries(databases.map((binding) => [binding, `roster-${binding}`])),
     kvNamespaces: { CACHE: 'cache' },
     analyticsEngineDatasets: { ANALYTICS: { dataset: 'roster_requests' } },
     queueProducers: { OUTBOX: 'roster-outbox' },
@@ -123,8 +132,8 @@ function worker(name: string, script: string, variables: Record<string, string> 
   }
 }
 
-async function migrate(miniflare: Miniflare): Promise<void> {
-  const db = await miniflare.getD1Database('DB', HOME)
+async function migrate(miniflare: Miniflare, binding: string): Promise<void> {
+  const db = await miniflare.getD1Database(binding, HOME)
   for (const file of readdirSync('migrations')
     .filter((name) => name.endsWith('.sql'))
     .sort()) {

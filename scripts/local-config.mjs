@@ -1,0 +1,18 @@
+/** The configuration with which a local Roster is served, where that of wrangler.toml does not do. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { parse as parseToml } from 'smol-toml'
+import { withFurther } from './environment.mjs'
+
+/**
+ * Returns the arguments of wrangler that bind so many databases. Wrangler has no option for it, so more than one is in a file beside
+ * wrangler.toml, because the paths in it and .dev.vars are looked for where the configuration is. What it contains follows from its
+ * name and wrangler.toml, so several may be served at once.
+ */
+export function localConfigOf(databases) {
+  if (databases === 1) return []
+  const base = parseToml(readFileSync('wrangler.toml', 'utf8'))
+  const file = `.wrangler-${databases}-databases.json`
+  const config = { ...base, d1_databases: withFurther(base.d1_databases, databases) }
+  writeFileSync(file, `${JSON.stringify(config, null, 2)}\n`)
+  return [`--config=${file}`]
+}
