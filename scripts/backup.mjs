@@ -1,17 +1,18 @@
-/** `npm run backup`: copies the D1 database, as of one moment, into a SQLite file while Roster serves. */
+/** `npm run backup`: copies each D1 database, as of one moment, into a SQLite file while Roster serves. */
 import { createReadStream, createWriteStream, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { copyDatabase } from './backup/copy.mjs'
-import { hasLocalState, localDatabase, remoteDatabase } from './backup/database.mjs'
-import { apiOf, databaseOf, readOptions, run, stateFolder, WHERE_USAGE } from './backup/options.mjs'
+import { localDatabase, remoteDatabase } from './backup/database.mjs'
+import { fileOf } from './backup/files.mjs'
+import { apiOf, configurationOf, numbersIn, readOptions, run, stateFolder, WHERE_USAGE } from './backup/options.mjs'
 import { Stop } from './deploy/refusals.mjs'
 import { captured } from './deploy/wrangler.mjs'
 
 const USAGE = `npm run backup -- [file] [options]
 
-  file           the file to write; default: <database>-<time>.sqlite
+  file           the file to write; default: <database>-<time>.sqlite. Each further database is in a file beside it: <file>-1.sqlite
   --r2 <bucket>  also put it into this R2 bucket of the account, compressed
 ${WHERE_USAGE}`
 
@@ -19,40 +20,59 @@ await run(main)
 
 async function main() {
   const { values, positionals } = readOptions(USAGE, { r2: { type: 'string' } })
-  const { config, binding, name } = databaseOf(values.env)
-  const file = positionals[0] ?? `${name}-${new Date().toISOString().slice(0, 19).replaceAll(':', '-')}.sqlite`
-  if (existsSync(file)) throw new Stop(`There is a file ${file} already. Name another.`)
-  const api = values.local ? null : await apiOf(config)
-  const source = await open(api, { name, binding })
+  const api = values.local ? null : await apiOf(configurationOf(values.env))
+  if (api === null && values.r2) throw new Stop('--r2 is for a database of an account.')
+  const names = await namesOf(api, values.env)
+  const time = new Date().toISOString().slice(0, 19).replaceAll(':', '-')
+  const files = names.map((_, number) => fileOf(positionals[0] ?? `${names[0]}-${time}.sqlite`, number))
+  const taken = files.find(existsSync)
+  if (taken) throw new Stop(`There is a file ${taken} already. Name another.`)
   mkdirSync('.wrangler', { recursive: true })
   const folder = mkdtempSync('.wrangler/backup-')
-  console.log(`Copying ${values.local ? 'the local database' : name} …`)
   try {
-    const { rows, takenAt } = await copyDatabase(source, file, { folder })
-    console.log(`${file} has ${rows} rows as of ${takenAt}, ${statSync(file).size} bytes. It holds personal data.`)
-    if (values.r2) await putInR2(api, file, `${values.r2}/${path.basename(file)}.gz`, folder)
-  } catch (error) {
-    rmSync(file, { force: true })
-    throw error
+    await copyAll(api, names, { files, folder })
+    for (const file of values.r2 ? files : [])
+      await putInR2(api, file, `${values.r2}/${path.basename(file)}.gz`, folder)
   } finally {
-    await source.close()
     rmSync(folder, { recursive: true })
   }
 }
 
-async function open(api, { name, binding }) {
-  if (api === null) {
-    const folder = stateFolder()
-    if (!hasLocalState(folder)) throw new Stop(`There is no local database in ${folder}. Start it once: \`npm start\`.`)
-    return localDatabase(binding, folder)
+/** Returns the names of the databases by their numbers. Throws `Stop` if there is none, or one between them is missing. */
+async function namesOf(api, environment) {
+  const numbers = await numbersIn(api, environment)
+  const { d1_databases: all } = configurationOf(environment, (numbers.at(-1) ?? 0) + 1)
+  const missing = all.find((_, number) => !numbers.includes(number))
+  if (missing && api) throw new Stop(`There is no D1 database ${missing.database_name} in the account.`)
+  if (missing) throw new Stop(`There is no local database in ${stateFolder()}. Start it once: \`npm start\`.`)
+  return all.map((d1) => d1.database_name)
+}
+
+/**
+ * Copies each database to its file, or leaves no file. The directory is first, so that a tenant that is moved meanwhile is still where
+ * the copy of the directory has it: its rows stay there for an hour.
+ */
+async function copyAll(api, names, { files, folder }) {
+  const databases = names.length
+  try {
+    for (const [number, file] of files.entries()) {
+      const progress = databases > 1 ? ` (${number + 1} of ${databases})` : ''
+      console.log(`Copying ${api ? names[number] : 'the local database'}${progress} …`)
+      const source = await open(api, names[number], number)
+      const { rows, takenAt } = await copyDatabase(source, file, { folder, number, databases }).finally(source.close)
+      console.log(`${file} has ${rows} rows as of ${takenAt}, ${statSync(file).size} bytes. It holds personal data.`)
+    }
+  } catch (error) {
+    for (const file of files) rmSync(file, { force: true })
+    throw error
   }
-  const database = await api.database(name)
-  if (database === null) throw new Stop(`There is no D1 database ${name} in the account.`)
-  return remoteDatabase(api, database)
+}
+
+async function open(api, name, number) {
+  return api ? remoteDatabase(api, await api.database(name)) : localDatabase(number, stateFolder())
 }
 
 async function putInR2(api, file, object, folder) {
-  if (api === null) throw new Stop('--r2 is for a database of an account.')
   const compressed = path.join(folder, 'backup.gz')
   await pipeline(createReadStream(file), createGzip(), createWriteStream(compressed))
   const { code, output } = await captured(

@@ -3,7 +3,6 @@ import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { localDatabase } from './backup/database.mjs'
 import { LEDGER_NAMES, statementsOf, TABLES } from './deploy/migrations.mjs'
-import { bindingOf } from './environment.mjs'
 
 /**
  * Applies what is missing to each of so many databases, whole or not at all. `wrangler d1 migrations apply` would take seconds for
@@ -11,7 +10,7 @@ import { bindingOf } from './environment.mjs'
  */
 export async function migrateLocal(stateFolder, migrationsFolder, databases) {
   for (let number = 0; number < databases; number++) {
-    const database = await localDatabase(bindingOf(number), stateFolder)
+    const database = await localDatabase(number, stateFolder)
     try {
       const applied = await appliedTo(database)
       const pending = readdirSync(migrationsFolder)

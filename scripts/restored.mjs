@@ -1,11 +1,11 @@
 /**
- * `npm run restored`: the step after D1 was set back or restored. Raises the data epoch, and waits until every gate has
- * followed: from then on Roster answers only what D1 has. Safe to run again.
+ * `npm run restored`: the step after a D1 was set back or restored, whichever it was. Raises the data epoch, which is in the directory,
+ * and waits until every gate has followed: from then on Roster answers only what D1 has. Safe to run again.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { COUNT_BEHIND, RAISE_DATA_EPOCH } from './backup/data-epoch.ts'
 import { localDatabase, remoteDatabase } from './backup/database.mjs'
-import { apiOf, databaseOf, readOptions, run, stateFolder, WHERE_USAGE } from './backup/options.mjs'
+import { apiOf, configurationOf, readOptions, run, stateFolder, WHERE_USAGE } from './backup/options.mjs'
 import { Stop } from './deploy/refusals.mjs'
 
 const USAGE = `npm run restored -- [options]
@@ -21,8 +21,9 @@ await run(main)
 
 async function main() {
   const { values } = readOptions(USAGE)
-  const { config, binding, name } = databaseOf(values.env)
-  const database = values.local ? await localDatabase(binding, stateFolder()) : await remote(config, name)
+  const config = configurationOf(values.env)
+  const [{ database_name: name }] = config.d1_databases
+  const database = values.local ? await localDatabase(0, stateFolder()) : await remote(config, name)
   try {
     await database.query(RAISE_DATA_EPOCH)
     if (values.local) return console.log(OF_LOCAL)

@@ -22,10 +22,11 @@ const PAGE_ROWS_MAX = 2_000
 const PAGES_PER_LOOK = 20
 
 /**
- * Copies the database to a new file and returns `{rows, takenAt}`. `folder` is for the files that wrangler reads;
- * `onProgress` is called with the number of rows so far. Throws `Stop` if the copy is not consistent.
+ * Copies the database to a new file and returns `{rows, takenAt}`. The file notes that it is database `number` of `databases`.
+ * `folder` is for the files that wrangler reads; `onProgress` is called with the number of rows so far. Throws `Stop` if the copy is
+ * not consistent.
  */
-export async function copyDatabase(source, file, { folder, onProgress = () => undefined }) {
+export async function copyDatabase(source, file, { folder, number = 0, databases = 1, onProgress = () => undefined }) {
   const before = await source.query(SCHEMA)
   const schema = ownSchema(before, VIRTUAL_TABLES)
   const copy = new DatabaseSync(file, { enableForeignKeyConstraints: false })
@@ -55,7 +56,7 @@ export async function copyDatabase(source, file, { folder, onProgress = () => un
     if (JSON.stringify(ownSchema(schemaThen, VIRTUAL_TABLES)) !== JSON.stringify(schema)) {
       throw new Stop('A migration was applied during the backup. Run it again.')
     }
-    return describe(copy, schema, tables, takenAtSeconds)
+    return describe(copy, schema, tables, { takenAtSeconds, number, databases })
   } finally {
     copy.close()
     await source.batch(leftovers(await source.query(SCHEMA)))
@@ -145,16 +146,18 @@ class Changes {
 }
 
 /**
- * Writes the two tables about the backup: the whole schema, and the moment that the copy is of. Returns
- * `{rows, takenAt}`.
+ * Writes the two tables about the backup: the whole schema, and the facts: the moment that the copy is of, and which database of how
+ * many it is. Returns `{rows, takenAt}`.
  */
-function describe(copy, schema, tables, takenAtSeconds) {
+function describe(copy, schema, tables, { takenAtSeconds, number, databases }) {
   const takenAt = new Date(takenAtSeconds * 1000).toISOString()
   copy.exec('CREATE TABLE backup_schema (position integer PRIMARY KEY, type text, name text, sql text)')
   const insert = copy.prepare('INSERT INTO backup_schema (position, type, name, sql) VALUES (?, ?, ?, ?)')
   for (const [at, { type, name, sql }] of schema.entries()) insert.run(at, type, name, sql)
   copy.exec('CREATE TABLE backup_facts (name text PRIMARY KEY, value text)')
-  copy.prepare("INSERT INTO backup_facts VALUES ('taken_at', ?)").run(takenAt)
+  for (const fact of Object.entries({ taken_at: takenAt, number: `${number}`, databases: `${databases}` })) {
+    copy.prepare('INSERT INTO backup_facts VALUES (?, ?)').run(...fact)
+  }
   const counts = tables.map(({ name }) => copy.prepare(`SELECT count(*) AS n FROM ${quoted(name)}`).get().n)
   return { rows: counts.reduce((sum, n) => sum + n, 0), takenAt }
 }

@@ -10,6 +10,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { CloudflareError } from '../cloudflare-api.mjs'
 import { Stop } from '../deploy/refusals.mjs'
 import { captured } from '../deploy/wrangler.mjs'
+import { bindingOf } from '../environment.mjs'
+import { localConfigOf } from '../local-config.mjs'
 
 /** The API takes 1,200 calls in five minutes. A database that is busy or restarts answers again within seconds. */
 const ATTEMPTS = 8
@@ -32,8 +34,11 @@ export function remoteDatabase(api, database) {
   }
 }
 
-/** Opens the database of `npm start`, which must not be running: two processes would lock each other out. */
-export async function localDatabase(binding, stateFolder) {
+/**
+ * Opens a database of `npm start` by its number. `npm start` must not be running: two processes would lock each other out.
+ */
+export async function localDatabase(number, stateFolder) {
+  const binding = bindingOf(number)
   // It takes a second to load, which the help of a command does not need.
   const { convertV4MiniflareOptions, Miniflare } = await import('miniflare')
   const resourcePersistencePath = path.join(stateFolder, 'v3')
@@ -63,7 +68,8 @@ export async function localDatabase(binding, stateFolder) {
         return (await db.batch(statements.map((sql) => db.prepare(sql)))).map(({ results }) => results)
       }),
     async apply(file) {
-      const args = ['d1', 'execute', binding, '--local', '--persist-to', stateFolder, '--yes', '--file', file]
+      const where = ['--local', '--persist-to', stateFolder, ...localConfigOf(number + 1)]
+      const args = ['d1', 'execute', binding, ...where, '--yes', '--file', file]
       const { code, output } = await captured(args)
       if (code !== 0) throw new Stop(`${output}\nThe file ${file} was not applied, see above.`)
     },

@@ -1,6 +1,7 @@
 /**
  * Writes a backup as the SQL that D1's import takes: tables, rows, then indexes, the full-text index and triggers, so that
- * no trigger fires for a row that is restored, and at last the data epoch. D1 applies such a file whole or not at all.
+ * no trigger fires for a row that is restored, and at last the data epoch, which only the directory has. D1 applies such a file whole
+ * or not at all.
  */
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
@@ -14,8 +15,24 @@ const STATEMENT_BYTES_MAX = 90_000
 /** The part of a long text that goes into one statement. A character is at most 4 bytes, or 8 digits. */
 const CHUNK_CHARACTERS = 10_000
 
+/**
+ * Returns the facts about a backup: `takenAt`, and that it is database `number` of `databases`. Throws `Stop` if the file is no
+ * backup.
+ */
+export function factsOf(backup) {
+  const copy = openBackup(backup)
+  try {
+    const rows = copy.prepare('SELECT name, value FROM backup_facts').all()
+    const { taken_at: takenAt, number, databases } = Object.fromEntries(rows.map(({ name, value }) => [name, value]))
+    return { takenAt, number: Number(number), databases: Number(databases) }
+  } finally {
+    copy.close()
+  }
+}
+
 /** Reads the backup and writes the file. Returns `{takenAt, rows}`. Throws `Stop` if the file is no backup. */
 export function writeImportFile(backup, file) {
+  const { takenAt, number } = factsOf(backup)
   const copy = openBackup(backup)
   const output = openSync(file, 'w')
   const write = (statement) => writeSync(output, `${statement};\n`)
@@ -35,8 +52,8 @@ export function writeImportFile(backup, file) {
       if (name === SEARCH_INDEX) for (const statement of fillSearchIndex(copy)) write(statement)
     }
     for (const { sql } of of('trigger')) write(sql)
-    write(RAISE_DATA_EPOCH)
-    return { takenAt: copy.prepare("SELECT value FROM backup_facts WHERE name = 'taken_at'").get().value, rows }
+    if (number === 0) write(RAISE_DATA_EPOCH)
+    return { takenAt, rows }
   } finally {
     closeSync(output)
     copy.close()

@@ -1,4 +1,4 @@
-/** Reads the command lines of `npm run backup`, `restore` and `restored`, and finds the database that they name. */
+/** Reads the command lines of `npm run backup`, `restore` and `restored`, and finds the databases that they name. */
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
@@ -7,7 +7,9 @@ import { CloudflareApi, CloudflareError } from '../cloudflare-api.mjs'
 import { optionProblem } from '../command-line.ts'
 import { accountOf, tokenOf } from '../deploy/account.mjs'
 import { explain, failuresOf, WrongUsage } from '../deploy/refusals.mjs'
-import { configOf } from '../environment.mjs'
+import { configOf, numbersOf } from '../environment.mjs'
+import { localDatabaseCount } from '../local-state.ts'
+import { hasLocalState } from './database.mjs'
 
 const WHERE_OPTIONS = { env: { type: 'string' }, local: { type: 'boolean', default: false }, help: { type: 'boolean' } }
 
@@ -15,8 +17,8 @@ const WHERE_OPTIONS = { env: { type: 'string' }, local: { type: 'boolean', defau
 const context = { account: '<account>', worker: 'roster', byToken: Boolean(process.env.CLOUDFLARE_API_TOKEN) }
 
 /** The lines of a usage that every command has. */
-export const WHERE_USAGE = `  --env <name>   the database of another environment, such as staging; else of production
-  --local        the database of \`npm start\`, which must not run meanwhile, in PERSIST_TO (.roster/state)`
+export const WHERE_USAGE = `  --env <name>   the databases of another environment, such as staging; else of production
+  --local        the databases of \`npm start\`, which must not run meanwhile, in PERSIST_TO (.roster/state)`
 
 /**
  * Returns `{values, positionals}`. Throws `WrongUsage` for a wrong command line; prints the usage and ends the process for
@@ -39,11 +41,26 @@ export function readOptions(usage, own = {}, args = process.argv.slice(2)) {
   return parsed
 }
 
-/** Returns the environment's configuration, and the name and the binding of its D1 database. */
-export function databaseOf(environment) {
-  const config = configOf(parseToml(readFileSync('wrangler.toml', 'utf8')), environment ?? null, process.cwd())
-  const [database] = config.d1_databases
-  return { config, binding: database.binding, name: database.database_name }
+/** Returns the environment's configuration, with so many databases. */
+export function configurationOf(environment, databases = 1) {
+  return configOf(wranglerToml(), environment ?? null, process.cwd(), databases)
+}
+
+/**
+ * Returns the numbers of the databases that there are, in the account of the API, or in the local state if that is null. A deleted one
+ * is missing between them.
+ */
+export async function numbersIn(api, environment) {
+  if (api === null) {
+    const databases = hasLocalState(stateFolder()) ? localDatabaseCount(stateFolder()) : 0
+    return Array.from({ length: databases }, (_, number) => number)
+  }
+  const names = (await api.databases()).map(({ name }) => name)
+  return numbersOf(wranglerToml(), environment ?? null, names)
+}
+
+function wranglerToml() {
+  return parseToml(readFileSync('wrangler.toml', 'utf8'))
 }
 
 /** Returns the API of the account that the environment is in. */

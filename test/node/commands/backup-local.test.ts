@@ -10,6 +10,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { localDatabaseCount } from '../../../scripts/local-state.ts'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'roster-disaster-'))
 const ADMIN = { 'x-api-key': 'local-admin-key-for-development' }
@@ -46,9 +47,9 @@ function freePort(): Promise<number> {
 }
 
 /** `npm start` on a state of its own. */
-async function start(state: string): Promise<void> {
+async function start(state: string, more: Record<string, string> = {}): Promise<void> {
   const port = await freePort()
-  const env = { ...process.env, PORT: String(port), PERSIST_TO: path.join(folder, state) }
+  const env = { ...process.env, PORT: String(port), PERSIST_TO: path.join(folder, state), ...more }
   const child = spawn(process.execPath, ['scripts/start.mjs'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   await new Promise<void>((resolve, reject) => {
@@ -139,8 +140,8 @@ async function everything(tenants: { id: string; keys: string[] }[]): Promise<st
   return bodies
 }
 
-it('restores everything from a backup alone, with every key and every due webhook', async () => {
-  await start('before')
+it('restores everything from a backup alone, with every database, every key and every due webhook', async () => {
+  await start('before', { DATABASES: '2' })
   const tenants = [await newTenant('Globex'), await newTenant('Initech')]
   for (const [at, { keys }] of tenants.entries()) {
     for (const key of keys) {
@@ -162,12 +163,13 @@ it('restores everything from a backup alone, with every key and every due webhoo
   const file = path.join(folder, 'backup.sqlite')
   const before = await everything(tenants)
   await stop()
-  expect(await command('backup', [file], 'before')).toMatch(/has \d+ rows as of /)
+  expect(await command('backup', [file], 'before')).toMatch(/backup-1\.sqlite has \d+ rows as of /)
   rmSync(path.join(folder, 'before'), { recursive: true })
 
   expect(await command('restore', [file], 'after')).toContain('Restored. Start it: `npm start`')
   isAway = false
   await start('after')
+  expect(localDatabaseCount(path.join(folder, 'after'))).toBe(2)
   expect(await everything(tenants)).toEqual(before)
   // A key made before works, also to write, and what was due is delivered once.
   const { body } = await send('PUT', '/v1/customers/external/renamed', bearer(live), { name: 'after' })

@@ -1,6 +1,6 @@
 /** Tests `npm run backup`, `restore` and `restored` with the database of an account, as processes with the real wrangler. */
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
@@ -87,13 +87,50 @@ it('backs up to a file and to R2, restores that to a new database, and waits unt
   expect(epochOf(after?.sqlite)).toBeGreaterThan(epoch)
 })
 
+it('backs up every database, restores all or one, and raises the data epoch of the directory each time', async () => {
+  const names = ['roster', 'roster-1']
+  const keyOf = (name: string) => `UPDATE api_keys SET name = '${name}' WHERE id = 'key_1'`
+  for (const name of names) account.d1.create(name, migrations + SEED).sqlite.exec(keyOf(name))
+  const keyIn = (name: string) => keysOf(account.databases.get(name)?.sqlite)?.[0]?.name
+  const epochs = () => names.map((name) => epochOf(account.databases.get(name)?.sqlite))
+  const file = path.join(home, 'several.sqlite')
+  const backup = await run('backup', [file])
+  expect(backup.output).toContain('Copying roster-1 (2 of 2)')
+  expect(backup.code).toBe(0)
+  const before = epochs()
+
+  account.databases.delete('roster-1')
+  const one = await run('restore', [file, '--database', '1'])
+  expect(one.output).toContain('Restored to roster-1, which no Worker serves yet')
+  expect(one.code).toBe(0)
+  expect(keyIn('roster-1')).toBe('roster-1')
+  expect(epochs()).toEqual([expect.toSatisfy((epoch) => epoch > Number(before[0])), ...before.slice(1)])
+
+  account.databases.clear()
+  expect((await run('restore', [file, '--database', '1'])).output).toContain('There is no D1 database roster, which')
+  const sibling = path.join(home, 'several-1.sqlite')
+  const other = await run('restore', [sibling])
+  expect(other.output).toContain('is database 1 of a backup of 2. Name the file of database 0')
+  renameSync(sibling, `${sibling}.away`)
+  expect((await run('restore', [file])).output).toContain('several-1.sqlite is missing: the backup is of 2 databases')
+  expect(account.databases.size).toBe(0)
+  renameSync(`${sibling}.away`, sibling)
+  const all = await run('restore', [file, '--location', 'weur'])
+  expect(all.output).toContain('Restored to roster, roster-1, which')
+  expect(all.code).toBe(0)
+  expect(names.map(keyIn)).toEqual(names)
+  const after = epochs()
+  expect(after[0]).toBeGreaterThan(Number(before[0]))
+  expect(after.slice(1)).toEqual(before.slice(1))
+})
+
 it('refuses to restore over tables or from another file, and to back up a missing database or over a file', async () => {
   account.d1.create('roster', migrations + SEED)
   const file = path.join(home, 'production.sqlite')
   expect((await run('backup', [file])).code).toBe(0)
   const over = await run('restore', [file])
   expect(over).toMatchObject({ code: 1 })
-  expect(over.output).toContain('Nothing was changed. To delete all that it holds: `npx wrangler d1 delete roster`')
+  expect(over.output).toContain('Nothing was restored. To delete all that it holds: `npx wrangler d1 delete roster`')
   expect((await run('backup', [file])).output).toContain('already. Name another.')
   const none = await run('backup', [path.join(home, 'none.sqlite'), '--env', 'nowhere'])
   expect([none.code, existsSync(path.join(home, 'none.sqlite'))]).toEqual([1, false])

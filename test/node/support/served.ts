@@ -87,7 +87,7 @@ export async function serveRoster(): Promise<{ origin: string; close(): Promise<
 async function migrate(state: string): Promise<void> {
   const files = readdirSync('migrations').filter((name) => name.endsWith('.sql'))
   const texts = files.sort().map((name) => readFileSync(`migrations/${name}`, 'utf8'))
-  const database = await localDatabase('DB', state)
+  const database = await localDatabase(0, state)
   for (const text of texts) await database.batch(text.split('--> statement-breakpoint'))
   await database.close()
 }
