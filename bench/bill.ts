@@ -181,6 +181,7 @@ export function billFacts(): string {
     `- For each million requests: ${perMillion[0]} and ${perMillion[1]}. Without the line for gates in memory: ${idle[0]} and ${idle[1]} a month.`,
     `- A webhook is ${COUNTS.queueOperationsOfMessage} operations of the queue (${money(message)} a million messages; each further attempt is another message) and ${2 * COUNTS.rowsOfDelivery} rows of D1: ${COUNTS.rowsOfDelivery} until it is delivered, ${COUNTS.rowsOfDelivery} when it is deleted 30 days later.`,
     `- A step of an onboarding is ${money((PRICES.workflowSteps.usd / PRICES.workflowSteps.per) * MILLION)} a million. An erasure deletes its values in KV: ${money(PRICES.kvDeletes.usd)} a million beyond the first.`,
+    `- A database costs nothing by itself. The sweep of each further one is a message of the queue a minute: ${money((MONTH_SECONDS / 60 / MILLION) * message)} a month.`,
     `- Each further span of traced requests costs ${money((large.requests * COUNTS.tracedShare * PRICES.logLines.usd) / MILLION)} in the second month. \`[observability.traces]\` off costs nothing.`,
   ].join('\n')
 }
