@@ -9,7 +9,7 @@ const EDGES = 3
 let cluster: Cluster
 
 beforeAll(async () => {
-  cluster = await startCluster({ edges: EDGES, quiet: true })
+  cluster = await startCluster({ edges: EDGES, databases: 3, quiet: true })
 })
 
 afterAll(() => cluster.dispose())

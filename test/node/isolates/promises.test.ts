@@ -1,5 +1,5 @@
 /**
- * Tests the three promises from outside: three isolates under load, one gate, one D1, one KV, in workerd.
+ * Tests the three promises from outside: three isolates under load, one gate, three databases, one KV, in workerd.
  * The model tests cover every interleaving; these show that the real parts behave as the model assumes.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -10,7 +10,7 @@ let cluster: Cluster
 let client: Client
 
 beforeAll(async () => {
-  cluster = await startCluster({ edges: 3 })
+  cluster = await startCluster({ edges: 3, databases: 3 })
   client = new Client(cluster)
 })
 
