@@ -32,7 +32,10 @@ export function boundAt(databases: readonly D1Database[], number: number): D1Dat
   return database
 }
 
-/** Returns the number of the database with the most room, of those that respond. */
+/** A smaller difference of sizes says nothing about how much room there is. */
+const DIFFERENCE_BYTES_MIN = 1_000_000
+
+/** Returns the number of the database with the most room, of those that respond; of equal ones the last, as the first does most. */
 export async function roomiestDatabase(databases: readonly D1Database[]): Promise<number> {
   if (databases.length === 1) return 0
   const sizes = await Promise.all(
@@ -45,7 +48,11 @@ export async function roomiestDatabase(databases: readonly D1Database[]): Promis
       }
     }),
   )
-  return sizes.indexOf(Math.min(...sizes))
+  const least = Math.min(...sizes)
+  return Math.max(
+    0,
+    sizes.findLastIndex((bytes) => bytes < least + DIFFERENCE_BYTES_MIN),
+  )
 }
 
 /**

@@ -10,7 +10,7 @@ import { ADMIN_KEY, admin, call, newCustomer, newTenant, type TestTenant } from 
 import { databases, directory, newTenantIn, tablesWith } from './support.ts'
 
 /** Tables of the directory that have rows of tenants. */
-const IN_DIRECTORY = ['tenants', 'api_keys', 'admin_audit', 'idempotency_records']
+const IN_DIRECTORY = ['tenants', 'api_keys', 'admin_audit', 'idempotency_records', 'search_scopes']
 
 let tenant: TestTenant
 beforeEach(async () => {
@@ -64,8 +64,9 @@ describe('a new tenant', () => {
     const sized = (bytes: number) =>
       ({ prepare: () => ({ run: async () => ({ meta: { size_after: bytes } }) }) }) as unknown as D1Database
     const away = { prepare: () => ({ run: () => Promise.reject(new Error('away')) }) } as unknown as D1Database
-    expect(await roomiestDatabase([sized(3), sized(1), sized(2)])).toBe(1)
-    expect(await roomiestDatabase([sized(3), away, sized(2)])).toBe(2)
+    expect(await roomiestDatabase([sized(9e6), sized(1e6), sized(4e6)])).toBe(1)
+    expect(await roomiestDatabase([sized(9e6), away, sized(4e6)])).toBe(2)
+    expect(await roomiestDatabase([sized(1e6), sized(1.5e6), sized(3e6)])).toBe(1)
     expect(await roomiestDatabase([away])).toBe(0)
   })
 
