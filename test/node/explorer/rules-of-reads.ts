@@ -5,6 +5,8 @@
 
 const NO_SET_BACK = { because: 'D1 is not set back here: reads-model.ts does it at random' }
 
+const ONE_DATABASE = { because: 'the world has one database' }
+
 export const RULES_OF_READS: Record<string, string | { because: string }> = {
   '3 a lease expires counted from its send time': 'slow lease',
   '6 a value is stamped with what its read saw, not with when it was put': 'short log',
@@ -37,6 +39,8 @@ export const RULES_OF_READS: Record<string, string | { because: string }> = {
   '7 the bookmark never goes back': 'cold',
   '7 a new row carries the bookmark of all before it': 'short log and two slow writes',
   '7 an early read counts only if it saw what the lease stands for': 'cold',
+  '7 an early read counts only in the database of the lease': ONE_DATABASE,
+  '7 a read is at the database of the lease': ONE_DATABASE,
   '7 an early read does not count for a pending id': 'cold',
   '7 an early read counts for a token only if it reached its bookmark': 'cold',
   '8 a KV null means nothing': 'hot',

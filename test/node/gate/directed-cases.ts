@@ -324,6 +324,28 @@ export const DIRECTED_CASES = {
     return value === 'new' ? null : 'a replica answered that had not reached the bookmark of the token'
   },
 
+  /** The tenant has moved, and an isolate that has no lease yet begins to read where its id says. */
+  async 'an early read counts only in the database that the lease names'(core) {
+    const { gate } = gateOf(core, new DurableStore(), T)
+    gate.setPolicy(policyOf({ database: 2 }), [], T)
+    const intent = { tags: ['x'], changeId: 'c', deadlineMs: T, tickets: [] }
+    gate.settleWrite(gate.beginWrite(intent, T).seq, 'b1')
+    const state = new core.LeaseState('isolate')
+    core.absorb(state, gate.lease(core.nextRequest(state, T, 1), T), T, T + 10, 0)
+    const { value } = await core.readFresh<string>(
+      {
+        databaseHint: () => 1,
+        memory: () => undefined,
+        kv: async () => null,
+        lease: async () => state.view,
+        d1: async ({ database }) => ({ value: database === 2 ? 'new' : 'old', bookmark: 'b9' }),
+      },
+      core.bucketsOf(['x']),
+      null,
+    )
+    return value === 'new' ? null : 'the database that the tenant had left was read'
+  },
+
   /** Ten minutes back: by its own numbers the lease would live for ten minutes more. */
   'a lease ends when the clock goes back'(core) {
     const { gate } = gateOf(core, new DurableStore(), T)

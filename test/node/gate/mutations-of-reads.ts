@@ -243,6 +243,22 @@ export const MUTATIONS_OF_READS: Mutation[] = [
     seed: 3,
   },
   {
+    rule: '7 an early read counts only in the database of the lease',
+    file: 'fresh-read.ts',
+    find: 'early && !pending && early.database === database',
+    replace: 'early && !pending',
+    because: 'a tenant that has moved is not where its id says',
+    case: 'an early read counts only in the database that the lease names',
+  },
+  {
+    rule: '7 a read is at the database of the lease',
+    file: 'lease-exchange.ts',
+    find: 'state.view.database = reply.policy.database ?? 0',
+    replace: 'state.view.database = 1',
+    because: 'its bookmark means nothing elsewhere',
+    case: 'an early read counts only in the database that the lease names',
+  },
+  {
     rule: '7 an early read does not count for a pending id',
     file: 'fresh-read.ts',
     find: 'early && !pending &&',

@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import worker from '../../../src/index.ts'
 import { databaseInId, newTenantId } from '../../../src/shared/ids.ts'
 import { sweepDeletedTenants } from '../../../src/storage/tenants/deletions.ts'
-import { roomiestDatabase } from '../../../src/storage/tenants/placement.ts'
+import { copyTenant, roomiestDatabase } from '../../../src/storage/tenants/placement.ts'
 import { ADMIN_KEY, admin, call, newCustomer, newTenant, type TestTenant } from '../support/roster.ts'
 import { databases, directory, newTenantIn, tablesWith } from './support.ts'
 
@@ -99,6 +99,17 @@ it('has its status and limits in its database when a change of them is answered'
   expect(await columnOf(own, 'storage_bytes', tenantId)).toBe(1_500)
   const refused = await call('POST', '/v1/customers', { key: tenant.live.key, body: { external_id: 'too much' } })
   expect(refused.status).toBe(507)
+})
+
+it('keeps a newer copy than the one that comes late', async () => {
+  const { tenantId } = tenant
+  const [, , own] = databases as [D1Database, D1Database, D1Database]
+  await own
+    .prepare(`UPDATE tenants SET status = 'suspended', policy_version = policy_version + 1 WHERE id = ?`)
+    .bind(tenantId)
+    .run()
+  await copyTenant(databases, tenantId)
+  expect(await columnOf(own, 'status', tenantId)).toBe('suspended')
 })
 
 it('is deleted there, too', async () => {
