@@ -72,6 +72,8 @@ export function planSearch(scope: Scope, query: ListQuery & { q: string }): Sear
 export const NAME_BOUNDS = {
   /** Tenants that are searched: those of the lowest numbers, which are the oldest ones. Each is two lists for each word. */
   tenantsMax: 100,
+  /** Tenants that are looked at for these, where the tenants of the directory are spread over several databases. */
+  tenantsLookedMax: 1_000,
   /** Customers that are found. */
   shownMax: 25,
   /** Customers with the first letters of long words that are looked at: the newest ones. */
@@ -86,17 +88,28 @@ export interface NameSearch {
 }
 
 /**
- * Returns the parts of the statements that find customers who are not archived, in both modes of the first tenants. Returns
+ * Selects the `number` of the tenants that are searched, by rising number. `database`: the number of the database, where not all
+ * tenants that it knows have their customers in it; else null.
+ */
+export function searchedTenants(database: number | null): SQL {
+  if (database === null) return sql`SELECT number FROM search_scopes ORDER BY number`
+  return sql`SELECT s.number AS number
+    FROM (SELECT * FROM search_scopes ORDER BY number LIMIT ${sql.raw(String(NAME_BOUNDS.tenantsLookedMax))}) s
+    CROSS JOIN tenants t ON t.id = s.tenant_id AND t.database_number = ${sql.raw(String(database))} ORDER BY s.number`
+}
+
+/**
+ * Returns the parts of the statements that find customers who are not archived, in both modes of the first of these tenants. Returns
  * null for a text that has no words to look for, or too many.
  */
-export function planNames(text: string): NameSearch | null {
+export function planNames(text: string, tenants: SQL): NameSearch | null {
   const words = distinctWords(text)
   if (words.length === 0 || words.length > SEARCH_BOUNDS.wordsMax) return null
   const long = words.filter((word) => codePointLength(word) > INDEXED_LETTERS)
   const letters = [LETTERS.live.current, LETTERS.test.current]
   const match = matchOf(words.map(beginningOf), letters)
   const inEach = sql`(SELECT group_concat('(' || replace(${match}, ${TENANT}, printf('%05x', number)) || ')', ' OR ')
-      FROM (SELECT number FROM search_scopes ORDER BY number LIMIT ${sql.raw(String(NAME_BOUNDS.tenantsMax))}))`
+      FROM (${tenants} LIMIT ${sql.raw(String(NAME_BOUNDS.tenantsMax))}))`
   const candidates = (max: number) =>
     sql`(SELECT number, found_id, tokens FROM ${finding(inEach, NEWEST)} ORDER BY number DESC LIMIT ${sql.raw(String(max))})`
   const rows = NAME_BOUNDS.shownMax + 1

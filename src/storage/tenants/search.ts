@@ -6,7 +6,7 @@
 import { and, getTableColumns, isNull, type SQL, sql } from 'drizzle-orm'
 import type { FoundCustomer, OperatorSearch } from '../../tenants/ports.ts'
 import { asciiEmail } from '../../validation/email.ts'
-import { NAME_BOUNDS, type NameSearch, planNames } from '../customers/search-query.ts'
+import { NAME_BOUNDS, type NameSearch, planNames, searchedTenants } from '../customers/search-query.ts'
 import { type Database, openDatabase } from '../database.ts'
 import { tenants } from '../schema/tenant-tables.ts'
 import { orUnavailable } from '../unavailable.ts'
@@ -15,6 +15,7 @@ import { tenantOf } from './rows.ts'
 /** Customers and tenants that a search returns, of each at most. */
 const FOUND_MAX = 100
 const TENANTS = sql.raw(String(NAME_BOUNDS.tenantsMax + 1))
+const LOOKED_AT = sql.raw(String(NAME_BOUNDS.tenantsLookedMax))
 const ROWS = sql.raw(String(FOUND_MAX + 1))
 /** A search for words that there are none of. */
 const NO_WORDS: NameSearch = {
@@ -33,7 +34,7 @@ export function operatorSearch(databases: readonly D1Database[]): OperatorSearch
       orUnavailable(async () => {
         const [ofTenants, ...found] = await Promise.all([
           findTenants(directory, text),
-          ...[directory, ...others].map((db, number) => findCustomers(db, number, text)),
+          ...[directory, ...others].map((db, number) => findCustomers(db, number, others.length > 0, text)),
         ])
         const customers = {
           exact: newestFirst(found.flatMap(({ exact }) => exact)),
@@ -73,11 +74,16 @@ async function findTenants(db: Database, text: string) {
   return rows
 }
 
-/** Finds the customers of one database, whose number it is. */
-async function findCustomers(db: Database, number: number, text: string) {
+/** Finds the customers of one database, by its number, which may be one of several. */
+async function findCustomers(db: Database, number: number, isOneOfSeveral: boolean, text: string) {
   const address = asciiEmail(text) ?? text
-  const names = planNames(text)
+  const searched = searchedTenants(isOneOfSeveral ? number : null)
+  const names = planNames(text, searched)
   const { found: named, looked } = names ?? NO_WORDS
+  // Tenants that are not even looked at count as too many.
+  const beyond = isOneOfSeveral
+    ? sql`${TENANTS} * EXISTS (SELECT 1 FROM search_scopes LIMIT 1 OFFSET ${LOOKED_AT})`
+    : sql`0`
   const select = (rows: SQL) => db.select(foundIn(number)).from(among(rows))
   const [byId, byExternalId, byEmail, byWords, [reach]] = await db.batch([
     select(sql`customer_numbers WHERE id = ${text}`),
@@ -87,7 +93,7 @@ async function findCustomers(db: Database, number: number, text: string) {
     select(named),
     db
       .select({ looked: sql<number>`looked`, tenants: sql<number>`tenants` })
-      .from(sql`(${looked}), (SELECT count(*) AS tenants FROM (SELECT 1 FROM search_scopes LIMIT ${TENANTS}))`),
+      .from(sql`(${looked}), (SELECT ${beyond} + count(*) AS tenants FROM (${searched} LIMIT ${TENANTS}))`),
   ])
   const lookUps = [byId, byExternalId, byEmail]
   const exact = shownIn(lookUps.flat())
