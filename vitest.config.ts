@@ -21,6 +21,7 @@ const EMPTIED = [
   'http/unauthenticated',
   'import/{costs,export-pieces,interrupted,refused,timers}',
   'limits/*',
+  'registry/without-kv',
   'storage/{commit,costs,retention,schema}',
   'tenants/{deletion,idempotency,usage}',
   'versions/*',

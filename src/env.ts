@@ -32,12 +32,13 @@ export interface Bindings {
   directory: D1Database
   /** All databases with customers, by their numbers. The directory is number 0. */
   databases: readonly D1Database[]
-  cache: KVNamespace
+  /** Null in a jurisdiction: KV has copies of its values all over the world. */
+  cache: KVNamespace | null
   /** Carries messages that there is work: in the outbox, and for the sweeps. */
   outbox: Queue<OutboxMessage | SweepMessage>
   /**
-   * Returns a stub of the gate with that name, which is created near the D1 primary. The stub is new each time, because
-   * a stub stays broken after its object has failed.
+   * Returns a stub of the gate with that name, which is created in the jurisdiction, else near the D1 primary. The stub is new each
+   * time, because a stub stays broken after its object has failed.
    */
   gateAt(name: string): DurableObjectStub<GateRpc>
   adminGuards: DurableObjectNamespace<AttemptCounter>
@@ -69,7 +70,7 @@ export interface Bindings {
 interface RawEnv {
   DB: D1Database
   [further: `DB_${number}`]: D1Database | undefined
-  CACHE: Bindings['cache']
+  CACHE: KVNamespace | undefined
   OUTBOX: Bindings['outbox']
   GATE: DurableObjectNamespace<GateRpc>
   ADMIN_GUARD: Bindings['adminGuards']
@@ -84,6 +85,7 @@ interface RawEnv {
   DEPLOYED: string | undefined
   ANALYTICS: AnalyticsEngineDataset | undefined
   GATE_LOCATION_HINT: string | undefined
+  JURISDICTION: string | undefined
 }
 
 const SECRET_LENGTH_MIN = 24
@@ -103,7 +105,7 @@ export function readEnv(given: Cloudflare.Env): Bindings {
   const known = checked.get(env)
   if (known) return known
   const problems: string[] = []
-  for (const binding of ['DB', 'CACHE', 'OUTBOX', 'GATE', 'ADMIN_GUARD', 'ONBOARDING'] as const) {
+  for (const binding of ['DB', 'OUTBOX', 'GATE', 'ADMIN_GUARD', 'ONBOARDING'] as const) {
     if (!env[binding]) problems.push(`binding ${binding} is missing: see wrangler.toml`)
   }
   const adminKeys = secretList(env.ADMIN_KEYS, 'ADMIN_KEYS', problems).map((text) => adminKeyOf(text, problems))
@@ -121,15 +123,18 @@ export function readEnv(given: Cloudflare.Env): Bindings {
     }
   }
   const databases = databasesOf(env, problems)
+  const jurisdiction = jurisdictionOf(env, problems)
   if (problems.length > 0) throw new Error(`Roster cannot start: ${problems.join('; ')}`)
-  const locationHint = env.GATE_LOCATION_HINT as DurableObjectLocationHint | undefined
+  const gates = inJurisdiction(jurisdiction, env.GATE)
+  // A hint might name a place outside of the jurisdiction. Cloudflare does not document which of them then counts.
+  const hint = jurisdiction ? undefined : (env.GATE_LOCATION_HINT as DurableObjectLocationHint | undefined)
   const bindings: Bindings = {
     directory: env.DB,
     databases,
-    cache: env.CACHE,
+    cache: env.CACHE ?? null,
     outbox: env.OUTBOX,
-    gateAt: (name) => env.GATE.getByName(name, locationHint ? { locationHint } : {}),
-    adminGuards: env.ADMIN_GUARD,
+    gateAt: (name) => gates.getByName(name, hint ? { locationHint: hint } : {}),
+    adminGuards: inJurisdiction(jurisdiction, env.ADMIN_GUARD),
     onboarding: env.ONBOARDING,
     adminKeys,
     access,
@@ -156,6 +161,36 @@ function databasesOf(env: RawEnv, problems: string[]): D1Database[] {
     else problems.push(`binding DB_${number} is missing, and ${numbers.length} databases are bound beside DB`)
   }
   return databases
+}
+
+const JURISDICTIONS: readonly string[] = ['eu', 'us', 'fedramp'] satisfies DurableObjectJurisdiction[]
+
+/**
+ * Returns the jurisdiction that Durable Objects are kept in. Null for none, and where there is no deployment: workerd on a developer's
+ * machine knows no jurisdictions.
+ */
+function jurisdictionOf(env: RawEnv, problems: string[]): DurableObjectJurisdiction | null {
+  const { JURISDICTION: name = '', CACHE, DEPLOYED } = env
+  if (name === '') {
+    if (!CACHE) problems.push('binding CACHE is missing: see wrangler.toml')
+    return null
+  }
+  if (!JURISDICTIONS.includes(name)) {
+    problems.push(`JURISDICTION is ${name}: use one of ${JURISDICTIONS.join(', ')}, or leave it empty`)
+  }
+  if (CACHE) {
+    problems.push(
+      `JURISDICTION is ${name} and CACHE is bound: KV has copies of its values all over the world, so remove that binding`,
+    )
+  }
+  return DEPLOYED === 'false' ? null : (name as DurableObjectJurisdiction)
+}
+
+function inJurisdiction<Object extends Rpc.DurableObjectBranded>(
+  jurisdiction: DurableObjectJurisdiction | null,
+  namespace: DurableObjectNamespace<Object>,
+): DurableObjectNamespace<Object> {
+  return jurisdiction ? namespace.jurisdiction(jurisdiction) : namespace
 }
 
 function secretList(value: string | undefined, name: string, problems: string[]): string[] {

@@ -26,7 +26,7 @@ import { readPast } from '../storage/customers/past.ts'
 import { findCustomer, readAliases, readAliasesOfEach, readByExternalId } from '../storage/customers/reads.ts'
 import { readRelated } from '../storage/customers/related.ts'
 import { countingRows, type Database, openDatabase } from '../storage/database.ts'
-import { kvCache } from '../storage/kv-cache.ts'
+import { kvCache, noCache } from '../storage/kv-cache.ts'
 import { boundAt } from '../storage/tenants/placement.ts'
 import { storageFailure } from '../storage/unavailable.ts'
 import { hintedDatabase, lookedUpDatabase } from './databases.ts'
@@ -52,6 +52,7 @@ export class RequestServices implements IsolatePorts {
   }
 
   get kv() {
+    if (this.#bindings.cache === null) return noCache
     const kv = kvCache(this.#bindings.cache, this.#scope)
     return {
       ...kv,

@@ -1,7 +1,7 @@
 /**
  * Caches customers in KV for other isolates. No other code touches the namespace. Every value carries the write number
  * of its read; the lease decides whether the value is still good, so this file has no clock. KV may be unavailable,
- * slow or stale: it can make a read faster and nothing else.
+ * slow or stale: it can make a read faster and nothing else. In a jurisdiction there is no namespace, and nothing is stored.
  */
 
 import type { Stamped } from '../gate/isolate/fresh-read.ts'
@@ -24,6 +24,15 @@ interface KvCache {
   putCustomerId(externalId: string, id: string): Promise<void>
   /** Deletes the customers and the entries of their external ids. Rejects when KV is unavailable. */
   forget(ids: readonly string[], externalIds: readonly string[]): Promise<void>
+}
+
+/** The cache where there is no namespace: it never has anything and stores nothing. */
+export const noCache: KvCache = {
+  customer: async () => null,
+  putCustomer: async () => undefined,
+  customerId: async () => null,
+  putCustomerId: async () => undefined,
+  forget: async () => undefined,
 }
 
 export function kvCache(namespace: KVNamespace, scope: Scope): KvCache {
@@ -51,15 +60,20 @@ export function customerKey({ tenantId, mode }: Scope, id: string): string {
   return `c:${tenantId}:${mode}:${id}`
 }
 
-export async function deleteKeys(namespace: KVNamespace, keys: readonly string[]): Promise<void> {
-  await Promise.all(keys.map((key) => namespace.delete(key)))
+export async function deleteKeys(namespace: KVNamespace | null, keys: readonly string[]): Promise<void> {
+  if (namespace) await Promise.all(keys.map((key) => namespace.delete(key)))
 }
 
 /**
  * Deletes up to `keysMax` values of a tenant. Returns how many it deleted: none if KV lists no more, which it may do up to
  * a minute late.
  */
-export async function deleteSomeOfTenant(namespace: KVNamespace, tenantId: string, keysMax: number): Promise<number> {
+export async function deleteSomeOfTenant(
+  namespace: KVNamespace | null,
+  tenantId: string,
+  keysMax: number,
+): Promise<number> {
+  if (namespace === null) return 0
   for (const kind of ['c', 'x']) {
     const { keys } = await namespace.list({ prefix: `${kind}:${tenantId}:`, limit: keysMax })
     await deleteKeys(
@@ -71,9 +85,9 @@ export async function deleteSomeOfTenant(namespace: KVNamespace, tenantId: strin
   return 0
 }
 
-/** Throws when KV does not respond, for `GET /readyz`. */
-export async function probeKv(namespace: KVNamespace): Promise<void> {
-  await namespace.get('readyz')
+/** Throws when KV does not respond, for `GET /readyz`. Where there is none, nothing is missing. */
+export async function probeKv(namespace: KVNamespace | null): Promise<void> {
+  await namespace?.get('readyz')
 }
 
 /** Hashed, because an external id may be longer than a KV key, and may be an e-mail address. */

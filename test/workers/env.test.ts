@@ -61,6 +61,46 @@ it('has its databases by their numbers, and does not start with a gap', () => {
   expect(() => readEnv(bindings({ DB_1: further[0], DB_3: further[1] }))).toThrow(/binding DB_2 is missing/)
 })
 
+describe('a jurisdiction', () => {
+  const namespace = () => {
+    const asked: unknown[] = []
+    const getByName = (...args: unknown[]) => asked.push(args)
+    return { asked, getByName, jurisdiction: (name: string) => ({ getByName, name }) }
+  }
+
+  it('holds every gate and guard, without a hint where', () => {
+    const [GATE, ADMIN_GUARD] = [namespace(), namespace()]
+    const given = { GATE, ADMIN_GUARD, GATE_LOCATION_HINT: 'apac', DEPLOYED: 'true' }
+    readEnv(bindings(given)).gateAt('a')
+    const inside = readEnv(bindings({ ...given, JURISDICTION: 'eu', CACHE: undefined }))
+    inside.gateAt('a')
+    expect(GATE.asked).toEqual([
+      ['a', { locationHint: 'apac' }],
+      ['a', {}],
+    ])
+    expect(inside.adminGuards).toHaveProperty('name', 'eu')
+    expect(inside.cache).toBeNull()
+  })
+
+  it('is refused with KV, which is everywhere, and KV is needed without one', () => {
+    for (const DEPLOYED of ['true', 'false']) {
+      expect(() => readEnv(bindings({ JURISDICTION: 'eu', DEPLOYED }))).toThrow(
+        /CACHE is bound: .* remove that binding/,
+      )
+    }
+    expect(() => readEnv(bindings({ CACHE: undefined }))).toThrow(/binding CACHE is missing/)
+  })
+
+  it('is one that D1 and Durable Objects have', () => {
+    const given = { CACHE: undefined, GATE: namespace(), ADMIN_GUARD: namespace(), DEPLOYED: 'true' }
+    for (const JURISDICTION of ['eu', 'us', 'fedramp'])
+      expect(readEnv(bindings({ ...given, JURISDICTION }))).toBeDefined()
+    expect(() => readEnv(bindings({ ...given, JURISDICTION: 'EU' }))).toThrow(
+      /JURISDICTION is EU: use one of eu, us, fedramp/,
+    )
+  })
+})
+
 it('refuses requests for another host than those of ALLOWED_HOSTS, with any key, and without the setting none', async () => {
   const send = async (host: string, ALLOWED_HOSTS: string) => {
     const headers = { 'x-api-key': ADMIN_KEY }

@@ -37,7 +37,7 @@ export async function noteKvKeys(db: Database, scope: Scope, result: CommitResul
  * Deletes the values that erasures of a minute ago and earlier may have left in KV. A failure of one does not stop the
  * others.
  */
-export async function sweepErasures(d1: D1Database, namespace: KVNamespace, nowMs: number): Promise<void> {
+export async function sweepErasures(d1: D1Database, namespace: KVNamespace | null, nowMs: number): Promise<void> {
   const db = openDatabase(d1)
   const due = await db.select().from(erasures).where(lte(erasures.dueAtMs, nowMs)).limit(SWEPT_ERASURES_MAX)
   for (const { tenantId, mode, customerId, kvKeys } of due) {

@@ -56,7 +56,7 @@ const ADMIN_AUDIT: Part = ['admin_audit', 'id', sql`AND type <> 'tenant.deleted'
 export interface DeletionDeps {
   /** All by their numbers, the first with the directory. */
   databases: readonly D1Database[]
-  kv: KVNamespace
+  kv: KVNamespace | null
   /** Deletes what the gate of a mode stores. Returns false if the gate found the tenant in D1. */
   forgetGate(tenantId: string, mode: Mode): Promise<boolean>
 }
@@ -114,7 +114,7 @@ async function deleteRows(
 }
 
 /** Returns true if KV lists no value of the tenant. */
-async function deleteValues(kv: KVNamespace, tenantId: string, budget: { kvKeys: number }): Promise<boolean> {
+async function deleteValues(kv: KVNamespace | null, tenantId: string, budget: { kvKeys: number }): Promise<boolean> {
   while (budget.kvKeys > 0) {
     const deleted = await deleteSomeOfTenant(kv, tenantId, budget.kvKeys)
     if (deleted === 0) return true
