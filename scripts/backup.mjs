@@ -6,7 +6,7 @@ import { createGzip } from 'node:zlib'
 import { copyDatabase } from './backup/copy.mjs'
 import { localDatabase, remoteDatabase } from './backup/database.mjs'
 import { fileOf } from './backup/files.mjs'
-import { apiOf, configurationOf, numbersIn, readOptions, run, stateFolder, WHERE_USAGE } from './backup/options.mjs'
+import { apiOf, configurationOf, databasesIn, readOptions, run, stateFolder, WHERE_USAGE } from './backup/options.mjs'
 import { Stop } from './deploy/refusals.mjs'
 import { captured } from './deploy/wrangler.mjs'
 
@@ -22,7 +22,8 @@ async function main() {
   const { values, positionals } = readOptions(USAGE, { r2: { type: 'string' } })
   const api = values.local ? null : await apiOf(configurationOf(values.env))
   if (api === null && values.r2) throw new Stop('--r2 is for a database of an account.')
-  const names = await namesOf(api, values.env)
+  const there = await databasesIn(api, values.env)
+  const names = namesOf(there, values)
   const time = new Date().toISOString().slice(0, 19).replaceAll(':', '-')
   const files = names.map((_, number) => fileOf(positionals[0] ?? `${names[0]}-${time}.sqlite`, number))
   const taken = files.find(existsSync)
@@ -31,20 +32,20 @@ async function main() {
   const folder = mkdtempSync('.wrangler/backup-')
   try {
     await copyAll(api, names, { files, folder })
-    for (const file of values.r2 ? files : [])
-      await putInR2(api, file, `${values.r2}/${path.basename(file)}.gz`, folder)
+    for (const file of values.r2 ? files : []) {
+      await putInR2(api, file, { bucket: values.r2, jurisdiction: there[0].jurisdiction, folder })
+    }
   } finally {
     rmSync(folder, { recursive: true })
   }
 }
 
 /** Returns the names of the databases by their numbers. Throws `Stop` if there is none, or one between them is missing. */
-async function namesOf(api, environment) {
-  const numbers = await numbersIn(api, environment)
-  const { d1_databases: all } = configurationOf(environment, (numbers.at(-1) ?? 0) + 1)
-  const missing = all.find((_, number) => !numbers.includes(number))
-  if (missing && api) throw new Stop(`There is no D1 database ${missing.database_name} in the account.`)
-  if (missing) throw new Stop(`There is no local database in ${stateFolder()}. Start it once: \`npm start\`.`)
+function namesOf(there, { env, local }) {
+  const { d1_databases: all } = configurationOf(env, (there.at(-1)?.number ?? 0) + 1)
+  const missing = all.find((_, at) => !there.some(({ number }) => number === at))
+  if (missing && local) throw new Stop(`There is no local database in ${stateFolder()}. Start it once: \`npm start\`.`)
+  if (missing) throw new Stop(`There is no D1 database ${missing.database_name} in the account.`)
   return all.map((d1) => d1.database_name)
 }
 
@@ -72,13 +73,14 @@ async function open(api, name, number) {
   return api ? remoteDatabase(api, await api.database(name)) : localDatabase(number, stateFolder())
 }
 
-async function putInR2(api, file, object, folder) {
+/** Puts a file into a bucket of the jurisdiction of the databases. A bucket of the same name elsewhere is another one. */
+async function putInR2(api, file, { bucket, jurisdiction, folder }) {
+  const object = `${bucket}/${path.basename(file)}.gz`
   const compressed = path.join(folder, 'backup.gz')
   await pipeline(createReadStream(file), createGzip(), createWriteStream(compressed))
-  const { code, output } = await captured(
-    ['r2', 'object', 'put', object, '--remote', '--force', '--content-type', 'application/gzip', '--file', compressed],
-    api.account,
-  )
+  const how = ['--remote', '--force', ...(jurisdiction ? ['--jurisdiction', jurisdiction] : [])]
+  const what = ['--content-type', 'application/gzip', '--file', compressed]
+  const { code, output } = await captured(['r2', 'object', 'put', object, ...how, ...what], api.account)
   if (code !== 0) throw new Stop(`${output}\nThe backup is in ${file}, and not in R2, see above.`)
   console.log(`In R2: ${object}`)
 }

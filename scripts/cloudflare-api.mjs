@@ -55,15 +55,17 @@ export class CloudflareApi {
   }
 
   /**
-   * Returns `{uuid, name, running_in_region?, created_in_region?, read_replication}`, or null if there is none. D1 finds a database
+   * Returns `{uuid, name, running_in_region?, created_in_region?, jurisdiction?, read_replication}`, or null if there is none. D1 finds a database
    * by its name too. The regions may be missing for a while after the creation.
    */
   database(nameOrId) {
     return this.#orNull('GET', `/d1/database/${encodeURIComponent(nameOrId)}`)
   }
 
-  createDatabase(name, location) {
-    return this.#result('POST', '/d1/database', { name, ...(location && { primary_location_hint: location }) })
+  /** D1 ignores the location in a jurisdiction. */
+  createDatabase(name, { location = null, jurisdiction = null } = {}) {
+    const where = { ...(location && { primary_location_hint: location }), ...(jurisdiction && { jurisdiction }) }
+    return this.#result('POST', '/d1/database', { name, ...where })
   }
 
   /** Returns the rows of one statement. */
@@ -92,14 +94,15 @@ export class CloudflareApi {
     return this.#result('POST', '/storage/kv/namespaces', { title })
   }
 
-  /** Returns true if there is a queue of that name. */
-  async hasQueue(name) {
+  /** Returns `{queue_name, jurisdiction?}`, or null if there is none of that name. */
+  async queue(name) {
     const found = await this.#result('GET', `/queues?name=${encodeURIComponent(name)}`)
-    return found.some((queue) => queue.queue_name === name)
+    return found.find((queue) => queue.queue_name === name) ?? null
   }
 
-  createQueue(name) {
-    return this.#result('POST', '/queues', { queue_name: name })
+  /** @param {string | null} jurisdiction */
+  createQueue(name, jurisdiction = null) {
+    return this.#result('POST', '/queues', { queue_name: name, ...(jurisdiction && { jurisdiction }) })
   }
 
   /** Returns the names of a Worker's secrets; an empty list if the Worker does not exist. */
@@ -107,7 +110,7 @@ export class CloudflareApi {
     return ((await this.#orNull('GET', `/workers/scripts/${worker}/secrets`)) ?? []).map(({ name }) => name)
   }
 
-  /** Returns `{uuid, name, created_at}` of every D1 database. */
+  /** Returns `{uuid, name, jurisdiction?, created_at}` of every D1 database. */
   databases() {
     return this.#pages('/d1/database')
   }

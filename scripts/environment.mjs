@@ -131,12 +131,28 @@ export function withoutAnalytics({ analytics_engine_datasets: _, ...config }) {
   return config
 }
 
+/**
+ * Returns the configuration of a deployment whose data stays in a jurisdiction, unchanged for null. KV is left out, because it has copies
+ * everywhere, and so is the region of the gates.
+ */
+export function withJurisdiction(config, jurisdiction) {
+  if (jurisdiction === null) return config
+  const inside = (list = []) => list.map((binding) => ({ ...binding, jurisdiction }))
+  return {
+    ...config,
+    kv_namespaces: [],
+    workflows: inside(config.workflows),
+    ...(config.r2_buckets && { r2_buckets: inside(config.r2_buckets) }),
+    vars: { ...config.vars, JURISDICTION: jurisdiction, GATE_LOCATION_HINT: '' },
+  }
+}
+
 /** Returns the configuration with the ids of the account. Gates are created in the region of the D1 primary, unless wrangler.toml names one. */
 export function withIds(config, { databaseIds, namespaceIds, primaryRegion }) {
   return {
     ...config,
     d1_databases: config.d1_databases.map((d1, at) => ({ ...d1, database_id: databaseIds[at] })),
     kv_namespaces: config.kv_namespaces.map((kv, at) => ({ ...kv, id: namespaceIds[at] })),
-    vars: { ...config.vars, GATE_LOCATION_HINT: config.vars.GATE_LOCATION_HINT || primaryRegion },
+    vars: { ...config.vars, GATE_LOCATION_HINT: config.vars.GATE_LOCATION_HINT || (primaryRegion ?? '') },
   }
 }

@@ -7,9 +7,10 @@ import { RAISE_DATA_EPOCH } from './backup/data-epoch.ts'
 import { localDatabase, remoteDatabase } from './backup/database.mjs'
 import { fileOf } from './backup/files.mjs'
 import { factsOf, writeImportFile } from './backup/import-file.mjs'
-import { apiOf, configurationOf, numbersIn, readOptions, run, stateFolder, WHERE_USAGE } from './backup/options.mjs'
+import { apiOf, configurationOf, databasesIn, readOptions, run, stateFolder, WHERE_USAGE } from './backup/options.mjs'
 import { SCHEMA } from './backup/schema.mjs'
-import { LOCATIONS } from './deploy/options.mjs'
+import { jurisdictionOf } from './deploy/existing.mjs'
+import { JURISDICTIONS, LOCATIONS } from './deploy/options.mjs'
 import { provideDatabases } from './deploy/provision.mjs'
 import { Stop } from './deploy/refusals.mjs'
 import { keepLocalDatabaseCount, localDatabaseCount } from './local-state.ts'
@@ -19,16 +20,20 @@ const USAGE = `npm run restore -- <file> [options]
   file           the first file of \`npm run backup\`; those of further databases are beside it. They may be compressed (.gz)
   --database <number>  only this database of the backup, such as 2; 0 is the directory
   --location <region>  where the primary of a new D1 is: ${LOCATIONS.join(', ')}; default: near you
+  --jurisdiction <name>  where a new D1 stays: ${JURISDICTIONS.join(', ')}; default: where the other databases are
 ${WHERE_USAGE}`
 
 await run(main)
 
 async function main() {
-  const { values, positionals } = readOptions(USAGE, { location: { type: 'string' }, database: { type: 'string' } })
+  const string = { type: 'string' }
+  const { values, positionals } = readOptions(USAGE, { location: string, jurisdiction: string, database: string })
   const [first] = positionals
   if (first === undefined || !existsSync(first)) throw new Stop(`Name the file of the backup.\n\n${USAGE}`)
   if (values.location !== undefined && !LOCATIONS.includes(values.location))
     throw new Stop(`--location ${values.location}: use one of ${LOCATIONS.join(', ')}`)
+  if (values.jurisdiction !== undefined && !JURISDICTIONS.includes(values.jurisdiction))
+    throw new Stop(`--jurisdiction ${values.jurisdiction}: use one of ${JURISDICTIONS.join(', ')}`)
   mkdirSync('.wrangler', { recursive: true })
   const folder = mkdtempSync('.wrangler/restore-')
   try {
@@ -79,17 +84,17 @@ async function uncompressed(file, folder) {
  * Returns the databases to restore to by their numbers, and the directory, each as `{name, isLocal, open}`. Makes those that an account
  * lacks. Throws `Stop` if one is to be restored for which there is no directory.
  */
-async function targetsOf(numbers, { local, env, location }) {
-  const config = configurationOf(env, Math.max(...numbers) + 1)
+async function targetsOf(numbers, values) {
+  const config = configurationOf(values.env, Math.max(...numbers) + 1)
   const needed = [...new Set([0, ...numbers])]
   const needs = needed.map((number) => config.d1_databases[number])
-  const open = local
+  const open = values.local
     ? openLocal(numbers)
-    : await openRemote(needs, { config, env, location, isNew: numbers.includes(0) })
+    : await openRemote(needs, { config, values, isNew: numbers.includes(0) })
   const all = new Map(
     needed.map((number, at) => [
       number,
-      { name: needs[at].database_name, isLocal: local, open: () => open(number, at) },
+      { name: needs[at].database_name, isLocal: values.local, open: () => open(number, at) },
     ]),
   )
   return { targets: new Map(numbers.map((number) => [number, all.get(number)])), directory: all.get(0) }
@@ -104,14 +109,18 @@ function openLocal(numbers) {
   return (number) => localDatabase(number, stateFolder())
 }
 
-async function openRemote(needs, { config, env, location = null, isNew }) {
+async function openRemote(needs, { config, values, isNew }) {
   const api = await apiOf(config)
-  if (!isNew && !(await numbersIn(api, env)).includes(0)) {
+  const there = await databasesIn(api, values.env)
+  if (!isNew && there[0]?.number !== 0) {
     throw new Stop(
       `There is no D1 database ${needs[0].database_name}, which has the tenants: restore that one first. Nothing was changed.`,
     )
   }
-  const { databases } = await provideDatabases(api, { ...config, d1_databases: needs }, { location, dryRun: false })
+  const location = values.location ?? null
+  const jurisdiction = jurisdictionOf(there, values.jurisdiction ?? null, { location })
+  const options = { location, jurisdiction, dryRun: false }
+  const { databases } = await provideDatabases(api, { ...config, d1_databases: needs }, options)
   return async (_number, at) => remoteDatabase(api, databases[at])
 }
 

@@ -1,7 +1,7 @@
 /**
  * `npm start`: serves a Roster with demo data and local bindings, starting from a clean clone. Safe to run again.
- * PORT (8787), PERSIST_TO (.roster/state) and DATABASES (those of the data that is there, else 1) may be set. Ctrl-C ends the
- * server too.
+ * PORT (8787), PERSIST_TO (.roster/state), DATABASES (those of the data that is there, else 1) and JURISDICTION (none; with one there
+ * is no KV) may be set. Ctrl-C ends the server too.
  */
 import { spawn } from 'node:child_process'
 import { constants, copyFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
@@ -9,6 +9,7 @@ import { createServer } from 'node:net'
 import path from 'node:path'
 import { newSignInLink, printWelcome, seedDemo } from './demo.ts'
 import { showDemoKeys } from './demo-keys.mjs'
+import { JURISDICTIONS } from './deploy/options.mjs'
 import { localConfigOf } from './local-config.mjs'
 import { LocalLog } from './local-log.ts'
 import { migrateLocal } from './local-migrations.mjs'
@@ -33,6 +34,9 @@ if (advice) stop(advice)
 const databases = Number(process.env.DATABASES || localDatabaseCount(stateFolder))
 const databasesProblem = problemOfDatabases()
 if (databasesProblem) stop(databasesProblem)
+const jurisdiction = process.env.JURISDICTION || null
+if (jurisdiction !== null && !JURISDICTIONS.includes(jurisdiction))
+  stop(`JURISDICTION is ${jurisdiction}: use one of ${JURISDICTIONS.join(', ')}.`)
 const problem = await portProblem()
 if (problem) stop(problem)
 mkdirSync(stateFolder, { recursive: true })
@@ -116,7 +120,7 @@ function startServer() {
     [
       wrangler,
       'dev',
-      ...localConfigOf(databases),
+      ...localConfigOf(databases, jurisdiction),
       '--ip=127.0.0.1',
       `--port=${port}`,
       '--inspector-port=0',

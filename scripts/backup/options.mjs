@@ -6,8 +6,9 @@ import { parse as parseToml } from 'smol-toml'
 import { CloudflareApi, CloudflareError } from '../cloudflare-api.mjs'
 import { optionProblem } from '../command-line.ts'
 import { accountOf, tokenOf } from '../deploy/account.mjs'
+import { databasesThere } from '../deploy/existing.mjs'
 import { explain, failuresOf, WrongUsage } from '../deploy/refusals.mjs'
-import { configOf, numbersOf } from '../environment.mjs'
+import { configOf } from '../environment.mjs'
 import { localDatabaseCount } from '../local-state.ts'
 import { hasLocalState } from './database.mjs'
 
@@ -47,16 +48,13 @@ export function configurationOf(environment, databases = 1) {
 }
 
 /**
- * Returns the numbers of the databases that there are, in the account of the API, or in the local state if that is null. A deleted one
- * is missing between them.
+ * Returns the databases that there are, `{number, jurisdiction}`, in the account of the API, or in the local state if that is null. A
+ * deleted one is missing between them.
  */
-export async function numbersIn(api, environment) {
-  if (api === null) {
-    const databases = hasLocalState(stateFolder()) ? localDatabaseCount(stateFolder()) : 0
-    return Array.from({ length: databases }, (_, number) => number)
-  }
-  const names = (await api.databases()).map(({ name }) => name)
-  return numbersOf(wranglerToml(), environment ?? null, names)
+export async function databasesIn(api, environment) {
+  if (api !== null) return databasesThere(api, wranglerToml(), environment ?? null)
+  const databases = hasLocalState(stateFolder()) ? localDatabaseCount(stateFolder()) : 0
+  return Array.from({ length: databases }, (_, number) => ({ number, jurisdiction: null }))
 }
 
 function wranglerToml() {

@@ -8,19 +8,13 @@ import { parse as parseToml } from 'smol-toml'
 import { CloudflareApi, CloudflareError } from '../cloudflare-api.mjs'
 import { check } from '../deploy-check/main.mjs'
 import { EXIT } from '../deploy-check/report.ts'
-import { configOf, resourcesOf, withIds, withoutAnalytics } from '../environment.mjs'
+import { configOf, resourcesOf, withIds, withJurisdiction, withoutAnalytics } from '../environment.mjs'
 import { accountOf, tokenOf } from './account.mjs'
+import { databaseCount, databasesThere, jurisdictionOf } from './existing.mjs'
 import { showFirstSignIn } from './first-owner.mjs'
 import { migrateAll, pendingMigrations } from './migrations.mjs'
 import { readOptions } from './options.mjs'
-import {
-  databaseCount,
-  provideDatabases,
-  provideNamespaces,
-  provideQueue,
-  provideSubdomain,
-  report,
-} from './provision.mjs'
+import { provideDatabases, provideNamespaces, provideQueue, provideSubdomain, report } from './provision.mjs'
 import { ready } from './ready.mjs'
 import { explain, failureIn, failuresOf, Stop } from './refusals.mjs'
 import { missingSecrets, showSecrets } from './secrets.mjs'
@@ -43,20 +37,23 @@ try {
   process.exitCode = error.exitCode ?? (process.argv.includes('--check') ? EXIT.couldNotRun : 1)
 }
 
-async function main(options) {
+async function main(given) {
   const base = parseToml(readFileSync('wrangler.toml', 'utf8'))
-  let config = configurationOf(base, options, 1)
+  const first = configurationOf(base, given, 1)
   const api = new CloudflareApi(await tokenOf())
-  api.account = await accountOf(api, config)
-  Object.assign(context, { account: api.account, worker: config.name })
-  if (options.check) {
-    process.exitCode = await check({ api, base: config, options, explaining: context })
+  api.account = await accountOf(api, first)
+  Object.assign(context, { account: api.account, worker: first.name })
+  if (given.check) {
+    process.exitCode = await check({ api, base: first, options: given, explaining: context })
     return
   }
-  console.log(`${config.name} in account ${api.account}${options.dryRun ? ': dry run, nothing is changed' : ''}\n`)
+  console.log(`${first.name} in account ${api.account}${given.dryRun ? ': dry run, nothing is changed' : ''}\n`)
 
+  const there = await databasesThere(api, base, given.environment)
+  const wanted = given.jurisdiction ?? (base.vars.JURISDICTION || null)
+  const options = { ...given, jurisdiction: jurisdictionOf(there, wanted, given) }
+  const config = configurationOf(base, options, databaseCount(there, options))
   const subdomain = await provideSubdomain(api, options, context)
-  config = configurationOf(base, options, await databaseCount(api, base, options))
   const names = resourcesOf(config)
   const secrets = await missingSecrets(api, config.name, names.secrets)
   if (options.upload && Object.keys(secrets).length > 0) {
@@ -94,7 +91,7 @@ async function main(options) {
 }
 
 function configurationOf(base, options, databases) {
-  const config = configOf(base, options.environment, process.cwd(), databases)
+  const config = withJurisdiction(configOf(base, options.environment, process.cwd(), databases), options.jurisdiction)
   return options.withoutAnalytics ? withoutAnalytics(config) : config
 }
 

@@ -3,6 +3,9 @@ import { parseArgs } from 'node:util'
 import { optionProblem } from '../command-line.ts'
 import { Stop, WrongUsage } from './refusals.mjs'
 
+/** The jurisdictions that D1, Durable Objects, Queues and Workflows all have. */
+export const JURISDICTIONS = ['eu', 'us', 'fedramp']
+
 const USAGE = `npm run deploy -- [options]
 
   --env <name>         an environment with everything of its own, such as staging; default: production
@@ -10,6 +13,7 @@ const USAGE = `npm run deploy -- [options]
   --dry-run            print what exists and what would be created, and change nothing
   --location <region>  where the primary of a new D1 is: wnam, enam, weur, eeur, apac, oc; default: near you
   --databases <number> spread tenants over so many D1 databases; default: those that are there; never fewer
+  --jurisdiction <name> where all data stays: ${JURISDICTIONS.join(', ')}; only when it is first deployed; default: no bound
   --subdomain <name>   the workers.dev subdomain of an account that has none yet
   --without-analytics  leave Analytics Engine out: Roster runs, and nothing is counted
   --url <url>          where Roster is served, if not on workers.dev
@@ -45,6 +49,7 @@ export function readOptions(args = process.argv.slice(2)) {
     'dry-run': flag,
     location: string,
     databases: string,
+    jurisdiction: string,
     subdomain: string,
     'without-analytics': flag,
     url: string,
@@ -71,6 +76,9 @@ export function readOptions(args = process.argv.slice(2)) {
   if (values.location !== undefined && !LOCATIONS.includes(values.location)) {
     throw new Stop(`--location ${values.location}: use one of ${LOCATIONS.join(', ')}`)
   }
+  if (values.jurisdiction !== undefined && !JURISDICTIONS.includes(values.jurisdiction)) {
+    throw new Stop(`--jurisdiction ${values.jurisdiction}: use one of ${JURISDICTIONS.join(', ')}`)
+  }
   const databases = values.databases === undefined ? null : Number(values.databases)
   if (databases !== null && !(Number.isInteger(databases) && databases >= 1 && databases <= DATABASES_MAX)) {
     throw new Stop(`--databases ${values.databases}: use a number from 1 to ${DATABASES_MAX}`)
@@ -88,6 +96,7 @@ export function readOptions(args = process.argv.slice(2)) {
     dryRun: values['dry-run'],
     location: values.location ?? null,
     databases,
+    jurisdiction: values.jurisdiction ?? null,
     subdomain: values.subdomain ?? null,
     withoutAnalytics: values['without-analytics'],
     url: values.url ?? null,

@@ -1,6 +1,6 @@
 /** Finds what Roster needs in the account by its name, and creates what is missing. Changes nothing that is there. */
 import { setTimeout as wait } from 'node:timers/promises'
-import { numbersOf } from '../environment.mjs'
+import { inJurisdiction } from './existing.mjs'
 import { LOCATIONS } from './options.mjs'
 import { noSubdomain, Stop } from './refusals.mjs'
 
@@ -20,65 +20,51 @@ export async function provideSubdomain(api, options, context) {
 }
 
 /**
- * Returns how many databases the environment is to have: `--databases`, else as many as are there. Throws `Stop` for fewer than are
- * there, for more in a version that not all requests get, and if one between them is missing.
- */
-export async function databaseCount(api, base, { environment, databases: wanted, upload }) {
-  const names = (await api.databases()).map(({ name }) => name)
-  const numbers = numbersOf(base, environment, names)
-  const found = Math.max(1, (numbers.at(-1) ?? 0) + 1)
-  const gap = numbers.findIndex((number, at) => number !== at)
-  if (gap !== -1) {
-    throw new Stop(
-      `Database ${gap} of this deployment is missing, and there are further ones: somebody deleted it, and a new one would be empty. Restore it from a backup with \`npm run restore -- <file> --database ${gap}\` (docs/operations/restore.md), then run the same command again. Nothing was changed.`,
-    )
-  }
-  if (wanted !== null && wanted < found) {
-    throw new Stop(
-      `This deployment has ${found} databases, and tenants may be in each: none is taken away. Leave --databases out to keep them. Nothing was changed.`,
-    )
-  }
-  if (upload && wanted !== null && wanted > found) {
-    throw new Stop(
-      '--databases does not go with --upload: a tenant that the new version puts into a new database would be unknown to the version that serves the other requests. Add the databases with a deployment of the version that serves now. Nothing was changed.',
-    )
-  }
-  return wanted ?? found
-}
-
-/**
- * Provides all databases of the configuration, and returns them with the region of the gates (null in a dry run that finds none).
- * The further ones are made in the region of the first, because the gates are there.
+ * Provides all databases of the configuration, and returns them with the region of the gates: null in a dry run that finds none, and in
+ * a jurisdiction, which decides alone. Elsewhere the further ones are made in the region of the first, because the gates are there.
  */
 export async function provideDatabases(api, config, options) {
   const [first, ...further] = config.d1_databases.map((d1) => d1.database_name)
   const databases = [await provideDatabase(api, first, options)]
-  const region = config.vars.GATE_LOCATION_HINT || (databases[0] && (await primaryRegion(api, databases[0], options)))
+  const region = options.jurisdiction ? null : await regionOf(api, config, databases[0], options)
   const location = options.location ?? (LOCATIONS.includes(region) ? region : null)
   for (const name of further) databases.push(await provideDatabase(api, name, { ...options, location }))
   return { databases, region }
 }
 
+async function regionOf(api, config, first, options) {
+  return config.vars.GATE_LOCATION_HINT || (first && (await primaryRegion(api, first, options)))
+}
+
 /**
  * Returns the D1 database of that name as the API describes it, with read replication on. A dry run returns null for a
- * missing one.
+ * missing one. Throws `Stop` if a new one is not in the jurisdiction.
  */
 export async function provideDatabase(api, name, options) {
   let database = await api.database(name)
   if (database === null) {
     if (options.dryRun) return report('D1 database', name, 'would be created', null)
-    const { uuid } = await api.createDatabase(name, options.location)
+    const { uuid } = await api.createDatabase(name, options)
     // The response to a creation lacks some fields.
     database = { ...(await api.database(uuid)), uuid }
-    report('D1 database', name, 'created')
+    if ((database.jurisdiction ?? null) !== (options.jurisdiction ?? null)) {
+      throw new Stop(
+        `Cloudflare does not say that the new D1 database ${name} is in ${options.jurisdiction}. Run the same command again; if it stays so, delete the database and ask Cloudflare. No version was deployed.`,
+      )
+    }
+    report('D1 database', name, options.jurisdiction ? `created in ${options.jurisdiction}` : 'created')
   } else report('D1 database', name, 'found')
-  if (database.read_replication?.mode === 'auto') report('read replication', name, 'on')
-  else if (options.dryRun) report('read replication', name, 'would be switched on')
-  else {
-    await api.replicate(database.uuid)
-    report('read replication', name, 'switched on')
-  }
+  await provideReplicas(api, database, { name, ...options })
   return database
+}
+
+/** Switches read replication on. Cloudflare does not document whether replicas stay in a jurisdiction, so it is left off there. */
+async function provideReplicas(api, database, { name, jurisdiction, dryRun }) {
+  if (database.read_replication?.mode === 'auto') return report('read replication', name, 'on')
+  if (jurisdiction) return report('read replication', name, `off, because of ${jurisdiction}`)
+  if (dryRun) return report('read replication', name, 'would be switched on')
+  await api.replicate(database.uuid)
+  report('read replication', name, 'switched on')
 }
 
 /**
@@ -120,10 +106,17 @@ export async function provideNamespaces(api, titles, options) {
   return ids
 }
 
-export async function provideQueue(api, name, options) {
-  if (await api.hasQueue(name)) return report('queue', name, 'found')
-  if (!options.dryRun) await api.createQueue(name)
-  return report('queue', name, options.dryRun ? 'would be created' : 'created')
+/** Throws `Stop` for a queue that is not in the jurisdiction, because a queue keeps its own. */
+export async function provideQueue(api, name, { dryRun, jurisdiction }) {
+  const found = await api.queue(name)
+  if (found && (found.jurisdiction ?? null) !== (jurisdiction ?? null)) {
+    throw new Stop(
+      `The queue ${name} was made ${inJurisdiction(found.jurisdiction)}, and the databases are to be ${inJurisdiction(jurisdiction)}. Delete it (docs/operations/deploy.md, "Uninstall"), and run the same command again: its messages are only signals, and the sweep finds the work. No version was deployed.`,
+    )
+  }
+  if (found) return report('queue', name, 'found')
+  if (!dryRun) await api.createQueue(name, jurisdiction)
+  return report('queue', name, dryRun ? 'would be created' : 'created')
 }
 
 /** Prints a line about one thing in the account, and returns `value`. */

@@ -14,6 +14,7 @@ export interface FakeDatabase {
   uuid: string
   name: string
   region: string
+  jurisdiction: string | null
   read_replication: { mode: string }
   sqlite: DatabaseSync
   /** The number of further descriptions without `running_in_region`. */
@@ -58,12 +59,13 @@ export class FakeD1 {
   }
 
   /** Creates a database that another project owns, with the tables of the SQL. */
-  create(name: string, sql = '', region = 'weur'): FakeDatabase {
+  create(name: string, sql = '', region = 'weur', jurisdiction: string | null = null): FakeDatabase {
     const uuid = `00000000-0000-4000-8000-${String(++this.#created).padStart(12, '0')}`
     const sqlite = new DatabaseSync(':memory:')
     sqlite.exec(sql)
     const { regionIsSecretFor } = this
-    const database = { uuid, name, region, read_replication: { mode: 'disabled' }, sqlite, regionIsSecretFor }
+    const read_replication = { mode: 'disabled' }
+    const database = { uuid, name, region, jurisdiction, read_replication, sqlite, regionIsSecretFor }
     this.databases.set(name, database)
     return database
   }
@@ -111,12 +113,12 @@ export class FakeD1 {
     return createHash('md5').update(bytes).digest('hex')
   }
 
-  #create({ name = '', primary_location_hint: hint }: Record<string, string>): unknown {
+  #create({ name = '', primary_location_hint: hint, jurisdiction }: Record<string, string>): unknown {
     if (this.find(name)) return new Refusal(400, 7502, 'exists')
     if (this.plan === 'free' && this.databases.size >= FREE_DATABASES_MAX) {
       return new Refusal(400, 7406, `System limit reached: databases per account (${FREE_DATABASES_MAX})`)
     }
-    const { uuid } = this.create(name, '', hint)
+    const { uuid } = this.create(name, '', hint, jurisdiction)
     return { uuid, name }
   }
 
@@ -178,10 +180,10 @@ export class FakeD1 {
 
 /** Returns the description of a database. As in production, it has its region only after a while. */
 function description(database: FakeDatabase): unknown {
-  const { uuid, name, region, read_replication } = database
+  const { uuid, name, region, jurisdiction, read_replication } = database
   const isSecret = database.regionIsSecretFor > 0
   if (isSecret) database.regionIsSecretFor--
-  return { uuid, name, read_replication, ...(!isSecret && { running_in_region: region.toUpperCase() }) }
+  return { uuid, name, jurisdiction, read_replication, ...(!isSecret && { running_in_region: region.toUpperCase() }) }
 }
 
 /** Returns the rows of one statement. Throws if D1 refuses it and this SQLite does not, and if the text holds more than one: SQLite would ignore the rest. */

@@ -2,7 +2,7 @@
 import { Refusal } from './answers.ts'
 
 export class FakeQueues {
-  readonly queues = new Map<string, { consumers: unknown[] }>()
+  readonly queues = new Map<string, { consumers: unknown[]; jurisdiction?: string | undefined }>()
 
   /** Answers `/queues[/id[/consumers]]`. */
   answer(
@@ -15,12 +15,12 @@ export class FakeQueues {
       const names = query.getAll('name')
       return [...this.queues]
         .filter(([name]) => names.length === 0 || names.includes(name))
-        .map(([name, { consumers }]) => ({ queue_name: name, queue_id: name, consumers, producers: [] }))
+        .map(([name, queue]) => ({ queue_name: name, queue_id: name, ...queue, producers: [] }))
     }
     if (id === undefined) {
-      const { queue_name: name = '' } = json()
+      const { queue_name: name = '', jurisdiction } = json()
       if (this.queues.has(name)) return new Refusal(409, 11009, 'Queue name already taken')
-      this.queues.set(name, { consumers: [] })
+      this.queues.set(name, { consumers: [], jurisdiction })
       return { queue_name: name, queue_id: name }
     }
     if (action !== 'consumers') return undefined
