@@ -47,6 +47,8 @@ export class GateCore {
   #ordinal = 0
   #saver: StateSaver
   #waits: LeaseWaits
+  /** No write begins earlier, by the gate's own clock. */
+  #writesOpenAtMs: number
 
   /** Starts a gate from its stored rows. Stores nothing itself: the first lease does. */
   constructor(storage: GateStorage, random: () => number, nowMs: number) {
@@ -59,7 +61,8 @@ export class GateCore {
     this.#verdicts = new Verdicts(keys)
     this.#sizing = new Sizing(random, nowMs)
     this.#log = new WriteLog(storage, writes)
-    const start = new GateStart(state, nowMs)
+    const start = new GateStart(state, loaded, nowMs)
+    this.#writesOpenAtMs = start.writesOpenAtMs
     this.#epoch = start.epoch
     this.#waits = start.waits
     if (policy) this.#bucket = start.bucket(policy)
@@ -222,6 +225,14 @@ export class GateCore {
   }
 
   /**
+   * Returns how long a write has to wait before it begins. After a move to another database, leases that name the one before may
+   * be alive for a moment: a read under one of these would not find the write that its token is of.
+   */
+  writesOpenInMs(atMs: number): number {
+    return Math.max(0, this.#writesOpenAtMs - Math.max(this.#nowMs, atMs))
+  }
+
+  /**
    * Settles a batch: in D1 at `bookmark`, or never to be committed (null). Writes to storage first, so a replaced
    * object fails here.
    */
@@ -269,9 +280,28 @@ export class GateCore {
       } else {
         this.#bucket = new Bucket(policy, nowMs)
       }
+      const isMoved = this.#policy !== null && databaseOf(this.#policy) !== databaseOf(policy)
       this.#policy = policy
+      if (isMoved) this.#beginInAnotherDatabase(policy, nowMs)
     }
     return { waitMs: this.#waits.olderMs(policy.version, nowMs) }
+  }
+
+  /**
+   * Drops what says something about the database before: a bookmark means nothing in another one. A write that was under way
+   * stays pending, and its outcome is looked up in the new database, which has all that was committed in the old one.
+   */
+  #beginInAnotherDatabase(policy: Policy, nowMs: number): void {
+    this.#writesOpenAtMs = nowMs + this.#waits.olderMs(policy.version, nowMs)
+    this.#loaded = { dataEpoch: 0, atMs: nowMs, ...this.#loaded, movedAtMs: this.#wallMs }
+    this.#storage.saveLoaded(this.#loaded)
+    this.#startLogAnew()
+  }
+
+  #startLogAnew(): void {
+    this.#log.startAnew()
+    // The rows that a restart would have counted requests from are gone.
+    this.#saver.saveCounts(this.#wallMs)
   }
 
   /** The data epoch of the gate's D1 history, and when the gate last loaded it; null before the first policy. */
@@ -287,12 +317,9 @@ export class GateCore {
   notePolicyLoaded(dataEpoch: number, atMs: number): void {
     const nowMs = this.#tick(atMs)
     const isSetBack = dataEpoch !== this.#loaded?.dataEpoch && this.#log.ledger.seq > 0
-    this.#loaded = { dataEpoch, atMs: nowMs }
+    this.#loaded = { ...this.#loaded, dataEpoch, atMs: nowMs }
     this.#storage.saveLoaded(this.#loaded)
-    if (!isSetBack) return
-    this.#log.startAnew()
-    // The rows that a restart would have counted requests from are gone.
-    this.#saver.saveCounts(this.#wallMs)
+    if (isSetBack) this.#startLogAnew()
   }
 
   /** Returns the counts of the year and of each day, and when each key was last used. */
@@ -331,4 +358,8 @@ export class GateCore {
   #busy(): LeaseReply {
     return { v: PROTOCOL_VERSION, kind: 'busy', backoffMs: this.#sizing.busyBackoffMs() }
   }
+}
+
+function databaseOf({ database = 0 }: Policy): number {
+  return database
 }

@@ -38,6 +38,8 @@ export interface LoadedRow {
   /** Data epoch of the D1 that policy, keys and writes come from. */
   dataEpoch: number
   atMs: number
+  /** When a policy with another database came into force, by the time of day. Absent if none ever did. */
+  movedAtMs?: number
 }
 
 /** One batch of writes: committed together, or not at all. */

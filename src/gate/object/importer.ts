@@ -262,6 +262,8 @@ export class GateImporter {
 
   /** Begins a transaction. Resolves when it has ended, however it ends. */
   async #begin(run: Run, segments: PlannedLine[][]) {
+    const waitMs = this.#core.writesOpenInMs(this.#deps.clock())
+    if (waitMs > 0) await this.#deps.sleep(waitMs)
     const planned = segments.flat()
     const nowMs = this.#deps.clock()
     // A chunk may take several transactions, and the tenant or the key may have been barred meanwhile.

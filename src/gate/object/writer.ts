@@ -183,6 +183,8 @@ export class GateWriter {
   }
 
   async #commit(queued: QueuedWrite[]): Promise<(Outcome | Promise<Outcome>)[]> {
+    const waitMs = this.#core.writesOpenInMs(this.#deps.clock())
+    if (waitMs > 0) await this.#deps.sleep(waitMs)
     const nowMs = this.#deps.clock()
     // It may have waited for a look-up or for its turn, and the tenant or the key may have been barred meanwhile.
     const barred = queued.map(({ request }) => refusalOfSender(this.#core, request, nowMs))

@@ -18,7 +18,8 @@ const CLASSES: Record<string, string> = {
   D1Clock: '_d1Ms _observedAtMs',
   ExplorerStore: 'isReplaced rows',
   GateCore:
-    '_annual _bucket _d1 _epoch _keyUses _loaded _log _nowMs _ordinal _policy _saver _sizing _storage _verdicts _waits _wall',
+    '_annual _bucket _d1 _epoch _keyUses _loaded _log _nowMs _ordinal _policy _saver _sizing _storage _verdicts _waits _wall ' +
+    '_writesOpenAtMs',
   KeyUses: '_minutes _storage',
   LeaseState:
     'admitted backoffUntilMs clockMs counted epoch errors flightAtMs fraction fullAtMs gateVersion grants isCounted ' +

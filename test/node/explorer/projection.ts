@@ -24,6 +24,8 @@ export const LAG_MAX_MS = 40
 
 /** After this long a gate has forgotten a grant, and no lease is waited for. */
 const REMEMBERED_MS = 2_001
+/** After this long a start holds no write back for a move. */
+const MOVE_REMEMBERED_MS = 5_000
 
 export interface Kept {
   /** The year's count, and the isolates by name. */
@@ -74,7 +76,8 @@ interface OpenBucket {
 }
 export interface OpenCore {
   _nowMs: number
-  _loaded: { atMs: number } | null
+  _loaded: { atMs: number; movedAtMs?: number } | null
+  _writesOpenAtMs: number
   _wall: { _lostMs: number; _behindMs: Map<string, number> }
   _bucket: OpenBucket
   _sizing: { _atMs: number; _demand: number; _leaseRequests: number; _paceMs: number }
@@ -93,7 +96,7 @@ export interface OpenCore {
 
 export const GATE_INSTANTS: Instants = new Set([
   ...['_nowMs', '_d1Ms', '_observedAtMs', '_limitsSinceMs', '_horizonMs', '_earlierUntilMs', '_leasedUntilMs', '_atMs'],
-  ...['atMs', 'elapsedMs', 'expiresAtMs', 'horizonMs', 'deadlineMs', 'heardAtMs'],
+  ...['atMs', 'elapsedMs', 'expiresAtMs', 'horizonMs', 'deadlineMs', 'heardAtMs', 'movedAtMs', '_writesOpenAtMs'],
 ])
 export const ISOLATE_INSTANTS: Instants = new Set([
   ...['clockMs', 'gateMs', 'arrivedAtMs', 'leasedUntilMs', 'renewAtMs', 'roomAtMs', 'backoffUntilMs', 'fullAtMs'],
@@ -109,6 +112,10 @@ export function projectGate({ core, store, aheadMs }: Gate, kept: Kept): void {
   const nowMs = NOW_MS + aheadMs
   if (open._loaded) open._loaded.atMs = NOW_MS
   if (store.rows.loaded) store.rows.loaded.atMs = NOW_MS
+  for (const loaded of [open._loaded, store.rows.loaded]) {
+    if (loaded?.movedAtMs !== undefined) loaded.movedAtMs = Math.max(loaded.movedAtMs, NOW_MS - MOVE_REMEMBERED_MS)
+  }
+  open._writesOpenAtMs = Math.max(open._writesOpenAtMs, nowMs - 1)
   if (!kept.clocks) {
     open._wall._lostMs = 0
     open._wall._behindMs.clear()

@@ -16,6 +16,8 @@ export interface ReadsScenario {
   ticks: number
   stepsMs: readonly number[]
   restarts?: number
+  /** Moves to another database, at most one. */
+  moves?: number
   aheadMs?: number
   /** D1 refuses to commit a write later than this after it began. */
   deadlineMs?: number
@@ -37,6 +39,8 @@ export type ReadsEvent =
   | { kind: 'begin'; isOther: boolean; isWhole: boolean }
   | { kind: 'commit' | 'settle'; which: number; write: number }
   | { kind: 'lookUp' }
+  | { kind: 'freeze' }
+  | { kind: 'move' }
   | { kind: 'tick'; ms: number }
   | { kind: 'restart'; aheadMs: number }
   | { kind: 'read'; token: number; isLeased: boolean; result: string }
@@ -63,6 +67,10 @@ function sentence(event: ReadsEvent): string {
       return `the gate settles write ${event.write}`
     case 'lookUp':
       return 'the gate looks up the overdue writes'
+    case 'freeze':
+      return 'the database takes no more writes'
+    case 'move':
+      return 'the tenant has moved to another database, and the gate learns of it'
     case 'tick':
       return `${event.ms} ms pass`
     case 'restart':

@@ -24,6 +24,8 @@ const TWO_CUSTOMERS = {
   ...{ asks: 2, writes: 1, otherWrites: 1, wholeWrites: true, reads: 2, ticks: 1, stepsMs: [1_050], strong: true },
 }
 
+const MOVED = { asks: 2, reads: 1, ticks: 2, stepsMs: [1_050], tokens: true, moves: 1 }
+
 export const READS: (Pinned<ReadsScenario> & { edits?: readonly Edit[] })[] = [
   { states: 8_313, scenario: { name: 'hot', asks: 2, writes: 1, reads: 2, ticks: 2, stepsMs: [500] } },
   {
@@ -139,6 +141,15 @@ export const READS: (Pinned<ReadsScenario> & { edits?: readonly Edit[] })[] = [
       ...{ ticks: 1, stepsMs: [1_000], restarts: 1, leasedReads: true },
     },
   },
+  { states: 80_495, scenario: { name: 'moved', writes: 2, wholeWrites: true, ...MOVED } },
+  { states: 60_666, scenario: { name: 'moved under a slow write', writes: 1, ...MOVED } },
+  {
+    states: 5_638,
+    scenario: {
+      ...MOVED,
+      ...{ name: 'restarted after a move', asks: 1, writes: 1, wholeWrites: true, ticks: 1, restarts: 1 },
+    },
+  },
 ]
 
 /** Returns a scenario of those above with larger bounds. */
@@ -154,4 +165,6 @@ export const SOAK_OF_READS: typeof READS = [
   { states: 505_564, scenario: wider('cold', { reads: 2, asks: 2 }) },
   { states: 1_342_158, scenario: wider('overdue', { writes: 2 }) },
   { states: 1_038_468, scenario: wider('kv', { writes: 2, asks: 3 }) },
+  { states: 514_574, scenario: wider('moved', { repliesTravel: true }) },
+  { states: 380_840, scenario: wider('restarted after a move', { asks: 2, writes: 2, ticks: 2 }) },
 ]

@@ -8,10 +8,10 @@
 import { type Core, NOW_MS } from './projection.ts'
 import type { Reading } from './reading.ts'
 import type { ReadsEvent, ReadsScenario } from './reads-events.ts'
-import { bookmarkOf, ReadsWorld } from './reads-world.ts'
+import { bookmarkOf, ReadsWorld, statesFor, type Writer } from './reads-world.ts'
 import type { Reach, Space } from './search.ts'
 
-const BITS = { asks: 3, writes: 2, otherWrites: 2, quickWrites: 2, reads: 2, ticks: 3, restarts: 1 }
+const BITS = { asks: 3, writes: 2, otherWrites: 2, quickWrites: 2, reads: 2, ticks: 3, restarts: 1, moves: 1 }
 type Budget = keyof typeof BITS
 
 const SHIFT = {} as Record<Budget, number>
@@ -35,6 +35,8 @@ const Kind = {
   Read: 8,
   Kv: 9,
   D1: 10,
+  Freeze: 11,
+  Move: 12,
 } as const
 type Kind = (typeof Kind)[keyof typeof Kind]
 
@@ -56,9 +58,10 @@ export class ReadsSpace implements Space<ReadsEvent> {
   }
 
   initial(): number[] {
-    const { asks, writes, otherWrites = 0, quickWrites = 0, reads, ticks, restarts = 0 } = this.#scenario
+    const { asks, writes, otherWrites = 0, quickWrites = 0, reads, ticks, restarts = 0, moves = 0 } = this.#scenario
+    const budgets = { asks, writes, otherWrites, quickWrites, reads, ticks, restarts, moves }
     let left = 0
-    for (const [name, times] of Object.entries({ asks, writes, otherWrites, quickWrites, reads, ticks, restarts })) {
+    for (const [name, times] of Object.entries(budgets)) {
       left |= times << SHIFT[name as Budget]
     }
     return [...this.world.first(), -1, left]
@@ -111,7 +114,7 @@ export class ReadsSpace implements Space<ReadsEvent> {
 
     for (let which = 0; which < WRITES.length; which++) {
       const budget = WRITES[which] as Budget
-      if (has(budget) === 0) continue
+      if (has(budget) === 0 || world.isOpen.find(gate) === 0) continue
       begin(budget)
       next[GATE] = world.begin.find(gate, 2 * writersId + (which === 0 ? 0 : 1))
       next[WRITERS] = world.begin.b
@@ -137,6 +140,17 @@ export class ReadsSpace implements Space<ReadsEvent> {
       begin(null)
       next[GATE] = world.lookUp.find(gate, database.commits.length)
       if (next[GATE] !== gate) reach(Kind.LookUp, 0, 0)
+    }
+    if (has('moves') > 0) {
+      begin('moves')
+      next[DATABASE] = world.freeze.find(databaseId)
+      reach(Kind.Freeze, 0, 0)
+    }
+    if (database.isFrozen && database.movedAt === null) {
+      begin(null)
+      next[DATABASE] = world.move.find(databaseId, gate)
+      next[GATE] = world.move.b
+      reach(Kind.Move, 0, 0)
     }
     if (has('restarts') > 0) {
       begin('restarts')
@@ -180,13 +194,11 @@ export class ReadsSpace implements Space<ReadsEvent> {
       }
     }
     for (const { call, from } of standing.calls) {
-      const { start } = from
-      const newest = database.commits.length
-      const oldest = start === 'primary' ? newest : start === 'anywhere' ? 0 : Number(start.bookmark)
+      const [oldest, newest] = statesFor(from, database)
       for (let commits = oldest; commits <= newest; commits++) {
         begin(null)
         const value = world.versionAt(database, commits)
-        next[READ] = world.d1Answered(read, isolate, call, value, bookmarkOf(commits))
+        next[READ] = world.d1Answered(read, isolate, call, value, bookmarkOf(commits, from.database))
         this.#end()
         reach(Kind.D1, call, commits)
       }
@@ -202,9 +214,10 @@ export class ReadsSpace implements Space<ReadsEvent> {
   /** The writer has D1's answer. A gate that has started since settles its row all the same: the row is what counts. */
   #settle(which: number): void {
     const { world, next } = this
-    const { seq, version } = world.writers.of(next[WRITERS] as number)[which] as { seq: number; version: number | null }
+    const writer = world.writers.of(next[WRITERS] as number)[which] as Writer
+    const { seq, version, database } = writer
     const commits = version ?? world.databases.of(next[DATABASE] as number).commits.length
-    next[GATE] = world.settle.find(next[GATE] as number, 64 * (seq - NOW_MS) + commits)
+    next[GATE] = world.settle.find(next[GATE] as number, 128 * (seq - NOW_MS) + 64 * database + commits)
     next[DATABASE] = world.answered.find(next[DATABASE] as number, 8 * (next[WRITERS] as number) + which)
     next[WRITERS] = world.answered.b
   }
@@ -250,6 +263,10 @@ export class ReadsSpace implements Space<ReadsEvent> {
         return { kind: 'settle', which: a, write: write - NOW_MS }
       case Kind.LookUp:
         return { kind: 'lookUp' }
+      case Kind.Freeze:
+        return { kind: 'freeze' }
+      case Kind.Move:
+        return { kind: 'move' }
       case Kind.Tick:
         return { kind: 'tick', ms: this.#scenario.stepsMs[a] as number }
       case Kind.Restart:

@@ -5,7 +5,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { View } from '../../../src/gate/core/freshness.ts'
-import type { ConsistencyToken, Stamped } from '../../../src/gate/isolate/fresh-read.ts'
+import type { ConsistencyToken, ReadFrom, Stamped } from '../../../src/gate/isolate/fresh-read.ts'
 import type { Policy } from '../../../src/gate/protocol/leases.ts'
 import { copyOf, Interned, Remembered } from './components.ts'
 import { readingOf } from './permits-world.ts'
@@ -27,9 +27,14 @@ import type { ReadsScenario } from './reads-events.ts'
 import { NotYet } from './search.ts'
 import { ExplorerStore } from './store.ts'
 
+/** The tenant's commits, in one database and, once it has moved, in another. */
 export interface Database {
   /** `ageMs` up to a second. */
   commits: { ageMs: number; isOther: boolean }[]
+  /** True if the first database takes no more. */
+  isFrozen: boolean
+  /** How many commits there were when the tenant moved, all of them copied. Null if it has not. */
+  movedAt: number | null
   /** The version that every read must show, because a strong write was answered. */
   strong: Version
   waiting: { version: Version; leftMs: number }[]
@@ -39,6 +44,8 @@ export interface Database {
 export interface Writer {
   seq: number
   isOther: boolean
+  /** The number of the database that it goes to. */
+  database: number
   deadlineMs: number
   strongInMs: number
   /** Null before the commit. */
@@ -93,7 +100,7 @@ export class ReadsWorld {
     const state = new this.#core.LeaseState('isolate')
     return [
       this.#gateId({ core, store, aheadMs: 0, tickets: [] }),
-      this.databases.id({ commits: [], strong: 0, waiting: [], tokens: [] }),
+      this.databases.id({ commits: [], isFrozen: false, movedAt: null, strong: 0, waiting: [], tokens: [] }),
       this.writers.id([]),
       this.kvs.id([]),
       this.#isolateId({ state, offMs: 0, memory: null }),
@@ -145,15 +152,34 @@ export class ReadsWorld {
     const deadlineMs = NOW_MS + (this.scenario.deadlineMs ?? DEADLINE_MS)
     const intent = { tags: [isOther ? OTHER : CUSTOMER], changeId: '', deadlineMs, tickets: [] }
     const { seq, strongInMs } = gate.core.beginWrite(intent, NOW_MS + gate.aheadMs)
-    const writer: Writer = { seq, isOther, deadlineMs, strongInMs, version: null, isRefused: false }
+    const database = gate.core.policy?.database ?? 0
+    const writer: Writer = { seq, isOther, database, deadlineMs, strongInMs, version: null, isRefused: false }
     return [this.#gateId(gate), this.writers.id([...this.writers.of(input >> 1), writer])]
+  })
+
+  /** Gate: one if writes may begin. */
+  readonly isOpen = new Remembered((id) => {
+    const gate = copyOf(this.gates.of(id))
+    return [gate.core.writesOpenInMs(NOW_MS + gate.aheadMs) === 0 ? 1 : 0]
   })
 
   /** Gate, row of a writer that has committed, or of an intent, with the bookmark: gate. */
   readonly settle = new Remembered((id, input) => {
     const gate = copyOf(this.gates.of(id))
-    gate.core.settleWrite(Math.floor(input / 64) + NOW_MS, bookmarkOf(input % 64))
+    const bookmark = bookmarkOf(input % 64, Math.floor(input / 64) % 2)
+    gate.core.settleWrite(Math.floor(input / 128) + NOW_MS, bookmark)
     return [this.#gateId(gate)]
+  })
+
+  /** Database: that which takes no more writes. */
+  readonly freeze = new Remembered((id) => [this.databases.id({ ...this.databases.of(id), isFrozen: true })])
+
+  /** Database, gate: the database after the move, and the gate that has learnt of it. */
+  readonly move = new Remembered((id, gateId) => {
+    const database = this.databases.of(id)
+    const gate = copyOf(this.gates.of(gateId))
+    gate.core.setPolicy({ ...POLICY, version: 2, database: 1 }, [], NOW_MS + gate.aheadMs)
+    return [this.databases.id({ ...database, movedAt: database.commits.length }), this.#gateId(gate)]
   })
 
   /** Gate: how many intents are due for a look-up. */
@@ -166,7 +192,8 @@ export class ReadsWorld {
   readonly lookUp = new Remembered((id, commits) => {
     const gate = copyOf(this.gates.of(id))
     for (const { seq } of gate.core.overdueIntents(NOW_MS + gate.aheadMs)) {
-      if (gate.core.isDecided(seq, NOW_MS)) gate.core.settleWrite(seq, bookmarkOf(commits))
+      const bookmark = bookmarkOf(commits, gate.core.policy?.database ?? 0)
+      if (gate.core.isDecided(seq, NOW_MS)) gate.core.settleWrite(seq, bookmark)
     }
     return [this.#gateId(gate)]
   })
@@ -214,7 +241,7 @@ export class ReadsWorld {
     const database = structuredClone(this.databases.of(id))
     const writers = structuredClone(this.writers.of(Math.floor(input / 8))) as Writer[]
     const writer = writers[input % 8] as Writer
-    if (NOW_MS > writer.deadlineMs) {
+    if (NOW_MS > writer.deadlineMs || (writer.database === 0 && database.isFrozen)) {
       writer.isRefused = true
     } else {
       database.commits.push({ ageMs: 0, isOther: writer.isOther })
@@ -227,10 +254,10 @@ export class ReadsWorld {
   readonly answered = new Remembered((id, input) => {
     const database = structuredClone(this.databases.of(id))
     const writers = structuredClone(this.writers.of(Math.floor(input / 8))) as Writer[]
-    const [{ seq, version, strongInMs, isOther }] = writers.splice(input % 8, 1) as [Writer]
+    const [{ seq, version, strongInMs, isOther, database: number }] = writers.splice(input % 8, 1) as [Writer]
     if (version !== null && this.#isOf(isOther)) {
       const { tokens, strong } = this.scenario
-      if (tokens) database.tokens.push({ seq, bookmark: bookmarkOf(version), version })
+      if (tokens) database.tokens.push({ seq, bookmark: bookmarkOf(version, number), version })
       if (strong && strongInMs > 0) database.waiting.push({ version, leftMs: strongInMs })
       else if (strong) database.strong = Math.max(database.strong, version)
     }
@@ -328,7 +355,21 @@ export class ReadsWorld {
   }
 }
 
-/** Bookmarks sort as texts. */
-export function bookmarkOf(commits: number): string {
-  return String(commits).padStart(3, '0')
+/** Bookmarks sort as texts. Those of the first database, which mean nothing in another one, sort behind those of any other. */
+export function bookmarkOf(commits: number, database = 0): string {
+  return `${database === 0 ? 1 : 0}${String(commits).padStart(3, '0')}`
+}
+
+/**
+ * Returns the states that a database may answer a read from, as numbers of commits. The one that the tenant has left keeps what it
+ * had; a replica of the other one may have any part of the copy yet.
+ */
+export function statesFor(
+  { database, start }: ReadFrom,
+  { commits, movedAt }: { commits: readonly unknown[]; movedAt: number | null },
+): [oldest: number, newest: number] {
+  const newest = database === 0 ? (movedAt ?? commits.length) : commits.length
+  if (start === 'primary') return [newest, newest]
+  const isOwn = start !== 'anywhere' && start.bookmark[0] === bookmarkOf(0, database)[0]
+  return [isOwn ? Number(start.bookmark.slice(1)) : 0, newest]
 }

@@ -11,7 +11,7 @@ import { DurableStore } from '../gate/durable-store.ts'
 import type { Core } from './projection.ts'
 import type { Version } from './reading.ts'
 import type { ReadsEvent, ReadsScenario } from './reads-events.ts'
-import { bookmarkOf, CUSTOMER, DEADLINE_MS, OTHER, POLICY } from './reads-world.ts'
+import { bookmarkOf, CUSTOMER, DEADLINE_MS, OTHER, POLICY, statesFor } from './reads-world.ts'
 
 const START_MS = Date.UTC(2026, 5, 1, 12)
 const SECOND_MS = 1_000
@@ -25,6 +25,7 @@ interface Reply {
 interface ReplayedWrite {
   seq: number
   isOther: boolean
+  database: number
   deadlineMs: number
   strongAtMs: number
   version: Version | null
@@ -62,6 +63,8 @@ class Replay {
   #nowMs = START_MS
   #aheadMs = 0
   #owed: Version = 0
+  #isFrozen = false
+  #movedAt: number | null = null
   #result: FreshRead<Version> | null = null
   #toLease: ((view: View) => void) | null = null
   #toKv: (kept: Stamped<Version> | null) => void = () => {}
@@ -88,11 +91,14 @@ class Replay {
         this.#absorb(event.place)
         return
       case 'begin': {
+        // The path may be one of a gate that does not wait.
+        if (this.#gate.writesOpenInMs(this.#gateMs) > 0) return
         const deadlineMs = this.#nowMs + (this.#scenario.deadlineMs ?? DEADLINE_MS)
         const intent = { tags: [event.isOther ? OTHER : CUSTOMER], changeId: '', deadlineMs, tickets: [] }
         const { seq, strongInMs } = this.#gate.beginWrite(intent, this.#gateMs)
         const strongAtMs = this.#nowMs + strongInMs
-        this.#writes.push({ seq, isOther: event.isOther, deadlineMs, strongAtMs, version: null })
+        const database = this.#gate.policy?.database ?? 0
+        this.#writes.push({ seq, isOther: event.isOther, database, deadlineMs, strongAtMs, version: null })
         if (!event.isWhole) return
         this.#commit(this.#writes.length - 1)
         this.#settle(this.#writes.length - 1)
@@ -106,8 +112,16 @@ class Replay {
         return
       case 'lookUp':
         for (const { seq } of this.#gate.overdueIntents(this.#gateMs)) {
-          if (this.#gate.isDecided(seq, this.#nowMs)) this.#gate.settleWrite(seq, bookmarkOf(this.#commits.length))
+          const bookmark = bookmarkOf(this.#commits.length, this.#gate.policy?.database)
+          if (this.#gate.isDecided(seq, this.#nowMs)) this.#gate.settleWrite(seq, bookmark)
         }
+        return
+      case 'freeze':
+        this.#isFrozen = true
+        return
+      case 'move':
+        this.#movedAt = this.#commits.length
+        this.#gate.setPolicy({ ...POLICY, version: 2, database: 1 }, [], this.#gateMs)
         return
       case 'tick':
         this.#nowMs += event.ms
@@ -151,16 +165,16 @@ class Replay {
 
   #commit(which: number): void {
     const write = this.#writes[which] as ReplayedWrite
-    if (this.#nowMs > write.deadlineMs) return
+    if (this.#nowMs > write.deadlineMs || (write.database === 0 && this.#isFrozen)) return
     this.#commits.push({ atMs: this.#nowMs, isOther: write.isOther })
     write.version = this.#commits.length
   }
 
   #settle(which: number): void {
-    const [{ seq, version, isOther, strongAtMs }] = this.#writes.splice(which, 1) as [ReplayedWrite]
-    this.#gate.settleWrite(seq, bookmarkOf(version ?? this.#commits.length))
+    const [{ seq, version, isOther, strongAtMs, database }] = this.#writes.splice(which, 1) as [ReplayedWrite]
+    this.#gate.settleWrite(seq, bookmarkOf(version ?? this.#commits.length, database))
     if (version === null || !this.#isOf(isOther)) return
-    if (this.#scenario.tokens) this.#tokens.push({ seq, bookmark: bookmarkOf(version), version })
+    if (this.#scenario.tokens) this.#tokens.push({ seq, bookmark: bookmarkOf(version, database), version })
     if (this.#scenario.strong) this.#strong.push({ version, atMs: strongAtMs })
   }
 
@@ -201,10 +215,11 @@ class Replay {
   #answer(call: number, seen: number): void {
     const asked = this.#toD1[call]
     if (!asked) return
-    const { start } = asked.from
-    const oldest = start === 'primary' ? this.#commits.length : start === 'anywhere' ? 0 : Number(start.bookmark)
-    const commits = Math.max(seen, oldest)
-    asked.answer({ value: this.#versionAt(commits), bookmark: bookmarkOf(commits) })
+    const { from } = asked
+    const stored = { commits: this.#commits, movedAt: this.#movedAt }
+    const [oldest, newest] = statesFor(from, stored)
+    const commits = Math.min(newest, Math.max(seen, oldest))
+    asked.answer({ value: this.#versionAt(commits), bookmark: bookmarkOf(commits, from.database) })
   }
 
   #versionAt(commits: number): Version | null {

@@ -5,8 +5,6 @@
 
 const NO_SET_BACK = { because: 'D1 is not set back here: reads-model.ts does it at random' }
 
-const ONE_DATABASE = { because: 'the world has one database' }
-
 export const RULES_OF_READS: Record<string, string | { because: string }> = {
   '3 a lease expires counted from its send time': 'slow lease',
   '6 a value is stamped with what its read saw, not with when it was put': 'short log',
@@ -39,8 +37,8 @@ export const RULES_OF_READS: Record<string, string | { because: string }> = {
   '7 the bookmark never goes back': 'cold',
   '7 a new row carries the bookmark of all before it': 'short log and two slow writes',
   '7 an early read counts only if it saw what the lease stands for': 'cold',
-  '7 an early read counts only in the database of the lease': ONE_DATABASE,
-  '7 a read is at the database of the lease': ONE_DATABASE,
+  '7 an early read counts only in the database of the lease': 'moved',
+  '7 a read is at the database of the lease': 'moved',
   '7 an early read does not count for a pending id': 'cold',
   '7 an early read counts for a token only if it reached its bookmark': 'cold',
   '8 a KV null means nothing': 'hot',
@@ -48,6 +46,9 @@ export const RULES_OF_READS: Record<string, string | { because: string }> = {
   'token: its bookmark counts': 'cold',
   'strong: the write is answered when no older lease lives': 'hot and strong',
   'every write changes the lists': 'list',
+  'move: the log begins anew': 'moved under a slow write',
+  'move: writes begin when no older lease is alive': 'moved',
+  'move: writes wait after a restart too': 'restarted after a move',
   'set back: the log begins anew': NO_SET_BACK,
   'set back: the floor rises above every number an isolate has seen': NO_SET_BACK,
   'set back: the rows of before are gone for a restart too': NO_SET_BACK,

@@ -346,6 +346,40 @@ export const DIRECTED_CASES = {
     return value === 'new' ? null : 'the database that the tenant had left was read'
   },
 
+  'no bookmark of the database before is left after a move'(core) {
+    const { gate } = gateOf(core, new DurableStore(), T)
+    gate.setPolicy(policyOf({}), [], T)
+    const intent = { tags: ['x'], changeId: 'c', deadlineMs: T, tickets: [] }
+    const { seq } = gate.beginWrite(intent, T)
+    gate.settleWrite(seq, 'b1')
+    gate.setPolicy(policyOf({ version: 2, database: 1 }), [], T)
+    const reply = gate.lease(core.nextRequest(new core.LeaseState('isolate'), T, 1), T)
+    const isAnew = reply.kind === 'lease' && reply.freshness.bookmark === null && reply.freshness.floor > seq
+    return isAnew ? null : 'values and bookmarks of the database before count in the new one'
+  },
+
+  'a write after a move waits until no older lease is alive'(core) {
+    const { gate } = gateOf(core, new DurableStore(), T)
+    gate.setPolicy(policyOf({}), [], T)
+    gate.lease(core.nextRequest(new core.LeaseState('isolate'), T, 1), T)
+    const { waitMs } = gate.setPolicy(policyOf({ version: 2, database: 1 }), [], T + 10)
+    const waits = [gate.writesOpenInMs(T + 10), gate.writesOpenInMs(T + 10 + waitMs)]
+    return waits[0] === waitMs && waits[1] === 0
+      ? null
+      : `writes wait for ${waits[0]} and ${waits[1]} ms, not ${waitMs} and 0`
+  },
+
+  'a write after a move waits until no older lease is alive, after a restart too'(core) {
+    const store = new DurableStore()
+    const { gate } = gateOf(core, store, T)
+    gate.setPolicy(policyOf({}), [], T)
+    gate.lease(core.nextRequest(new core.LeaseState('isolate'), T, 1), T)
+    gate.notePolicyLoaded(1, T + 10)
+    gate.setPolicy(policyOf({ version: 2, database: 1 }), [], T + 10)
+    const { gate: restarted } = gateOf(core, store, T + 20)
+    return restarted.writesOpenInMs(T + 20) >= 1_000 ? null : 'a gate that has restarted does not wait for older leases'
+  },
+
   /** Ten minutes back: by its own numbers the lease would live for ten minutes more. */
   'a lease ends when the clock goes back'(core) {
     const { gate } = gateOf(core, new DurableStore(), T)
