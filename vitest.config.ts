@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { cloudflareTest, readD1Migrations } from '@cloudflare/vitest-pool-workers'
@@ -59,6 +60,13 @@ const IN_WORKERS = ['openapi', 'src', 'test/shared', 'test/workers']
  * one of them. A name that is missing here would give the Worker a second copy of its library.
  */
 const LIBRARIES = [...new Set(IN_WORKERS.flatMap(importsIn))].sort()
+
+/** Changes with the libraries, which the transformed modules name by the file that each was made into. */
+const LIBRARIES_HASH = createHash('sha256')
+  .update(LIBRARIES.join())
+  .update(readFileSync('package-lock.json'))
+  .digest('hex')
+  .slice(0, 8)
 
 function importsIn(folder: string): string[] {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
@@ -152,6 +160,9 @@ async function inWorkerd(
     test: {
       name,
       deps: { optimizer: { ssr: { enabled: true, include: LIBRARIES } } },
+      // Each project makes files of its own out of the libraries. In a cache that they share, a module of one would import those of
+      // another, so a library would be there twice.
+      fsModuleCachePath: `node_modules/.vitest-cache/${name.replace(' ', '-')}-${LIBRARIES_HASH}`,
       setupFiles: [MAIN_MODULE, MIGRATE],
       ...files,
       ...GENEROUS,
