@@ -35,9 +35,9 @@ export function contextsOf({ api, base, run, token, url, databaseId, explaining,
       token,
       probe: (endpoint, body) => callProbe({ url, token, signal }, endpoint, body),
       sleep: (ms) => sleep(ms, undefined, { signal }),
-      async createDatabase(suffix) {
+      async createDatabase(suffix, where) {
         const name = `${run}-${suffix}`
-        return { ...(await tracked(api.createDatabase(name))), name }
+        return { ...(await tracked(api.createDatabase(name, where))), name }
       },
       async applyMigrations(database) {
         const { migrations_dir } = base.d1_databases[0]

@@ -55,11 +55,13 @@ export interface Database {
   name: string
   running_in_region?: string
   created_in_region?: string
+  jurisdiction?: string | null
 }
 
 /** Calls of Cloudflare's REST API. Each throws with Cloudflare's own text and code if it is refused. */
 export interface Account {
   database(nameOrId: string): Promise<Database | null>
+  databases(): Promise<Database[]>
   query(databaseId: string, sql: string): Promise<unknown>
   bookmark(databaseId: string): Promise<string>
   restore(databaseId: string, bookmark: string): Promise<{ bookmark?: string; previous_bookmark?: string }>
@@ -79,7 +81,7 @@ export interface Context {
   token: string
   /** Calls an endpoint of the probe Worker. Throws if it does not answer 200. */
   probe<Answer>(endpoint: string, body: object): Promise<Answer>
-  createDatabase(suffix: string): Promise<Database>
+  createDatabase(suffix: string, where?: { jurisdiction: string }): Promise<Database>
   /** The migrations of this repository, in their order. */
   migrations(): { file: string; sql: string }[]
   /** Applies them as `npm run deploy` does. Throws with wrangler's text if that fails. */

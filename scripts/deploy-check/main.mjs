@@ -86,7 +86,7 @@ function printPlan(experiments, run, account) {
 Checks how Cloudflare behaves, in an environment of its own: nothing of a deployed Roster is read or changed.
 
   account    ${account}
-  creates    up to two Workers and five D1 databases, all named ${run}…
+  creates    up to two Workers and six D1 databases, all named ${run}…
   removes    all of them at the end, also when interrupted (Ctrl-C)
   costs      less than one US cent beyond what Workers Paid includes
   uploads    ${has(6) ? 'about 200 MB from here (experiment 6)' : 'little'}

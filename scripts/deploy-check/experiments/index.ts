@@ -3,6 +3,7 @@ import type { AnyExperiment } from '../experiment.ts'
 import { analytics } from './analytics.ts'
 import { clock } from './clock.ts'
 import { hosts } from './hosts.ts'
+import { jurisdiction } from './jurisdiction.ts'
 import { queries } from './queries.ts'
 import { region } from './region.ts'
 import { replacement } from './replacement.ts'
@@ -20,4 +21,5 @@ export const EXPERIMENTS: AnyExperiment[] = [
   queries,
   restore,
   hosts,
+  jurisdiction,
 ]

@@ -36,6 +36,7 @@ const HANDLERS: Record<string, Handler> = {
   restart: restartObject,
   queries: ({ shape, count }: { shape: QueryShape; count: number }, env) => answerCount(env.DB, shape, count),
   rows: (body: RowsRequest, env) => readAndWrite(env.DB, body),
+  jurisdiction: placeInJurisdiction,
   reach: ({ target }: { target: string }, env) => reach(JSON.parse(env.TARGETS), target),
 }
 
@@ -72,6 +73,16 @@ async function restartObject({ object }: { object: string }, env: ProbeEnv) {
   } catch {
     return { ended: true }
   }
+}
+
+/** Makes an object in a jurisdiction. Returns what it says, and whether that of the same name outside would be another. */
+async function placeInJurisdiction(
+  { jurisdiction, object }: { jurisdiction: DurableObjectJurisdiction; object: string },
+  env: ProbeEnv,
+) {
+  const inside = env.OBJECTS.jurisdiction(jurisdiction)
+  const isAnother = !inside.idFromName(object).equals(env.OBJECTS.idFromName(object))
+  return { reported: await inside.getByName(object).jurisdiction(), isAnother }
 }
 
 function stubOf(env: ProbeEnv, name: string) {

@@ -23,6 +23,10 @@ export class ProbeObject extends DurableObject<ProbeEnv> {
     return { instance: this.#instance, version: this.env.VERSION }
   }
 
+  jurisdiction() {
+    return this.ctx.id.jurisdiction ?? null
+  }
+
   /** Reads the clocks first, as a gate does at the start of an event, and once more after the work. */
   burn({ rounds, timerMs }: BurnRequest) {
     const beforeMs = Date.now()

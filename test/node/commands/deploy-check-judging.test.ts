@@ -272,6 +272,13 @@ const CASES: Case[] = [
     ],
     [9, String(name), { [String(target)]: reached(Number(status), null) }, 'different', 'server: none'],
   ]),
+
+  [10, 'a database in the EU', { described: 'eu', listed: 'eu' }, 'expected', 'described eu, listed eu'],
+  [10, 'a database in the EU', { described: 'eu', listed: null }, 'different', 'listed without one'],
+  [10, 'a database in the EU', { described: null, listed: 'eu' }, 'different', 'described without one'],
+  [10, 'an object in the EU', { object: { reported: 'eu', isAnother: true } }, 'expected', 'says eu, another object'],
+  [10, 'an object in the EU', { object: { reported: null, isAnother: true } }, 'harmless', 'says none'],
+  [10, 'an object in the EU', { object: { reported: 'eu', isAnother: false } }, 'different', 'the same object outside'],
 ]
 
 function checkOf(number: number, name: string) {
@@ -298,7 +305,7 @@ it('judges each check as expected and as something else in the cases above', () 
       name,
     ).toBeGreaterThan(0)
   }
-  expect(new Set(checks.map(([number]) => number))).toEqual(new Set([1, 2, 3, 4, 5, 6, 7, 8, 9]))
+  expect(new Set(checks.map(([number]) => number))).toEqual(new Set([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]))
 })
 
 it('expects of small texts what the model of D1 does, which in one case is worse than the reports', () => {
