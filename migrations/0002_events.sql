@@ -29,15 +29,12 @@ CREATE INDEX events_customer ON events (customer_id, tenant_id, mode, id);
 CREATE INDEX events_customer_version ON events (customer_id, tenant_id, mode, version);
 --> statement-breakpoint
 -- Finds who had an external id at a moment: the first customer that gave it up afterwards. An archived customer has none to give up.
+-- Of events that are in the archive, the table former_external_ids has the same.
 CREATE INDEX events_left_external_id ON events (
   coalesce(before ->> '$.external_id', after ->> '$.external_id'), tenant_id, mode, created_at
 ) WHERE type = 'customer.archived' OR (
   type = 'customer.updated' AND before ->> '$.external_id' IS NOT NULL AND after ->> '$.archived_at' IS NULL
 );
---> statement-breakpoint
--- Finds when a customer had been merged into another one and came back, for its erasure.
-CREATE INDEX events_stays ON events (customer_id, tenant_id, mode, version)
-WHERE type = 'customer.restored' AND detail ->> '$.survivor_id' IS NOT NULL;
 --> statement-breakpoint
 -- The column after has the customer without what is null, initial, or in other columns of the event, and before has only what
 -- differed. src/storage/event-documents.ts reads both.

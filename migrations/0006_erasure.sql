@@ -21,25 +21,63 @@ UNION ALL
 SELECT tenant_id, mode, merged_into AS owner_id, id FROM customers INDEXED BY customers_merged WHERE merged_into IS NOT NULL;
 --> statement-breakpoint
 -- The times for which a customer was merged into another one, its host. The events of the host from above the first version to the last
--- have values of both. The events of unmerges tell them, and are kept as long as those, because they come after them.
--- If an erasure has emptied the event of the merge, those before it that are not older are empty too.
-CREATE VIEW customer_stays AS
-SELECT
-  s.tenant_id, s.mode, s.customer_id, s.detail ->> '$.survivor_id' AS host_id,
-  coalesce((
-    SELECT m.version - 1 FROM events m INDEXED BY events_customer_version
-    WHERE m.customer_id = s.detail ->> '$.survivor_id' AND m.tenant_id = s.tenant_id AND m.mode = s.mode AND m.version < s.version
-      AND m.type = 'customer.merged' AND m.detail ->> '$.source_id' = s.customer_id
-    ORDER BY m.version DESC LIMIT 1
-  ), s.before ->> '$.version', s.version - 1) AS above_version,
-  s.version AS until_version,
-  round(unixepoch(s.detail ->> '$.merged_at', 'subsec') * 1000) AS since
-FROM events s INDEXED BY events_stays
-WHERE s.type = 'customer.restored' AND s.detail ->> '$.survivor_id' IS NOT NULL;
+-- have values of both. A time that lasts has no end. The events of merges and unmerges write it, and the archive asks it whose
+-- data an old event has. Of a customer that came to its host with a third one, the version it had itself is the first.
+CREATE TABLE customer_stays (
+  tenant_id text NOT NULL,
+  mode text NOT NULL,
+  host_id text NOT NULL,
+  customer_id text NOT NULL,
+  above_version integer NOT NULL,
+  until_version integer,
+  since integer NOT NULL,
+  until_at integer,
+  PRIMARY KEY (tenant_id, mode, host_id, customer_id, above_version)
+) WITHOUT ROWID;
+--> statement-breakpoint
+-- Finds the hosts of a customer that is erased or comes back.
+CREATE INDEX customer_stays_customer ON customer_stays (tenant_id, mode, customer_id);
+--> statement-breakpoint
+CREATE TRIGGER events_begin_stay AFTER INSERT ON events
+WHEN NEW.type = 'customer.merged'
+BEGIN
+  INSERT INTO customer_stays (tenant_id, mode, host_id, customer_id, above_version, since)
+  VALUES (NEW.tenant_id, NEW.mode, NEW.customer_id, NEW.detail ->> '$.source_id', NEW.version - 1, NEW.created_at)
+  ON CONFLICT (tenant_id, mode, host_id, customer_id, above_version) DO NOTHING;
+END;
+--> statement-breakpoint
+CREATE TRIGGER events_end_stay AFTER INSERT ON events
+WHEN NEW.type = 'customer.restored' AND NEW.detail ->> '$.survivor_id' IS NOT NULL
+BEGIN
+  INSERT INTO customer_stays (tenant_id, mode, host_id, customer_id, above_version, since)
+  SELECT NEW.tenant_id, NEW.mode, NEW.detail ->> '$.survivor_id', NEW.customer_id,
+    coalesce(NEW.before ->> '$.version', NEW.version - 1), round(unixepoch(NEW.detail ->> '$.merged_at', 'subsec') * 1000)
+  WHERE NOT EXISTS (
+    SELECT 1 FROM customer_stays s WHERE s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode
+      AND s.host_id = NEW.detail ->> '$.survivor_id' AND s.customer_id = NEW.customer_id AND s.until_version IS NULL
+  )
+  ON CONFLICT (tenant_id, mode, host_id, customer_id, above_version) DO NOTHING;
+  UPDATE customer_stays SET until_version = NEW.version, until_at = NEW.created_at
+  WHERE until_version IS NULL AND (tenant_id, mode, host_id, customer_id, above_version) IN (
+    SELECT s.tenant_id, s.mode, s.host_id, s.customer_id, s.above_version FROM customer_stays s INDEXED BY customer_stays_customer
+    WHERE s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode AND s.customer_id = NEW.customer_id
+  );
+END;
+--> statement-breakpoint
+-- The keys that seal what the archive has of customers. A customer gets its key when its first event goes there, and none after
+-- its erasure. Without the key nobody can read what was sealed with it.
+CREATE TABLE customer_keys (
+  tenant_id text NOT NULL,
+  mode text NOT NULL,
+  customer_id text NOT NULL,
+  key text NOT NULL,
+  PRIMARY KEY (tenant_id, mode, customer_id)
+) WITHOUT ROWID;
 --> statement-breakpoint
 -- An insertion into this view erases what a stay left with the host. Nobody knows which values were whose, so all events of the host
 -- from the merge to the unmerge lose what an erasure of the host would take from them.
-CREATE VIEW erased_stays AS SELECT *, 0 AS erased_at FROM customer_stays;
+CREATE VIEW erased_stays AS
+SELECT tenant_id, mode, customer_id, host_id, above_version, until_version, since, 0 AS erased_at FROM customer_stays;
 --> statement-breakpoint
 CREATE TRIGGER customer_stays_erased INSTEAD OF INSERT ON erased_stays
 BEGIN
@@ -95,26 +133,27 @@ BEGIN
   ON CONFLICT (tenant_id, mode, customer_id) DO NOTHING;
 END;
 --> statement-breakpoint
--- Before the trigger below, which empties the events that the stays are known from. A host may have been a guest itself meanwhile.
+-- Before the trigger below, which deletes the stays. A host may have been a guest itself meanwhile.
 -- A host that is erased with the customer loses everything anyway.
 CREATE TRIGGER customers_erase_stays BEFORE UPDATE OF erased_at ON customers
 WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NULL
 BEGIN
   INSERT INTO erased_stays (tenant_id, mode, customer_id, host_id, above_version, until_version, since, erased_at)
   WITH RECURSIVE stays(host_id, above_version, until_version, since) AS (
-    SELECT s.host_id, s.above_version, s.until_version, s.since
+    SELECT s.host_id, s.above_version, coalesce(s.until_version, 9007199254740991), s.since
     FROM (
       SELECT NEW.id AS id
       UNION ALL
       SELECT c.id FROM customers c INDEXED BY customers_merged
       WHERE c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.merged_into = NEW.id
-    ) r CROSS JOIN customer_stays s
+    ) r CROSS JOIN customer_stays s INDEXED BY customer_stays_customer
       ON s.customer_id = r.id AND s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode
     UNION
-    SELECT s.host_id, s.above_version, s.until_version, s.since
-    FROM stays g CROSS JOIN customer_stays s
+    SELECT s.host_id, s.above_version, coalesce(s.until_version, 9007199254740991), s.since
+    FROM stays g CROSS JOIN customer_stays s INDEXED BY customer_stays_customer
       ON s.customer_id = g.host_id AND s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode
-        AND s.until_version > g.above_version AND s.until_version <= g.until_version AND s.since >= g.since
+        AND coalesce(s.until_version, 9007199254740991) > g.above_version
+        AND coalesce(s.until_version, 9007199254740991) <= g.until_version AND s.since >= g.since
   )
   SELECT NEW.tenant_id, NEW.mode, NEW.id, host_id, above_version, until_version, since, NEW.erased_at FROM stays
   WHERE host_id NOT IN (
@@ -277,6 +316,23 @@ BEGIN
   DELETE FROM customer_merges WHERE (tenant_id, mode, source_id) IN (
     SELECT tenant_id, mode, id FROM customer_remains
     WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id
+  );
+  -- Without the key, nobody reads the archived events of the customer, or of another one while they were merged.
+  DELETE FROM customer_keys WHERE (tenant_id, mode, customer_id) IN (
+    SELECT tenant_id, mode, id FROM customer_remains
+    WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id
+  );
+  DELETE FROM former_external_ids WHERE (tenant_id, mode, external_id, left_at, customer_id) IN (
+    SELECT f.tenant_id, f.mode, f.external_id, f.left_at, f.customer_id
+    FROM customer_remains r CROSS JOIN former_external_ids f INDEXED BY former_external_ids_customer
+      ON f.tenant_id = r.tenant_id AND f.mode = r.mode AND f.customer_id = r.id
+    WHERE r.tenant_id = NEW.tenant_id AND r.mode = NEW.mode AND r.owner_id = NEW.id
+  );
+  DELETE FROM customer_stays WHERE (tenant_id, mode, host_id, customer_id, above_version) IN (
+    SELECT s.tenant_id, s.mode, s.host_id, s.customer_id, s.above_version
+    FROM customer_remains r CROSS JOIN customer_stays s INDEXED BY customer_stays_customer
+      ON s.tenant_id = r.tenant_id AND s.mode = r.mode AND s.customer_id = r.id
+    WHERE r.tenant_id = NEW.tenant_id AND r.mode = NEW.mode AND r.owner_id = NEW.id
   );
   INSERT INTO storage_use (tenant_id, mode, bytes)
   VALUES (

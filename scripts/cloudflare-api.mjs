@@ -3,8 +3,8 @@
  * missing ones. Uses wrangler's token and address.
  */
 const PAGE_SIZE = 100
-/** The codes for a database, a Worker or a subdomain that does not exist. Their HTTP status varies. */
-const NOT_THERE = [7404, 10007, 10090]
+/** The codes for a database, a bucket, a Worker or a subdomain that does not exist. Their HTTP status varies. */
+const NOT_THERE = [7404, 10006, 10007, 10090]
 
 /** An error response. `resource` is the path below the account; `errors` are `{code, message}`. */
 export class CloudflareError extends Error {
@@ -103,6 +103,16 @@ export class CloudflareApi {
   /** @param {string | null} jurisdiction */
   createQueue(name, jurisdiction = null) {
     return this.#result('POST', '/queues', { queue_name: name, ...(jurisdiction && { jurisdiction }) })
+  }
+
+  /** Returns true if there is an R2 bucket of that name. */
+  async hasBucket(name) {
+    return (await this.#orNull('GET', `/r2/buckets/${name}`)) !== null
+  }
+
+  /** `location` is a hint as those of D1 are. */
+  createBucket(name, location) {
+    return this.#result('POST', '/r2/buckets', { name, ...(location && { locationHint: location }) })
   }
 
   /** Returns the names of a Worker's secrets; an empty list if the Worker does not exist. */

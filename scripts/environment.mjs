@@ -33,6 +33,7 @@ const WITHOUT_NAMES = new Set([
 const RENAMED = {
   name: (name, rename) => rename(name),
   d1_databases: (list, rename) => list.map((d1) => ({ ...d1, database_name: rename(d1.database_name) })),
+  r2_buckets: (list, rename) => list.map((r2) => ({ ...r2, bucket_name: rename(r2.bucket_name) })),
   workflows: (list, rename) => list.map((workflow) => ({ ...workflow, name: rename(workflow.name) })),
   queues: ({ producers = [], consumers = [] }, rename) => ({
     producers: producers.map((producer) => ({ ...producer, queue: rename(producer.queue) })),
@@ -121,6 +122,7 @@ export function resourcesOf(config) {
     namespaces: config.kv_namespaces.map(
       ({ binding }) => `${config.name}-${binding.toLowerCase().replaceAll('_', '-')}`,
     ),
+    buckets: (config.r2_buckets ?? []).map((r2) => r2.bucket_name),
     queues: [...new Set(queues)],
     secrets: config.secrets.required,
   }

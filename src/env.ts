@@ -34,6 +34,10 @@ export interface Bindings {
   databases: readonly D1Database[]
   /** Null in a jurisdiction: KV has copies of its values all over the world. */
   cache: KVNamespace | null
+  /** Events that are too old for D1. */
+  archive: R2Bucket
+  /** Days for which events stay in D1. */
+  eventDaysInD1: number
   /** Carries messages that there is work: in the outbox, and for the sweeps. */
   outbox: Queue<OutboxMessage | SweepMessage>
   /**
@@ -71,6 +75,7 @@ interface RawEnv {
   DB: D1Database
   [further: `DB_${number}`]: D1Database | undefined
   CACHE: KVNamespace | undefined
+  ARCHIVE: Bindings['archive']
   OUTBOX: Bindings['outbox']
   GATE: DurableObjectNamespace<GateRpc>
   ADMIN_GUARD: Bindings['adminGuards']
@@ -86,6 +91,7 @@ interface RawEnv {
   ANALYTICS: AnalyticsEngineDataset | undefined
   GATE_LOCATION_HINT: string | undefined
   JURISDICTION: string | undefined
+  EVENT_DAYS_IN_D1: string | undefined
 }
 
 const SECRET_LENGTH_MIN = 24
@@ -105,7 +111,7 @@ export function readEnv(given: Cloudflare.Env): Bindings {
   const known = checked.get(env)
   if (known) return known
   const problems: string[] = []
-  for (const binding of ['DB', 'OUTBOX', 'GATE', 'ADMIN_GUARD', 'ONBOARDING'] as const) {
+  for (const binding of ['DB', 'ARCHIVE', 'OUTBOX', 'GATE', 'ADMIN_GUARD', 'ONBOARDING'] as const) {
     if (!env[binding]) problems.push(`binding ${binding} is missing: see wrangler.toml`)
   }
   const adminKeys = secretList(env.ADMIN_KEYS, 'ADMIN_KEYS', problems).map((text) => adminKeyOf(text, problems))
@@ -124,6 +130,7 @@ export function readEnv(given: Cloudflare.Env): Bindings {
   }
   const databases = databasesOf(env, problems)
   const jurisdiction = jurisdictionOf(env, problems)
+  const eventDaysInD1 = eventDaysOf(env.EVENT_DAYS_IN_D1, problems)
   if (problems.length > 0) throw new Error(`Roster cannot start: ${problems.join('; ')}`)
   const gates = inJurisdiction(jurisdiction, env.GATE)
   // A hint might name a place outside of the jurisdiction. Cloudflare does not document which of them then counts.
@@ -132,6 +139,8 @@ export function readEnv(given: Cloudflare.Env): Bindings {
     directory: env.DB,
     databases,
     cache: env.CACHE ?? null,
+    archive: env.ARCHIVE,
+    eventDaysInD1,
     outbox: env.OUTBOX,
     gateAt: (name) => gates.getByName(name, hint ? { locationHint: hint } : {}),
     adminGuards: inJurisdiction(jurisdiction, env.ADMIN_GUARD),
@@ -191,6 +200,20 @@ function inJurisdiction<Object extends Rpc.DurableObjectBranded>(
   namespace: DurableObjectNamespace<Object>,
 ): DurableObjectNamespace<Object> {
   return jurisdiction ? namespace.jurisdiction(jurisdiction) : namespace
+}
+
+/**
+ * Not less: for a day, the event of a change is the stored response to repeats of its request. Not more: then an event would
+ * be older than the shortest retention.
+ */
+const EVENT_DAYS = { min: 2, max: 30, initial: 14 }
+
+function eventDaysOf(value: string | undefined, problems: string[]): number {
+  const days = value ? Number(value) : EVENT_DAYS.initial
+  if (!Number.isInteger(days) || days < EVENT_DAYS.min || days > EVENT_DAYS.max) {
+    problems.push(`EVENT_DAYS_IN_D1 must be a whole number from ${EVENT_DAYS.min} to ${EVENT_DAYS.max}`)
+  }
+  return days
 }
 
 function secretList(value: string | undefined, name: string, problems: string[]): string[] {

@@ -68,7 +68,7 @@ const modeUsage: FieldDocs = {
   admitted_this_year: field('The requests that were admitted since then.', 1200),
   permits_outstanding: field('Permits given to isolates and not yet accounted for.', 40),
   stored_bytes: field(
-    'The bytes of the customers and their events, about as the database stores them. Events count for 90 days.',
+    'The bytes of the customers and their events, about as the database stores them. Events count until they are archived, after some days.',
     1_340_000,
   ),
   storage_bytes: field('The bytes that the mode may store.', 2_000_000_000),

@@ -74,7 +74,7 @@ export const undoDoc: Docs['undo'] = {
   operationId: 'undoChanges',
   summary: 'Undo what a key, an operator, a Worker or an import did',
   description:
-    'Takes back the changes since a moment of one `actor`, of one import (`import_id`, the `x-request-id` of its responses), or of both together. Each customer becomes what it was before the first of these changes, in a new version. One that they created is archived, one that they archived is restored, and one that is erased stays so.\n\nOne line per customer: `reverted`, `unchanged`, or `conflict`. A change that somebody else made later is never overwritten: the line names it. Fields that are not to be had any more are named too. A line with `progress` follows about every 200 customers, and a line with `done` and the sum is the last; a line with `stopped` says why an undo ended early. Send the request again after an interruption: what is undone is left unchanged.\n\nStart with `dry_run`. An undo is itself undone by its `undo_id`. It costs permits as an import does, and waits for them.',
+    'Takes back the changes since a moment of one `actor`, of one import (`import_id`, the `x-request-id` of its responses), or of both together. Each customer becomes what it was before the first of these changes, in a new version. One that they created is archived, one that they archived is restored, and one that is erased stays so.\n\nOne line per customer: `reverted`, `unchanged`, or `conflict`. A change that somebody else made later is never overwritten: the line names it. Fields that are not to be had any more are named too. A line with `progress` follows about every 200 customers, and a line with `done` and the sum is the last; a line with `stopped` says why an undo ended early. Send the request again after an interruption: what is undone is left unchanged.\n\nStart with `dry_run`. An undo is itself undone by its `undo_id`. It costs permits as an import does, and waits for them.\n\nChanges of the last 14 days can be undone, or of another time that the operator has set. An earlier `since` is 410 `history_expired`; [a revert](#post-/v1/customers/{id}/revert) of single customers reaches further back.',
   body: {
     id: 'V1Undo',
     example: { actor: 'key_01JD3VQ4X8N2M7R5T9W6YBZKCE', since: '2026-01-20T15:00:00Z' },
@@ -86,6 +86,7 @@ export const undoDoc: Docs['undo'] = {
       example: UNDONE.map((line) => `${JSON.stringify(line)}\n`).join(''),
     },
   },
+  failures: ['history_expired'],
 }
 
 export const exportDoc: Docs['export'] = {

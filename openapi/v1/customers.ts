@@ -91,7 +91,7 @@ const readQuery = describedQuery({ expand, as_of: asOf, version }, { ...listPara
 /** Why a read of a customer as it was may fail besides. */
 const PAST_FAILURES = ['not_found', 'history_expired'] as const
 const PAST =
-  'With `as_of` or `version`, the response is what a read answered then, to the byte, with the `etag` of then. It is 404 if there was no such customer yet, and 410 `history_expired` if what it was is no longer kept: changes are kept for 90 days. An erased customer has no past.'
+  'With `as_of` or `version`, the response is what a read answered then, to the byte, with the `etag` of then. It is 404 if there was no such customer yet, and 410 `history_expired` if what it was is no longer kept: changes are kept for 400 days, or another time that the operator has set. Those that are more than some days old are in an archive, and 503 while it is away. An erased customer has no past.'
 
 /** Returns the schema without null, because a query string cannot contain null. */
 function withoutNull(schema: z.ZodType): z.ZodType {

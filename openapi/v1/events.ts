@@ -45,7 +45,7 @@ export const eventRoutes = documented(eventContracts, {
     operationId: 'listEvents',
     summary: 'List what happened',
     description:
-      'Every change of a customer through any API, each with the customer as it was then. Events are kept for 90 days. An event of an erased customer remains, but no longer identifies the customer.',
+      'Every change of a customer through any API, each with the customer as it was then. Events are kept for 400 days, or another time that the operator has set. Those that are more than some days old take longer to read, cost more permits, and are 503 while their archive is away. An event of an erased customer remains, but no longer identifies the customer.',
     query,
     answers: { 200: { description: 'A page.', schema: eventList, example: PAGE } },
   },

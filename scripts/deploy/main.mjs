@@ -14,7 +14,14 @@ import { databaseCount, databasesThere, jurisdictionOf } from './existing.mjs'
 import { showFirstSignIn } from './first-owner.mjs'
 import { migrateAll, pendingMigrations } from './migrations.mjs'
 import { readOptions } from './options.mjs'
-import { provideDatabases, provideNamespaces, provideQueue, provideSubdomain, report } from './provision.mjs'
+import {
+  provideBucket,
+  provideDatabases,
+  provideNamespaces,
+  provideQueue,
+  provideSubdomain,
+  report,
+} from './provision.mjs'
 import { ready } from './ready.mjs'
 import { explain, failureIn, failuresOf, Stop } from './refusals.mjs'
 import { missingSecrets, showSecrets } from './secrets.mjs'
@@ -61,6 +68,7 @@ async function main(given) {
   }
   const { databases, region } = await provideDatabases(api, config, options)
   const namespaceIds = await provideNamespaces(api, names.namespaces, options)
+  for (const name of names.buckets) await provideBucket(api, name, options)
   for (const name of names.queues) await provideQueue(api, name, options)
   const pending = await pendingOf(api, databases, config)
   if (options.dryRun) {

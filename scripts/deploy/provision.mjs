@@ -119,6 +119,12 @@ export async function provideQueue(api, name, { dryRun, jurisdiction }) {
   return report('queue', name, dryRun ? 'would be created' : 'created')
 }
 
+export async function provideBucket(api, name, options) {
+  if (await api.hasBucket(name)) return report('R2 bucket', name, 'found')
+  if (!options.dryRun) await api.createBucket(name, options.location)
+  return report('R2 bucket', name, options.dryRun ? 'would be created' : 'created')
+}
+
 /** Prints a line about one thing in the account, and returns `value`. */
 export function report(kind, name, state, value) {
   console.log(`  ${kind.padEnd(22)} ${name.padEnd(28)} ${state}`)

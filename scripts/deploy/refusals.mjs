@@ -17,12 +17,14 @@ const PERMISSIONS = [
   [/^\/d1\//, 'Account › D1 › Edit'],
   [/^\/storage\/kv\//, 'Account › Workers KV Storage › Edit'],
   [/^\/queues/, 'Account › Queues › Edit'],
+  [/^\/r2\//, 'Account › Workers R2 Storage › Edit'],
   [/^\/zones\//, 'Zone › Workers Routes › Edit, for the zone of the domain'],
   [/^\/(workers|workflows)\b/, 'Account › Workers Scripts › Edit'],
   [/^\/(accounts|memberships)$/, 'Account › Account Settings › Read'],
   [/^\/user\b/, 'User › User Details › Read'],
 ]
-const ALL_PERMISSIONS = 'Workers Scripts, D1, Workers KV Storage and Queues (Edit), Account Settings (Read)'
+const ALL_PERMISSIONS =
+  'Workers Scripts, D1, Workers KV Storage, Workers R2 Storage and Queues (Edit), Account Settings (Read)'
 
 /** The token itself is malformed, unknown or expired. 9109 stands for that and for a resource it may not touch. */
 const BAD_TOKEN_CODES = [1000, 1001, 6003, 6111, 9106, 9107]

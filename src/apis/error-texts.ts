@@ -8,7 +8,8 @@ export const SUSPENDED =
 export const ANNUAL_LIMIT_REACHED =
   'The requests of this contract year are used up: wait for the next one, as retry-after says, or have the limit raised'
 
-export const HISTORY_EXPIRED = 'What the customer was then is no longer kept: changes are kept for 90 days'
+export const HISTORY_EXPIRED =
+  'The changes of that time are no longer kept (for 400 days, unless the operator has set another time), or they are too old for an undo of many customers (14 days, unless the operator has set another time): revert single customers instead'
 
 /** Returns why a field cannot be what it was. */
 export function revertConflictText(reason: RevertConflict['reason'], customerId: string | null): string {
@@ -36,7 +37,7 @@ export const TOO_LARGE_FIX =
 
 const DATABASE_FULL = 'The database is full and nothing was changed: the operator of this service has to make room'
 const STORAGE_USED_UP =
-  'The storage of this account in this mode is used up and nothing was changed: erase customers, wait until events are 90 days old, or have the operator raise the limit. Archiving and erasing go on'
+  'The storage of this account in this mode is used up and nothing was changed: erase customers, wait until events are archived, after 14 days, or have the operator raise the limit. Archiving and erasing go on'
 
 export function noRoomText({ of }: { of?: 'tenant' }): string {
   return of === 'tenant' ? STORAGE_USED_UP : DATABASE_FULL

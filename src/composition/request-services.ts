@@ -15,10 +15,12 @@ import { type Dependency, IoTimes } from '../observability/io-times.ts'
 import type { Scope } from '../registry/customer.ts'
 import type { Failure } from '../registry/errors.ts'
 import type { Moment, PastTarget } from '../registry/past.ts'
+import { ROWS_OF_OBJECT } from '../registry/permits.ts'
 import type { ExportQuery, ListQuery, Relation } from '../registry/query.ts'
 import { systemClock } from '../shared/clock.ts'
 import { log } from '../shared/log.ts'
 import { sleep } from '../shared/sleep.ts'
+import { countingOpened } from '../storage/archive/reads.ts'
 import { readDuplicates } from '../storage/customers/duplicates.ts'
 import { readExportPage } from '../storage/customers/export-pages.ts'
 import { listCustomers } from '../storage/customers/list-pages.ts'
@@ -112,7 +114,7 @@ export class RequestServices implements IsolatePorts {
   }
 
   readPast(target: PastTarget, moment: Moment, from: ReadFrom) {
-    return this.#read(from, (db) => readPast(db, this.#scope, target, moment))
+    return this.#read(from, (db) => readPast(db, this.#scope, target, moment, this.#archive()))
   }
 
   readAliases(id: string, from: ReadFrom) {
@@ -162,6 +164,13 @@ export class RequestServices implements IsolatePorts {
   onUndo(reverted: number): void {
     const { tenantId, mode } = this.#scope
     log('info', { event: 'undone', requestId: this.#requestId, reverted, tenantId, mode })
+  }
+
+  /** Returns the archive with a count of the objects that are opened, which the request pays for. */
+  #archive(): R2Bucket {
+    return countingOpened(this.#bindings.archive, () => {
+      this.#rowsRead += ROWS_OF_OBJECT
+    })
   }
 
   /** Runs a piece of a heavy read after those of other requests of this tenant and mode. */

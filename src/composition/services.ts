@@ -83,10 +83,11 @@ export const services: Services & BackgroundServices = {
     // This gate belongs to no tenant, so the probe and the requests of tenants do not wait for each other.
     return gateAt(gateNameOf({ tenantId: '00000000-0000-0000-0000-000000000000', mode: 'test' })).ping()
   },
-  audit: (env) => auditLog(readEnv(env).databases),
+  audit: (env) => auditLog(readEnv(env).databases, readEnv(env).archive),
   search: (env) => operatorSearch(readEnv(env).databases),
   events(at, scope) {
-    const log = storeOf(readEnv(at.env), scope, (d1) => eventLog(d1, scope))
+    const bindings = readEnv(at.env)
+    const log = storeOf(bindings, scope, (d1) => eventLog(d1, scope, bindings.archive))
     const later = heavyReadsOf(at, scope)
     return { list: (query) => (query.types === undefined ? log.list(query) : later(() => log.list(query))) }
   },
@@ -152,11 +153,11 @@ export const services: Services & BackgroundServices = {
 
 /** `databaseNumber` returns the number of the tenant's database by the policy in force. */
 export function gateDeps(env: Cloudflare.Env, databaseNumber: () => number): GateDeps {
-  const { directory, databases } = readEnv(env)
+  const { directory, databases, archive } = readEnv(env)
   const stores: GateStores[] = []
   const storesNow = () => {
     const number = databaseNumber()
-    stores[number] ??= gateStores(boundAt(databases, number))
+    stores[number] ??= gateStores(boundAt(databases, number), archive)
     return stores[number]
   }
   return {
@@ -187,6 +188,6 @@ export function gateDeps(env: Cloudflare.Env, databaseNumber: () => number): Gat
 
 type GateStores = Pick<GateDeps, 'writes' | 'imports' | 'undos'>
 
-function gateStores(d1: D1Database): GateStores {
-  return { writes: writeStore(d1), imports: importStore(d1), undos: undoStore(d1) }
+function gateStores(d1: D1Database, archive: R2Bucket): GateStores {
+  return { writes: writeStore(d1, archive), imports: importStore(d1), undos: undoStore(d1) }
 }

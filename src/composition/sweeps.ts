@@ -8,6 +8,7 @@ import { gateNameOf } from '../gate/isolate/deps.ts'
 import type { Mode } from '../registry/customer.ts'
 import { systemClock } from '../shared/clock.ts'
 import { describeError, log } from '../shared/log.ts'
+import { sweepArchive } from '../storage/archive/sweep.ts'
 import { sweepErasures } from '../storage/customers/erasures.ts'
 import { sweepMerges } from '../storage/customers/merge-retention.ts'
 import { logDatabaseSize } from '../storage/database-size.ts'
@@ -44,19 +45,20 @@ export function sweepDatabase(env: Cloudflare.Env, number: number): Promise<void
 
 /** Goes on with deleting what is left of deleted tenants. */
 export function deleteRestOfTenants(env: Cloudflare.Env): Promise<void> {
-  const { databases, cache, gateAt } = readEnv(env)
+  const { databases, cache, archive, gateAt } = readEnv(env)
   const forgetGate = (tenantId: string, mode: Mode) => gateAt(gateNameOf({ tenantId, mode })).forget()
-  return sweepDeletedTenants({ databases, kv: cache, forgetGate }, systemClock())
+  return sweepDeletedTenants({ databases, kv: cache, archive, forgetGate }, systemClock())
 }
 
 function sweepsOf(env: Cloudflare.Env, number: number, nowMs: number): Promise<unknown>[] {
-  const { databases, cache } = readEnv(env)
+  const { databases, cache, archive, eventDaysInD1: eventDays } = readEnv(env)
   const d1 = boundAt(databases, number)
   return [
     sweepIdempotencyRecords(d1, nowMs),
     sweepErasures(d1, cache, nowMs),
     sweepMerges(d1, nowMs),
     sweepOldRecords(d1, nowMs),
+    sweepArchive({ d1, archive, eventDays }, nowMs),
     logDatabaseSize(d1, number, nowMs),
     sweepWebhooks(env, d1, nowMs),
     resealSecrets(d1, vaultOf(env)),

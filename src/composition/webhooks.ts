@@ -19,6 +19,7 @@ import type { Scope } from '../registry/customer.ts'
 import { systemClock } from '../shared/clock.ts'
 import { newId } from '../shared/ids.ts'
 import { describeError, log } from '../shared/log.ts'
+import { readArchivedEvent } from '../storage/events/event-log.ts'
 import { sweepDeliveries } from '../storage/webhooks/deliveries.ts'
 import { endpointStore } from '../storage/webhooks/endpoints.ts'
 import { overdueDeliveries, resumedDeliveries } from '../storage/webhooks/overdue.ts'
@@ -49,7 +50,8 @@ export function vaultOf(env: Cloudflare.Env): SecretVault {
 /** With `author`, the changes are those of an operator, and in the audit. */
 export function endpointDeps(at: RunsAt, scope: Scope, author: Author | null = null): EndpointDeps {
   const { env } = at
-  const store = storeOf(readEnv(env), scope, (d1) => endpointStore(d1, scope, vaultOf(env), author))
+  const { archive } = readEnv(env)
+  const store = storeOf(readEnv(env), scope, (d1) => endpointStore(d1, scope, vaultOf(env), author, archive))
   const later = heavyReadsOf(at, scope)
   return {
     ...postDeps(env),
@@ -82,9 +84,11 @@ export async function deliver(
 function drainDeps(chain: Chain, outbox: Outbox, env: Cloudflare.Env): DrainDeps {
   const post = postDeps(env)
   const vault = vaultOf(env)
+  const { directory, archive } = readEnv(env)
   return {
     outbox,
     clock: systemClock,
+    readArchived: (chain, eventId) => readArchivedEvent(directory, chain, eventId, archive),
     async send(event, { url, sealedSecrets }, timeoutMs) {
       const body = bodyOf(event)
       const secrets = await vault.open(sealedSecrets)

@@ -26,8 +26,8 @@ export interface Claimed {
   /** How often the delivery has been claimed, including this time. */
   claims: number
   endpoint: { url: string; sealedSecrets: string; failingSinceMs: number | null }
-  /** Throws when the event cannot be read. */
-  readEvent(): LoggedEvent
+  /** Returns null when D1 no longer has the event. Throws when it cannot be read. */
+  readEvent(): LoggedEvent | null
 }
 
 /** State of the head of a chain. */
@@ -91,6 +91,8 @@ export interface DrainDeps {
   clock(): number
   /** Sends an event to an endpoint, which has `timeoutMs` to respond. Throws only when the event has no body that could be sent. */
   send(event: LoggedEvent, endpoint: Claimed['endpoint'], timeoutMs: number): Promise<Posted>
+  /** Reads an event that D1 no longer has. Null if nobody has it. Throws if nobody knows now, and then the delivery is due again. */
+  readArchived?: (chain: Chain, eventId: string) => Promise<LoggedEvent | null>
   /** Called when a delivery was given up because it can never be sent. */
   onParked(chain: Chain, delivery: Claimed, error: unknown): void
   /** The most deliveries of this turn. */
@@ -172,7 +174,7 @@ const PARKED: Outcome = { next: { kind: 'parked' }, disable: null }
 async function attempt(
   chain: Chain,
   delivery: Claimed,
-  { send, clock, onParked }: DrainDeps,
+  { send, clock, onParked, readArchived }: DrainDeps,
 ): Promise<{ attempted: Attempted; outcome: Outcome }> {
   const atMs = clock()
   const park = (error: unknown, reason: string) => {
@@ -181,11 +183,19 @@ async function attempt(
     return { attempted, outcome: PARKED }
   }
   if (delivery.claims > CLAIMS_MAX) return park(new Error('no attempt came to its end'), 'attempts_interrupted')
+  let event: LoggedEvent | null
+  try {
+    event = delivery.readEvent()
+  } catch (error) {
+    return park(error, 'event_unreadable')
+  }
+  event ??= (await readArchived?.(chain, delivery.eventId)) ?? null
+  if (event === null) return park(new Error('the event is not in the log'), 'event_unreadable')
   try {
     const { failingSinceMs } = delivery.endpoint
     const { attempt } = delivery
     const timeoutMs = timeoutMsOf({ attempt, isFailing: failingSinceMs !== null })
-    const { retryAfterMs, ...posted } = await send(delivery.readEvent(), delivery.endpoint, timeoutMs)
+    const { retryAfterMs, ...posted } = await send(event, delivery.endpoint, timeoutMs)
     const outcome = outcomeOf({ ...posted, retryAfterMs }, { attempt, failingSinceMs, nowMs: clock() })
     return { attempted: { atMs, ...posted }, outcome }
   } catch (error) {

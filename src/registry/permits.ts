@@ -12,6 +12,9 @@ export const PERMIT_BUYS = {
   bytes: 256 * 1024,
 } as const
 
+/** An object of the archive that a read opens counts as so many rows: reading it takes as long. */
+export const ROWS_OF_OBJECT = 2_500
+
 /** The work of one request so far. */
 export interface Work {
   rows: number

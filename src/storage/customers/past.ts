@@ -1,14 +1,16 @@
 /**
- * Reads a customer as it was. Two reads of an index for a version. For a time, the first change after it is found by halving
+ * Reads a customer as it was. Two reads of an index for a version, and the archive only for what is older than D1's events. For a time, the first change after it is found by halving
  * the versions, because the times of a customer's changes rise with them: some 2 rows for each doubling.
  */
 import { type SQL, sql } from 'drizzle-orm'
 import type { Customer, Scope } from '../../registry/customer.ts'
 import { type Moment, type Past, type PastFacts, type PastTarget, pastOf } from '../../registry/past.ts'
+import { DAY_MS } from '../../shared/durations.ts'
+import type { ArchivedEvent } from '../archive/format.ts'
+import { findArchivedChange } from '../archive/past.ts'
 import { CUSTOMER_COLUMNS, type CustomerRow, customerOf, customerOfDocument, customerRowOf } from '../customer-row.ts'
 import { D1_NOW, type Database } from '../database.ts'
 import { documentBefore } from '../event-documents.ts'
-import { EVENT_TTL_MS } from '../events/retention.ts'
 import { customers, events } from '../schema/tables.ts'
 import { rowsStatement } from '../statement-texts.ts'
 import { idBehind } from './reads.ts'
@@ -48,19 +50,25 @@ type PastRow = Record<string, unknown> & {
 }
 
 /** Returns what the customer was at the moment. */
-export async function readPast(db: Database, scope: Scope, target: PastTarget, moment: Moment): Promise<Past> {
-  const facts = await readPastFacts(db, scope, target, moment)
+export async function readPast(
+  db: Database,
+  scope: Scope,
+  target: PastTarget,
+  moment: Moment,
+  archive?: R2Bucket,
+): Promise<Past> {
+  const facts = await readPastFacts(db, scope, target, moment, archive)
   const past = pastOf(facts, moment)
   if ('id' in target || 'version' in moment) return past
   const { externalId } = target
   if (hasIt(past, externalId)) return past
   for (const id of await findFurtherHolders(db, scope, externalId, moment.timeMs)) {
     if (id === facts?.now.id) continue
-    const further = pastOf(await readPastFacts(db, scope, { id }, moment), moment)
+    const further = pastOf(await readPastFacts(db, scope, { id }, moment, archive), moment)
     if (hasIt(further, externalId)) return further
   }
   // Before the time for which changes are kept, nobody knows who else had it.
-  return past === 'expired' || !(await isKept(db, moment.timeMs)) ? 'expired' : null
+  return past === 'expired' || !(await isKept(db, scope, moment.timeMs)) ? 'expired' : null
 }
 
 function hasIt(past: Past, externalId: string): past is Customer {
@@ -84,8 +92,38 @@ async function findFurtherHolders(db: Database, scope: Scope, externalId: string
   return found.map(({ id }) => id)
 }
 
-/** Returns what is stored about a customer around a moment. Null: there is no such customer, or it is erased. */
+/**
+ * Returns what is stored about a customer around a moment. Null: there is no such customer, or it is erased. D1 comes first, and
+ * the archive only if what D1 has is later than the moment.
+ */
 export async function readPastFacts(
+  db: Database,
+  scope: Scope,
+  target: PastTarget,
+  moment: Moment,
+  archive?: R2Bucket,
+): Promise<PastFacts | null> {
+  const facts = await readRecentFacts(db, scope, target, moment)
+  if (!archive || facts === null || pastOf(facts, moment) !== 'expired') return facts
+  const { id } = facts.now
+  const isIt = (event: ArchivedEvent) => pastOf(factsWith(scope, facts, event), moment) !== 'expired'
+  const event = await findArchivedChange({ db, archive }, scope, id, moment, isIt)
+  return event ? factsWith(scope, facts, event) : facts
+}
+
+/** Returns the facts with another change as the first one after the moment. */
+function factsWith(scope: Scope, facts: PastFacts, event: ArchivedEvent): PastFacts {
+  const { type, detail, before } = event
+  const document = documentBefore(event, event)
+  const mergedAt = type === 'customer.restored' ? detail?.merged_at : undefined
+  return {
+    ...facts,
+    found: before === null && type !== 'customer.created' ? undefined : document && customerOfDocument(scope, document),
+    foundUntilMs: typeof mergedAt === 'string' ? Date.parse(mergedAt) : null,
+  }
+}
+
+async function readRecentFacts(
   db: Database,
   scope: Scope,
   target: PastTarget,
@@ -136,9 +174,12 @@ interface MergeFound {
 }
 
 /** Returns whether the changes since the time are kept. */
-async function isKept(db: Database, timeMs: number): Promise<boolean> {
-  const now = await db.get<{ ms: number }>(sql.raw(`SELECT ${D1_NOW} AS ms`))
-  return timeMs >= now.ms - EVENT_TTL_MS
+async function isKept(db: Database, { tenantId }: Scope, timeMs: number): Promise<boolean> {
+  const since = sql`${sql.raw(D1_NOW)} - t.event_retention_days * ${DAY_MS}`
+  const kept = await db.get<{ ms: number } | undefined>(
+    sql`SELECT ${since} AS ms FROM tenants t WHERE t.id = ${tenantId}`,
+  )
+  return timeMs >= (kept?.ms ?? 0)
 }
 
 function factsOf(scope: Scope, row: PastRow): PastFacts {
@@ -177,6 +218,10 @@ export function foundBy(scope: Scope, customerId: string, row: ChangeRow): Custo
 function heldBy(db: Database, scope: Scope, externalId: string, moment: Moment): SQL {
   if ('version' in moment) return idBehind(db, scope, externalId)
   return sql`coalesce((
+    SELECT f.customer_id FROM former_external_ids f
+    WHERE f.tenant_id = ${scope.tenantId} AND f.mode = ${scope.mode} AND f.external_id = ${externalId} AND f.left_at > ${moment.timeMs}
+    ORDER BY f.left_at LIMIT 1
+  ), (
     SELECT customer_id FROM events INDEXED BY events_left_external_id
     WHERE ${LEFT_EXTERNAL_ID} = ${externalId} AND tenant_id = ${scope.tenantId} AND mode = ${scope.mode}
       AND created_at > ${moment.timeMs} AND ${HAS_LEFT}

@@ -19,9 +19,10 @@ export async function resolveTarget(
   db: Database,
   scope: Scope,
   command: Command,
+  archive?: R2Bucket,
 ): ReturnType<WriteStore['resolveTarget']> {
   if (command.kind === 'create') return { ok: true, command }
-  if (command.kind === 'revert') return resolveRevert(db, scope, command)
+  if (command.kind === 'revert') return resolveRevert(db, scope, command, archive)
   if (command.kind === 'upsert') {
     const { externalId, changes, ifVersion, condition } = command
     const conditions = { ifVersion, ...(condition && { condition }) }

@@ -15,9 +15,10 @@ export async function resolveRevert(
   db: Database,
   scope: Scope,
   command: Revert,
+  archive?: R2Bucket,
 ): Promise<{ ok: true; command: Revert }> {
   const { id } = command.target
-  const facts = await readPastFacts(db, scope, { id }, command.to)
+  const facts = await readPastFacts(db, scope, { id }, command.to, archive)
   const past = pastOf(facts, command.to)
   const refused = (refusal: Failure) => ({ ok: true, command: { ...command, refusal } }) as const
   if (facts?.mergedInto) return refused({ reason: 'merged', customerId: id, mergedInto: facts.mergedInto })

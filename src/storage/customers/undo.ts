@@ -7,7 +7,9 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { UndoStore } from '../../gate/protocol/undo.ts'
 import type { Scope } from '../../registry/customer.ts'
+import { RegistryError } from '../../registry/errors.ts'
 import { UNDO_BOUNDS, type UndoFacts, type UndoSelection, undoneTo } from '../../registry/undo.ts'
+import { newestArchived } from '../archive/reads.ts'
 import { CUSTOMER_COLUMNS, customerOf, customerRowOf } from '../customer-row.ts'
 import { countingRows, openDatabase } from '../database.ts'
 import { CLOCKS_DIFFER_MS, firstEventIdAt } from '../events/event-ids.ts'
@@ -38,6 +40,11 @@ export function undoStore(d1: D1Database): UndoStore {
       const looked = lookedQuery(scope, selection, place)
       const { chunkCustomersMax, chunkEventsMax } = UNDO_BOUNDS
       // Reads only as far as to the last event of the page.
+      // An undo looks at many customers at once, and the archive has too little of an index for that.
+      const [archived] = await all<{ id: string | null }>(newestArchived(scope))
+      if (archived?.id != null && archived.id >= lowestId(selection)) {
+        throw new RegistryError({ reason: 'history_expired' })
+      }
       const chosen = await all<{ id: string; customerId: string; newest: number }>(
         sql`SELECT id, customer_id AS "customerId", (SELECT max(rowid) FROM events) AS newest
           FROM (${looked}) e WHERE ${isChosen('e', selection, undoId)} LIMIT ${chunkCustomersMax}`,

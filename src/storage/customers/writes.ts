@@ -48,9 +48,10 @@ class BrokenOff extends Error {}
 /**
  * Reads and writes the primary. Each call has a session of its own, because a session cannot be used after an error.
  */
-export function writeStore(d1: D1Database): WriteStore {
+export function writeStore(d1: D1Database, archive?: R2Bucket): WriteStore {
   return {
-    resolveTarget: (scope, command) => resolveTarget(openDatabase(d1.withSession('first-primary')), scope, command),
+    resolveTarget: (scope, command) =>
+      resolveTarget(openDatabase(d1.withSession('first-primary')), scope, command, archive),
 
     async commitWrites(scope, writes) {
       const session = d1.withSession('first-primary')

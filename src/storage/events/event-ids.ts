@@ -3,7 +3,7 @@
  * milliseconds since 1970.
  */
 import { type SQL, sql } from 'drizzle-orm'
-import { encodeTime } from 'ulid'
+import { decodeTime, encodeTime } from 'ulid'
 import { WRITE_DEADLINE_MS } from '../../gate/protocol/constants.ts'
 
 const PREFIX = 'evt_'
@@ -32,6 +32,11 @@ export function mayStillBeLogged(timeMs: number): SQL {
 /** Returns the smallest id of events at that time or later. */
 export function firstEventIdAt(timeMs: number): string {
   return PREFIX + encodeTime(Math.max(0, timeMs), TIME_LENGTH)
+}
+
+/** Returns the time at which the id was made. */
+export function timeOfEventId(id: string): number {
+  return decodeTime(id.slice(PREFIX.length))
 }
 
 /**

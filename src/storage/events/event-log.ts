@@ -23,6 +23,7 @@ import {
 import type { EventType } from '../../events/catalogue.ts'
 import type { EventLog, EventPage, EventQuery, LoggedEvent } from '../../events/event.ts'
 import type { Scope } from '../../registry/customer.ts'
+import { type ArchiveDeps, archivedEvent, newestArchived, openedEvents, scanArchive } from '../archive/reads.ts'
 import { customerOfDocument } from '../customer-row.ts'
 import { type Database, openDatabase } from '../database.ts'
 import { documentAfter, documentBefore } from '../event-documents.ts'
@@ -40,13 +41,120 @@ const EVENT_BYTES = 1_000
 /** A page with a filter reads this many events at most; the next page continues after them. */
 const LOOKED_AT_MAX = 5_000
 
-export function eventLog(d1: D1Database, scope: Scope): EventLog {
+/** Reads D1, and the archive for what is older. Without an archive, D1 has everything. */
+export function eventLog(d1: D1Database, scope: Scope, archive?: R2Bucket): EventLog {
   const db = openDatabase(d1.withSession('first-primary'))
   const orUnavailable = orUnavailableIn(scope)
-  return { list: (query) => orUnavailable(() => readPage(db, scope, query)) }
+  return { list: (query) => orUnavailable(() => readPage(db, scope, query, archive)) }
 }
 
-async function readPage(db: Database, scope: Scope, query: EventQuery): Promise<EventPage | null> {
+/** Returns an event that D1 no longer has; null if the archive does not have it either. */
+export async function readArchivedEvent(
+  d1: D1Database,
+  { tenantId, mode }: Scope,
+  id: string,
+  archive: R2Bucket,
+): Promise<LoggedEvent | null> {
+  const scope = { tenantId, mode }
+  const row = await archivedEvent({ db: openDatabase(d1), archive }, scope, id)
+  return row && loggedEventOf(scope, row)
+}
+
+/** The events of a page that D1 has. */
+interface Recent {
+  rows: MeasuredRow[]
+  /** The id up to which D1 was looked at, that one included; null if it has no more. */
+  end: string | null
+  /** The last event that was looked at; null if there was none. */
+  lastId: string | null
+  newestArchivedId: string | null
+}
+
+type MeasuredRow = EventRow & { bytes: number }
+
+async function readPage(
+  db: Database,
+  scope: Scope,
+  query: EventQuery,
+  archive: R2Bucket | undefined,
+): Promise<EventPage | null> {
+  const recent = await readRecent(db, scope, query)
+  if (recent === null) return null
+  const old = archive ? await readOld({ db, archive }, scope, query, recent) : NOTHING_OLD
+  const { order, limit } = query
+  const sign = order === 'asc' ? 1 : -1
+  const end =
+    [recent.end, old.end].flatMap((id) => id ?? []).sort((one, other) => sign * compare(one, other))[0] ?? null
+  const known = new Set(recent.rows.map(({ id }) => id))
+  const merged = [...recent.rows, ...old.rows.filter(({ id }) => !known.has(id))]
+    .filter(({ id }) => end === null || sign * compare(id, end) <= 0)
+    .sort((one, other) => sign * compare(one.id, other.id))
+  const page = fitting(merged, limit)
+  const events = page.map((row) => loggedEventOf(scope, row))
+  const { opened } = old
+  if (merged.length > page.length) return { events, opened, hasMore: true, lastId: page.at(-1)?.id ?? null }
+  const lastIds = [recent.lastId, page.at(-1)?.id].flatMap((id) => id ?? [])
+  return {
+    events,
+    opened,
+    hasMore: end !== null,
+    lastId: end ?? lastIds.sort((a, b) => sign * compare(b, a))[0] ?? null,
+  }
+}
+
+const NOTHING_OLD = { rows: [] as MeasuredRow[], end: null as string | null, opened: 0 }
+
+/** Returns whether the archive may have events of the page. The order `desc` has those of D1 first. */
+function mayHaveArchived({ order, afterId, startMs }: EventQuery, { end, newestArchivedId: newest }: Recent): boolean {
+  if (newest === null || (startMs !== undefined && newest < firstEventIdAt(startMs - CLOCKS_DIFFER_MS))) return false
+  return order === 'asc' ? afterId === null || newest > afterId : end === null || newest >= end
+}
+
+/** Returns whether D1 alone has a full page, behind which the archive surely goes on. */
+function isFull({ order, customerId, types, startMs, limit }: EventQuery, { rows, newestArchivedId }: Recent): boolean {
+  const isFiltered = customerId !== undefined || types !== undefined || startMs !== undefined
+  const last = order === 'desc' && !isFiltered ? rows[limit - 1] : undefined
+  return last !== undefined && newestArchivedId !== null && newestArchivedId < last.id
+}
+
+/** Reads what the archive has up to the end of the page of D1. */
+async function readOld(deps: ArchiveDeps, scope: Scope, query: EventQuery, recent: Recent) {
+  if (!mayHaveArchived(query, recent)) return NOTHING_OLD
+  if (recent.end === null && isFull(query, recent)) return { ...NOTHING_OLD, end: recent.rows.at(-1)?.id ?? null }
+  const recentEnd = recent.end
+  const { customerId, types, startMs, endMs, order, afterId, limit } = query
+  // Both bounds are left out of what is found, and D1 itself has the event at its end.
+  const [aboveId, belowId] = order === 'asc' ? [afterId, recentEnd] : [recentEnd, afterId]
+  const above = startMs === undefined ? null : firstEventIdAt(startMs - CLOCKS_DIFFER_MS)
+  const below = endMs === undefined ? null : firstEventIdAt(endMs + CLOCKS_DIFFER_MS)
+  const { lines, end, opened } = await scanArchive(deps, scope, {
+    aboveId:
+      [aboveId, above]
+        .flatMap((id) => id ?? [])
+        .sort()
+        .at(-1) ?? null,
+    belowId: [belowId, below].flatMap((id) => id ?? []).sort()[0] ?? null,
+    ...{ order, customerId, limit: limit + 1 },
+    matches: ({ type, createdAtMs }) =>
+      (types === undefined || types.includes(type)) &&
+      (startMs === undefined || createdAtMs >= startMs) &&
+      (endMs === undefined || createdAtMs < endMs),
+  })
+  // Only those of this page are opened.
+  const estimated = lines.map((line) => ({ line, bytes: (line.rest?.length ?? 0) / 2 + EVENT_BYTES }))
+  const first = fitting(estimated, limit + 1).map(({ line }) => line)
+  const rows = await openedEvents(deps.db, scope, first)
+  return {
+    rows: rows.map((row) => ({ ...row, bytes: row.bytes + EVENT_BYTES })),
+    end: first.length < lines.length ? (first.at(-1)?.id ?? end) : end,
+    opened,
+  }
+}
+
+const compare = (one: string, other: string) => (one < other ? -1 : one > other ? 1 : 0)
+
+/** Returns null if there is no such customer. */
+async function readRecent(db: Database, scope: Scope, query: EventQuery): Promise<Recent | null> {
   const { customerId, types, order, limit } = query
   const direct = order === 'asc' ? asc : desc
   const inOrder = direct(events.id)
@@ -76,7 +184,7 @@ async function readPage(db: Database, scope: Scope, query: EventQuery): Promise<
     .from(measured)
     .as('summed')
   const chosen = db.select({ id: summed.id }).from(summed).where(sql`coalesce(${summed.before}, 0) < ${PAGE_BYTES_MAX}`)
-  const [known, rows, [ends]] = await db.batch([
+  const [known, rows, [ends], [archived]] = await db.batch([
     isKnown(db, scope, customerId),
     db
       .select({ ...getTableColumns(events), bytes: BYTES })
@@ -84,12 +192,17 @@ async function readPage(db: Database, scope: Scope, query: EventQuery): Promise<
       .where(and(inScope(events, scope), inArray(events.id, chosen)))
       .orderBy(inOrder),
     db.select({ count: count(), first: min(looked.id), last: max(looked.id) }).from(looked),
+    db.select({ id: sql<string | null>`id` }).from(sql`(${newestArchived(scope)})`),
   ])
   if (customerId !== undefined && known.length === 0) return null
-  const page = fitting(rows, limit).map((row) => loggedEventOf(scope, row))
-  if (rows.length > page.length) return { events: page, hasMore: true, lastId: page.at(-1)?.id ?? null }
+  const newestArchivedId = archived?.id ?? null
+  if (fitting(rows, limit).length < rows.length) {
+    const end = rows.at(-1)?.id ?? null
+    return { rows, end, lastId: end, newestArchivedId }
+  }
+  const lastId = (order === 'asc' ? ends?.last : ends?.first) ?? null
   const hasMore = types !== undefined && ends?.count === LOOKED_AT_MAX
-  return { events: page, hasMore, lastId: (order === 'asc' ? ends?.last : ends?.first) ?? null }
+  return { rows, end: hasMore ? lastId : null, lastId, newestArchivedId }
 }
 
 const BYTES = sql<number>`octet_length(${events.after}) + coalesce(octet_length(${events.before}), 0)

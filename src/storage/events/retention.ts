@@ -1,6 +1,7 @@
 /**
- * How long records are kept, and the sweep that deletes them afterwards. Customers, keys and tenants stay until
- * somebody deletes them; records of past events expire. Tables with an index by expiry have a sweep of their own.
+ * How long records of operators and dead keys are kept, and the sweep that deletes them afterwards. Customers, keys and tenants
+ * stay until somebody deletes them. Tables with an index by expiry have a sweep of their own, and so have events: they go to the
+ * archive.
  */
 import { and, eq, gt, inArray, lt, or, type SQL, sql } from 'drizzle-orm'
 import { DAY_MS } from '../../shared/durations.ts'
@@ -9,14 +10,11 @@ import { type Database, openDatabase } from '../database.ts'
 import { adminAudit, apiKeys, sweeps, tenants } from '../schema/tenant-tables.ts'
 import { firstEventIdAt } from './event-ids.ts'
 
-export const EVENT_TTL_MS = 90 * DAY_MS
 /** The admin audit is needed for long and is small. */
 const ADMIN_AUDIT_TTL_MS = 2 * 365 * DAY_MS
 /** Lifetime of a key after it is revoked or has expired. The audit has records of it for longer. */
 const DEAD_KEY_TTL_MS = 90 * DAY_MS
 
-/** Statements of one run. With 500 events each, no log grows faster than the sweep deletes. */
-const STATEMENTS_MAX = 100
 /** Tenants of one run, and of one statement, which looks at all of its tenants each time. */
 const TENANTS_MAX = 250
 const TENANTS_PER_STATEMENT = 25
@@ -26,8 +24,8 @@ const NAME = 'old records'
 const BEGUN = '0'
 
 /**
- * Deletes old records. Call it each minute. Each hour it begins to go through all tenants, because finding old events takes
- * a query for each; a run goes on where the one before stopped, and a run with nothing to go on with reads no row.
+ * Deletes old records. Call it each minute. Each hour it begins to go through all tenants, because finding dead keys takes
+ * a look at each; a run goes on where the one before stopped, and a run with nothing to go on with reads no row.
  */
 export async function sweepOldRecords(d1: D1Database, nowMs: number): Promise<void> {
   const db = openDatabase(d1)
@@ -53,12 +51,8 @@ async function sweepTenants(db: Database, afterId: string, nowMs: number): Promi
     .limit(TENANTS_MAX)
   const ids = rows.map(({ id }) => id)
   let position = afterId === '' ? BEGUN : afterId
-  let statements = STATEMENTS_MAX
   for (let from = 0; from < ids.length; from += TENANTS_PER_STATEMENT) {
     const some = ids.slice(from, from + TENANTS_PER_STATEMENT)
-    statements -= await inChunks(() => db.run(oldEvents(some, nowMs)), statements)
-    // More may be left of these tenants.
-    if (statements <= 0) return position
     await deleteDeadKeys(db, some, nowMs)
     position = some.at(-1) ?? position
   }
@@ -81,17 +75,4 @@ function deleteOldAudit(db: Database, nowMs: number): Promise<number> {
 
 function listed(tenantIds: readonly string[]): SQL {
   return sql`(SELECT value FROM json_each(${JSON.stringify(tenantIds)}))`
-}
-
-/**
- * Searches by the key of each tenant and mode. The event of an erasure stays: it is the receipt and holds no personal
- * data.
- */
-function oldEvents(tenantIds: readonly string[], nowMs: number): SQL {
-  return sql`DELETE FROM events WHERE (tenant_id, mode, id) IN (
-    SELECT e.tenant_id, e.mode, e.id
-    FROM json_each(${JSON.stringify(tenantIds)}) t CROSS JOIN json_each('["live","test"]') m
-      CROSS JOIN events e ON e.tenant_id = t.value AND e.mode = m.value AND e.id < ${firstEventIdAt(nowMs - EVENT_TTL_MS)}
-    WHERE e.type <> 'customer.erased' LIMIT ${CHUNK_ROWS_MAX}
-  )`
 }

@@ -225,9 +225,6 @@ export const events = sqliteTable(
       .where(
         sql`type = 'customer.archived' OR (type = 'customer.updated' AND before ->> '$.external_id' IS NOT NULL AND after ->> '$.archived_at' IS NULL)`,
       ),
-    index('events_stays')
-      .on(table.customerId, table.tenantId, table.mode, table.version)
-      .where(sql`type = 'customer.restored' AND detail ->> '$.survivor_id' IS NOT NULL`),
   ],
 )
 

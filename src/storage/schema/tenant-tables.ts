@@ -70,6 +70,8 @@ export const tenants = sqliteTable(
     folded: text().notNull().default('{}'),
     /** The number of the database that has the customers. Changes only when the tenant is moved. */
     database: integer('database_number').notNull().default(0),
+    /** Days for which the changes of its customers are kept. */
+    eventRetentionDays: integer('event_retention_days').notNull().default(400),
   },
   (table) => [
     check('tenants_tier', sql`${table.tier} IN ('starter', 'growth', 'scale', 'enterprise', 'custom')`),

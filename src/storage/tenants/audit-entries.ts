@@ -2,6 +2,7 @@
 import { inArray, sql } from 'drizzle-orm'
 import type { Mode } from '../../registry/customer.ts'
 import type { AuditEntry } from '../../tenants/ports.ts'
+import type { ArchivedEvent } from '../archive/format.ts'
 import type { Database } from '../database.ts'
 import { documentAfter, documentBefore } from '../event-documents.ts'
 import type { StoredDocument } from '../schema/tables.ts'
@@ -46,6 +47,16 @@ export async function operatorEntries(db: Database, ids: readonly string[]): Pro
   const wanted = sql`(SELECT value FROM json_each(${JSON.stringify(ids)}))`
   const rows = await db.select().from(adminAudit).where(inArray(adminAudit.id, wanted))
   return rows.map(entryOfOperator)
+}
+
+/** Returns the entry of an event of the archive. */
+export function entryOfArchived({ deliveries: _, bytes: _bytes, ...event }: ArchivedEvent): AuditEntry {
+  const isWithoutCustomer = event.customerId === ''
+  return entryOfEvent({
+    ...event,
+    customerId: isWithoutCustomer ? null : event.customerId,
+    after: isWithoutCustomer ? null : event.after,
+  })
 }
 
 function entryOfEvent({ version, before, after, ...event }: AuditedEvent): AuditEntry {

@@ -4,10 +4,11 @@
  * next page goes on behind what was looked at. A page is bounded by bytes, too.
  *
  * Events of all tenants are read in the order of their rowids, which is that of their commits: an index by id would cost
- * every change one more written row. Events of one tenant or customer are read in the order of their ids.
+ * every change one more written row. Events of one tenant or customer are read in the order of their ids, and behind those
+ * of D1 those of the archive. The archive is not read for all tenants: each has objects of its own for each day.
  */
 import { type SQL, sql } from 'drizzle-orm'
-import type { Mode } from '../../registry/customer.ts'
+import type { Scope } from '../../registry/customer.ts'
 import {
   type AuditLog,
   type AuditPage,
@@ -18,6 +19,7 @@ import {
 import { type Database, openDatabase } from '../database.ts'
 import { CLOCKS_DIFFER_MS, firstEventIdAt } from '../events/event-ids.ts'
 import { orUnavailable } from '../unavailable.ts'
+import { auditedArchive } from './audit-archive.ts'
 import { eventEntries, operatorEntries } from './audit-entries.ts'
 import { type Looked, type Match, type Place, pageOfStreams, placesIn } from './audit-streams.ts'
 
@@ -27,9 +29,9 @@ const LOOKED_AT_MAX = 5_000
 const PAGE_BYTES_MAX = 1024 * 1024
 
 /** `databases` are all by their numbers, the first with the directory. */
-export function auditLog(databases: readonly D1Database[]): AuditLog {
+export function auditLog(databases: readonly D1Database[], archive?: R2Bucket): AuditLog {
   const sources = databases.map((d1, number) => ({ number, db: openDatabase(d1.withSession('first-primary')) }))
-  return { read: (query, page) => orUnavailable(() => readPage(sources, query, page), {}) }
+  return { read: (query, page) => orUnavailable(() => readPage(sources, query, page, archive), {}) }
 }
 
 /** A database and its number. */
@@ -44,12 +46,15 @@ interface Stream {
   kind: 'event' | 'operator'
   /** The rows behind a place, newest first, as columns `at`, `id`, `place`, `ok` and `bytes`. */
   rows(after: Place): SQL
+  /** The tenant and mode whose older events are in the archive. Its places are ids. */
+  scope?: Scope
 }
 
 async function readPage(
   sources: readonly Source[],
   query: AuditQuery,
   { limit, afterId }: PageRequest,
+  archive: R2Bucket | undefined,
 ): Promise<AuditPage> {
   const streams = (await Promise.all(sources.map((source) => streamsOf(source, query)))).flat()
   const places = placesIn(afterId, streams.length)
@@ -67,15 +72,28 @@ async function readPage(
     }),
   )
   const rows = new Map(looks.flat())
-  const looked = streams.map((_, at) => lookedOf(rows.get(at), most))
+  const old = new Map(
+    sources.map((source) => [source, archive ? auditedArchive({ db: source.db, archive }, query, limit) : null]),
+  )
+  const looked: Looked[] = []
+  // After D1, so that an event that is archived meanwhile is found there or here.
+  for (const [at, { source, scope }] of streams.entries()) {
+    const recent = lookedOf(rows.get(at), most)
+    const archived = old.get(source)
+    looked.push(archived && scope ? await archived.behind(scope, recent, places[at] ?? null) : recent)
+  }
   const { chosen, position } = pageOfStreams(looked, places, { limit, bytesMax: PAGE_BYTES_MAX })
   const entries = await Promise.all(
     sources.map(async (source) => {
       const own = (kind: Stream['kind']) =>
         chosen.filter(({ stream }) => streams[stream]?.source === source && streams[stream].kind === kind)
       const rowids = own('event').map(({ rowid }) => rowid)
-      const ids = own('operator').map(({ id }) => id)
-      return [...(await eventEntries(source.db, rowids)), ...(await operatorEntries(source.db, ids))]
+      const idsOf = (kind: Stream['kind']) => own(kind).map(({ id }) => id)
+      return [
+        ...(await eventEntries(source.db, rowids)),
+        ...((await old.get(source)?.entries(idsOf('event'))) ?? []),
+        ...(await operatorEntries(source.db, idsOf('operator'))),
+      ]
     }),
   )
   const byEntryId = new Map(entries.flat().map((entry) => [entry.id, entry]))
@@ -119,19 +137,19 @@ async function eventStreams(source: Source, query: AuditQuery): Promise<Stream[]
     if (!place || (query.tenantId !== undefined && query.tenantId !== place.tenantId)) return []
     const ofCustomer = sql`events e INDEXED BY events_customer
       WHERE e.customer_id = ${query.customerId} AND e.tenant_id = ${place.tenantId} AND e.mode = ${place.mode}`
-    return [byId(source, ofCustomer, query)]
+    return [byId(source, ofCustomer, query, place)]
   }
   const { tenantId } = query
   if (tenantId === undefined) return [await byCommit(source, query)]
   return (['live', 'test'] as const).map((mode) =>
-    byId(source, sql`events e WHERE e.tenant_id = ${tenantId} AND e.mode = ${mode}`, query),
+    byId(source, sql`events e WHERE e.tenant_id = ${tenantId} AND e.mode = ${mode}`, query, { tenantId, mode }),
   )
 }
 
-/** Returns the tenant and mode of a customer; null if it has no events. */
-async function placeOf(db: Database, customerId: string): Promise<{ tenantId: string; mode: Mode } | null> {
-  const [place] = await db.all<{ tenantId: string; mode: Mode }>(
-    sql`SELECT tenant_id AS "tenantId", mode FROM events INDEXED BY events_customer WHERE customer_id = ${customerId} LIMIT 1`,
+/** Returns the tenant and mode of a customer; null if there is none. */
+async function placeOf(db: Database, customerId: string): Promise<Scope | null> {
+  const [place] = await db.all<Scope>(
+    sql`SELECT tenant_id AS "tenantId", mode FROM customer_numbers WHERE id = ${customerId} LIMIT 1`,
   )
   return place ?? null
 }
@@ -147,10 +165,11 @@ function isOfTenant({ number }: Source): SQL {
   )`
 }
 
-function byId(source: Source, from: SQL, query: AuditQuery): Stream {
+function byId(source: Source, from: SQL, query: AuditQuery, scope: Scope): Stream {
   return {
     source,
     kind: 'event',
+    scope,
     rows: (
       after,
     ) => sql`SELECT e.id AS at, e.id, e.rowid AS place, iif(${matches(query)}, ${isOfTenant(source)}, 0) AS ok, ${EVENT_BYTES} AS bytes

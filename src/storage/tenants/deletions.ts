@@ -1,6 +1,6 @@
 /**
  * Deletes what is left of deleted tenants, in small statements, until nothing is: their rows in D1, the storage of
- * their gates, their values in KV. The receipt of the deletion, an entry of the audit, stays. Every step can be
+ * their gates, their values in KV, their objects in the archive. The receipt of the deletion, an entry of the audit, stays. Every step can be
  * repeated, and the row of the tenant goes last, so a run continues where the one before stopped.
  */
 import { and, eq, gte, isNotNull, type SQL, sql } from 'drizzle-orm'
@@ -18,7 +18,7 @@ const ROWS_MAX = 2_000
  * The bounds of one run: some 400,000 rows a minute. Other jobs of the same invocation take up to 660 of the 1,000 queries
  * that it may make, and need some of the 1,000 calls.
  */
-const RUN_MAX = { statements: 220, kvKeys: 300 }
+const RUN_MAX = { statements: 220, kvKeys: 300, objects: 2_000 }
 /** Tenants of one run. */
 const TENANTS_MAX = 20
 /**
@@ -26,6 +26,9 @@ const TENANTS_MAX = 20
  * no value is added or missed.
  */
 const KV_SETTLES_MS = 180_000
+
+/** R2 lists and deletes up to so many objects in one call. */
+const OBJECTS_AT_ONCE_MAX = 1_000
 
 const MODES: Mode[] = ['live', 'test']
 
@@ -36,6 +39,12 @@ const CUSTOMERS: Part = ['customers', 'tenant_id, mode, id']
 const TABLES: readonly Part[] = [
   // First, so that no deleted event is counted.
   ['storage_use', 'tenant_id, mode'],
+  ['archive_use', 'tenant_id, mode'],
+  // Without these, nobody can read the objects of the archive.
+  ['customer_keys', 'tenant_id, mode, customer_id'],
+  ['archive_objects', 'tenant_id, mode, last_id'],
+  ['former_external_ids', 'tenant_id, mode, external_id, left_at, customer_id'],
+  ['customer_stays', 'tenant_id, mode, host_id, customer_id, above_version'],
   ['webhook_deliveries', 'id'],
   ['webhook_endpoints', 'tenant_id, mode, id'],
   ['settings', 'tenant_id, mode, name'],
@@ -57,6 +66,7 @@ export interface DeletionDeps {
   /** All by their numbers, the first with the directory. */
   databases: readonly D1Database[]
   kv: KVNamespace | null
+  archive: R2Bucket
   /** Deletes what the gate of a mode stores. Returns false if the gate found the tenant in D1. */
   forgetGate(tenantId: string, mode: Mode): Promise<boolean>
 }
@@ -82,6 +92,7 @@ export async function sweepDeletedTenants(deps: DeletionDeps, nowMs: number, run
       if (forgotten.includes(false)) throw new Error('a gate found the tenant in D1')
       if (nowMs - (deletedAtMs ?? nowMs) < KV_SETTLES_MS) continue
       if (!(await deleteValues(deps.kv, tenantId, budget))) return
+      if (!(await deleteObjects(deps.archive, tenantId, budget))) return
       if (database !== 0) await data.delete(tenants).where(eq(tenants.id, tenantId))
       await finish(directory, tenantId, nowMs)
       log('info', { event: 'tenant_deleted', tenantId })
@@ -119,6 +130,18 @@ async function deleteValues(kv: KVNamespace | null, tenantId: string, budget: { 
     const deleted = await deleteSomeOfTenant(kv, tenantId, budget.kvKeys)
     if (deleted === 0) return true
     budget.kvKeys -= deleted
+  }
+  return false
+}
+
+/** Returns true if the archive lists no object of the tenant: by now no run that began before the deletion adds one. */
+async function deleteObjects(archive: R2Bucket, tenantId: string, budget: { objects: number }): Promise<boolean> {
+  while (budget.objects > 0) {
+    const limit = Math.min(OBJECTS_AT_ONCE_MAX, budget.objects)
+    const { objects } = await archive.list({ prefix: `events/${tenantId}/`, limit })
+    if (objects.length === 0) return true
+    await archive.delete(objects.map(({ key }) => key))
+    budget.objects -= objects.length
   }
   return false
 }

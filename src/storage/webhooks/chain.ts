@@ -162,7 +162,7 @@ export function headOf(chain: Chain, isClaimed: boolean, looked: Looked | undefi
 
 function eventOf(chain: Chain, looked: Looked) {
   const { eventId: id, type, customerId, version, actor, requestId, before, after, detail, eventAtMs } = looked
-  if (type === null || after === null) throw new Error('the event is not in the log')
+  if (type === null || after === null) return null
   const row = {
     ...{ id, type, customerId, version, actor, requestId, reason: null, createdAtMs: eventAtMs, deliveries: 0 },
     ...{ tenantId: chain.tenantId, mode: chain.mode },

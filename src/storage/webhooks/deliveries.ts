@@ -7,6 +7,7 @@ import type { Delivery, DeliveryPage, DeliveryQuery, Endpoint, Redelivered, Rede
 import { SLOT_WAIT_MAX_MS, SLOTS } from '../../events/slots.ts'
 import type { Scope } from '../../registry/customer.ts'
 import { DAY_MS } from '../../shared/durations.ts'
+import { type ArchiveDeps, archivedEvent, newestArchived, scanArchive } from '../archive/reads.ts'
 import { type Database, openDatabase } from '../database.ts'
 import { firstEventIdAt } from '../events/event-ids.ts'
 import { events } from '../schema/tables.ts'
@@ -111,9 +112,45 @@ export async function redeliver(
   which: Redelivery,
   eventsMax: number,
   nowMs: number,
+  archive?: R2Bucket,
 ): Promise<Redelivered | null> {
-  const looked = lookedAt(scope, endpoint, which)
-  const [inserted, [end]] = await db.batch([
+  const recent = await redeliverRecent(db, scope, endpoint, which, eventsMax, nowMs, NOTHING_ARCHIVED)
+  if (!archive || !isInArchive(which, recent)) return recent.redelivered
+  const old = await findArchived({ db, archive }, scope, which)
+  return (await redeliverRecent(db, scope, endpoint, which, eventsMax, nowMs, old)).redelivered
+}
+
+interface Recent {
+  redelivered: Redelivered | null
+  newestArchivedId: string | null
+}
+
+/** Returns whether the events to send are in the archive, and so nothing was sent yet. */
+function isInArchive(which: Redelivery, { redelivered, newestArchivedId }: Recent): boolean {
+  if (which.kind === 'failed' || newestArchivedId === null) return false
+  return which.kind === 'event'
+    ? redelivered === null && which.eventId <= newestArchivedId
+    : newestArchivedId > aboveIdOf(which)
+}
+
+/** The id below the events that are sent since a time. */
+function aboveIdOf({ sinceMs, afterId }: Redelivery & { kind: 'since' }): string {
+  const from = firstEventIdAt(sinceMs)
+  return afterId !== null && afterId > from ? afterId : from
+}
+
+/** Sends events of D1 again, and those of the archive that are given. If older ones are in the archive, it sends none. */
+async function redeliverRecent(
+  db: Database,
+  scope: Scope,
+  endpoint: Endpoint,
+  which: Redelivery,
+  eventsMax: number,
+  nowMs: number,
+  old: Archived,
+): Promise<Recent> {
+  const looked = lookedAt(scope, endpoint, which, old)
+  const [inserted, [end], [archived]] = await db.batch([
     db
       .insert(webhookDeliveries)
       .select(sentAnew(scope, endpoint, looked, eventsMax, nowMs))
@@ -123,17 +160,43 @@ export async function redeliver(
         slot: webhookDeliveries.slot,
       }),
     db.select({ count: sql<number>`count(*)`, lastId: sql<string | null>`max(event_id)` }).from(sql`(${looked.all})`),
+    db.select({ id: sql<string | null>`id` }).from(sql`(${newestArchived(scope)})`),
   ])
-  if (which.kind === 'event' && !end?.count) return null
+  const newestArchivedId = archived?.id ?? null
+  if (which.kind === 'event' && !end?.count) return { redelivered: null, newestArchivedId }
   const isFull = inserted.length === eventsMax
   const insertedIds = inserted.map(({ eventId }) => eventId).sort()
   const lastId = isFull ? insertedIds.at(-1) : end?.lastId
-  return {
+  const redelivered = {
     count: inserted.length,
     // The others are brought back as these end.
     customerIds: [...new Set(inserted.flatMap(({ customerId, slot }) => (slot === null ? customerId : [])))],
-    nextAfterId: isFull || end?.count === LOOKED_AT_MAX ? (lastId ?? null) : null,
+    nextAfterId: isFull || end?.count === LOOKED_AT_MAX ? (lastId ?? null) : old.endId,
   }
+  return { redelivered, newestArchivedId }
+}
+
+/** Events of the archive to send again, and the id up to which they were looked for, if there may be further ones in the archive. */
+interface Archived {
+  events: { id: string; type: string; customerId: string }[]
+  endId: string | null
+}
+
+const NOTHING_ARCHIVED: Archived = { events: [], endId: null }
+
+async function findArchived(deps: ArchiveDeps, scope: Scope, which: Redelivery): Promise<Archived> {
+  if (which.kind === 'failed') return NOTHING_ARCHIVED
+  if (which.kind === 'event') {
+    const event = await archivedEvent(deps, scope, which.eventId)
+    return { events: event ? [event] : [], endId: null }
+  }
+  const { lines, end } = await scanArchive(deps, scope, {
+    ...{ aboveId: aboveIdOf(which), belowId: null, order: 'asc', limit: LOOKED_AT_MAX, openedMax: 1 },
+    matches: () => true,
+  })
+  // Events of D1 beyond the last archived one are for the next call, which reads no object any more.
+  const [newest] = await deps.db.all<{ id: string | null }>(newestArchived(scope))
+  return { events: lines, endId: end ?? newest?.id ?? null }
 }
 
 /** Returns whether at least `count` deliveries of the endpoint wait for a slot. Reads no more than that. */
@@ -159,22 +222,32 @@ interface Looked {
   condition: SQL
 }
 
-function lookedAt({ tenantId, mode }: Scope, { id, eventTypes }: Endpoint, which: Redelivery): Looked {
+function lookedAt(scope: Scope, { id, eventTypes }: Endpoint, which: Redelivery, old: Archived): Looked {
+  const { tenantId, mode } = scope
+  const archived = old.events.map((event) => [event.id, event.type, event.customerId])
   const ofLog = (condition: SQL) => sql`
-    SELECT id AS event_id, type FROM events WHERE tenant_id = ${tenantId} AND mode = ${mode} AND ${condition}
-    ORDER BY id LIMIT ${LOOKED_AT_MAX}`
+    SELECT event_id, type, customer_id FROM (
+      SELECT id AS event_id, type, customer_id FROM events
+      WHERE tenant_id = ${tenantId} AND mode = ${mode} AND ${condition} ${old.endId === null ? sql`` : sql`AND id <= ${old.endId}`}
+      UNION SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(${JSON.stringify(archived)})
+    ) ORDER BY event_id LIMIT ${LOOKED_AT_MAX}`
   switch (which.kind) {
     case 'event':
       return { all: ofLog(sql`id = ${which.eventId}`), condition: sql`1` }
     case 'since': {
       const from = firstEventIdAt(which.sinceMs)
       const isWanted = eventTypes && sql`type IN (SELECT value FROM json_each(${JSON.stringify(eventTypes)}))`
-      return { all: ofLog(sql`id >= ${from} AND id > ${which.afterId ?? ''}`), condition: isWanted ?? sql`1` }
+      const isRecent = sql`coalesce((${newestArchived(scope)}), '') <= ${old.endId ?? aboveIdOf(which)}`
+      const isLater = sql`id >= ${from} AND id > ${which.afterId ?? ''}`
+      return {
+        all: ofLog(old === NOTHING_ARCHIVED ? sql`${isLater} AND ${isRecent}` : isLater),
+        condition: isWanted ?? sql`1`,
+      }
     }
     case 'failed':
       return {
         all: sql`
-          SELECT event_id, NULL AS type FROM webhook_deliveries
+          SELECT event_id, NULL AS type, customer_id FROM webhook_deliveries
           WHERE endpoint_id = ${id} AND tenant_id = ${tenantId} AND mode = ${mode} AND event_id > ${which.afterId ?? ''}
           ORDER BY event_id LIMIT ${LOOKED_AT_MAX}`,
         condition: sql`(
@@ -197,15 +270,15 @@ function sentAnew({ tenantId, mode }: Scope, { id }: Endpoint, looked: Looked, e
       NOT is_first, ${NOT_BEFORE_ANOTHER_MS}, iif(${waits}, ${nowMs + SLOT_WAIT_MAX_MS}, ${nowMs})
     ), ${nowMs}, NULL, 0, iif(${waits}, 'waits', NULL)
     FROM (
-      SELECT e.id AS event_id, e.customer_id, row_number() OVER (PARTITION BY e.customer_id ORDER BY e.id) = 1 AND NOT EXISTS (
+      SELECT event_id, customer_id, row_number() OVER (PARTITION BY customer_id ORDER BY event_id) = 1 AND NOT EXISTS (
         SELECT 1 FROM webhook_deliveries d
-        WHERE d.tenant_id = ${tenantId} AND d.mode = ${mode} AND d.customer_id = e.customer_id AND ${isPending}
+        WHERE d.tenant_id = ${tenantId} AND d.mode = ${mode} AND d.customer_id = chosen.customer_id AND ${isPending}
       ) AS is_first
       FROM (
-        SELECT DISTINCT event_id FROM (${looked.all}) looked WHERE ${looked.condition} AND NOT EXISTS (
+        SELECT DISTINCT event_id, customer_id FROM (${looked.all}) looked WHERE ${looked.condition} AND NOT EXISTS (
           SELECT 1 FROM webhook_deliveries d WHERE d.event_id = looked.event_id AND ${isPending}
         ) ORDER BY event_id LIMIT ${eventsMax}
-      ) chosen CROSS JOIN events e ON e.tenant_id = ${tenantId} AND e.mode = ${mode} AND e.id = chosen.event_id
+      ) chosen
     )
     ORDER BY event_id`
 }

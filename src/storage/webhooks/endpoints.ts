@@ -28,6 +28,7 @@ export function endpointStore(
   scope: Scope,
   vault: SecretVault,
   author: Author | null = null,
+  archive?: R2Bucket,
 ): EndpointStore {
   const endpointOf = async ({ tenantId, mode, sealedBy, secrets, ...row }: EndpointRow): Promise<Endpoint> => ({
     ...row,
@@ -126,7 +127,7 @@ export function endpointStore(
 
     deliveries: (id, query) => orUnavailable(() => listDeliveries(db, scope, id, query)),
     redeliver: (endpoint, which, eventsMax, nowMs) =>
-      orUnavailable(() => redeliver(db, scope, endpoint, which, eventsMax, nowMs)),
+      orUnavailable(() => redeliver(db, scope, endpoint, which, eventsMax, nowMs, archive)),
     hasWaiting: (id, count) => orUnavailable(() => hasWaiting(db, scope, id, count)),
     hurry: (id, which, nowMs) => orUnavailable(() => hurry(db, scope, id, which, nowMs)),
   }

@@ -8,7 +8,6 @@ import type { Hurried, Waiting } from '../../events/ports.ts'
 import { SLOT_WAIT_MAX_MS, SLOTS } from '../../events/slots.ts'
 import type { Scope } from '../../registry/customer.ts'
 import type { Database } from '../database.ts'
-import { events } from '../schema/tables.ts'
 import { webhookDeliveries, webhookEndpoints } from '../schema/webhook-tables.ts'
 import { inScope } from '../scoped.ts'
 import { IS_PENDING } from './chain.ts'
@@ -42,7 +41,7 @@ export async function hurry(
           gt(webhookDeliveries.nextAttemptAtMs, nowMs),
           // One that has a slot is on its way, and one that waits for one has its turn, unless it is named.
           which.kind === 'all' ? isNull(webhookDeliveries.slot) : sql`${webhookDeliveries.slot} IS NOT 'taken'`,
-          customerOf(db, scope, endpointId, which),
+          customerOf(db, endpointId, which),
           sql`EXISTS ${enabled}`,
         ),
       )
@@ -77,19 +76,13 @@ export async function hurry(
 }
 
 /** Limits the deliveries to the customer of the event or the delivery. */
-function customerOf(db: Database, scope: Scope, endpointId: string, which: Waiting): SQL | undefined {
+function customerOf(db: Database, endpointId: string, which: Waiting): SQL | undefined {
   if (which.kind === 'all') return undefined
-  const customer =
-    which.kind === 'event'
-      ? db
-          .select({ id: events.customerId })
-          .from(events)
-          .where(and(inScope(events, scope), eq(events.id, which.eventId)))
-      : db
-          .select({ id: sql`named.customer_id` })
-          .from(sql`webhook_deliveries named`)
-          .where(
-            sql`named.endpoint_id = ${endpointId} AND named.event_id = ${which.eventId} AND named.created_at = ${which.createdAtMs}`,
-          )
+  const isThen = which.kind === 'event' ? sql`1` : sql`named.created_at = ${which.createdAtMs}`
+  const customer = db
+    .select({ id: sql`named.customer_id` })
+    .from(sql`webhook_deliveries named INDEXED BY webhook_deliveries_endpoint`)
+    .where(sql`named.endpoint_id = ${endpointId} AND named.event_id = ${which.eventId} AND ${isThen}`)
+    .limit(1)
   return and(IS_PENDING, sql`${webhookDeliveries.customerId} = ${customer}`)
 }

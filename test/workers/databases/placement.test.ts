@@ -119,7 +119,7 @@ it('is deleted there, too', async () => {
   const headers = { 'x-api-key': ADMIN_KEY, 'x-confirm': 'Test Company' }
   expect((await call('DELETE', `/admin/customers/${tenantId}`, { headers })).status).toBeLessThan(300)
   const forgetGate = (id: string, mode: string) => env.GATE.getByName(`${id}:${mode}`).forget()
-  await sweepDeletedTenants({ databases, kv: env.CACHE, forgetGate }, Date.now() + 300_000)
+  await sweepDeletedTenants({ databases, kv: env.CACHE, archive: env.ARCHIVE, forgetGate }, Date.now() + 300_000)
   for (const d1 of databases)
     expect((await tablesWith(d1, tenantId)).filter((name) => name !== 'admin_audit')).toEqual([])
   const { body } = await call('GET', `/admin/audit?tenant_id=${tenantId}&type=tenant.deleted`, { headers })

@@ -76,7 +76,7 @@ it('erases customers and deletes tenants, where there is no KV to clean', async 
   const headers = { 'x-api-key': ADMIN_KEY, 'x-confirm': encodeURIComponent('Test Company') }
   expect((await call('DELETE', `/admin/customers/${tenant.tenantId}`, { headers })).status).toBe(202)
   const forgetGate = (tenantId: string, mode: string) => env.GATE.getByName(`${tenantId}:${mode}`).forget()
-  await sweepDeletedTenants({ databases: [env.DB], kv: null, forgetGate }, laterMs)
+  await sweepDeletedTenants({ databases: [env.DB], kv: null, archive: env.ARCHIVE, forgetGate }, laterMs)
   const row = env.DB.prepare('SELECT count(*) AS n FROM tenants WHERE id = ?').bind(tenant.tenantId)
   expect(await row.first('n')).toBe(0)
 })

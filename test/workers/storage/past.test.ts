@@ -7,10 +7,12 @@ import type { Customer, CustomerChanges, Scope } from '../../../src/registry/cus
 import type { Moment, PastTarget } from '../../../src/registry/past.ts'
 import type { Command } from '../../../src/registry/ports.ts'
 import { readPast } from '../../../src/storage/customers/past.ts'
-import { EVENT_TTL_MS } from '../../../src/storage/events/retention.ts'
 import { events } from '../../../src/storage/schema/tables.ts'
 import { inScope } from '../../../src/storage/scoped.ts'
 import { commit, create, db, insertTenant, update } from './support.ts'
+
+/** The initial retention of a tenant. */
+const RETENTION_MS = 400 * 86_400_000
 
 const past = (scope: Scope, target: PastTarget, moment: Moment) => readPast(db, scope, target, moment)
 
@@ -101,9 +103,9 @@ it('is not known once the change after it is no longer kept, and then nobody say
 
   await db.delete(events).where(inScope(events, scope))
   for (const moment of [{ version: 2 }, { timeMs: t2 }]) expect(await past(scope, { id }, moment)).toBe('expired')
-  for (const moment of [{ version: 3 }, { timeMs: t3 }, { timeMs: Date.now() + EVENT_TTL_MS }])
+  for (const moment of [{ version: 3 }, { timeMs: t3 }, { timeMs: Date.now() + RETENTION_MS }])
     expect(await past(scope, { id }, moment)).toEqual(third.ok && third.customer)
-  const longAgo = { timeMs: Date.now() - EVENT_TTL_MS - 1_000 }
+  const longAgo = { timeMs: Date.now() - RETENTION_MS - 1_000 }
   expect(await past(scope, { externalId: 'old' }, longAgo)).toBe('expired')
   expect(await past(scope, { externalId: 'old' }, { timeMs: t3 })).toBe(null)
 })

@@ -67,6 +67,25 @@ describe('the schema that the migrations make', () => {
         PRIMARY KEY(tenant_id,id),
         FOREIGN KEY(tenant_id)REFERENCES tenants(id)ON UPDATE no action ON DELETE no action,
         CONSTRAINT api_keys_mode CHECK(mode IN('live','test')))WITHOUT ROWID
+      CREATE TABLE archive_objects(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        last_id text NOT NULL,
+        first_id text NOT NULL,
+        name text NOT NULL,
+        events integer NOT NULL,
+        bytes integer NOT NULL,
+        first_at integer NOT NULL,
+        last_at integer NOT NULL,
+        customers text NOT NULL,
+        PRIMARY KEY(tenant_id,mode,last_id))
+      CREATE TABLE archive_use(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        objects integer NOT NULL,
+        events integer NOT NULL,
+        bytes integer NOT NULL,
+        PRIMARY KEY(tenant_id,mode))WITHOUT ROWID
       CREATE TABLE customer_aliases(
         tenant_id text NOT NULL,
         mode text NOT NULL,
@@ -80,6 +99,12 @@ describe('the schema that the migrations make', () => {
         status text NOT NULL,
         count integer NOT NULL,
         PRIMARY KEY(tenant_id,mode,status))WITHOUT ROWID
+      CREATE TABLE customer_keys(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        customer_id text NOT NULL,
+        key text NOT NULL,
+        PRIMARY KEY(tenant_id,mode,customer_id))WITHOUT ROWID
       CREATE TABLE customer_merges(
         tenant_id text NOT NULL,
         mode text NOT NULL,
@@ -112,6 +137,16 @@ describe('the schema that the migrations make', () => {
         pgno,
         PRIMARY KEY(segid,term))WITHOUT ROWID
       CREATE VIRTUAL TABLE customer_search_words USING fts5vocab(customer_search,instance)
+      CREATE TABLE customer_stays(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        host_id text NOT NULL,
+        customer_id text NOT NULL,
+        above_version integer NOT NULL,
+        until_version integer,
+        since integer NOT NULL,
+        until_at integer,
+        PRIMARY KEY(tenant_id,mode,host_id,customer_id,above_version))WITHOUT ROWID
       CREATE TABLE customers(
         tenant_id text NOT NULL,
         mode text NOT NULL,
@@ -188,6 +223,13 @@ describe('the schema that the migrations make', () => {
         created_at integer NOT NULL,
         deliveries integer DEFAULT 0 NOT NULL,
         PRIMARY KEY(tenant_id,mode,id))
+      CREATE TABLE former_external_ids(
+        tenant_id text NOT NULL,
+        mode text NOT NULL,
+        external_id text NOT NULL,
+        left_at integer NOT NULL,
+        customer_id text NOT NULL,
+        PRIMARY KEY(tenant_id,mode,external_id,left_at,customer_id))WITHOUT ROWID
       CREATE TABLE idempotency_records(
         tenant_id text NOT NULL,
         mode text NOT NULL,
@@ -310,6 +352,7 @@ describe('the schema that the migrations make', () => {
         folded text DEFAULT '{}' NOT NULL,
         deleted_at integer,
         database_number integer DEFAULT 0 NOT NULL,
+        event_retention_days integer DEFAULT 400 NOT NULL,
         CONSTRAINT tenants_tier CHECK(tier IN('starter','growth','scale','enterprise','custom')),
         CONSTRAINT tenants_status CHECK(status IN('active','suspended')),
         CONSTRAINT tenants_limits CHECK(requests_per_second > 0 AND burst > 0),
@@ -363,6 +406,7 @@ describe('the schema that the migrations make', () => {
       "CREATE INDEX admin_audit_tenant ON admin_audit(tenant_id,id)
       CREATE INDEX customer_aliases_customer ON customer_aliases(tenant_id,mode,customer_id)
       CREATE INDEX customer_merges_age ON customer_merges(merged_at)
+      CREATE INDEX customer_stays_customer ON customer_stays(tenant_id,mode,customer_id)
       CREATE INDEX customers_email ON customers(coalesce(email_ascii,email)COLLATE NOCASE,tenant_id,mode)WHERE email IS NOT NULL
       CREATE INDEX customers_email_order ON customers(tenant_id,mode,coalesce(email_ascii,email,'')COLLATE NOCASE)
       CREATE UNIQUE INDEX customers_external_id ON customers(external_id,tenant_id,mode)WHERE archived_at IS NULL
@@ -374,7 +418,7 @@ describe('the schema that the migrations make', () => {
       CREATE INDEX events_customer ON events(customer_id,tenant_id,mode,id)
       CREATE INDEX events_customer_version ON events(customer_id,tenant_id,mode,version)
       CREATE INDEX events_left_external_id ON events(coalesce(before ->> '$.external_id',after ->> '$.external_id'),tenant_id,mode,created_at)WHERE type = 'customer.archived' OR(type = 'customer.updated' AND before ->> '$.external_id' IS NOT NULL AND after ->> '$.archived_at' IS NULL)
-      CREATE INDEX events_stays ON events(customer_id,tenant_id,mode,version)WHERE type = 'customer.restored' AND detail ->> '$.survivor_id' IS NOT NULL
+      CREATE INDEX former_external_ids_customer ON former_external_ids(tenant_id,mode,customer_id)
       CREATE INDEX idempotency_records_customer ON idempotency_records(tenant_id,mode,customer_id)WHERE customer_id IS NOT NULL
       CREATE INDEX idempotency_records_expiry ON idempotency_records(expires_at)
       CREATE INDEX onboarding_runs_due ON onboarding_runs(status,due_at)
@@ -404,6 +448,12 @@ describe('the schema that the migrations make', () => {
         END
       CREATE TRIGGER api_keys_max BEFORE INSERT ON api_keys WHEN(SELECT count(*)FROM api_keys WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND revoked_at IS NULL AND(expires_at IS NULL OR expires_at > NEW.created_at))>= iif(NEW.rotated_from IS NULL,1000,2000)BEGIN
         SELECT RAISE(ABORT,'too_many_keys');
+        END
+      CREATE TRIGGER archive_objects_counted AFTER INSERT ON archive_objects BEGIN
+        INSERT INTO archive_use(tenant_id,mode,objects,events,bytes)VALUES(NEW.tenant_id,NEW.mode,1,NEW.events,NEW.bytes)ON CONFLICT(tenant_id,mode)DO UPDATE SET objects = objects + 1,events = events + excluded.events,bytes = bytes + excluded.bytes;
+        END
+      CREATE TRIGGER archive_objects_deleted AFTER DELETE ON archive_objects BEGIN
+        UPDATE archive_use SET objects = objects - 1,events = events - OLD.events,bytes = bytes - OLD.bytes WHERE tenant_id = OLD.tenant_id AND mode = OLD.mode;
         END
       CREATE TRIGGER customer_merges_changed AFTER UPDATE OF given ON customer_merges BEGIN
         UPDATE storage_use SET bytes = bytes + octet_length(NEW.given)- octet_length(OLD.given)WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
@@ -447,7 +497,7 @@ describe('the schema that the migrations make', () => {
         SELECT RAISE(ABORT,'storage_used_up')FROM storage_use u CROSS JOIN tenants t ON t.id = u.tenant_id WHERE u.tenant_id = NEW.tenant_id AND u.mode = NEW.mode AND u.bytes > iif(u.mode = 'test',50000000,t.storage_bytes);
         END
       CREATE TRIGGER customers_erase_stays BEFORE UPDATE OF erased_at ON customers WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NULL BEGIN
-        INSERT INTO erased_stays(tenant_id,mode,customer_id,host_id,above_version,until_version,since,erased_at)WITH RECURSIVE stays(host_id,above_version,until_version,since)AS(SELECT s.host_id,s.above_version,s.until_version,s.since FROM(SELECT NEW.id AS id UNION ALL SELECT c.id FROM customers c INDEXED BY customers_merged WHERE c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.merged_into = NEW.id)r CROSS JOIN customer_stays s ON s.customer_id = r.id AND s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode UNION SELECT s.host_id,s.above_version,s.until_version,s.since FROM stays g CROSS JOIN customer_stays s ON s.customer_id = g.host_id AND s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode AND s.until_version > g.above_version AND s.until_version <= g.until_version AND s.since >= g.since)SELECT NEW.tenant_id,NEW.mode,NEW.id,host_id,above_version,until_version,since,NEW.erased_at FROM stays WHERE host_id NOT IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id);
+        INSERT INTO erased_stays(tenant_id,mode,customer_id,host_id,above_version,until_version,since,erased_at)WITH RECURSIVE stays(host_id,above_version,until_version,since)AS(SELECT s.host_id,s.above_version,coalesce(s.until_version,9007199254740991),s.since FROM(SELECT NEW.id AS id UNION ALL SELECT c.id FROM customers c INDEXED BY customers_merged WHERE c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.merged_into = NEW.id)r CROSS JOIN customer_stays s INDEXED BY customer_stays_customer ON s.customer_id = r.id AND s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode UNION SELECT s.host_id,s.above_version,coalesce(s.until_version,9007199254740991),s.since FROM stays g CROSS JOIN customer_stays s INDEXED BY customer_stays_customer ON s.customer_id = g.host_id AND s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode AND coalesce(s.until_version,9007199254740991)> g.above_version AND coalesce(s.until_version,9007199254740991)<= g.until_version AND s.since >= g.since)SELECT NEW.tenant_id,NEW.mode,NEW.id,host_id,above_version,until_version,since,NEW.erased_at FROM stays WHERE host_id NOT IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id);
         END
       CREATE TRIGGER customers_erased AFTER UPDATE OF erased_at ON customers WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NULL BEGIN
         UPDATE storage_use SET bytes = bytes -(1300 + octet_length(concat_ws('',OLD.external_id,OLD.name,OLD.email,OLD.email_ascii,OLD.contact,OLD.address_line1,OLD.address_line2,OLD.address_city,OLD.address_state,OLD.address_postal_code,OLD.address_country,OLD.timezone,OLD.metadata,OLD.integrations,OLD.profile,OLD.folded)))- coalesce((SELECT sum(500 + octet_length(concat_ws('',e.before,e.after,e.detail,e.reason))+ 1000 * e.deliveries)FROM events e INDEXED BY events_customer WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.customer_id IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id)),0)WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
@@ -461,6 +511,9 @@ describe('the schema that the migrations make', () => {
         UPDATE customer_counts SET count = count - 1 WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND status = iif(OLD.archived_at IS NOT NULL,'archived',OLD.status);
         INSERT INTO erasures(tenant_id,mode,customer_id,due_at)SELECT NEW.tenant_id,NEW.mode,NEW.id,NEW.erased_at + 60000 UNION ALL SELECT tenant_id,mode,id,NEW.erased_at + 60000 FROM customers INDEXED BY customers_merged WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND merged_into = NEW.id ON CONFLICT(tenant_id,mode,customer_id)DO UPDATE SET due_at = excluded.due_at;
         DELETE FROM customer_merges WHERE(tenant_id,mode,source_id)IN(SELECT tenant_id,mode,id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id);
+        DELETE FROM customer_keys WHERE(tenant_id,mode,customer_id)IN(SELECT tenant_id,mode,id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id);
+        DELETE FROM former_external_ids WHERE(tenant_id,mode,external_id,left_at,customer_id)IN(SELECT f.tenant_id,f.mode,f.external_id,f.left_at,f.customer_id FROM customer_remains r CROSS JOIN former_external_ids f INDEXED BY former_external_ids_customer ON f.tenant_id = r.tenant_id AND f.mode = r.mode AND f.customer_id = r.id WHERE r.tenant_id = NEW.tenant_id AND r.mode = NEW.mode AND r.owner_id = NEW.id);
+        DELETE FROM customer_stays WHERE(tenant_id,mode,host_id,customer_id,above_version)IN(SELECT s.tenant_id,s.mode,s.host_id,s.customer_id,s.above_version FROM customer_remains r CROSS JOIN customer_stays s INDEXED BY customer_stays_customer ON s.tenant_id = r.tenant_id AND s.mode = r.mode AND s.customer_id = r.id WHERE r.tenant_id = NEW.tenant_id AND r.mode = NEW.mode AND r.owner_id = NEW.id);
         INSERT INTO storage_use(tenant_id,mode,bytes)VALUES(NEW.tenant_id,NEW.mode,1300 + octet_length(concat_ws('',NEW.external_id,NEW.name,NEW.email,NEW.email_ascii,NEW.contact,NEW.address_line1,NEW.address_line2,NEW.address_city,NEW.address_state,NEW.address_postal_code,NEW.address_country,NEW.timezone,NEW.metadata,NEW.integrations,NEW.profile,NEW.folded))+ coalesce((SELECT sum(500 + octet_length(concat_ws('',e.before,e.after,e.detail,e.reason))+ 1000 * e.deliveries)FROM events e INDEXED BY events_customer WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.customer_id IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id)),0))ON CONFLICT(tenant_id,mode)DO UPDATE SET bytes = bytes + excluded.bytes;
         END
       CREATE TRIGGER customers_merged AFTER UPDATE OF merged_into ON customers WHEN NEW.merged_into IS NOT NULL AND OLD.merged_into IS NULL BEGIN
@@ -523,11 +576,18 @@ describe('the schema that the migrations make', () => {
         DELETE FROM sign_in_links;
         UPDATE deployment SET operators_version = NEW.data_epoch;
         END
+      CREATE TRIGGER events_begin_stay AFTER INSERT ON events WHEN NEW.type = 'customer.merged' BEGIN
+        INSERT INTO customer_stays(tenant_id,mode,host_id,customer_id,above_version,since)VALUES(NEW.tenant_id,NEW.mode,NEW.customer_id,NEW.detail ->> '$.source_id',NEW.version - 1,NEW.created_at)ON CONFLICT(tenant_id,mode,host_id,customer_id,above_version)DO NOTHING;
+        END
       CREATE TRIGGER events_counted AFTER INSERT ON events WHEN NEW.type NOT IN('customer.created','customer.updated','customer.archived','customer.restored','customer.merged','customer.unmerged','customer.erased')BEGIN
         INSERT INTO storage_use(tenant_id,mode,bytes)VALUES(NEW.tenant_id,NEW.mode,500 + octet_length(concat_ws('',NEW.before,NEW.after,NEW.detail,NEW.reason))+ 1000 * NEW.deliveries)ON CONFLICT(tenant_id,mode)DO UPDATE SET bytes = bytes + excluded.bytes;
         END
       CREATE TRIGGER events_deleted AFTER DELETE ON events BEGIN
         UPDATE storage_use SET bytes = bytes -(500 + octet_length(concat_ws('',OLD.before,OLD.after,OLD.detail,OLD.reason))+ 1000 * OLD.deliveries)WHERE tenant_id = OLD.tenant_id AND mode = OLD.mode;
+        END
+      CREATE TRIGGER events_end_stay AFTER INSERT ON events WHEN NEW.type = 'customer.restored' AND NEW.detail ->> '$.survivor_id' IS NOT NULL BEGIN
+        INSERT INTO customer_stays(tenant_id,mode,host_id,customer_id,above_version,since)SELECT NEW.tenant_id,NEW.mode,NEW.detail ->> '$.survivor_id',NEW.customer_id,coalesce(NEW.before ->> '$.version',NEW.version - 1),round(unixepoch(NEW.detail ->> '$.merged_at','subsec')* 1000)WHERE NOT EXISTS(SELECT 1 FROM customer_stays s WHERE s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode AND s.host_id = NEW.detail ->> '$.survivor_id' AND s.customer_id = NEW.customer_id AND s.until_version IS NULL)ON CONFLICT(tenant_id,mode,host_id,customer_id,above_version)DO NOTHING;
+        UPDATE customer_stays SET until_version = NEW.version,until_at = NEW.created_at WHERE until_version IS NULL AND(tenant_id,mode,host_id,customer_id,above_version)IN(SELECT s.tenant_id,s.mode,s.host_id,s.customer_id,s.above_version FROM customer_stays s INDEXED BY customer_stays_customer WHERE s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode AND s.customer_id = NEW.customer_id);
         END
       CREATE TRIGGER events_fan_out AFTER INSERT ON events BEGIN
         INSERT INTO webhook_deliveries(tenant_id,mode,endpoint_id,event_id,customer_id,status,claims,next_attempt_at,created_at)SELECT NEW.tenant_id,NEW.mode,e.id,NEW.id,NEW.customer_id,'pending',0,iif(EXISTS(SELECT 1 FROM webhook_deliveries d WHERE d.tenant_id = NEW.tenant_id AND d.mode = NEW.mode AND d.customer_id = NEW.customer_id AND d.endpoint_id = e.id AND d.status = 'pending'),8640000000000000,now.ms),now.ms FROM webhook_endpoints e CROSS JOIN(SELECT CAST(unixepoch('subsec')* 1000 AS INTEGER)AS ms)now WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.enabled = 1 AND(e.event_types IS NULL OR NEW.type IN(SELECT value FROM json_each(e.event_types)));

@@ -3,7 +3,7 @@
 import { listDurableObjectIds, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 
-/** Returns every table of D1, every key and value of KV, and the SQLite of these gates and of the admin guard. */
+/** Returns every table of D1, every key and value of KV, every object of R2, and the SQLite of these gates and of the admin guard. */
 export async function everythingStored(gateNames: string[]): Promise<string> {
   const { results: tables } = await env.DB.prepare(
     `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE '\\_cf%' ESCAPE '\\' AND name NOT LIKE 'sqlite%'`,
@@ -16,11 +16,17 @@ export async function everythingStored(gateNames: string[]): Promise<string> {
     done = page.list_complete
     cursor = page.list_complete ? undefined : page.cursor
   }
+  const objects: [string, string][] = []
+  for (const { key } of (await env.ARCHIVE.list()).objects) {
+    const object = await env.ARCHIVE.get(key)
+    const text = object?.body.pipeThrough(new DecompressionStream('gzip'))
+    objects.push([key, text ? await new Response(text).text() : ''])
+  }
   const gates = await Promise.all(gateNames.map((name) => runInDurableObject(env.GATE.getByName(name), sqlOf)))
   const guardIds = await listDurableObjectIds(env.ADMIN_GUARD)
   const guard = await Promise.all(guardIds.map((id) => runInDurableObject(env.ADMIN_GUARD.get(id), sqlOf)))
   return JSON.stringify(
-    { d1: tables.map(({ name }, at) => [name, rows[at]?.results]), kv: values, gates, guard },
+    { d1: tables.map(({ name }, at) => [name, rows[at]?.results]), kv: values, r2: objects, gates, guard },
     blobAsText,
     1,
   )

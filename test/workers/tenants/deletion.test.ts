@@ -14,6 +14,7 @@ import worker from '../../../src/index.ts'
 import type { Scope } from '../../../src/registry/customer.ts'
 import { type DeletionDeps, sweepDeletedTenants } from '../../../src/storage/tenants/deletions.ts'
 import { deleteTenant, updateTenant } from '../../../src/tenants/operations.ts'
+import { archived } from '../archive/support.ts'
 import { newEndpoint } from '../events/support.ts'
 import { RECEIVER, receive } from '../onboarding/support.ts'
 import { actAs } from '../operators/support.ts'
@@ -39,6 +40,7 @@ afterEach(() => vi.restoreAllMocks())
 const deps: DeletionDeps = {
   databases: [env.DB],
   kv: env.CACHE,
+  archive: env.ARCHIVE,
   forgetGate: (tenantId, mode) => env.GATE.getByName(`${tenantId}:${mode}`).forget(),
 }
 
@@ -62,6 +64,7 @@ async function tenantWithEverything(name: string): Promise<TestTenantOfBothModes
       key,
       body: { parent_customer_id: root.id, external_id: 'renamed' },
     })
+    await archived(scope)
     await newCustomer(key, { parent_customer_id: parent.id })
     const asOperator = { headers: { 'roster-mode': mode }, body: { name: 'Corrected' } }
     expect((await actAs(tenant.tenantId, 'PATCH', `/v1/customers/${root.id}`, asOperator)).status).toBe(200)
@@ -104,6 +107,11 @@ async function rowsOf(tenantId: string): Promise<Record<string, number>> {
   return Object.fromEntries(results.map(({ name }, at) => [name, counts[at]?.results[0]?.n ?? -1]))
 }
 
+async function objectsOf(tenantId: string): Promise<string[]> {
+  const { objects } = await env.ARCHIVE.list({ prefix: `events/${tenantId}/` })
+  return objects.map(({ key }) => key)
+}
+
 async function valuesOf(tenantId: string): Promise<string[]> {
   const { keys } = await env.CACHE.list()
   return keys.map(({ name }) => name).filter((name) => name.includes(tenantId))
@@ -118,6 +126,7 @@ it('deletes everything of the tenant and nothing of another, and keeps a receipt
   // Every table that a tenant can have rows in has some.
   expect(Object.entries(before).filter(([, n]) => n === 0)).toEqual([])
   expect((await valuesOf(tenantId)).length).toBeGreaterThan(0)
+  expect((await objectsOf(tenantId)).length).toBe(2)
   const rowsOfNeighbour = await rowsOf(neighbour.tenantId)
   const valuesOfNeighbour = await valuesOf(neighbour.tenantId)
 
@@ -153,6 +162,8 @@ it('deletes everything of the tenant and nothing of another, and keeps a receipt
   const left = Object.entries(await rowsOf(tenantId)).filter(([, n]) => n > 0)
   expect(left).toEqual([['admin_audit', 1]])
   expect(await valuesOf(tenantId)).toEqual([])
+  expect(await objectsOf(tenantId)).toEqual([])
+  expect((await objectsOf(neighbour.tenantId)).length).toBe(2)
   const stored = await everythingStored(MODES.map((mode) => `${tenantId}:${mode}`))
   expect(stored).not.toContain(`${name.length}@deleted.example`)
   const receipts = (await call('GET', `/admin/audit?tenant_id=${tenantId}`, { headers: { 'x-api-key': ADMIN_KEY } }))
@@ -179,7 +190,7 @@ it('continues where a run stopped, whatever it stopped at', async () => {
   let runs = 0
   for (; (await everyRowOf(tenantId)) > 0 && runs < 200; runs++) {
     const failing = { ...deps, forgetGate: runs < 4 ? () => Promise.reject(new Error('away')) : deps.forgetGate }
-    await sweepDeletedTenants(failing, hour, { statements: 15 + (runs % 2), kvKeys: 1 })
+    await sweepDeletedTenants(failing, hour, { statements: 22 + (runs % 2), kvKeys: 1, objects: 1 })
   }
   expect(runs).toBeGreaterThan(4)
   expect(runs).toBeLessThan(200)
@@ -222,7 +233,7 @@ it('leaves no word of many customers in the index, and every word of others, whe
     .run()
   let runs = 0
   for (; (await everyRowOf(scope.tenantId)) > 0 && runs < 100; runs++) {
-    await sweepDeletedTenants(deps, Date.now(), { statements: 15, kvKeys: 1 })
+    await sweepDeletedTenants(deps, Date.now(), { statements: 22, kvKeys: 1, objects: 1 })
   }
   expect(runs).toBeGreaterThan(2)
   expect(runs).toBeLessThan(100)

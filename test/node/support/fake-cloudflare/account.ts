@@ -21,6 +21,7 @@ export class FakeCloudflare {
   /** The requests to the admin API of the deployed Worker, with their bodies. */
   readonly admitted: string[] = []
   readonly namespaces = new Map<string, string>()
+  readonly buckets = new Set<string>()
   /** The objects in R2, by bucket and key. */
   readonly objects = new Map<string, Buffer>()
   readonly workflows = new Map<string, unknown>()
@@ -139,6 +140,16 @@ export class FakeCloudflare {
         return new Refusal(400, 10014, 'a namespace with this account ID and title already exists')
       this.namespaces.set(title, hex(this.namespaces.size + 1))
       return { id: this.namespaces.get(title), title }
+    }
+    if (path === '/r2/buckets') {
+      const { name } = json()
+      if (this.buckets.has(name)) return new Refusal(409, 10004, 'The bucket you tried to create already exists')
+      this.buckets.add(name)
+      return { name }
+    }
+    if (area === 'r2' && rest.length === 2 && request.method === 'GET') {
+      const name = rest[1] ?? ''
+      return this.buckets.has(name) ? { name } : new Refusal(404, 10006, 'The specified bucket does not exist')
     }
     if (area === 'r2' && request.method === 'PUT') {
       this.objects.set(`${rest[1]}/${rest.slice(3).join('/')}`, body)

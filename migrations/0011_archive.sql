@@ -1,0 +1,56 @@
+-- The archive: events that are too old for the database, as objects in R2. What finds them is here, and what opens them in
+-- customer_keys. How it works: design/archive.md.
+
+-- An object: events of a tenant and mode that follow each other, all of one day. The column customers is a filter that says which
+-- customers it has no event of. This table has a rowid, because the filter is long.
+CREATE TABLE archive_objects (
+  tenant_id text NOT NULL,
+  mode text NOT NULL,
+  last_id text NOT NULL,
+  first_id text NOT NULL,
+  name text NOT NULL,
+  events integer NOT NULL,
+  bytes integer NOT NULL,
+  first_at integer NOT NULL,
+  last_at integer NOT NULL,
+  customers text NOT NULL,
+  PRIMARY KEY (tenant_id, mode, last_id)
+);
+--> statement-breakpoint
+-- What each tenant and mode has in the archive, so that nobody has to count objects.
+CREATE TABLE archive_use (
+  tenant_id text NOT NULL,
+  mode text NOT NULL,
+  objects integer NOT NULL,
+  events integer NOT NULL,
+  bytes integer NOT NULL,
+  PRIMARY KEY (tenant_id, mode)
+) WITHOUT ROWID;
+--> statement-breakpoint
+-- Who gave up an external id, of events that are in the archive: there nobody can search for it. Erasing the customer deletes it.
+CREATE TABLE former_external_ids (
+  tenant_id text NOT NULL,
+  mode text NOT NULL,
+  external_id text NOT NULL,
+  left_at integer NOT NULL,
+  customer_id text NOT NULL,
+  PRIMARY KEY (tenant_id, mode, external_id, left_at, customer_id)
+) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE INDEX former_external_ids_customer ON former_external_ids (tenant_id, mode, customer_id);
+--> statement-breakpoint
+-- How long a tenant keeps the changes of its customers.
+ALTER TABLE tenants ADD event_retention_days integer DEFAULT 400 NOT NULL;
+--> statement-breakpoint
+CREATE TRIGGER archive_objects_counted AFTER INSERT ON archive_objects
+BEGIN
+  INSERT INTO archive_use (tenant_id, mode, objects, events, bytes)
+  VALUES (NEW.tenant_id, NEW.mode, 1, NEW.events, NEW.bytes)
+  ON CONFLICT (tenant_id, mode) DO UPDATE SET objects = objects + 1, events = events + excluded.events, bytes = bytes + excluded.bytes;
+END;
+--> statement-breakpoint
+CREATE TRIGGER archive_objects_deleted AFTER DELETE ON archive_objects
+BEGIN
+  UPDATE archive_use SET objects = objects - 1, events = events - OLD.events, bytes = bytes - OLD.bytes
+  WHERE tenant_id = OLD.tenant_id AND mode = OLD.mode;
+END;
