@@ -33,13 +33,13 @@ export const RULES: Readonly<Record<string, Rule>> = {
   database_full: rule(
     'error',
     'first',
-    'D1 has no room: every change of every tenant is 507, reads go on',
+    'a database has no room: every change of its tenants is 507, reads go on',
     'make room: see "When the database is full" in docs/operations/incidents.md',
   ),
   database_nearly_full: rule(
     'warn',
     'first',
-    'the database holds 80 % of its 10 GB or more',
+    'the database with this number holds 80 % of its 10 GB or more',
     'make room before it is full: docs/operations/growth.md',
   ),
   delivery_parked: rule(
