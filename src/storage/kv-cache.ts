@@ -16,7 +16,7 @@ const VALUE_LIFE_SECONDS = 7 * 24 * 3600
 /** A slow KV must not be slower than D1 would have been. */
 const KV_TIMEOUT_MS = 400
 
-interface KvCache {
+export interface KvCache {
   customer(id: string): Promise<Stamped<Customer | MergedAway> | null>
   putCustomer(id: string, value: Stamped<Customer | MergedAway>): Promise<void>
   /** Returns the id that an external id had: a hint, to be checked against that customer. */
