@@ -105,14 +105,15 @@ export class CloudflareApi {
     return this.#result('POST', '/queues', { queue_name: name, ...(jurisdiction && { jurisdiction }) })
   }
 
-  /** Returns true if there is an R2 bucket of that name. */
-  async hasBucket(name) {
-    return (await this.#orNull('GET', `/r2/buckets/${name}`)) !== null
+  /** Returns true if there is an R2 bucket of that name. Each jurisdiction has buckets of its own; null is outside of all. */
+  async hasBucket(name, jurisdiction = null) {
+    return (await this.#orNull('GET', `/r2/buckets/${name}`, undefined, inBuckets(jurisdiction))) !== null
   }
 
   /** `location` is a hint as those of D1 are. */
-  createBucket(name, location) {
-    return this.#result('POST', '/r2/buckets', { name, ...(location && { locationHint: location }) })
+  createBucket(name, { location = null, jurisdiction = null } = {}) {
+    const body = { name, ...(location && { locationHint: location }) }
+    return this.#result('POST', '/r2/buckets', body, inBuckets(jurisdiction))
   }
 
   /** Returns the names of a Worker's secrets; an empty list if the Worker does not exist. */
@@ -151,9 +152,9 @@ export class CloudflareApi {
     return this.#orNull('DELETE', `/workers/scripts/${name}?force=true`)
   }
 
-  async #orNull(method, path) {
+  async #orNull(method, path, body, headers) {
     try {
-      return await this.#result(method, path)
+      return await this.#result(method, path, body, headers)
     } catch (error) {
       if (error instanceof CloudflareError && error.isNotThere) return null
       throw error
@@ -169,14 +170,18 @@ export class CloudflareApi {
     }
   }
 
-  async #result(method, path, body) {
-    return (await this.#call(method, `/accounts/${this.account}${path}`, body)).result
+  async #result(method, path, body, headers) {
+    return (await this.#call(method, `/accounts/${this.account}${path}`, body, headers)).result
   }
 
-  async #call(method, path, body) {
+  async #call(method, path, body, headers) {
     const answer = await fetch(`${this.#base}${path}`, {
       method,
-      headers: { authorization: `Bearer ${this.#token}`, ...(body && { 'content-type': 'application/json' }) },
+      headers: {
+        authorization: `Bearer ${this.#token}`,
+        ...(body && { 'content-type': 'application/json' }),
+        ...headers,
+      },
       ...(body && { body: JSON.stringify(body) }),
     })
     const json = await answer.json().catch(() => null)
@@ -188,4 +193,9 @@ export class CloudflareApi {
       errors: json?.errors ?? [],
     })
   }
+}
+
+/** Returns the header that names a jurisdiction to R2. */
+function inBuckets(jurisdiction) {
+  return jurisdiction ? { 'cf-r2-jurisdiction': jurisdiction } : {}
 }

@@ -144,7 +144,7 @@ export function withJurisdiction(config, jurisdiction) {
     ...config,
     kv_namespaces: [],
     workflows: inside(config.workflows),
-    ...(config.r2_buckets && { r2_buckets: inside(config.r2_buckets) }),
+    r2_buckets: inside(config.r2_buckets),
     vars: { ...config.vars, JURISDICTION: jurisdiction, GATE_LOCATION_HINT: '' },
   }
 }

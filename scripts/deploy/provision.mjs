@@ -120,8 +120,8 @@ export async function provideQueue(api, name, { dryRun, jurisdiction }) {
 }
 
 export async function provideBucket(api, name, options) {
-  if (await api.hasBucket(name)) return report('R2 bucket', name, 'found')
-  if (!options.dryRun) await api.createBucket(name, options.location)
+  if (await api.hasBucket(name, options.jurisdiction)) return report('R2 bucket', name, 'found')
+  if (!options.dryRun) await api.createBucket(name, options)
   return report('R2 bucket', name, options.dryRun ? 'would be created' : 'created')
 }
 

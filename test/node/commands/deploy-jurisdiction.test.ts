@@ -30,11 +30,13 @@ function expectEverythingInEu(databases: number) {
   expect(stored).toHaveLength(databases + 2)
   for (const one of stored) expect(one).toMatchObject({ jurisdiction: 'eu' })
   expect([...account.namespaces]).toEqual([])
+  expect([...account.buckets]).toEqual([['roster-archive', 'eu']])
   const bindings = account.workers.get('roster')?.bindings ?? []
   expect(bindings.map(({ name }) => name)).not.toContain('CACHE')
   expect(bindings).toEqual(
     expect.arrayContaining([
       expect.objectContaining({ name: 'JURISDICTION', text: 'eu' }),
+      expect.objectContaining({ name: 'ARCHIVE', jurisdiction: 'eu' }),
       expect.objectContaining({ name: 'GATE_LOCATION_HINT', text: '' }),
     ]),
   )

@@ -177,11 +177,11 @@ describe('a fresh account', () => {
   it('prints what is missing before it has changed anything', async () => {
     account.subdomain = null
     const cwd = smallProject(home)
-    appendFileSync(path.join(cwd, 'wrangler.toml'), '\n[[r2_buckets]]\nbinding = "FILES"\nbucket_name = "files"\n')
+    appendFileSync(path.join(cwd, 'wrangler.toml'), '\n[[vectorize]]\nbinding = "NEAR"\nindex_name = "near"\n')
     const refusals: [Parameters<typeof deploy>, RegExp, code?: number][] = [
       [[[], { env: {} }], /Run `npx wrangler login`, or set CLOUDFLARE_API_TOKEN/],
       [[], /no workers\.dev subdomain yet. Run the same command with --subdomain/],
-      [[['--env', 'staging'], { cwd }], /\[r2_buckets\], and staging must not share it with production/],
+      [[['--env', 'staging'], { cwd }], /\[vectorize\], and staging must not share it with production/],
       [[['--location', 'mars']], /--location mars: use one of wnam/],
       // The command line itself is wrong.
       [[['--force']], /There is no option --force.*npm run deploy -- \[options\]/s, WRONG_USAGE],

@@ -21,7 +21,8 @@ export class FakeCloudflare {
   /** The requests to the admin API of the deployed Worker, with their bodies. */
   readonly admitted: string[] = []
   readonly namespaces = new Map<string, string>()
-  readonly buckets = new Set<string>()
+  /** The jurisdictions of the buckets by their names; null for none. */
+  readonly buckets = new Map<string, string | null>()
   /** The objects in R2, by bucket and key. */
   readonly objects = new Map<string, Buffer>()
   readonly workflows = new Map<string, unknown>()
@@ -141,15 +142,17 @@ export class FakeCloudflare {
       this.namespaces.set(title, hex(this.namespaces.size + 1))
       return { id: this.namespaces.get(title), title }
     }
+    const jurisdiction = String(request.headers['cf-r2-jurisdiction'] ?? '') || null
     if (path === '/r2/buckets') {
       const { name } = json()
       if (this.buckets.has(name)) return new Refusal(409, 10004, 'The bucket you tried to create already exists')
-      this.buckets.add(name)
+      this.buckets.set(name, jurisdiction)
       return { name }
     }
     if (area === 'r2' && rest.length === 2 && request.method === 'GET') {
       const name = rest[1] ?? ''
-      return this.buckets.has(name) ? { name } : new Refusal(404, 10006, 'The specified bucket does not exist')
+      const isThere = this.buckets.get(name) === jurisdiction
+      return isThere ? { name } : new Refusal(404, 10006, 'The specified bucket does not exist')
     }
     if (area === 'r2' && request.method === 'PUT') {
       this.objects.set(`${rest[1]}/${rest.slice(3).join('/')}`, body)
