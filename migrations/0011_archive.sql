@@ -17,15 +17,16 @@ CREATE TABLE archive_objects (
   PRIMARY KEY (tenant_id, mode, last_id)
 );
 --> statement-breakpoint
--- What each tenant and mode has in the archive, so that nobody has to count objects.
-CREATE TABLE archive_use (
-  tenant_id text NOT NULL,
-  mode text NOT NULL,
+-- One row: how much is in the archive, so that nobody has to count objects.
+CREATE TABLE archive_totals (
+  id integer PRIMARY KEY NOT NULL,
   objects integer NOT NULL,
   events integer NOT NULL,
   bytes integer NOT NULL,
-  PRIMARY KEY (tenant_id, mode)
-) WITHOUT ROWID;
+  CONSTRAINT archive_totals_one_row CHECK (id = 1)
+);
+--> statement-breakpoint
+INSERT INTO archive_totals (id, objects, events, bytes) VALUES (1, 0, 0, 0);
 --> statement-breakpoint
 -- Who gave up an external id, of events that are in the archive: there nobody can search for it. Erasing the customer deletes it.
 CREATE TABLE former_external_ids (
@@ -44,13 +45,10 @@ ALTER TABLE tenants ADD event_retention_days integer DEFAULT 400 NOT NULL;
 --> statement-breakpoint
 CREATE TRIGGER archive_objects_counted AFTER INSERT ON archive_objects
 BEGIN
-  INSERT INTO archive_use (tenant_id, mode, objects, events, bytes)
-  VALUES (NEW.tenant_id, NEW.mode, 1, NEW.events, NEW.bytes)
-  ON CONFLICT (tenant_id, mode) DO UPDATE SET objects = objects + 1, events = events + excluded.events, bytes = bytes + excluded.bytes;
+  UPDATE archive_totals SET objects = objects + 1, events = events + NEW.events, bytes = bytes + NEW.bytes;
 END;
 --> statement-breakpoint
 CREATE TRIGGER archive_objects_deleted AFTER DELETE ON archive_objects
 BEGIN
-  UPDATE archive_use SET objects = objects - 1, events = events - OLD.events, bytes = bytes - OLD.bytes
-  WHERE tenant_id = OLD.tenant_id AND mode = OLD.mode;
+  UPDATE archive_totals SET objects = objects - 1, events = events - OLD.events, bytes = bytes - OLD.bytes;
 END;

@@ -32,6 +32,7 @@ export const adminTenant = z
       annual_validation_limit: z.int(),
       storage_bytes: z.int(),
     }),
+    event_retention_days: z.int(),
     metadata: z.record(z.string(), z.unknown()),
     created_at: isoTime,
     updated_at: isoTime,
@@ -143,6 +144,7 @@ const capped = { total: z.int(), total_is_capped: z.boolean() }
 export const adminHealth = z
   .object({
     databases: z.array(z.object({ name: z.string(), bytes: z.int(), bytes_max: z.int() })),
+    archive: z.object({ objects: z.int(), events: z.int(), bytes: z.int(), complete_before: isoTime.nullable() }),
     outbox: z.object({ pending: z.int(), pending_is_capped: z.boolean(), oldest_due_at: isoTime.nullable() }),
     failing_endpoints: z.object({
       ...capped,

@@ -55,6 +55,7 @@ const TENANT = {
     annual_validation_limit: 30_000_000,
     storage_bytes: 2_000_000_000,
   },
+  event_retention_days: 400,
   metadata: {},
   created_at: TIME,
   updated_at: TIME,
@@ -134,6 +135,7 @@ const AUDITED = {
 
 const HEALTH = {
   databases: [{ name: 'DB', bytes: 1_340_000_000, bytes_max: 10_000_000_000 }],
+  archive: { objects: 1_204, events: 2_310_000, bytes: 1_290_000_000, complete_before: TIME },
   outbox: { pending: 3, pending_is_capped: false, oldest_due_at: TIME },
   failing_endpoints: {
     total: 1,
@@ -408,7 +410,7 @@ export const adminDoc: ApiDoc = {
       operationId: 'getDeploymentHealth',
       summary: 'See the state of the deployment',
       description:
-        'How full the databases are, how far behind webhooks are and which endpoints fail, how many requests Roster failed at in the last hour, and what the sweep of each minute has left to do. Counts end at 1,000, and at most 50 endpoints are listed, those first that have failed for longest.',
+        'How full the databases are, how much is in the archive, how far behind webhooks are and which endpoints fail, how many requests Roster failed at in the last hour, and what the sweep of each minute has left to do. Counts end at 1,000, and at most 50 endpoints are listed, those first that have failed for longest.',
       answers: { 200: { description: 'The state now.', schema: adminHealth, example: HEALTH } },
     },
     search: {

@@ -25,6 +25,11 @@ const FIELDS = {
   'annual-commitment': { help: 'USD a contract year, of tier custom', at: ['limits', 'annual_commitment'] },
   'contract-start': { help: 'a date such as 2026-01-20', at: ['contract_start'] },
   'contract-end': { help: 'a date such as 2027-01-20', at: ['contract_end'] },
+  'retention-days': {
+    help: 'days for which changes of customers are kept',
+    at: ['event_retention_days'],
+    isNumber: true,
+  },
 }
 const tenantOptions = Object.fromEntries(Object.entries(FIELDS).map(([name, { help }]) => [name, option(help)]))
 
@@ -133,10 +138,10 @@ export const COMMANDS = {
 /** Returns the body of a request about a tenant, from the given options. */
 function bodyOf(values) {
   const body = {}
-  for (const [name, { at }] of Object.entries(FIELDS)) {
+  for (const [name, { at, isNumber }] of Object.entries(FIELDS)) {
     if (values[name] === undefined) continue
     const [field, inner] = at
-    if (inner === undefined) body[field] = values[name]
+    if (inner === undefined) body[field] = isNumber ? number(values[name], name) : values[name]
     else body[field] = { ...body[field], [inner]: number(values[name], name) }
   }
   return body
@@ -179,6 +184,7 @@ function showTenant(tenant) {
     year: `${count(limits.annual_validation_limit)} live requests, ${count(limits.annual_commitment)} USD`,
     storage: megabytes(limits.storage_bytes),
     contract: `${tenant.contract_start ? day(tenant.contract_start) : '…'} to ${tenant.contract_end ? day(tenant.contract_end) : '…'}`,
+    history: `${count(tenant.event_retention_days)} days`,
     created: tenant.created_at,
     changed: tenant.updated_at,
   })

@@ -40,6 +40,10 @@ const tenant: FieldDocs = {
     'When the contract ends. Nothing stops then: suspend the tenant to stop it.',
     '2027-01-20T15:00:00.000Z',
   ),
+  event_retention_days: field(
+    'Days for which the changes of its customers are kept: for the event log, the audit, and what a customer was. From 31 to 3,650; 400 at first. With a smaller number, older changes are deleted within the hour and a day.',
+    400,
+  ),
   metadata: field('Your own JSON object, at most 16 KB.', { crm: '0061t00000Abcde' }),
 }
 const sentTenant: FieldDocs = {
@@ -215,6 +219,15 @@ export const adminSchemas: Record<string, SchemaDoc> = {
         name: field('The name of its binding.', 'DB'),
         bytes: field('The bytes that it holds.', 1_340_000_000),
         bytes_max: field('The bytes that it may hold.', 10_000_000_000),
+      }),
+      archive: group('The archive of events that are too old for the databases.', {
+        objects: field('How many objects it has.', 1_204),
+        events: field('How many events are in them.', 2_310_000),
+        bytes: field('Their bytes.', 1_290_000_000),
+        complete_before: field(
+          'No event from before this time is left in the databases. Null before the first round of the sweep. It falls behind while the archive cannot be written.',
+          TIME,
+        ),
       }),
       outbox: group('The deliveries of webhooks that are not done.', {
         pending: field('How many there are, up to 1,000.', 3),

@@ -19,6 +19,8 @@ export interface FailingEndpoint {
 
 export interface Health {
   databases: { name: string; bytes: number; bytesMax: number }[]
+  /** Objects, and the time before which no event is left in D1; null before the first round of the sweep. */
+  archive: { objects: number; events: number; bytes: number; beforeMs: number | null }
   /** Deliveries of webhooks that are not done, and when the first of them is or was due. */
   outbox: { pending: Capped; oldestDueAtMs: number | null }
   /** Those that have failed for longest come first. */

@@ -2,12 +2,15 @@
  * Reads the state of the deployment. Each count ends at a bound and each list is read from an index, so the costs are the
  * same however much there is.
  */
-import { type SQL, sql } from 'drizzle-orm'
+import { eq, type SQL, sql } from 'drizzle-orm'
 import type { Capped, FailingEndpoint, Health } from '../observability/health.ts'
 import { HOUR_MS } from '../shared/durations.ts'
+import { ARCHIVED_BEFORE } from './archive/sweep.ts'
 import { type Database, openDatabase } from './database.ts'
 import { databaseSize } from './database-size.ts'
 import { selectErrorCounts } from './error-counts.ts'
+import { archiveTotals } from './schema/archive-tables.ts'
+import { sweeps } from './schema/tenant-tables.ts'
 import { orUnavailable } from './unavailable.ts'
 import { NOT_BEFORE_ANOTHER_MS } from './webhooks/chain.ts'
 
@@ -27,6 +30,7 @@ export function readHealth(databases: readonly D1Database[], nowMs: number): Pro
     const items = ofEach.flatMap(({ endpoints }) => endpoints).toSorted((a, b) => a.failingSinceMs - b.failingSinceMs)
     return {
       databases: ofEach.map(({ size }, number) => ({ name: number === 0 ? 'DB' : `DB_${number}`, ...size })),
+      archive: archiveOf(ofEach.map(({ archive }) => archive)),
       outbox: {
         pending: cappedOf(ofEach.map(({ pending }) => pending)),
         oldestDueAtMs: oldest < NOT_BEFORE_ANOTHER_MS ? oldest : null,
@@ -52,7 +56,7 @@ async function readDirectory(db: Database, nowMs: number) {
 
 async function readDatabase(d1: D1Database) {
   const db = openDatabase(d1)
-  const [size, [[pending], endpoints, [failing]]] = await Promise.all([
+  const [size, [[pending], endpoints, [failing], [totals], [swept]]] = await Promise.all([
     databaseSize(d1),
     db.batch([
       selectCapped(
@@ -62,9 +66,25 @@ async function readDatabase(d1: D1Database) {
       ),
       selectFailing(db),
       selectCapped(db, sql`webhook_endpoints INDEXED BY webhook_endpoints_failing ${IS_FAILING}`, sql`failing_since`),
+      db.select().from(archiveTotals),
+      db.select().from(sweeps).where(eq(sweeps.name, ARCHIVED_BEFORE)),
     ]),
   ])
-  return { size, pending, endpoints, failing, oldestDueAtMs: Number(pending?.first ?? NOT_BEFORE_ANOTHER_MS) }
+  const { objects = 0, events = 0, bytes = 0 } = totals ?? {}
+  const archive = { objects, events, bytes, beforeMs: swept ? Number(swept.position) : null }
+  return { size, archive, pending, endpoints, failing, oldestDueAtMs: Number(pending?.first ?? NOT_BEFORE_ANOTHER_MS) }
+}
+
+/** Adds up the archives of several databases. Everything is archived only up to where that of the last of them is. */
+function archiveOf(archives: readonly Health['archive'][]): Health['archive'] {
+  const sumOf = (name: 'objects' | 'events' | 'bytes') => archives.reduce((sum, archive) => sum + archive[name], 0)
+  const befores = archives.map(({ beforeMs }) => beforeMs)
+  return {
+    objects: sumOf('objects'),
+    events: sumOf('events'),
+    bytes: sumOf('bytes'),
+    beforeMs: befores.includes(null) ? null : Math.min(...(befores as number[])),
+  }
 }
 
 const IS_FAILING = sql`WHERE failing_since IS NOT NULL AND enabled = 1`

@@ -16,7 +16,7 @@ import { log } from '../shared/log.ts'
 import { bringInForce, replayInForce } from './in-force.ts'
 import type { Page, PageRequest, StoredTenant, TenantChanges, TenantDeps, TenantQuery } from './ports.ts'
 import { ContractEndsBeforeStart } from './ports.ts'
-import type { Tenant } from './tenant.ts'
+import { EVENT_RETENTION_DAYS, type Tenant } from './tenant.ts'
 import { DEFAULT_TIER, limitsFor, TIER_LIMITS } from './tiers.ts'
 
 /**
@@ -65,6 +65,7 @@ function newTenant(
     contractStartMs: fields.contractStartMs ?? null,
     contractEndMs: fields.contractEndMs ?? null,
     metadata: fields.metadata ?? '{}',
+    eventRetentionDays: fields.eventRetentionDays ?? EVENT_RETENTION_DAYS.initial,
     createdAtMs: nowMs,
     updatedAtMs: nowMs,
     version: 1,

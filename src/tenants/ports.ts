@@ -35,6 +35,7 @@ export interface TenantChanges {
   contractStartMs?: number | null | undefined
   contractEndMs?: number | null | undefined
   metadata?: string | undefined
+  eventRetentionDays?: number | undefined
 }
 
 export interface TenantQuery {

@@ -18,6 +18,8 @@ export interface Tenant {
   contractEndMs: number | null
   /** An object as JSON text: as values, its numbers would lose digits. */
   metadata: string
+  /** Days for which the changes of its customers are kept. */
+  eventRetentionDays: number
   createdAtMs: number
   updatedAtMs: number
   /** Rises by one with every change. The admin API sends it as the etag. */
@@ -26,6 +28,9 @@ export interface Tenant {
   /** The number of the database that has its customers. */
   database: number
 }
+
+/** Not less than deliveries are kept for, because they name their events. */
+export const EVENT_RETENTION_DAYS = { min: 31, max: 3_650, initial: 400 } as const
 
 const TENANT_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 

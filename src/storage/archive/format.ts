@@ -107,7 +107,9 @@ export async function packed(lines: readonly Line[]): Promise<Uint8Array> {
 /** Returns the lines of an object that have the text, if one is given, in the order of their ids. */
 export async function unpacked(bytes: ReadableStream | Uint8Array<ArrayBuffer>, having?: string): Promise<Line[]> {
   const stream = bytes instanceof Uint8Array ? new Blob([bytes]).stream() : bytes
-  const text = await new Response(stream.pipeThrough(new DecompressionStream('gzip'))).text()
+  // Without the type, the runtime warns that these bytes may be no text.
+  const headers = { 'content-type': 'application/x-ndjson; charset=utf-8' }
+  const text = await new Response(stream.pipeThrough(new DecompressionStream('gzip')), { headers }).text()
   const lines = text.split('\n').filter((line) => line !== '' && (having === undefined || line.includes(having)))
   return lines.map((line) => JSON.parse(line) as Line)
 }

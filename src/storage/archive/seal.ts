@@ -2,12 +2,14 @@
  * Seals the personal part of an archived event with the keys of the customers that it is about. All of the keys are needed to
  * open it, so the erasure of any of these customers, which deletes its key, makes the part unreadable.
  *
- * The nonce is a keyed hash of the event and its text. So the same event has the same bytes each time it is sealed, and no nonce
+ * The nonce is a hash of the key, the event and its text. So the same event has the same bytes each time it is sealed, and no nonce
  * is used for two texts.
  */
-import { fromBase64Url, toBase64Url, utf8 } from '../../shared/bytes.ts'
+import { fromBase64Url, joined, toBase64Url, utf8 } from '../../shared/bytes.ts'
 
 const NONCE_BYTES = 12
+/** Begins the text of which a nonce is the hash. */
+const NONCE = utf8('roster archive nonce')
 const KEY_BYTES = 32
 
 /** Seals and opens with one set of keys. */
@@ -29,16 +31,17 @@ export async function sealerFor(keys: readonly string[]): Promise<Sealer> {
   if (bytes.length === 0 || bytes.some((key) => key === null || key.length !== KEY_BYTES)) {
     throw new Error('a key of the archive has another length')
   }
-  const joined = new Uint8Array(bytes.length * KEY_BYTES)
-  for (const [at, key] of bytes.entries()) joined.set(key as Uint8Array, at * KEY_BYTES)
-  const hash = { name: 'HMAC', hash: 'SHA-256' }
-  const mac = await crypto.subtle.importKey('raw', await crypto.subtle.digest('SHA-256', joined), hash, false, ['sign'])
-  const secret = await crypto.subtle.sign('HMAC', mac, utf8('roster archive'))
-  const key = await crypto.subtle.importKey('raw', secret, 'AES-GCM', false, ['encrypt', 'decrypt'])
+  const whole = joined(bytes as Uint8Array[])
+  const secret =
+    bytes.length === 1 ? whole : new Uint8Array(await crypto.subtle.digest('SHA-256', whole as Uint8Array<ArrayBuffer>))
+  const key = await crypto.subtle.importKey('raw', secret as Uint8Array<ArrayBuffer>, 'AES-GCM', false, [
+    'encrypt',
+    'decrypt',
+  ])
   return {
     async seal(place, text) {
-      const named = await crypto.subtle.sign('HMAC', mac, utf8(JSON.stringify([place, text])))
-      const iv = new Uint8Array(named, 0, NONCE_BYTES)
+      const named = joined([NONCE, secret, utf8(JSON.stringify([place, text]))])
+      const iv = new Uint8Array(await crypto.subtle.digest('SHA-256', named as Uint8Array<ArrayBuffer>), 0, NONCE_BYTES)
       const sealed = await crypto.subtle.encrypt({ name: 'AES-GCM', iv, additionalData: utf8(place) }, key, utf8(text))
       const all = new Uint8Array(NONCE_BYTES + sealed.byteLength)
       all.set(iv)

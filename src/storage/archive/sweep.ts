@@ -3,7 +3,7 @@
  * tenants once in an hour, a bounded amount in each run, and goes on where the run before stopped.
  */
 import { eq, gt, sql } from 'drizzle-orm'
-import { DAY_MS } from '../../shared/durations.ts'
+import { DAY_MS, HOUR_MS } from '../../shared/durations.ts'
 import { describeError, log } from '../../shared/log.ts'
 import { isHourly } from '../chunks.ts'
 import { type Database, openDatabase } from '../database.ts'
@@ -28,6 +28,10 @@ const TENANTS_PER_STATEMENT = 25
 const NAME = 'archive'
 /** The position of a round that has begun with no tenant done: it sorts before the id of any. */
 const BEGUN = '0'
+/** Ends the position of a round in which something failed. */
+const HAS_FAILED = '!'
+/** The row in `sweeps` with the time before which no event is left in D1, as milliseconds since 1970. */
+export const ARCHIVED_BEFORE = 'archived before'
 
 type Budget = typeof RUN_BOUNDS
 
@@ -37,9 +41,18 @@ export async function sweepArchive(deps: ArchiveSweepDeps, nowMs: number, bounds
   const [sweep] = await db.select().from(sweeps).where(eq(sweeps.name, NAME))
   const began = sweep?.position ?? ''
   if (began === '' && !isHourly(nowMs)) return
-  const position = await sweepTenants(db, deps, began, nowMs, { ...bounds })
-  if (position === began) return
-  const row = { name: NAME, position }
+  const budget = { ...bounds }
+  const position = await sweepTenants(db, deps, began.replace(HAS_FAILED, ''), nowMs, budget)
+  const hasFailed = began.endsWith(HAS_FAILED) || budget.failures < bounds.failures
+  const reached = position !== '' && hasFailed ? `${position}${HAS_FAILED}` : position
+  if (reached !== began) await store(db, NAME, reached)
+  // A round may take longer than a day when much is left. What its first runs left is for the next one to do.
+  if (position === '' && !hasFailed)
+    await store(db, ARCHIVED_BEFORE, String(archivedBefore(nowMs - HOUR_MS, deps.eventDays)))
+}
+
+async function store(db: Database, name: string, position: string): Promise<void> {
+  const row = { name, position }
   await db.insert(sweeps).values(row).onConflictDoUpdate({ target: sweeps.name, set: row })
 }
 

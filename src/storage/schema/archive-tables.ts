@@ -1,5 +1,6 @@
 /** The tables of the archive, as Drizzle sees them; tables.ts says what Drizzle cannot express. */
-import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { sql } from 'drizzle-orm'
+import { check, index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 
 /** An object of the archive: events of a tenant and mode that follow each other, all of one day. */
 export const archiveObjects = sqliteTable(
@@ -22,17 +23,16 @@ export const archiveObjects = sqliteTable(
   (table) => [primaryKey({ columns: [table.tenantId, table.mode, table.lastId] })],
 )
 
-/** The objects of a tenant and mode, their events and bytes. Maintained by triggers. */
-export const archiveUse = sqliteTable(
-  'archive_use',
+/** One row: the objects of this database, their events and bytes. Maintained by triggers. */
+export const archiveTotals = sqliteTable(
+  'archive_totals',
   {
-    tenantId: text('tenant_id').notNull(),
-    mode: text({ enum: ['live', 'test'] }).notNull(),
+    id: integer().primaryKey(),
     objects: integer().notNull(),
     events: integer().notNull(),
     bytes: integer().notNull(),
   },
-  (table) => [primaryKey({ columns: [table.tenantId, table.mode] })],
+  (table) => [check('archive_totals_one_row', sql`${table.id} = 1`)],
 )
 
 /** The key that seals what the archive has of a customer. Erasing the customer deletes it. */

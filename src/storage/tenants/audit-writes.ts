@@ -24,7 +24,7 @@ const TENANT = sql`json_object(
     'storage_bytes', ${tenants.storageBytes}
   ),
   'contract_start', ${tenants.contractStartMs}, 'contract_end', ${tenants.contractEndMs},
-  'metadata', json(${tenants.metadata}), 'created_at', ${tenants.createdAtMs}, 'updated_at', ${tenants.updatedAtMs}
+  'event_retention_days', ${tenants.eventRetentionDays}, 'metadata', json(${tenants.metadata}), 'created_at', ${tenants.createdAtMs}, 'updated_at', ${tenants.updatedAtMs}
 )`
 
 /** The facts that stay of a deleted tenant: no contact address and no metadata. */

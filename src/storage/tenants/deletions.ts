@@ -39,7 +39,6 @@ const CUSTOMERS: Part = ['customers', 'tenant_id, mode, id']
 const TABLES: readonly Part[] = [
   // First, so that no deleted event is counted.
   ['storage_use', 'tenant_id, mode'],
-  ['archive_use', 'tenant_id, mode'],
   // Without these, nobody can read the objects of the archive.
   ['customer_keys', 'tenant_id, mode, customer_id'],
   ['archive_objects', 'tenant_id, mode, last_id'],

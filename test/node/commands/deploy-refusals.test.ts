@@ -105,6 +105,7 @@ describe('a token', () => {
     [/^POST \/d1\/database$/, 'Account › D1 › Edit'],
     [/^GET \/storage\/kv\/namespaces$/, 'Account › Workers KV Storage › Edit'],
     [/^GET \/queues$/, 'Account › Queues › Edit'],
+    [/^GET \/r2\/buckets\/roster-archive$/, 'Account › Workers R2 Storage › Edit'],
     [/^GET \/accounts$/, 'Account › Account Settings › Read'],
   ])('names the missing permission for %s', async (call, permission) => {
     account.refuse(call, ...forbidden)

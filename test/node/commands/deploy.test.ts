@@ -29,7 +29,7 @@ function bindingsOf(worker: string) {
 }
 
 const creations = (changes: string[]) =>
-  changes.filter((change) => /^POST \/(d1|storage|queues$)|^PUT \/(d1|workers\/subdomain)/.test(change))
+  changes.filter((change) => /^POST \/(d1|storage|r2|queues$)|^PUT \/(d1|workers\/subdomain)/.test(change))
 
 describe('an account that is deployed to again and again', () => {
   type Deployed = Awaited<ReturnType<typeof deploy>>
@@ -147,8 +147,8 @@ describe('an account that is deployed to again and again', () => {
     const own = Object.values(staging).filter(({ type }) => !ofWorker.includes(type))
     expect(own.length).toBeGreaterThan(4)
     for (const binding of own) expect(production[binding.name]).not.toEqual(binding)
-    for (const made of [account.databases, account.queues, account.workflows]) {
-      const names = [...(made as Map<string, unknown>).keys()]
+    for (const made of [account.databases, account.queues, account.workflows, account.buckets]) {
+      const names = [...(made as Map<string, unknown> | Set<string>).keys()]
       const ofProduction = names.filter((name) => !name.endsWith('-staging'))
       expect(names.filter((name) => name.endsWith('-staging'))).toEqual(ofProduction.map((name) => `${name}-staging`))
     }
@@ -169,6 +169,7 @@ describe('a fresh account', () => {
     const { code, output, changes } = await deploy(['--dry-run', '--env', 'staging'])
     expect(output).toMatch(/D1 database +roster-staging +would be created/)
     expect(output).toMatch(/KV namespace +roster-staging-cache +would be created/)
+    expect(output).toMatch(/R2 bucket +roster-archive-staging +would be created/)
     expect(output).toMatch(/secret +ADMIN_KEYS +will be made/)
     expect(code).toBe(0)
     expect(changes).toEqual([])

@@ -4,6 +4,7 @@
  * answers and the stored rows, and that the APIs show exactly that.
  */
 import { expect } from 'vitest'
+import { archived } from '../archive/support.ts'
 import type { FailingD1, Trouble } from '../support/failing-d1.ts'
 import { newOperator, type TestOperator } from '../support/operators.ts'
 import { call, newTenant, type TestTenant } from '../support/roster.ts'
@@ -35,6 +36,8 @@ const FENCE = 'fence'
 /** Trying all orders of more requests than these would take too long. */
 const TOGETHER_MAX = 4
 const SENT_AGAIN_MAX = 3
+/** Few, so that the history of a run is in several objects. */
+const EVENTS_OF_OBJECT = 9
 
 /** Leaves the second customer with a former external id. */
 const RENAMES_SECOND: Step = {
@@ -123,6 +126,9 @@ export class Run {
   }
 
   async end(): Promise<void> {
+    await expectAudited(this.#tenant, this.#model)
+    await expectRemembered(this.#tenant, this.#model, this.#shown)
+    await archived({ tenantId: this.#tenant.tenantId, mode: 'live' }, EVENTS_OF_OBJECT)
     await expectAudited(this.#tenant, this.#model)
     await expectRemembered(this.#tenant, this.#model, this.#shown)
     await expectWaysOut(this.#tenant, this.#model)

@@ -79,13 +79,12 @@ describe('the schema that the migrations make', () => {
         last_at integer NOT NULL,
         customers text NOT NULL,
         PRIMARY KEY(tenant_id,mode,last_id))
-      CREATE TABLE archive_use(
-        tenant_id text NOT NULL,
-        mode text NOT NULL,
+      CREATE TABLE archive_totals(
+        id integer PRIMARY KEY NOT NULL,
         objects integer NOT NULL,
         events integer NOT NULL,
         bytes integer NOT NULL,
-        PRIMARY KEY(tenant_id,mode))WITHOUT ROWID
+        CONSTRAINT archive_totals_one_row CHECK(id = 1))
       CREATE TABLE customer_aliases(
         tenant_id text NOT NULL,
         mode text NOT NULL,
@@ -450,10 +449,10 @@ describe('the schema that the migrations make', () => {
         SELECT RAISE(ABORT,'too_many_keys');
         END
       CREATE TRIGGER archive_objects_counted AFTER INSERT ON archive_objects BEGIN
-        INSERT INTO archive_use(tenant_id,mode,objects,events,bytes)VALUES(NEW.tenant_id,NEW.mode,1,NEW.events,NEW.bytes)ON CONFLICT(tenant_id,mode)DO UPDATE SET objects = objects + 1,events = events + excluded.events,bytes = bytes + excluded.bytes;
+        UPDATE archive_totals SET objects = objects + 1,events = events + NEW.events,bytes = bytes + NEW.bytes;
         END
       CREATE TRIGGER archive_objects_deleted AFTER DELETE ON archive_objects BEGIN
-        UPDATE archive_use SET objects = objects - 1,events = events - OLD.events,bytes = bytes - OLD.bytes WHERE tenant_id = OLD.tenant_id AND mode = OLD.mode;
+        UPDATE archive_totals SET objects = objects - 1,events = events - OLD.events,bytes = bytes - OLD.bytes;
         END
       CREATE TRIGGER customer_merges_changed AFTER UPDATE OF given ON customer_merges BEGIN
         UPDATE storage_use SET bytes = bytes + octet_length(NEW.given)- octet_length(OLD.given)WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;

@@ -20,7 +20,7 @@ export async function everythingStored(gateNames: string[]): Promise<string> {
   for (const { key } of (await env.ARCHIVE.list()).objects) {
     const object = await env.ARCHIVE.get(key)
     const text = object?.body.pipeThrough(new DecompressionStream('gzip'))
-    objects.push([key, text ? await new Response(text).text() : ''])
+    objects.push([key, text ? await new Response(text, { headers: { 'content-type': 'text/plain' } }).text() : ''])
   }
   const gates = await Promise.all(gateNames.map((name) => runInDurableObject(env.GATE.getByName(name), sqlOf)))
   const guardIds = await listDurableObjectIds(env.ADMIN_GUARD)

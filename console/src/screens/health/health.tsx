@@ -56,7 +56,7 @@ function Report() {
 
 function Shown({ report }: { report: HealthReport }) {
   const nowMs = useNowMs()
-  const { databases, outbox, failing_endpoints: failing, errors_last_hour: errors } = report
+  const { databases, archive, outbox, failing_endpoints: failing, errors_last_hour: errors } = report
   const isLate = outbox.oldest_due_at !== null && nowMs - Date.parse(outbox.oldest_due_at) > LATE_AFTER_MS
   return (
     <div className="space-y-5">
@@ -86,6 +86,18 @@ function Shown({ report }: { report: HealthReport }) {
             <Share key={name} label={name} used={used} of={of} show={bytes} />
           ))}
         </div>
+      </Section>
+      <Section title="Archive">
+        <p>
+          {count(archive.objects, 'object')} with {count(archive.events, 'event')}, {bytes(archive.bytes)}.{' '}
+          {archive.complete_before === null ? (
+            'Nothing has been archived yet.'
+          ) : (
+            <>
+              Complete before <Time at={archive.complete_before} />.
+            </>
+          )}
+        </p>
       </Section>
       <Section title="Failing endpoints" flush>
         {failing.items.length === 0 ? (

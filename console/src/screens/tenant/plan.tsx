@@ -30,6 +30,7 @@ export interface PlanTenant {
   limits: ShownLimits
   contract_start: string | null
   contract_end: string | null
+  event_retention_days: number
   etag: string | null
 }
 
@@ -82,6 +83,7 @@ export function Plan({ tenant, notify }: Props) {
             {tenant.contract_start ? date(tenant.contract_start, 'UTC') : 'when it was made'}
           </Line>
           <Line label="Contract ends">{tenant.contract_end ? date(tenant.contract_end, 'UTC') : 'open'}</Line>
+          <Line label="Changes are kept for">{tenant.event_retention_days} days</Line>
         </dl>
       </Section>
       <FormDialog size="xl" isOpen={editing === 'tier'} onClose={() => edit(null)}>
@@ -213,6 +215,7 @@ function DetailsForm({ tenant, onClose, notify }: FormProps) {
     contact_email: tenant.contact_email,
     contract_start: tenant.contract_start?.slice(0, 10) ?? '',
     contract_end: tenant.contract_end?.slice(0, 10) ?? '',
+    event_retention_days: String(tenant.event_retention_days),
   }
   const [values, setValues] = useState(first)
   const [reason, setReason] = useState('')
@@ -249,6 +252,7 @@ function DetailsForm({ tenant, onClose, notify }: FormProps) {
         {field('contact_email', 'Contact address', 'email')}
         {field('contract_start', 'Contract begins', 'date')}
         {field('contract_end', 'Contract ends', 'date')}
+        {field('event_retention_days', 'Days for which changes are kept', 'number')}
       </div>
       <ReasonField value={reason} onChange={setReason} required />
       <Failure error={mutation.error} shownFields={names} />
@@ -263,7 +267,8 @@ function DetailsForm({ tenant, onClose, notify }: FormProps) {
   )
 }
 
-function wireValue(name: string, value: string): string | null {
+function wireValue(name: string, value: string): string | number | null {
+  if (name === 'event_retention_days') return Number(value)
   if (value === '') return name.startsWith('contract_') ? null : ''
   return name.startsWith('contract_') ? `${value}T00:00:00Z` : value
 }

@@ -2,9 +2,13 @@
 import type { Capped, Health } from '../../../observability/health.ts'
 import { isoTime, timeOrNull } from '../../../shared/clock.ts'
 
-export function toAdminHealth({ databases, outbox, failingEndpoints, errorsLastHour, unfinished }: Health) {
+export function toAdminHealth({ databases, archive, outbox, failingEndpoints, errorsLastHour, unfinished }: Health) {
   return {
     databases: databases.map(({ name, bytes, bytesMax }) => ({ name, bytes, bytes_max: bytesMax })),
+    archive: {
+      ...{ objects: archive.objects, events: archive.events, bytes: archive.bytes },
+      complete_before: timeOrNull(archive.beforeMs),
+    },
     outbox: {
       pending: outbox.pending.total,
       pending_is_capped: outbox.pending.isCapped,

@@ -20,6 +20,7 @@ export function toTenantChanges(input: TenantInput): TenantChanges {
     contractStartMs: input.contract_start,
     contractEndMs: input.contract_end,
     metadata: input.metadata,
+    eventRetentionDays: input.event_retention_days,
   }
 }
 
@@ -54,6 +55,7 @@ export function toAdminTenant(tenant: Tenant) {
       annual_validation_limit: limits.annualValidationLimit,
       storage_bytes: limits.storageBytes,
     },
+    event_retention_days: tenant.eventRetentionDays,
     metadata: storedJson(tenant.metadata) as Record<string, unknown>,
     created_at: isoTime(tenant.createdAtMs),
     updated_at: isoTime(tenant.updatedAtMs),

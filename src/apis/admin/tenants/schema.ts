@@ -5,6 +5,7 @@
 import * as z from 'zod'
 import { codePointLength } from '../../../registry/customer.ts'
 import { utf8 } from '../../../shared/bytes.ts'
+import { EVENT_RETENTION_DAYS } from '../../../tenants/tenant.ts'
 import { TIERS } from '../../../tenants/tiers.ts'
 import { email, issue, requiredText } from '../../../validation/fields.ts'
 import { isShallow, withDigits } from '../../../validation/json.ts'
@@ -63,6 +64,7 @@ const tenantFields = {
   limits: limits.optional(),
   contract_start: optionalTime.optional(),
   contract_end: optionalTime.optional(),
+  event_retention_days: z.int().min(EVENT_RETENTION_DAYS.min).max(EVENT_RETENTION_DAYS.max).optional(),
   metadata: metadata.optional(),
 }
 

@@ -28,6 +28,7 @@ const tenantInput = fc.record(
     ),
     contract_start: or(time),
     contract_end: or(time),
+    event_retention_days: or(count),
     metadata: or(fc.dictionary(fc.string({ unit: 'binary' }), anything)),
   },
   { requiredKeys: [] },

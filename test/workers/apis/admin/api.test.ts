@@ -90,6 +90,7 @@ describe('a tenant', () => {
       contract_start: null,
       contract_end: null,
       limits: TIER_TABLE.starter,
+      event_retention_days: 400,
       metadata: {},
       created_at: expect.stringMatching(ISO),
       updated_at: body.created_at,

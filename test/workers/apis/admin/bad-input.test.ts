@@ -30,6 +30,10 @@ describe('bad input', () => {
     ['contract_end', { contract_end: '1969-12-31' }],
     ['contract_end', { contract_start: '2026-01-02', contract_end: '2026-01-01' }],
     ...dependsOnWhatIsThere.map((input): [string, Record<string, unknown>] => ['contract_end', input]),
+    ...[30, 3_651, 400.5, '400', null].map((days): [string, Record<string, unknown>] => [
+      'event_retention_days',
+      { event_retention_days: days },
+    ]),
     ['metadata', { metadata: [] }],
     ['metadata', { metadata: 'text' }],
     ['metadata', { metadata: { a: 'x'.repeat(16 * 1024) } }],

@@ -54,6 +54,7 @@ describe('the health of a deployment', () => {
     expect(databases).toEqual([{ name: 'DB', bytes: expect.any(Number), bytes_max: 10_000_000_000 }])
     expect(databases[0].bytes).toBeGreaterThan(100_000)
     expect(rest).toEqual({
+      archive: { objects: 0, events: 0, bytes: 0, complete_before: null },
       outbox: { pending: 0, pending_is_capped: false, oldest_due_at: null },
       failing_endpoints: { ...NONE, items: [] },
       errors_last_hour: { total: 0, by_api: [] },
