@@ -39,10 +39,8 @@ const archive = {
   },
 }
 const scope = { tenantId: TENANT, mode: 'live' }
-const startMs = performance.now()
 const deps = { db: openDatabase(d1Over(database)), archive }
 await archiveBut(EVENT_DAYS)
-const seconds = (performance.now() - startMs) / 1_000
 const bytes = bytesOf(database)
 const archived = Number(database.prepare('SELECT events FROM archive_totals').get()?.events)
 const stored = [...objects.values()].reduce((sum, size) => sum + size, 0)
@@ -70,7 +68,6 @@ const rows = [
     `${usd(perMillion(written), 'r2Writes')} and ${usd(perMillion(stored) / GB, 'r2Gb')} USD`,
   ],
   ['a million pages that open one object', `${usd(1_000_000, 'r2Reads')} USD`],
-  ['CPU for each 1,000 changes that are archived', `${((seconds / archived) * 1_000_000).toFixed(0)} ms`],
 ]
 for (const cells of rows) console.log(cells.join(' | '))
 if (process.argv[2] === undefined) writeToPage('archive', 'npm run bench:archive', rows)

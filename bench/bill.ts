@@ -60,7 +60,10 @@ export const COUNTS = {
   kvKbOfCustomer: 1,
   d1KbOfCustomer: 1.6,
   d1KbOfChange: 5,
-  monthsOfEvents: 3,
+  monthsOfEvents: 0.5,
+  monthsOfArchive: 13,
+  r2KbOfChange: 0.6,
+  changesOfObject: 2_000,
   /**
    * `head_sampling_rate` of the traces in wrangler.toml, and the spans of a request that waits for a gate, KV or D1.
    */
@@ -130,7 +133,17 @@ const LINES: readonly Line[] = [
     unit: 'd1RowsWritten',
     amount: ({ writes }) => writes * COUNTS.d1RowsOfWrite,
   },
-  { what: 'D1, customers and 90 days of changes', unit: 'd1Gb', amount: d1Gb },
+  { what: 'D1, customers and 14 days of changes', unit: 'd1Gb', amount: d1Gb },
+  {
+    what: 'R2 writes, an object a tenant and day, or 2,000 changes',
+    unit: 'r2Writes',
+    amount: ({ tenants, writes }) => 30 * tenants + writes / COUNTS.changesOfObject,
+  },
+  {
+    what: 'R2, 400 days of changes',
+    unit: 'r2Gb',
+    amount: ({ writes }) => (writes * COUNTS.monthsOfArchive * COUNTS.r2KbOfChange) / MILLION,
+  },
   {
     what: `log lines, one a write, and ${COUNTS.spansOfTrace} spans of each traced request`,
     unit: 'logLines',

@@ -79,6 +79,7 @@ async function floorHome() {
     script: await bundle('bench/workers/floor.ts'),
     d1Databases: { DB: 'roster' },
     kvNamespaces: { CACHE: 'cache' },
+    r2Buckets: { ARCHIVE: 'archive' },
     durableObjects: { HOME: { className: 'FloorGate', useSQLite: true } },
   }
 }

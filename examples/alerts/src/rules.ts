@@ -120,6 +120,24 @@ export const RULES: Readonly<Record<string, Rule>> = {
     'a duty of the cron was not done',
     'read its error; meanwhile old rows are kept and overdue work waits',
   ),
+  archive_failed: rule(
+    'error',
+    'lasting',
+    'R2 did not answer: old events stay in D1, and reads of those in the archive are 503',
+    'wait; if it goes on, look at the bucket `roster-archive` and at `archive` of `GET /admin/health`',
+  ),
+  archive_object_missing: rule(
+    'error',
+    'first',
+    'an object of the archive is gone, and reads that need it are 503',
+    'nobody but Roster may delete in the bucket: look who did, and whether it can be brought back',
+  ),
+  archive_search_ended: rule(
+    'warn',
+    'lasting',
+    'a read of what a customer was opened 24 objects of the archive without finding it; the caller got 503',
+    'report it: filters of objects fail too often',
+  ),
   tenant_not_deleted: rule(
     'error',
     'lasting',

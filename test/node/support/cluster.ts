@@ -113,6 +113,7 @@ function worker(
     compatibilityFlags: ['global_fetch_strictly_public'],
     d1Databases: Object.fromEntries(databases.map((binding) => [binding, `roster-${binding}`])),
     kvNamespaces: { CACHE: 'cache' },
+    r2Buckets: { ARCHIVE: 'archive' },
     analyticsEngineDatasets: { ANALYTICS: { dataset: 'roster_requests' } },
     queueProducers: { OUTBOX: 'roster-outbox' },
     ...(name === HOME && { queueConsumers: { 'roster-outbox': { maxBatchTimeout: 0 } } }),
