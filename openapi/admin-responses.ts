@@ -33,6 +33,7 @@ export const adminTenant = z
       storage_bytes: z.int(),
     }),
     event_retention_days: z.int(),
+    database: z.int(),
     metadata: z.record(z.string(), z.unknown()),
     created_at: isoTime,
     updated_at: isoTime,

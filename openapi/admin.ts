@@ -56,6 +56,7 @@ const TENANT = {
     storage_bytes: 2_000_000_000,
   },
   event_retention_days: 400,
+  database: 0,
   metadata: {},
   created_at: TIME,
   updated_at: TIME,

@@ -185,6 +185,7 @@ function showTenant(tenant) {
     storage: megabytes(limits.storage_bytes),
     contract: `${tenant.contract_start ? day(tenant.contract_start) : '…'} to ${tenant.contract_end ? day(tenant.contract_end) : '…'}`,
     history: `${count(tenant.event_retention_days)} days`,
+    database: tenant.database === 0 ? 'DB' : `DB_${tenant.database}`,
     created: tenant.created_at,
     changed: tenant.updated_at,
   })

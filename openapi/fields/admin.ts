@@ -97,6 +97,7 @@ export const adminSchemas: Record<string, SchemaDoc> = {
       customer_id: field('The id of the tenant.', TENANT_ID),
       annual_commitment: limits.annual_commitment,
       annual_validation_limit: limits.annual_validation_limit,
+      database: field('The number of the database that has its customers. 0 is `DB`, and 1 is `DB_1`.', 0),
       ...createdAt,
       ...updatedAt,
     },

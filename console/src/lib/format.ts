@@ -117,3 +117,8 @@ export function shortId(id: string): string {
   if (characters.length <= ID_START_LENGTH + ID_END_LENGTH + 1) return id
   return `${characters.slice(0, ID_START_LENGTH).join('')}…${characters.slice(-ID_END_LENGTH).join('')}`
 }
+
+/** Returns the name of the binding of a database, which is what operators call it. */
+export function databaseName(number: number): string {
+  return number === 0 ? 'DB' : `DB_${number}`
+}

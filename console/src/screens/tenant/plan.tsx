@@ -9,7 +9,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type ReactNode, useState } from 'react'
 import { call } from '../../api/call.ts'
 import { send } from '../../api/send.ts'
-import { date } from '../../lib/format.ts'
+import { databaseName, date } from '../../lib/format.ts'
 import { LIMITS, type LimitChange, limitChanges, type ShownLimits, type Tier, typedLimits } from '../../lib/tiers.ts'
 import { Curl } from '../../parts/curl.tsx'
 import { errorProps, fieldError } from '../../parts/field-error.ts'
@@ -31,6 +31,7 @@ export interface PlanTenant {
   contract_start: string | null
   contract_end: string | null
   event_retention_days: number
+  database: number
   etag: string | null
 }
 
@@ -84,6 +85,7 @@ export function Plan({ tenant, notify }: Props) {
           </Line>
           <Line label="Contract ends">{tenant.contract_end ? date(tenant.contract_end, 'UTC') : 'open'}</Line>
           <Line label="Changes are kept for">{tenant.event_retention_days} days</Line>
+          <Line label="Database">{databaseName(tenant.database)}</Line>
         </dl>
       </Section>
       <FormDialog size="xl" isOpen={editing === 'tier'} onClose={() => edit(null)}>

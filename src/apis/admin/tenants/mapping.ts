@@ -56,6 +56,7 @@ export function toAdminTenant(tenant: Tenant) {
       storage_bytes: limits.storageBytes,
     },
     event_retention_days: tenant.eventRetentionDays,
+    database: tenant.database,
     metadata: storedJson(tenant.metadata) as Record<string, unknown>,
     created_at: isoTime(tenant.createdAtMs),
     updated_at: isoTime(tenant.updatedAtMs),

@@ -91,6 +91,7 @@ describe('a tenant', () => {
       contract_end: null,
       limits: TIER_TABLE.starter,
       event_retention_days: 400,
+      database: 0,
       metadata: {},
       created_at: expect.stringMatching(ISO),
       updated_at: body.created_at,
