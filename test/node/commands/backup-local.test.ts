@@ -11,6 +11,7 @@ import path from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { localDatabaseCount } from '../../../scripts/local-state.ts'
+import { databaseInId } from '../../../src/shared/ids.ts'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'roster-disaster-'))
 const ADMIN = { 'x-api-key': 'local-admin-key-for-development' }
@@ -143,6 +144,7 @@ async function everything(tenants: { id: string; keys: string[] }[]): Promise<st
 it('restores everything from a backup alone, with every database, every key and every due webhook', async () => {
   await start('before', { DATABASES: '2' })
   const tenants = [await newTenant('Globex'), await newTenant('Initech')]
+  expect(tenants.map(({ id }) => databaseInId(id))).toContain(1)
   for (const [at, { keys }] of tenants.entries()) {
     for (const key of keys) {
       const make = async (fields: object) => (await send('POST', '/v1/customers', bearer(key), fields)).body.id
