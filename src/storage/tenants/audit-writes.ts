@@ -23,7 +23,7 @@ const TENANT = sql`json_object(
     'annual_commitment', ${tenants.annualCommitment}, 'annual_validation_limit', ${tenants.annualValidationLimit},
     'storage_bytes', ${tenants.storageBytes}
   ),
-  'contract_start', ${tenants.contractStartMs}, 'contract_end', ${tenants.contractEndMs},
+  'database', ${tenants.database}, 'contract_start', ${tenants.contractStartMs}, 'contract_end', ${tenants.contractEndMs},
   'event_retention_days', ${tenants.eventRetentionDays}, 'metadata', json(${tenants.metadata}), 'created_at', ${tenants.createdAtMs}, 'updated_at', ${tenants.updatedAtMs}
 )`
 
