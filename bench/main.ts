@@ -126,7 +126,7 @@ function memory(): Figure[] {
 function size(): Figure[] {
   const { gzipKib, startCalls } = measureBundle()
   return [
-    { what: 'the bundle, gzipped', value: `${Math.round(gzipKib)} KiB`, goal: '≤ 250 KiB' },
+    { what: 'the bundle, gzipped', value: `${Math.round(gzipKib)} KiB`, goal: '≤ 260 KiB' },
     { what: 'function calls of a start', value: startCalls.toLocaleString('en'), goal: '≤ 35,000' },
     { what: 'CPU time of a start', value: `${Math.round(measureStartMs())} ms`, goal: '≤ 50 ms' },
   ]

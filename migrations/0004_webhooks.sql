@@ -31,6 +31,7 @@ CREATE TABLE webhook_deliveries (
   mode text NOT NULL,
   endpoint_id text NOT NULL,
   event_id text NOT NULL,
+  event_type text NOT NULL,
   customer_id text NOT NULL,
   status text NOT NULL,
   claims integer NOT NULL,
@@ -73,8 +74,8 @@ CREATE TABLE webhook_attempts (
 CREATE TRIGGER events_fan_out AFTER INSERT ON events
 BEGIN
   INSERT INTO webhook_deliveries
-    (tenant_id, mode, endpoint_id, event_id, customer_id, status, claims, next_attempt_at, created_at)
-  SELECT NEW.tenant_id, NEW.mode, e.id, NEW.id, NEW.customer_id, 'pending', 0, iif(EXISTS (
+    (tenant_id, mode, endpoint_id, event_id, event_type, customer_id, status, claims, next_attempt_at, created_at)
+  SELECT NEW.tenant_id, NEW.mode, e.id, NEW.id, NEW.type, NEW.customer_id, 'pending', 0, iif(EXISTS (
     SELECT 1 FROM webhook_deliveries d WHERE d.tenant_id = NEW.tenant_id AND d.mode = NEW.mode
       AND d.customer_id = NEW.customer_id AND d.endpoint_id = e.id AND d.status = 'pending'
   ), 8640000000000000, now.ms), now.ms

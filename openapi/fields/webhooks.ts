@@ -55,7 +55,7 @@ const attempted: FieldDocs = {
 const delivery: FieldDocs = {
   id: field('The id of the delivery.', 'whd_01JD3VQ4X8N2M7R5T9W6YBZKCE01JD3VQ4X9'),
   event_id: field('The id of the event.', EVENT_ID),
-  event_type: field('The type of the event. Null after the event has been deleted from the log.', 'customer.updated'),
+  event_type: field('The type of the event.', 'customer.updated'),
   customer_id: field('The customer of the event, if it has one.', CUSTOMER_ID),
   status: field('`pending` until the delivery is `delivered` or given up (`failed`).', 'delivered'),
   next_attempt_at: field(

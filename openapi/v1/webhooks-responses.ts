@@ -44,7 +44,7 @@ const delivery = z
   .object({
     id: z.string(),
     event_id: eventIdOut,
-    event_type: z.enum(EVENT_TYPES).nullable(),
+    event_type: z.enum(EVENT_TYPES),
     customer_id: customerIdOut.nullable(),
     status: z.enum(['pending', 'delivered', 'failed']),
     next_attempt_at: isoTime.nullable(),

@@ -73,7 +73,7 @@ function startDeps(env: Cloudflare.Env, d1: D1Database): StartDeps {
 function endDeps(env: Cloudflare.Env, scope: Scope): EndDeps {
   return {
     scope,
-    runs: storeOf(readEnv(env), scope, (d1) => runStore(d1, scope)),
+    runs: storeOf(readEnv(env), scope, (d1) => runStore(d1, scope, readEnv(env).archive)),
     clock: systemClock,
     newId,
     enqueueDeliveries: (customerId) => enqueueDeliveries(env, scope, [customerId]),

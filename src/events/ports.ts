@@ -47,8 +47,7 @@ export interface EndpointChanges {
 export interface Delivery {
   id: number
   eventId: string
-  /** Null once the event has left the log. */
-  eventType: EventType | null
+  eventType: EventType
   customerId: string | null
   status: 'pending' | 'delivered' | 'failed'
   /**

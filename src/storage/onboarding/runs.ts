@@ -9,7 +9,9 @@ import type { RunQueue, RunStore } from '../../onboarding/ports.ts'
 import { endOf, type Run, type StepProgress } from '../../onboarding/run.ts'
 import type { Step } from '../../onboarding/steps.ts'
 import type { Scope } from '../../registry/customer.ts'
+import { unavailable } from '../../registry/errors.ts'
 import { DAY_MS } from '../../shared/durations.ts'
+import { newestArchived, scanArchive } from '../archive/reads.ts'
 import { CHUNK_ROWS_MAX, inChunks } from '../chunks.ts'
 import { customerColumns, customerOf, documentOf } from '../customer-row.ts'
 import { type Database, openDatabase } from '../database.ts'
@@ -26,7 +28,7 @@ import { orUnavailableIn } from '../unavailable.ts'
 const START_CLAIM_MS = 60_000
 /** Time for the queue message of a creation to arrive. */
 const MESSAGE_MS = 10_000
-/** A run that has ended is kept as long as its events. */
+/** How long a run that has ended is kept. */
 const RUN_TTL_MS = 90 * DAY_MS
 /** The engine accepts this many at once. */
 const STARTED_MAX = 100
@@ -40,7 +42,10 @@ const IN_A_DAY = sql`CAST(unixepoch('subsec') * 1000 AS INTEGER) + ${DAY_MS}`
 
 const KEY = { tenantId: onboardingRuns.tenantId, mode: onboardingRuns.mode, customerId: onboardingRuns.customerId }
 
-export function runStore(d1: D1Database, scope: Scope): RunStore {
+/** Objects of the archive that the search for a change of a step opens at most. */
+const OPENED_MAX = 10
+
+export function runStore(d1: D1Database, scope: Scope, archive?: R2Bucket): RunStore {
   const orUnavailable = orUnavailableIn(scope)
   const database = () => openDatabase(d1.withSession('first-primary'))
   return {
@@ -75,7 +80,8 @@ export function runStore(d1: D1Database, scope: Scope): RunStore {
 
     async find(customerId, requestId, sinceMs) {
       const db = database()
-      const [[row], made] = await db.batch([
+      const firstId = firstEventIdAt(sinceMs - CLOCKS_DIFFER_MS)
+      const [[row], made, [newest]] = await db.batch([
         selectCustomer(db, scope, customerId),
         db
           .select({ id: sql<string>`${events.id}`.as('id') })
@@ -84,14 +90,24 @@ export function runStore(d1: D1Database, scope: Scope): RunStore {
             and(
               inScope(events, scope),
               eq(events.customerId, customerId),
-              gte(events.id, firstEventIdAt(sinceMs - CLOCKS_DIFFER_MS)),
+              gte(events.id, firstId),
               eq(events.requestId, requestId),
               eq(events.actor, ONBOARDING_ACTOR),
             ),
           )
           .limit(1),
+        db.select({ id: sql<string | null>`id` }).from(sql`(${newestArchived(scope)})`),
       ])
-      return row && row.erasedAtMs === null ? { customer: customerOf(row), made: made.length > 0 } : null
+      if (!row || row.erasedAtMs !== null) return null
+      // The tenant was suspended for weeks, or the step waited for so long.
+      const isOld = made.length === 0 && newest?.id != null && newest.id >= firstId
+      if (!archive || !isOld) return { customer: customerOf(row), made: made.length > 0 }
+      const { lines, end } = await scanArchive({ db, archive }, scope, {
+        ...{ aboveId: firstId, belowId: null, order: 'asc', customerId, limit: 1, openedMax: OPENED_MAX },
+        matches: (line) => line.requestId === requestId && line.actor === ONBOARDING_ACTOR,
+      })
+      if (lines.length === 0 && end !== null) throw unavailable()
+      return { customer: customerOf(row), made: lines.length > 0 }
     },
 
     end: (customerId, next, stamp) =>

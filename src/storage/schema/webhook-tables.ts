@@ -5,6 +5,7 @@
  */
 import { sql } from 'drizzle-orm'
 import { check, index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { EVENT_TYPES } from '../../events/catalogue.ts'
 
 const scope = {
   tenantId: text('tenant_id').notNull(),
@@ -55,6 +56,8 @@ export const webhookDeliveries = sqliteTable(
     ...scope,
     endpointId: text('endpoint_id').notNull(),
     eventId: text('event_id').notNull(),
+    /** Here too, because the event may be in the archive. */
+    eventType: text('event_type', { enum: EVENT_TYPES }).notNull(),
     customerId: text('customer_id').notNull(),
     status: text({ enum: ['pending', 'delivered', 'failed'] }).notNull(),
     /**

@@ -10,7 +10,6 @@ import { DAY_MS } from '../../shared/durations.ts'
 import { type ArchiveDeps, archivedEvent, newestArchived, scanArchive } from '../archive/reads.ts'
 import { type Database, openDatabase } from '../database.ts'
 import { firstEventIdAt } from '../events/event-ids.ts'
-import { events } from '../schema/tables.ts'
 import { webhookAttempts, webhookDeliveries } from '../schema/webhook-tables.ts'
 import { inScope } from '../scoped.ts'
 import { NOT_BEFORE_ANOTHER_MS } from './chain.ts'
@@ -27,6 +26,7 @@ const SWEEPS_MAX = 20
 const DELIVERY = {
   id: webhookDeliveries.id,
   eventId: webhookDeliveries.eventId,
+  eventType: webhookDeliveries.eventType,
   customerId: webhookDeliveries.customerId,
   status: webhookDeliveries.status,
   nextAttemptAtMs: webhookDeliveries.nextAttemptAtMs,
@@ -60,9 +60,8 @@ export async function listDeliveries(
     .limit(status === undefined ? limit + 1 : LOOKED_AT_MAX)
     .as('looked')
   const chosen = db
-    .select({ ...looked._.selectedFields, eventType: events.type })
+    .select()
     .from(looked)
-    .leftJoin(events, and(inScope(events, scope), eq(events.id, looked.eventId)))
     .where(status === undefined ? undefined : eq(looked.status, status))
     .orderBy(desc(looked.eventId), desc(looked.id))
     .limit(limit + 1)
@@ -247,7 +246,7 @@ function lookedAt(scope: Scope, { id, eventTypes }: Endpoint, which: Redelivery,
     case 'failed':
       return {
         all: sql`
-          SELECT event_id, NULL AS type, customer_id FROM webhook_deliveries
+          SELECT event_id, event_type AS type, customer_id FROM webhook_deliveries
           WHERE endpoint_id = ${id} AND tenant_id = ${tenantId} AND mode = ${mode} AND event_id > ${which.afterId ?? ''}
           ORDER BY event_id LIMIT ${LOOKED_AT_MAX}`,
         condition: sql`(
@@ -266,16 +265,16 @@ function sentAnew({ tenantId, mode }: Scope, { id }: Endpoint, looked: Looked, e
   const isPending = sql`status = 'pending' AND d.endpoint_id = ${id}`
   const waits = sql`is_first AND row_number() OVER (PARTITION BY is_first ORDER BY event_id) > ${SLOTS.firstMax}`
   return sql`
-    SELECT NULL, ${tenantId}, ${mode}, ${id}, event_id, customer_id, 'pending', 0, iif(
+    SELECT NULL, ${tenantId}, ${mode}, ${id}, event_id, type, customer_id, 'pending', 0, iif(
       NOT is_first, ${NOT_BEFORE_ANOTHER_MS}, iif(${waits}, ${nowMs + SLOT_WAIT_MAX_MS}, ${nowMs})
     ), ${nowMs}, NULL, 0, iif(${waits}, 'waits', NULL)
     FROM (
-      SELECT event_id, customer_id, row_number() OVER (PARTITION BY customer_id ORDER BY event_id) = 1 AND NOT EXISTS (
+      SELECT event_id, type, customer_id, row_number() OVER (PARTITION BY customer_id ORDER BY event_id) = 1 AND NOT EXISTS (
         SELECT 1 FROM webhook_deliveries d
         WHERE d.tenant_id = ${tenantId} AND d.mode = ${mode} AND d.customer_id = chosen.customer_id AND ${isPending}
       ) AS is_first
       FROM (
-        SELECT DISTINCT event_id, customer_id FROM (${looked.all}) looked WHERE ${looked.condition} AND NOT EXISTS (
+        SELECT DISTINCT event_id, type, customer_id FROM (${looked.all}) looked WHERE ${looked.condition} AND NOT EXISTS (
           SELECT 1 FROM webhook_deliveries d WHERE d.event_id = looked.event_id AND ${isPending}
         ) ORDER BY event_id LIMIT ${eventsMax}
       ) chosen

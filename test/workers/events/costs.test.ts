@@ -27,8 +27,8 @@ beforeAll(async () => {
   await env.DB.prepare(
     `WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1)
      INSERT INTO webhook_deliveries
-       (tenant_id, mode, endpoint_id, event_id, customer_id, status, claims, next_attempt_at, created_at)
-     SELECT ?2, ?3, ?4, printf('evt_%026d', n), 'cust_' || (n % 7), iif(n % 2, 'pending', 'delivered'), 0,
+       (tenant_id, mode, endpoint_id, event_id, event_type, customer_id, status, claims, next_attempt_at, created_at)
+     SELECT ?2, ?3, ?4, printf('evt_%026d', n), 'customer.updated', 'cust_' || (n % 7), iif(n % 2, 'pending', 'delivered'), 0,
        8640000000000000, 0 FROM numbers`,
   )
     .bind(OTHERS, other.tenantId, other.mode, id)

@@ -289,8 +289,8 @@ describe('the record of deliveries', () => {
     await env.DB.prepare(
       `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100)
        INSERT INTO webhook_deliveries
-         (tenant_id, mode, endpoint_id, event_id, customer_id, status, claims, next_attempt_at, created_at)
-       SELECT d.tenant_id, d.mode, d.endpoint_id, d.event_id || n.i, d.customer_id, 'pending', 0, d.next_attempt_at, d.created_at
+         (tenant_id, mode, endpoint_id, event_id, event_type, customer_id, status, claims, next_attempt_at, created_at)
+       SELECT d.tenant_id, d.mode, d.endpoint_id, d.event_id || n.i, d.event_type, d.customer_id, 'pending', 0, d.next_attempt_at, d.created_at
        FROM n CROSS JOIN webhook_deliveries d WHERE d.customer_id = ?`,
     )
       .bind(waiting)

@@ -34,8 +34,8 @@ async function taken(count: number, endpointId: string, untilMs: number, of = sc
   await env.DB.prepare(
     `WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1)
      INSERT INTO webhook_deliveries
-       (tenant_id, mode, endpoint_id, event_id, customer_id, status, claims, next_attempt_at, created_at, slot)
-     SELECT ?2, ?3, ?4, 'evt_' || n, 'cust_' || n, 'pending', 1, ?5, 0, 'taken' FROM numbers WHERE n <= ?1 AND ?1 > 0`,
+       (tenant_id, mode, endpoint_id, event_id, event_type, customer_id, status, claims, next_attempt_at, created_at, slot)
+     SELECT ?2, ?3, ?4, 'evt_' || n, 'customer.updated', 'cust_' || n, 'pending', 1, ?5, 0, 'taken' FROM numbers WHERE n <= ?1 AND ?1 > 0`,
   )
     .bind(count, of.tenantId, of.mode, endpointId, untilMs)
     .run()

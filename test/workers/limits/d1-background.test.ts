@@ -58,9 +58,9 @@ async function insertDeliveries(scope: Scope, endpointId: string, given: Record<
     ...[scope.tenantId, scope.mode, prefix, customerId],
   )
   await insert(
-    `INSERT INTO webhook_deliveries (tenant_id, mode, endpoint_id, event_id, customer_id, status, claims, next_attempt_at,
+    `INSERT INTO webhook_deliveries (tenant_id, mode, endpoint_id, event_id, event_type, customer_id, status, claims, next_attempt_at,
        created_at, finished_at)
-     SELECT ?2, ?3, ?4, printf('evt_%s_%06d', ?5, n), ?6, ?7, 0, ?8, ?8, iif(?7 = 'pending', NULL, ?8) FROM numbers`,
+     SELECT ?2, ?3, ?4, printf('evt_%s_%06d', ?5, n), 'customer.updated', ?6, ?7, 0, ?8, ?8, iif(?7 = 'pending', NULL, ?8) FROM numbers`,
     count,
     ...[scope.tenantId, scope.mode, endpointId, prefix, customerId, status, atMs],
   )

@@ -371,6 +371,7 @@ describe('the schema that the migrations make', () => {
         mode text NOT NULL,
         endpoint_id text NOT NULL,
         event_id text NOT NULL,
+        event_type text NOT NULL,
         customer_id text NOT NULL,
         status text NOT NULL,
         claims integer NOT NULL,
@@ -589,7 +590,7 @@ describe('the schema that the migrations make', () => {
         UPDATE customer_stays SET until_version = NEW.version,until_at = NEW.created_at WHERE until_version IS NULL AND(tenant_id,mode,host_id,customer_id,above_version)IN(SELECT s.tenant_id,s.mode,s.host_id,s.customer_id,s.above_version FROM customer_stays s INDEXED BY customer_stays_customer WHERE s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode AND s.customer_id = NEW.customer_id);
         END
       CREATE TRIGGER events_fan_out AFTER INSERT ON events BEGIN
-        INSERT INTO webhook_deliveries(tenant_id,mode,endpoint_id,event_id,customer_id,status,claims,next_attempt_at,created_at)SELECT NEW.tenant_id,NEW.mode,e.id,NEW.id,NEW.customer_id,'pending',0,iif(EXISTS(SELECT 1 FROM webhook_deliveries d WHERE d.tenant_id = NEW.tenant_id AND d.mode = NEW.mode AND d.customer_id = NEW.customer_id AND d.endpoint_id = e.id AND d.status = 'pending'),8640000000000000,now.ms),now.ms FROM webhook_endpoints e CROSS JOIN(SELECT CAST(unixepoch('subsec')* 1000 AS INTEGER)AS ms)now WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.enabled = 1 AND(e.event_types IS NULL OR NEW.type IN(SELECT value FROM json_each(e.event_types)));
+        INSERT INTO webhook_deliveries(tenant_id,mode,endpoint_id,event_id,event_type,customer_id,status,claims,next_attempt_at,created_at)SELECT NEW.tenant_id,NEW.mode,e.id,NEW.id,NEW.type,NEW.customer_id,'pending',0,iif(EXISTS(SELECT 1 FROM webhook_deliveries d WHERE d.tenant_id = NEW.tenant_id AND d.mode = NEW.mode AND d.customer_id = NEW.customer_id AND d.endpoint_id = e.id AND d.status = 'pending'),8640000000000000,now.ms),now.ms FROM webhook_endpoints e CROSS JOIN(SELECT CAST(unixepoch('subsec')* 1000 AS INTEGER)AS ms)now WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.enabled = 1 AND(e.event_types IS NULL OR NEW.type IN(SELECT value FROM json_each(e.event_types)));
         END
       CREATE TRIGGER operator_changes_deleted AFTER DELETE ON events BEGIN
         DELETE FROM operator_changes WHERE tenant_id = OLD.tenant_id AND mode = OLD.mode AND event_id = OLD.id;

@@ -20,7 +20,7 @@ export interface ShownDelivery {
   id: string
   event_id: string
   /** Null once the event is older than the log. */
-  event_type: string | null
+  event_type: string
   customer_id: string | null
   status: string
   next_attempt_at: string | null
@@ -71,7 +71,7 @@ export function Delivery({ delivery, place, param, onDone }: Props) {
             aria-hidden
           />
           <Status value={status} />
-          <code className="font-mono text-[0.92em]">{event_type ?? 'event no longer in the log'}</code>
+          <code className="font-mono text-[0.92em]">{event_type}</code>
           <span className="flex min-w-0 flex-1 items-center gap-3 max-sm:basis-full max-sm:pl-7">
             <span className="min-w-0 flex-1 truncate text-kumo-subtle">
               {last ? answerText(last) : 'not sent yet'}

@@ -33,8 +33,8 @@ function addEndpoints(tenantId: string, count: number, more: { failingSince?: st
 function addDeliveries(tenantId: string, count: number, dueAtMs: number) {
   return env.DB.prepare(
     `WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 - 1)
-     INSERT INTO webhook_deliveries (tenant_id, mode, endpoint_id, event_id, customer_id, status, claims, next_attempt_at, created_at)
-     SELECT ?2, 'live', 'we_1', 'evt_' || i, 'cust_1', 'pending', 0, iif(i % 10 = 0, ?3 + i, 8640000000000000), 0 FROM n`,
+     INSERT INTO webhook_deliveries (tenant_id, mode, endpoint_id, event_id, event_type, customer_id, status, claims, next_attempt_at, created_at)
+     SELECT ?2, 'live', 'we_1', 'evt_' || i, 'customer.updated', 'cust_1', 'pending', 0, iif(i % 10 = 0, ?3 + i, 8640000000000000), 0 FROM n`,
   )
     .bind(count, tenantId, dueAtMs)
     .run()
