@@ -45,8 +45,8 @@ export interface EventPage {
   hasMore: boolean
   /** The event after which the next page begins; null when there was none to look at. */
   lastId: string | null
-  /** How many objects of the archive were opened for it. */
-  opened: number
+  /** The work that the archive took for it, in rows of D1. */
+  archiveRows: number
 }
 
 export interface EventLog {

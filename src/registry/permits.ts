@@ -15,6 +15,9 @@ export const PERMIT_BUYS = {
 /** An object of the archive that a read opens counts as so many rows: reading it takes as long. */
 export const ROWS_OF_OBJECT = 2_500
 
+/** So does a filter of an object that is tested for a customer: it is as long as some rows. */
+export const ROWS_OF_FILTER = 5
+
 /** The work of one request so far. */
 export interface Work {
   rows: number

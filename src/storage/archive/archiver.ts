@@ -11,7 +11,7 @@ import { toBase64Url, utf8 } from '../../shared/bytes.ts'
 import { DAY_MS } from '../../shared/durations.ts'
 import { log } from '../../shared/log.ts'
 import type { Database } from '../database.ts'
-import { firstEventIdAt, timeOfEventId } from '../events/event-ids.ts'
+import { firstEventIdAt, timeOfId } from '../events/event-ids.ts'
 import { rowsStatement } from '../statement-texts.ts'
 import { customerFilter } from './customer-filter.ts'
 import { type Line, lineOf, packed, type StoredEvent } from './format.ts'
@@ -245,7 +245,7 @@ async function deleteUnlessKnown(
 }
 
 function dayOf(eventId: string): string {
-  return new Date(timeOfEventId(eventId)).toISOString().slice(0, 10)
+  return new Date(timeOfId(eventId)).toISOString().slice(0, 10)
 }
 
 /** Two runs that chose other events must not overwrite each other's object. */

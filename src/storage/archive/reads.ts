@@ -7,8 +7,10 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { Scope } from '../../registry/customer.ts'
 import { RegistryError, UNAVAILABLE } from '../../registry/errors.ts'
+import { ROWS_OF_FILTER, ROWS_OF_OBJECT } from '../../registry/permits.ts'
 import { describeError, log } from '../../shared/log.ts'
 import type { Database } from '../database.ts'
+import { CLOCKS_DIFFER_MS, firstEventIdAt, timeOfId } from '../events/event-ids.ts'
 import { rowsStatement } from '../statement-texts.ts'
 import { mayHaveCustomerInSql } from './customer-filter.ts'
 import { type ArchivedEvent, eventOf, type Line, unpacked } from './format.ts'
@@ -59,14 +61,15 @@ export interface Scanned {
   lines: Line[]
   /** The id up to which all events were looked at, that one included; null if none is left. */
   end: string | null
-  /** How many objects were opened. */
-  opened: number
+  /** The work, in rows of D1: see `registry/permits.ts`. */
+  rows: number
 }
 
 /** Reads events in the order of their ids until there are enough, or enough objects were opened. */
 export async function scanArchive(deps: ArchiveDeps, scope: Scope, query: ArchiveQuery): Promise<Scanned> {
   const { order, customerId, matches, limit, aboveId, belowId, openedMax = OPENED_MAX } = query
-  const [objects, end] = await findObjects(deps.db, scope, query, openedMax)
+  const { objects, end, filters } = await findObjects(deps.db, scope, query, openedMax)
+  const rowsOf = (opened: number) => opened * ROWS_OF_OBJECT + filters * ROWS_OF_FILTER
   const lines: Line[] = []
   for (const [at, object] of objects.entries()) {
     const found = await openObject(deps, scope, object, customerId)
@@ -80,10 +83,10 @@ export async function scanArchive(deps: ArchiveDeps, scope: Scope, query: Archiv
     lines.push(...(order === 'asc' ? wanted : wanted.reverse()))
     const reached = order === 'asc' ? object.lastId : object.firstId
     if (lines.length >= limit && (at < objects.length - 1 || end !== null)) {
-      return { lines, end: reached, opened: at + 1 }
+      return { lines, end: reached, rows: rowsOf(at + 1) }
     }
   }
-  return { lines, end, opened: objects.length }
+  return { lines, end, rows: rowsOf(objects.length) }
 }
 
 /** Returns the objects to open, and up to where the events are in them; null if no further one has any. */
@@ -92,7 +95,11 @@ async function findObjects(
   { tenantId, mode }: Scope,
   { aboveId, belowId, order, customerId, objects = sql`1` }: ArchiveQuery,
   openedMax: number,
-): Promise<[ObjectRef[], end: string | null]> {
+): Promise<{ objects: ObjectRef[]; end: string | null; filters: number }> {
+  // No event of a customer is older than its id.
+  const since = customerId === undefined ? '' : firstEventIdAt(timeOfId(customerId) - CLOCKS_DIFFER_MS)
+  const from = aboveId !== null && aboveId > since ? aboveId : since
+  const rowsMax = customerId === undefined ? openedMax + 1 : INDEX_ROWS_MAX
   const ofScope = sql`o.tenant_id = ${tenantId} AND o.mode = ${mode}`
   const direction = sql.raw(order)
   // Objects do not overlap. The last one that begins below an id is the first that ends at it or above.
@@ -104,8 +111,8 @@ async function findObjects(
         ), o.last_id)`
   const looked = sql`(
     SELECT o.name, o.first_id, o.last_id, ${customerId === undefined ? sql`1` : mayHaveCustomerInSql(sql`o.customers`, customerId)} AS may_have
-    FROM archive_objects o WHERE ${ofScope} AND o.last_id > ${aboveId ?? ''} AND ${upTo} AND ${objects}
-    ORDER BY o.last_id ${direction} LIMIT ${INDEX_ROWS_MAX}
+    FROM archive_objects o WHERE ${ofScope} AND o.last_id > ${from} AND ${upTo} AND ${objects}
+    ORDER BY o.last_id ${direction} LIMIT ${rowsMax}
   )`
   const [found, [ends]] = (await db.batch([
     rowsStatement(
@@ -118,9 +125,11 @@ async function findObjects(
   ])) as unknown as [ObjectRef[], { count: number; first: string | null; last: string | null }[]]
   const opened = found.slice(0, openedMax)
   const last = opened.at(-1)
-  if (found.length > openedMax && last) return [opened, order === 'asc' ? last.lastId : last.firstId]
-  if (ends?.count !== INDEX_ROWS_MAX) return [opened, null]
-  return [opened, order === 'asc' ? ends.last : ends.first]
+  const filters = customerId === undefined ? 0 : (ends?.count ?? 0)
+  const endOf = (first: string | null | undefined, newest: string | null | undefined) =>
+    (order === 'asc' ? newest : first) ?? null
+  if (found.length > openedMax) return { objects: opened, end: endOf(last?.firstId, last?.lastId), filters }
+  return { objects: opened, end: ends?.count === rowsMax ? endOf(ends.first, ends.last) : null, filters }
 }
 
 /** Returns the events of the object, those with the id of the customer in them only if one is given. */

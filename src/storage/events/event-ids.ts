@@ -34,9 +34,9 @@ export function firstEventIdAt(timeMs: number): string {
   return PREFIX + encodeTime(Math.max(0, timeMs), TIME_LENGTH)
 }
 
-/** Returns the time at which the id was made. */
-export function timeOfEventId(id: string): number {
-  return decodeTime(id.slice(PREFIX.length))
+/** Returns the time at which the id of an event, a customer or anything else was made. */
+export function timeOfId(id: string): number {
+  return decodeTime(id.slice(id.indexOf('_') + 1))
 }
 
 /**

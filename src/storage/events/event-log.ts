@@ -91,18 +91,18 @@ async function readPage(
     .sort((one, other) => sign * compare(one.id, other.id))
   const page = fitting(merged, limit)
   const events = page.map((row) => loggedEventOf(scope, row))
-  const { opened } = old
-  if (merged.length > page.length) return { events, opened, hasMore: true, lastId: page.at(-1)?.id ?? null }
+  const archiveRows = old.rowsLooked
+  if (merged.length > page.length) return { events, archiveRows, hasMore: true, lastId: page.at(-1)?.id ?? null }
   const lastIds = [recent.lastId, page.at(-1)?.id].flatMap((id) => id ?? [])
   return {
     events,
-    opened,
+    archiveRows,
     hasMore: end !== null,
     lastId: end ?? lastIds.sort((a, b) => sign * compare(b, a))[0] ?? null,
   }
 }
 
-const NOTHING_OLD = { rows: [] as MeasuredRow[], end: null as string | null, opened: 0 }
+const NOTHING_OLD = { rows: [] as MeasuredRow[], end: null as string | null, rowsLooked: 0 }
 
 /** Returns whether the archive may have events of the page. The order `desc` has those of D1 first. */
 function mayHaveArchived({ order, afterId, startMs }: EventQuery, { end, newestArchivedId: newest }: Recent): boolean {
@@ -127,7 +127,11 @@ async function readOld(deps: ArchiveDeps, scope: Scope, query: EventQuery, recen
   const [aboveId, belowId] = order === 'asc' ? [afterId, recentEnd] : [recentEnd, afterId]
   const above = startMs === undefined ? null : firstEventIdAt(startMs - CLOCKS_DIFFER_MS)
   const below = endMs === undefined ? null : firstEventIdAt(endMs + CLOCKS_DIFFER_MS)
-  const { lines, end, opened } = await scanArchive(deps, scope, {
+  const {
+    lines,
+    end,
+    rows: rowsLooked,
+  } = await scanArchive(deps, scope, {
     aboveId:
       [aboveId, above]
         .flatMap((id) => id ?? [])
@@ -147,7 +151,7 @@ async function readOld(deps: ArchiveDeps, scope: Scope, query: EventQuery, recen
   return {
     rows: rows.map((row) => ({ ...row, bytes: row.bytes + EVENT_BYTES })),
     end: first.length < lines.length ? (first.at(-1)?.id ?? end) : end,
-    opened,
+    rowsLooked,
   }
 }
 

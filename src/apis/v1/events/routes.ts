@@ -11,7 +11,6 @@ import { Hono } from '../../../http/hono.ts'
 import { respond } from '../../../http/respond.ts'
 import type { Services } from '../../../http/services.ts'
 import { notFound } from '../../../registry/errors.ts'
-import { ROWS_OF_OBJECT } from '../../../registry/permits.ts'
 import { isId } from '../../../shared/ids.ts'
 import { eventContracts } from './contract.ts'
 import type { EventListInput } from './schema.ts'
@@ -22,7 +21,7 @@ export function v1Events(services: Services) {
   async function respondPage(c: HttpContext, query: EventQuery, cursor: PageCursor) {
     const page = await services.events(c, c.get('registry').scope).list(query)
     if (!page) throw notFound('customer')
-    c.get('registry').admission.charge({ rows: page.opened * ROWS_OF_OBJECT })
+    c.get('registry').admission.charge({ rows: page.archiveRows })
     return respond(c, 200, await toPage(page, query, cursor))
   }
 
