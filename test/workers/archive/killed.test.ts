@@ -6,6 +6,7 @@ import { archiveNext, OBJECT_BOUNDS } from '../../../src/storage/archive/archive
 import { openDatabase } from '../../../src/storage/database.ts'
 import { eventLog } from '../../../src/storage/events/event-log.ts'
 import { commit, create, insertTenant } from '../storage/support.ts'
+import { everythingStored } from '../support/everything-stored.ts'
 import { failingR2 } from '../support/failing-r2.ts'
 
 const TOMORROW_MS = Date.now() + 86_400_000
@@ -36,11 +37,23 @@ async function objectsOf({ tenantId }: Scope) {
 /** A D1 of which one call breaks off: before it was done, or after. */
 function dying(at: number, isDone: boolean): D1Database {
   let calls = 0
-  const trip = async <T>(run: () => Promise<T>): Promise<T> => {
+  return tripping(async (run) => {
     if (calls++ !== at) return run()
     if (isDone) await run()
     throw new Error('D1_ERROR: Network connection lost.')
-  }
+  })
+}
+
+/** A D1 where something happens before one call. */
+function interrupted(at: number, before: () => Promise<unknown>): D1Database {
+  let calls = 0
+  return tripping(async (run) => {
+    if (calls++ === at) await before()
+    return run()
+  })
+}
+
+function tripping(trip: <T>(run: () => Promise<T>) => Promise<T>): D1Database {
   const raw = new WeakMap<object, D1PreparedStatement>()
   const wrap = (statement: D1PreparedStatement): D1PreparedStatement => {
     const wrapped = {
@@ -116,3 +129,50 @@ async function bytesOf(scope: Scope): Promise<string[]> {
   const objects = await Promise.all(stored.sort().map((name) => env.ARCHIVE.get(name)))
   return Promise.all(objects.map(async (object) => [...new Uint8Array((await object?.arrayBuffer()) ?? [])].join()))
 }
+
+it('shows each event once to a reader that comes between, whatever is archived while it reads', async () => {
+  const scope = await tenantWithEvents()
+  const before = await listed(scope)
+  await archiveNext({ db: openDatabase(env.DB), archive: env.ARCHIVE, bounds }, scope, TOMORROW_MS)
+  let isFirst = true
+  const between = {
+    withSession(start: string) {
+      const session = env.DB.withSession(start)
+      return {
+        prepare: (text: string) => session.prepare(text),
+        getBookmark: () => session.getBookmark(),
+        async batch(statements: D1PreparedStatement[]) {
+          const answers = await session.batch(statements)
+          if (isFirst) {
+            isFirst = false
+            await archiveNext({ db: openDatabase(env.DB), archive: env.ARCHIVE, bounds }, scope, TOMORROW_MS)
+          }
+          return answers
+        },
+      }
+    },
+  } as unknown as D1Database
+  for (const limit of [100, 4, 6]) {
+    isFirst = true
+    const page = await eventLog(between, scope, env.ARCHIVE).list({ order: 'desc', afterId: null, limit })
+    expect(page?.events).toEqual(before?.slice(0, limit))
+  }
+})
+
+it.each([0, 1, 2, 3])('has nothing of a customer that is erased before its call %s of D1', async (at) => {
+  const scope = await insertTenant()
+  const who = `jane${crypto.randomUUID().slice(0, 8)}`
+  const { id } = await create(scope, { externalId: who, name: who })
+  await commit(scope, { kind: 'update', target: { id }, changes: { name: `${who} again` }, ifVersion: null })
+  const erase = () => commit(scope, { kind: 'erase', target: { id }, ifVersion: null })
+  const deps = { db: openDatabase(interrupted(at, erase)), archive: env.ARCHIVE, bounds }
+  await archiveNext(deps, scope, TOMORROW_MS)
+  expect(JSON.stringify(await listed(scope))).not.toContain(who)
+  await archiveAll(scope)
+  const events = await listed(scope)
+  expect(events?.map(({ type, after }) => [type, after?.externalId])).toEqual(
+    ['customer.erased', 'customer.updated', 'customer.created'].map((type) => [type, id]),
+  )
+  expect(await everythingStored([])).not.toContain(who)
+  expect(await env.DB.prepare('SELECT key FROM customer_keys WHERE customer_id = ?').bind(id).first()).toBeNull()
+})
