@@ -130,7 +130,8 @@ CREATE TABLE storage_use (
 -- There is no foreign key to the parent: to delete the customers of a tenant SQLite would look for the children of each among
 -- all, and it would write the row anew for another parent.
 CREATE TRIGGER customers_parent_insert BEFORE INSERT ON customers
-WHEN NEW.parent_id IS NOT NULL
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
+  AND NEW.parent_id IS NOT NULL
 BEGIN
   SELECT RAISE(ABORT, 'parent_not_found') WHERE NOT EXISTS (
     SELECT 1 FROM customers p
@@ -152,7 +153,8 @@ END;
 -- them, and the chain is counted in both directions. The way down looks at 1,000 customers, archived ones too, and refuses a
 -- customer that has more: the chains below it would not be known.
 CREATE TRIGGER customers_parent_update BEFORE UPDATE OF parent_id, archived_at ON customers
-WHEN NEW.parent_id IS NOT NULL AND NEW.archived_at IS NULL
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
+  AND NEW.parent_id IS NOT NULL AND NEW.archived_at IS NULL
   AND (NEW.parent_id IS NOT OLD.parent_id OR OLD.archived_at IS NOT NULL)
 BEGIN
   SELECT RAISE(ABORT, 'parent_not_found') WHERE NOT EXISTS (
@@ -200,7 +202,8 @@ END;
 --> statement-breakpoint
 -- A customer with children is not archived. A merge moves them afterwards, in the same transaction.
 CREATE TRIGGER customers_children BEFORE UPDATE OF archived_at ON customers
-WHEN NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL AND NEW.merged_into IS NULL
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
+  AND NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL AND NEW.merged_into IS NULL
 BEGIN
   SELECT RAISE(ABORT, 'has_children') WHERE EXISTS (
     SELECT 1 FROM customers c INDEXED BY customers_parent

@@ -40,6 +40,7 @@ CREATE INDEX events_left_external_id ON events (
 -- differed. src/storage/event-documents.ts reads both.
 -- The column deliveries has the number of endpoints that get the event. A delivery counts 1,000 bytes, as long as the event is kept.
 CREATE TRIGGER customers_created AFTER INSERT ON customers
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
 BEGIN
   -- An import may bring an archived customer. That one takes no external id and no mapping.
   DELETE FROM customer_aliases
@@ -112,7 +113,8 @@ END;
 -- Entities are given up by their owner only: an unmerge has given them to the other customer before.
 -- Nor is an erasure of another customer, which takes the detail of an earlier change out of this row.
 CREATE TRIGGER customers_changed AFTER UPDATE ON customers
-WHEN NEW.erased_at IS NULL AND NEW.merged_into IS NULL AND OLD.merged_into IS NULL
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
+  AND NEW.erased_at IS NULL AND NEW.merged_into IS NULL AND OLD.merged_into IS NULL
   AND NOT (NEW.change_id = OLD.change_id AND NEW.change_detail IS NULL AND OLD.change_detail IS NOT NULL)
 BEGIN
   DELETE FROM customer_aliases
@@ -259,7 +261,8 @@ END;
 -- A customer that is merged into another one keeps its row, archived, and gives the other one its external ids. What else it gives
 -- is in the statements of the merge. One that was archived before has neither external ids nor mappings.
 CREATE TRIGGER customers_merged AFTER UPDATE OF merged_into ON customers
-WHEN NEW.merged_into IS NOT NULL AND OLD.merged_into IS NULL
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
+  AND NEW.merged_into IS NOT NULL AND OLD.merged_into IS NULL
 BEGIN
   UPDATE customer_aliases SET customer_id = NEW.merged_into, merged_from = coalesce(merged_from, NEW.id) WHERE (tenant_id, mode, external_id) IN (
     SELECT tenant_id, mode, external_id FROM customer_aliases INDEXED BY customer_aliases_customer
@@ -278,7 +281,8 @@ END;
 -- A customer that comes back from the one it was merged into. Its row is again what it was before, and it takes back its external
 -- id, and its entities if the other customer still has them. What else goes back is in the statements of the unmerge.
 CREATE TRIGGER customers_unmerged AFTER UPDATE OF merged_into ON customers
-WHEN NEW.merged_into IS NULL AND OLD.merged_into IS NOT NULL
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
+  AND NEW.merged_into IS NULL AND OLD.merged_into IS NOT NULL
 BEGIN
   DELETE FROM customer_aliases
   WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND external_id = NEW.external_id AND NEW.archived_at IS NULL;
@@ -297,24 +301,28 @@ BEGIN
 END;
 --> statement-breakpoint
 CREATE TRIGGER customer_merges_counted AFTER INSERT ON customer_merges
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
 BEGIN
   UPDATE storage_use SET bytes = bytes + octet_length(NEW.given) WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
 END;
 --> statement-breakpoint
 CREATE TRIGGER customer_merges_changed AFTER UPDATE OF given ON customer_merges
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
 BEGIN
   UPDATE storage_use SET bytes = bytes + octet_length(NEW.given) - octet_length(OLD.given)
   WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
 END;
 --> statement-breakpoint
 CREATE TRIGGER customer_merges_deleted AFTER DELETE ON customer_merges
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = OLD.tenant_id)
 BEGIN
   UPDATE storage_use SET bytes = bytes - octet_length(OLD.given) WHERE tenant_id = OLD.tenant_id AND mode = OLD.mode;
 END;
 --> statement-breakpoint
 -- An event that is no change of a customer is counted here, without a check: Roster itself writes it.
 CREATE TRIGGER events_counted AFTER INSERT ON events
-WHEN NEW.type NOT IN (
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
+  AND NEW.type NOT IN (
   'customer.created', 'customer.updated', 'customer.archived', 'customer.restored', 'customer.merged', 'customer.unmerged',
   'customer.erased'
 )
@@ -325,6 +333,7 @@ BEGIN
 END;
 --> statement-breakpoint
 CREATE TRIGGER events_deleted AFTER DELETE ON events
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = OLD.tenant_id)
 BEGIN
   UPDATE storage_use SET bytes = bytes - (500 + octet_length(concat_ws('', OLD.before, OLD.after, OLD.detail, OLD.reason)) + 1000 * OLD.deliveries)
   WHERE tenant_id = OLD.tenant_id AND mode = OLD.mode;

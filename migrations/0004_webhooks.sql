@@ -72,6 +72,7 @@ CREATE TABLE webhook_attempts (
 -- Only the first pending delivery of a customer is due. The others wait with the largest date there is, and get their turn when
 -- the one before is done. So while an endpoint fails for days, the sweep reads one row a customer, however often it changes.
 CREATE TRIGGER events_fan_out AFTER INSERT ON events
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
 BEGIN
   INSERT INTO webhook_deliveries
     (tenant_id, mode, endpoint_id, event_id, event_type, customer_id, status, claims, next_attempt_at, created_at)

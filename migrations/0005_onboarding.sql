@@ -36,7 +36,8 @@ CREATE INDEX onboarding_runs_due ON onboarding_runs (status, due_at);
 -- The run is written with the customer, so none is lost. A workflow that is named must exist. Without a name (null) the default
 -- workflow is used if there is one. An empty name means no onboarding.
 CREATE TRIGGER customers_onboarding AFTER INSERT ON customers
-WHEN NEW.change_onboarding IS NOT ''
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
+  AND NEW.change_onboarding IS NOT ''
 BEGIN
   SELECT RAISE(ABORT, 'unknown_workflow') WHERE NEW.change_onboarding IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM settings s CROSS JOIN json_each(s.value, '$.workflows') w

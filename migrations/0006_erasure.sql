@@ -39,7 +39,8 @@ CREATE TABLE customer_stays (
 CREATE INDEX customer_stays_customer ON customer_stays (tenant_id, mode, customer_id);
 --> statement-breakpoint
 CREATE TRIGGER events_begin_stay AFTER INSERT ON events
-WHEN NEW.type = 'customer.merged'
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
+  AND NEW.type = 'customer.merged'
 BEGIN
   INSERT INTO customer_stays (tenant_id, mode, host_id, customer_id, above_version, since)
   VALUES (NEW.tenant_id, NEW.mode, NEW.customer_id, NEW.detail ->> '$.source_id', NEW.version - 1, NEW.created_at)
@@ -47,7 +48,8 @@ BEGIN
 END;
 --> statement-breakpoint
 CREATE TRIGGER events_end_stay AFTER INSERT ON events
-WHEN NEW.type = 'customer.restored' AND NEW.detail ->> '$.survivor_id' IS NOT NULL
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
+  AND NEW.type = 'customer.restored' AND NEW.detail ->> '$.survivor_id' IS NOT NULL
 BEGIN
   INSERT INTO customer_stays (tenant_id, mode, host_id, customer_id, above_version, since)
   SELECT NEW.tenant_id, NEW.mode, NEW.detail ->> '$.survivor_id', NEW.customer_id,
@@ -136,7 +138,8 @@ END;
 -- Before the trigger below, which deletes the stays. A host may have been a guest itself meanwhile.
 -- A host that is erased with the customer loses everything anyway.
 CREATE TRIGGER customers_erase_stays BEFORE UPDATE OF erased_at ON customers
-WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NULL
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
+  AND NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NULL
 BEGIN
   INSERT INTO erased_stays (tenant_id, mode, customer_id, host_id, above_version, until_version, since, erased_at)
   WITH RECURSIVE stays(host_id, above_version, until_version, since) AS (
@@ -163,7 +166,8 @@ END;
 --> statement-breakpoint
 -- The event of an erasure has no personal data. Its receipt has the number of rows that lose something, so they are counted first.
 CREATE TRIGGER customers_erased AFTER UPDATE OF erased_at ON customers
-WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NULL
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
+  AND NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NULL
 BEGIN
   -- The bytes of the customer and its events before, and below those after.
   UPDATE storage_use SET bytes = bytes - (
@@ -355,7 +359,8 @@ END;
 --> statement-breakpoint
 -- The row of a customer that was merged into one that is erased. It is in no count, and has no names any more.
 CREATE TRIGGER customers_merged_erased AFTER UPDATE OF erased_at ON customers
-WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NOT NULL
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
+  AND NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NOT NULL
 BEGIN
   UPDATE storage_use SET bytes = bytes + octet_length(concat_ws(
     '', NEW.external_id, NEW.name, NEW.email, NEW.email_ascii, NEW.contact, NEW.address_line1,

@@ -77,6 +77,7 @@ BEGIN
 END;
 --> statement-breakpoint
 CREATE TRIGGER customers_search_insert AFTER INSERT ON customers
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
 BEGIN
   INSERT INTO customer_search (tokens, id) VALUES (
     (SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id), NEW.id

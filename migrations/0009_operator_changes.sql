@@ -12,7 +12,8 @@ CREATE TABLE operator_changes (
 -- An operator was checked when its request came in. This checks once more in the transaction of the change, so that none is made
 -- after the answer to a demotion, a removal or a sign-out. The roles stand in the text in their order, so the place compares them.
 CREATE TRIGGER operator_changes_in_force BEFORE INSERT ON operator_changes
-WHEN (NEW.session_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM operator_sessions s WHERE s.id = NEW.session_id))
+WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id) AND (
+  (NEW.session_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM operator_sessions s WHERE s.id = NEW.session_id))
   OR EXISTS (
     SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.id = NEW.event_id
       AND e.actor GLOB 'op_*' AND NOT EXISTS (
@@ -20,18 +21,24 @@ WHEN (NEW.session_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM operator_sessions
           AND instr('viewer support admin owner', o.role) >= instr('viewer support admin owner', NEW.role)
       )
   )
+)
 BEGIN
   SELECT RAISE(ABORT, 'operator_not_in_force');
 END;
 --> statement-breakpoint
 -- The same for all other changes of operators, which have their audit entry in their own transaction. The entry of an end comes
--- before the end.
+-- before the end. Only the entries of endpoints and settings arrive with a tenant.
 CREATE TRIGGER admin_audit_in_force BEFORE INSERT ON admin_audit
-WHEN (NEW.session_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM operator_sessions s WHERE s.id = NEW.session_id))
+WHEN (
+  (NEW.type NOT GLOB 'webhook.*' AND NEW.type NOT GLOB 'onboarding.*')
+  OR NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
+) AND (
+  (NEW.session_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM operator_sessions s WHERE s.id = NEW.session_id))
   OR (NEW.actor GLOB 'op_*' AND NEW.role IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM operators o WHERE o.id = NEW.actor
       AND instr('viewer support admin owner', o.role) >= instr('viewer support admin owner', NEW.role)
   ))
+)
 BEGIN
   SELECT RAISE(ABORT, 'operator_not_in_force');
 END;

@@ -3,6 +3,7 @@
  * does not.
  */
 import { z } from 'zod'
+import { MOVE_STATES } from '../src/tenants/moves/move.ts'
 import { AUDIT_TYPES } from '../src/tenants/ports.ts'
 import { SCOPES } from '../src/tenants/tenant.ts'
 import { TIERS } from '../src/tenants/tiers.ts'
@@ -48,6 +49,22 @@ export const adminDeletion = z
     deleted_at: isoTime,
   })
   .meta({ id: 'TenantDeletion' })
+
+export const adminMove = z
+  .object({
+    customer_id: tenantIdOut,
+    from: z.int(),
+    to: z.int(),
+    status: z.enum(MOVE_STATES),
+    rows_copied: z.int(),
+    rows_copied_again: z.int(),
+    problem: z.string().nullable(),
+    started_by: z.string(),
+    started_at: isoTime,
+    flipped_at: isoTime.nullable(),
+    ended_at: isoTime.nullable(),
+  })
+  .meta({ id: 'TenantMove' })
 
 const pagination = z.object({ limit: z.int(), next_cursor: z.string().nullable(), has_more: z.boolean() })
 

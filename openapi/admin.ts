@@ -18,6 +18,7 @@ import {
   adminFound,
   adminHealth,
   adminKeyList,
+  adminMove,
   adminOnboarding,
   adminTenant,
   adminTenantList,
@@ -106,6 +107,20 @@ const KEY = {
   last_used_at: '2026-01-20T15:04:00.000Z',
 }
 const DAYS = [{ date: '2026-01-20', admitted: 1200, rate_limited: 3, errors: 1 }]
+const MOVE = {
+  customer_id: TENANT_ID,
+  from: 0,
+  to: 1,
+  status: 'copying' as const,
+  rows_copied: 12_500,
+  rows_copied_again: 0,
+  problem: null,
+  started_by: 'admin',
+  started_at: TIME,
+  flipped_at: null,
+  ended_at: null,
+}
+
 const MODE_USAGE = {
   contract_year_start: '2026-01-01',
   admitted_this_year: 1200,
@@ -281,6 +296,39 @@ export const adminDoc: ApiDoc = {
         },
       },
       failures: ['not_found'],
+    },
+    moveTenant: {
+      operationId: 'moveTenant',
+      summary: 'Move a tenant to another database',
+      description:
+        'Begins to copy everything that the tenant has to the database with that number. Its requests go on; writes wait for some seconds at the end. GET shows how far it is, and DELETE takes it back. Sent again while the move is under way, it changes nothing and responds the same.',
+      path: ofTenant,
+      body: { id: 'TenantMoveCreate', example: { database: 1 } },
+      answers: { 202: { description: 'The move.', schema: adminMove, example: MOVE } },
+      failures: ['not_found', 'tenant_moving'],
+    },
+    getMove: {
+      operationId: 'getTenantMove',
+      summary: 'Get the last move of a tenant',
+      description:
+        'From `flipped` on the tenant is in the other database. Then its rows are kept where it was for an hour (`cleaning`), and deleted (`done`).',
+      path: ofTenant,
+      answers: { 200: { description: 'The move.', schema: adminMove, example: MOVE } },
+      failures: ['not_found'],
+    },
+    abortMove: {
+      operationId: 'abortTenantMove',
+      summary: 'Take a move back',
+      description: 'Until it is flipped: the copy is deleted, and the tenant stays where it is.',
+      path: ofTenant,
+      answers: {
+        202: {
+          description: 'The move, which is being taken back.',
+          schema: adminMove,
+          example: { ...MOVE, status: 'aborting', problem: 'aborted by admin' },
+        },
+      },
+      failures: ['not_found', 'tenant_moving'],
     },
     listKeys: {
       operationId: 'listKeys',

@@ -241,6 +241,7 @@ export const SAMPLE_FAILURES: { [Reason in FailureReason]: Extract<Failure, { re
   metadata_too_many_keys: { reason: 'metadata_too_many_keys', keysMax: 50 },
   customer_too_large: { reason: 'customer_too_large', bytesMax: 65_536 },
   tenant_not_suspended: { reason: 'tenant_not_suspended', companyName: 'Acme Corporation' },
+  tenant_moving: { reason: 'tenant_moving', state: 'copying', to: 2 },
   operator_email_taken: { reason: 'operator_email_taken' },
   last_owner: { reason: 'last_owner' },
   unknown_workflow: { reason: 'unknown_workflow' },

@@ -3,7 +3,7 @@
  * RPC, queue, cron, Durable Object). No other module reads the raw bindings.
  */
 
-import type { OutboxMessage, SweepMessage } from './events/messages.ts'
+import type { MoveMessage, OutboxMessage, SweepMessage } from './events/messages.ts'
 import type { GateRpc } from './gate/protocol/gate-rpc.ts'
 import type { OnboardingParams } from './onboarding/ports.ts'
 import type { AccessApplication } from './operators/access.ts'
@@ -39,7 +39,7 @@ export interface Bindings {
   /** Days for which events stay in D1. */
   eventDaysInD1: number
   /** Carries messages that there is work: in the outbox, and for the sweeps. */
-  outbox: Queue<OutboxMessage | SweepMessage>
+  outbox: Queue<OutboxMessage | SweepMessage | MoveMessage>
   /**
    * Returns a stub of the gate with that name, which is created in the jurisdiction, else near the D1 primary. The stub is new each
    * time, because a stub stays broken after its object has failed.

@@ -111,6 +111,29 @@ export const adminSchemas: Record<string, SchemaDoc> = {
       deleted_at: field('When it was deleted. A repeat of the request has the same time.', TIME),
     },
   },
+  TenantMoveCreate: {
+    description: 'The database to move a tenant to.',
+    fields: { database: field('The number of the database: 0 is `DB`, 1 is `DB_1`.', 1) },
+  },
+  TenantMove: {
+    description: 'The last move of a tenant from one database to another.',
+    fields: {
+      customer_id: field('The id of the tenant.', TENANT_ID),
+      from: field('The number of the database that it was in.', 0),
+      to: field('The number of the database that it is moved to.', 1),
+      status: field(
+        'Its step: `copying`, `catching_up` with what changed meanwhile, `frozen` while writes wait, `flipped` when the tenant is in the other database, `cleaning` as long as rows are left where it was, `done`; or `aborting` and `aborted`.',
+        'copying',
+      ),
+      rows_copied: field('Rows that were copied.', 12_500),
+      rows_copied_again: field('Rows that were copied again because they had changed.', 40),
+      problem: field('The reason why it was aborted, or why its last step failed; null if there is none.', null),
+      started_by: field('The operator who began it.', 'admin'),
+      started_at: field('When it was begun.', TIME),
+      flipped_at: field('Since when the tenant is in the other database; null before that.', null),
+      ended_at: field('When it was over; null before that.', null),
+    },
+  },
   OwnTenant: {
     description: 'The tenant of the key, as it is in the mode of the key.',
     fields: {

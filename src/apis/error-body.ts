@@ -85,6 +85,7 @@ const STATUS_AND_CODE: { [Reason in FailureReason]: readonly [status: number, co
   metadata_too_many_keys: [400, 'validation_error'],
   customer_too_large: [400, 'validation_error'],
   tenant_not_suspended: [400, 'invalid_operation'],
+  tenant_moving: [409, 'invalid_operation'],
   operator_email_taken: [409, 'already_exists'],
   last_owner: [409, 'invalid_operation'],
   unknown_workflow: [400, 'validation_error'],

@@ -1,17 +1,20 @@
 import { readEnv } from '../env.ts'
-import { type OutboxMessage, readMessage, type SweepMessage } from '../events/messages.ts'
+import { type MoveMessage, type OutboxMessage, readMessage, type SweepMessage } from '../events/messages.ts'
 import type { Outbox } from '../events/outbox.ts'
 import { newId } from '../shared/ids.ts'
 import { describeError, log } from '../shared/log.ts'
-import { isDatabaseFull } from '../storage/unavailable.ts'
+import { isDatabaseFull, isTenantMoving } from '../storage/unavailable.ts'
 import { webhookOutbox } from '../storage/webhooks/claims.ts'
 import { databaseOf } from './databases.ts'
+import { continueMove } from './moves.ts'
 import { startOnboarding } from './onboarding.ts'
 import { sweepDatabase } from './sweeps.ts'
 import { deliver } from './webhooks.ts'
 
 /** Seconds after which the queue repeats a message that failed. After a few repeats the sweep takes over. */
 const RETRY_AFTER_SECONDS = 10
+/** Seconds after which a tenant that was frozen for a move is in its other database. */
+const MOVED_AFTER_SECONDS = 3
 
 /** Handles each message of a batch by itself: the queue repeats a message that fails and no other. */
 export async function consume(batch: MessageBatch, env: Cloudflare.Env): Promise<void> {
@@ -31,6 +34,7 @@ export async function consume(batch: MessageBatch, env: Cloudflare.Env): Promise
           message.ack()
           return
         }
+        if (isTenantMoving(error)) return message.retry({ delaySeconds: MOVED_AFTER_SECONDS })
         log('error', { event: 'message_failed', error: describeError(error), ...about })
         message.retry({ delaySeconds: RETRY_AFTER_SECONDS })
       }
@@ -39,8 +43,13 @@ export async function consume(batch: MessageBatch, env: Cloudflare.Env): Promise
 }
 
 /** Does the work that the message is about. */
-async function act(owed: OutboxMessage | SweepMessage, env: Cloudflare.Env, outboxOf: OutboxOf): Promise<void> {
+async function act(
+  owed: OutboxMessage | SweepMessage | MoveMessage,
+  env: Cloudflare.Env,
+  outboxOf: OutboxOf,
+): Promise<void> {
   if (owed.kind === 'sweep') return sweepDatabase(env, owed.database)
+  if (owed.kind === 'move') return continueMove(env, owed.tenantId)
   const { tenantId, mode, customerId } = owed
   if (owed.kind === 'deliver') await deliver(owed, env, outboxOf(await databaseOf(readEnv(env), owed)))
   else await startOnboarding({ tenantId, mode, customerId }, env)
@@ -59,8 +68,9 @@ function outboxes(): OutboxOf {
 }
 
 /** Returns the fields of a message that the logs name. */
-function aboutOf(owed: OutboxMessage | SweepMessage) {
+function aboutOf(owed: OutboxMessage | SweepMessage | MoveMessage) {
   if (owed.kind === 'sweep') return { kind: owed.kind, database: owed.database }
+  if (owed.kind === 'move') return { kind: owed.kind, tenantId: owed.tenantId }
   const { kind, customerId, tenantId, mode } = owed
   return { kind, customerId, tenantId, mode }
 }

@@ -39,6 +39,7 @@ import { storageFailure } from '../storage/unavailable.ts'
 import { policyFor } from '../tenants/tenant.ts'
 import { fetchAccessKeys } from './access-keys.ts'
 import { storeOf } from './databases.ts'
+import { moveOperationDeps } from './moves.ts'
 import { onboardingDeps, performer } from './onboarding.ts'
 import { enqueueDeliveries } from './outbox.ts'
 import { RequestServices } from './request-services.ts'
@@ -135,6 +136,7 @@ export const services: Services & BackgroundServices = {
       signingSecrets: bindings.signingSecrets,
     }
   },
+  moves: moveOperationDeps,
   operators(env, author) {
     const { databases, signingSecrets } = readEnv(env)
     return { store: operatorStore(databases, author), clock: systemClock, newId, signingSecrets }
@@ -152,7 +154,7 @@ export const services: Services & BackgroundServices = {
 }
 
 /** `databaseNumber` returns the number of the tenant's database by the policy in force. */
-export function gateDeps(env: Cloudflare.Env, databaseNumber: () => number): GateDeps {
+export function gateDeps(env: Cloudflare.Env, databaseNumber: () => number, awaitMove: () => Promise<void>): GateDeps {
   const { directory, databases, archive } = readEnv(env)
   const stores: GateStores[] = []
   const storesNow = () => {
@@ -165,6 +167,7 @@ export function gateDeps(env: Cloudflare.Env, databaseNumber: () => number): Gat
     random: Math.random,
     newId,
     sleep,
+    awaitMove,
     get writes() {
       return storesNow().writes
     },

@@ -20,6 +20,7 @@ import { sweepOperatorSessions } from '../storage/operators/sessions.ts'
 import { sweepDeletedTenants } from '../storage/tenants/deletions.ts'
 import { boundAt } from '../storage/tenants/placement.ts'
 import { resealSecrets } from '../storage/webhooks/reseal.ts'
+import { resumeMoves } from './moves.ts'
 import { sweepOnboarding } from './onboarding.ts'
 import { sweepWebhooks, vaultOf } from './webhooks.ts'
 
@@ -35,6 +36,7 @@ export async function sweepAll(env: Cloudflare.Env): Promise<void> {
     deleteRestOfTenants(env),
     sweepOperatorSessions(directory, nowMs),
     copyOperators(databases),
+    resumeMoves(env),
   ])
 }
 

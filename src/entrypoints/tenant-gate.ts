@@ -36,6 +36,9 @@ import type { Mode, Scope } from '../registry/customer.ts'
  */
 const CONFIRM_POLICY_EVERY_MS = 300_000
 
+/** While the tenant is frozen for a move, the gate looks this often whether it is in its other database. */
+const MOVE_LOOK_EVERY_MS = 200
+
 export class TenantGate extends DurableObject<Cloudflare.Env> implements GateRpc {
   readonly #deps: GateDeps
   readonly #scope: Scope
@@ -46,10 +49,16 @@ export class TenantGate extends DurableObject<Cloudflare.Env> implements GateRpc
   #undoer: GateUndoer
   /** The time at which this instance last began to load its policy again. */
   #confirmedAtMs = 0
+  /** The look at the policy under way, while the tenant is moved. */
+  #moveLook: Promise<void> | null = null
 
   constructor(ctx: DurableObjectState, env: Cloudflare.Env) {
     super(ctx, env)
-    this.#deps = gateDeps(env, () => this.#core.policy?.database ?? 0)
+    this.#deps = gateDeps(
+      env,
+      () => this.#core.policy?.database ?? 0,
+      () => this.#awaitMove(),
+    )
     this.#scope = scopeOf(ctx.id.name)
     const { core, intents, writer, importer, undoer } = this.#fromStorage()
     this.#core = core
@@ -180,6 +189,21 @@ export class TenantGate extends DurableObject<Cloudflare.Env> implements GateRpc
     // are stored, so this writes even if nothing is new: a replaced object then sends no response.
     core.notePolicyLoaded(dataEpoch, nowMs)
     return core.setPolicy(policy, keys, nowMs)
+  }
+
+  /** Waits for a moment, and loads the policy. Those who wait at the same time share it. */
+  #awaitMove(): Promise<void> {
+    this.#moveLook ??= this.#deps
+      .sleep(MOVE_LOOK_EVERY_MS)
+      .then(() => this.#load())
+      .then(
+        () => undefined,
+        (error) => void this.#deps.onStorageFailure(error, this.#scope),
+      )
+      .finally(() => {
+        this.#moveLook = null
+      })
+    return this.#moveLook
   }
 
   /** Loads the policy in the background if the last load is older than `CONFIRM_POLICY_EVERY_MS`. */

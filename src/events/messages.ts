@@ -22,6 +22,17 @@ export interface SweepMessage {
   database: number
 }
 
+/** A move of a tenant to another database is to be continued. */
+export interface MoveMessage {
+  v: typeof VERSION
+  kind: 'move'
+  tenantId: string
+}
+
+export function moveMessage(tenantId: string): MoveMessage {
+  return { v: VERSION, kind: 'move', tenantId }
+}
+
 export function sweepMessage(database: number): SweepMessage {
   return { v: VERSION, kind: 'sweep', database }
 }
@@ -35,11 +46,12 @@ export function onboardMessage({ tenantId, mode }: Scope, customerId: string): O
 }
 
 /** Returns null for anything that this version did not write. */
-export function readMessage(body: unknown): OutboxMessage | SweepMessage | null {
+export function readMessage(body: unknown): OutboxMessage | SweepMessage | MoveMessage | null {
   if (typeof body !== 'object' || body === null) return null
   const { v, kind, tenantId, mode, endpointId, customerId, database } = body as Record<string, unknown>
   if (v !== VERSION) return null
   if (kind === 'sweep') return Number.isSafeInteger(database) ? sweepMessage(database as number) : null
+  if (kind === 'move') return typeof tenantId === 'string' ? moveMessage(tenantId) : null
   if (typeof tenantId !== 'string' || (mode !== 'live' && mode !== 'test')) return null
   if (typeof customerId !== 'string') return null
   if (kind === 'onboard') return onboardMessage({ tenantId, mode }, customerId)

@@ -19,6 +19,7 @@ import type { Failure } from '../registry/errors.ts'
 import type { Work } from '../registry/permits.ts'
 import type { ReadSource, Registry } from '../registry/ports.ts'
 import type { Clock } from '../shared/clock.ts'
+import type { MoveOperationDeps } from '../tenants/moves/operations.ts'
 import type { AuditLog, Author, OperatorSearch, TenantDeps } from '../tenants/ports.ts'
 import type { TenantPrincipal } from '../tenants/principal.ts'
 import type { KeyScope } from '../tenants/tenant.ts'
@@ -114,6 +115,8 @@ export interface Services {
   tenantExists(env: Cloudflare.Env, tenantId: string): Promise<boolean>
   /** Returns what changes of tenants need. The audit log names the author of each change. */
   tenants(env: Cloudflare.Env, author: Author): TenantDeps
+  /** Returns what moves of tenants between databases need. The audit log names the author. */
+  moves(env: Cloudflare.Env, author: Author): MoveOperationDeps
   /** Returns what changes of operators need. The audit log names the author of each change. */
   operators(env: Cloudflare.Env, author: Author): OperatorDeps
   /** Looks up whom a credential belongs to. */

@@ -118,8 +118,10 @@ export type CustomerFailure =
   | { reason: 'unmerge_order'; sourceId: string; firstId: string }
 
 export type TenantFailure =
-  | { reason: 'not_found'; resource: 'tenant' | 'key' }
+  | { reason: 'not_found'; resource: 'tenant' | 'key' | 'move' }
   | { reason: 'tenant_not_suspended'; companyName: string }
+  /** It is being moved to the database with that number. */
+  | { reason: 'tenant_moving'; state: string; to: number }
   | VersionConflict<'tenant'>
 
 /** The caller is an operator whose role may not do this. */

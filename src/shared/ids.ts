@@ -25,6 +25,7 @@ const PREFIX = {
   customer: 'cust',
   event: 'evt',
   key: 'key',
+  move: 'mov',
   operator: 'op',
   operatorKey: 'opk',
   operatorSession: 'ses',

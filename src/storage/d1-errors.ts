@@ -10,6 +10,8 @@ type D1Problem =
    * A constraint or a trigger refused. Nothing of the batch was committed. `rule` is the name or the columns it gave.
    */
   | { kind: 'refused'; rule: string }
+  /** The tenant is being moved to another database. Nothing of the batch was committed, and it can be repeated there. */
+  | { kind: 'moving' }
   /** The statement itself is wrong or too big. Nothing of the batch was committed, and a repeat will not help. */
   | { kind: 'broken' }
   /** The database, or the account, has no room. Nothing of the batch was committed, and a repeat fails until there is room. */
@@ -25,6 +27,9 @@ type D1Problem =
  */
 const CONSTRAINT = /^(?:D1_ERROR: )?(.*?): SQLITE_CONSTRAINT/s
 const CONSTRAINT_KIND = /^(?:UNIQUE|CHECK|NOT NULL) constraint failed: /
+
+/** The rule of the triggers in `migrations/0012_moves.sql`. */
+const TENANT_MOVING = 'tenant_moving'
 
 /** The texts that tell the kind, in the order in which they are tried. Any other error is `uncertain`. */
 const TEXTS: readonly [kind: 'overloaded' | 'full' | 'broken', text: RegExp][] = [
@@ -49,6 +54,7 @@ const TEXTS: readonly [kind: 'overloaded' | 'full' | 'broken', text: RegExp][] =
 export function classifyD1Error(error: unknown): D1Problem {
   for (const message of messagesOf(error)) {
     const constraint = CONSTRAINT.exec(message)
+    if (constraint?.[1] === TENANT_MOVING) return { kind: 'moving' }
     if (constraint) return { kind: 'refused', rule: (constraint[1] ?? '').replace(CONSTRAINT_KIND, '') }
     const [kind] = TEXTS.find(([, text]) => text.test(message)) ?? []
     if (kind !== undefined) return { kind }

@@ -30,6 +30,10 @@ export function storageFailure(error: unknown, facts: Omit<LogLine, 'event'>): S
     log('error', { event: 'statement_failed', kind, error: describeError(error), ...facts })
     return { reason: 'internal' }
   }
+  if (kind === 'moving') {
+    log('info', { event: 'tenant_moving', ...facts })
+    return UNAVAILABLE
+  }
   const isFull = kind === 'full'
   log('error', { event: isFull ? 'database_full' : 'storage_failed', kind, error: describeError(error), ...facts })
   return isFull ? { reason: 'insufficient_storage' } : UNAVAILABLE
@@ -39,6 +43,11 @@ export function storageFailure(error: unknown, facts: Omit<LogLine, 'event'>): S
 export function isDatabaseFull(error: unknown): boolean {
   if (error instanceof RegistryError) return error.failure.reason === 'insufficient_storage'
   return classifyD1Error(error).kind === 'full'
+}
+
+/** Returns true for the error of a statement that was refused because the tenant is being moved to another database. */
+export function isTenantMoving(error: unknown): boolean {
+  return classifyD1Error(error).kind === 'moving'
 }
 
 /**

@@ -22,8 +22,13 @@ export function replayInForce<Made>(deps: TenantDeps, tenantIdOf: (made: Made) =
   }
 }
 
+export type InForceDeps = Pick<TenantDeps, 'copyToDatabase' | 'sleep'> & {
+  store: Pick<TenantDeps['store'], 'markApplied'>
+  gates: Pick<TenantDeps['gates'], 'reload'>
+}
+
 /** Resolves when nothing older is in force anywhere. */
-export async function bringInForce(deps: TenantDeps, tenant: StoredTenant): Promise<void> {
+export async function bringInForce(deps: InForceDeps, tenant: StoredTenant): Promise<void> {
   if (tenant.policyAppliedVersion >= tenant.policyVersion) return
   await deps.copyToDatabase(tenant.id)
   const answers = await Promise.allSettled(MODES.map((mode) => deps.gates.reload(tenant.id, mode)))

@@ -40,6 +40,7 @@ const CALLED = { tenant: 'customer', endpoint: 'endpoint', operator: 'operator' 
 
 const NOT_FOUND = {
   tenant: 'There is no tenant with this customer_id: GET /admin/customers lists them',
+  move: 'The tenant was never moved, or its move is over: POST begins one',
   key: 'The tenant has no such key: GET /admin/customers/{customer_id}/keys lists its keys',
   endpoint:
     'The tenant has no such endpoint: GET /admin/customers/{customer_id}/webhooks/endpoints lists its endpoints',
@@ -85,6 +86,10 @@ const TEXTS: FailureTable<AdminFailure, ErrorText> = {
   tenant_not_suspended: ({ reason, companyName }) => ({
     message: `${companyName} is not suspended: send PUT with {"status": "suspended"} first. Only a suspended customer can be deleted`,
     details: { reason },
+  }),
+  tenant_moving: ({ reason, state, to }) => ({
+    message: `The customer is being moved to database ${to} (${state}): GET its move shows how far that is, and DELETE takes it back until it is flipped`,
+    details: { reason, state, database: to },
   }),
   version_conflict: (failure) => ({
     message: conflictText(failure, CALLED[failure.resource ?? 'tenant']),

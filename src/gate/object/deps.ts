@@ -37,6 +37,8 @@ export interface GateDeps {
   undos: UndoStore
   /** Reads the primary, all of it as of one moment. `tenant` is null when D1 has no such tenant. */
   loadPolicy(scope: Scope): Promise<LoadedPolicy>
+  /** Waits for a moment, then loads the policy: a tenant that is frozen for a move may be in its other database by then. */
+  awaitMove(): Promise<void>
   /** Enqueues the deliveries for these customers, whose changes have just been committed. Must not throw. */
   enqueueDeliveries(scope: Scope, customerIds: string[]): Promise<void>
   /** Logs the changes of a batch. Must not throw. */

@@ -254,6 +254,12 @@ export class GateImporter {
         this.#intents.settle(seq, null)
         throw error
       }
+      if (this.#deps.writes.isMoving(error)) {
+        this.#intents.settle(seq, null)
+        // The lines are looked up and sent again, until there are no more rounds.
+        await this.#deps.awaitMove()
+        return null
+      }
       this.#deps.onStorageFailure(error, this.#scope)
       await this.#learn(run, seq, planned, deadlineMs)
     }

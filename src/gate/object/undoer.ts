@@ -149,6 +149,7 @@ export class GateUndoer {
     const { request, actor, limits } = run
     const outcomes = await this.#writer.changeAll(commands, request, actor, run.tickets.splice(0), limits)
     const moved: string[] = []
+    if (outcomes.some(({ again }) => again === 'moving')) await this.#deps.awaitMove()
     for (const [at, { reply, again }] of outcomes.entries()) {
       const { facts } = planned[at] as { facts: UndoFacts }
       const { id, externalId } = facts.now

@@ -27,9 +27,10 @@ export interface QueuedWrite {
 
 /**
  * The outcome of one write of a batch: its reply, or why it is to be prepared anew. `target_moved`: its external id
- * names another customer by now. `late`: D1 refused it as late although it was in time by all that the gate knew.
+ * names another customer by now. `late`: D1 refused it as late although it was in time by all that the gate knew. `moving`: the
+ * tenant is frozen for a move to another database.
  */
-export type Outcome = { reply: WriteReply; again: 'target_moved' | 'late' | null }
+export type Outcome = { reply: WriteReply; again: 'target_moved' | 'late' | 'moving' | null }
 
 /** The numbers of the batch that a write was committed in. */
 export type Batch = Pick<Extract<WriteReply, { ok: true }>, 'seq' | 'bookmark' | 'strongInMs' | 'asof'>

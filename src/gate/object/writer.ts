@@ -26,6 +26,8 @@ import { WriteQueue } from './write-queue.ts'
  */
 const RACES_MAX = 2
 const ATTEMPTS_MAX = RACES_MAX + 3
+/** A write waits this long for its tenant to be in its other database. */
+export const MOVE_WAIT_MAX_MS = 5_000
 const DATABASE_FULL: Failure = { reason: 'insufficient_storage' }
 
 export class GateWriter {
@@ -86,7 +88,8 @@ export class GateWriter {
     let wasLate = false
     let uncounted = ticket
     let last: WriteReply = { ...fail(UNAVAILABLE), limits }
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    const waitsUntilMs = this.#deps.clock() + MOVE_WAIT_MAX_MS
+    for (let attempt = 0; attempt < ATTEMPTS_MAX; ) {
       const admitted = { ticket: uncounted, caller, request, limits }
       const isMoved = attempt > 0
       const [outcome] = isDryRun(request.command)
@@ -99,6 +102,9 @@ export class GateWriter {
       if (again === null || (again === 'late' && wasLate)) return reply
       last = reply
       wasLate ||= again === 'late'
+      if (again !== 'moving') attempt++
+      else if (this.#deps.clock() < waitsUntilMs) await this.#deps.awaitMove()
+      else return reply
     }
     return last
   }
@@ -227,6 +233,10 @@ export class GateWriter {
         this.#settleBatch(seq, null)
         return batch.map((queued) => refused(queued, DATABASE_FULL))
       }
+      if (this.#deps.writes.isMoving(error)) {
+        this.#settleBatch(seq, null)
+        return batch.map(heldBack)
+      }
       if (this.#deps.writes.neverBegan(error)) {
         this.#settleBatch(seq, null)
         return batch.map((queued) => refused(queued, UNAVAILABLE))
@@ -273,4 +283,9 @@ export class GateWriter {
   enqueueDeliveries(customerIds: string[]): void {
     this.#deliveryEnqueuer.add(customerIds)
   }
+}
+
+/** A write that is to be made when the tenant is in its other database, and leases with the one before are over. */
+function heldBack(queued: QueuedWrite): Outcome {
+  return { ...refused(queued, UNAVAILABLE), again: 'moving' }
 }

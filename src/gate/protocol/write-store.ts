@@ -116,6 +116,8 @@ export interface WriteStore {
   isFull(error: unknown): boolean
   /** Returns true when D1 refused a `commitWrites` before any of it ran. */
   neverBegan(error: unknown): boolean
+  /** True for the error of a write that was refused because the tenant is being moved: it can be made when that is over. */
+  isMoving(error: unknown): boolean
   /** Returns which of the changes are in D1, with their results. Reads the primary. */
   findCommitted(scope: Scope, changeIds: string[]): Promise<Found>
 }

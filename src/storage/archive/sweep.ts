@@ -2,12 +2,13 @@
  * The sweep of the archive: deletes what is older than its tenant's retention, and moves old events out of D1. It goes through the
  * tenants once in an hour, a bounded amount in each run, and goes on where the run before stopped.
  */
-import { eq, gt, sql } from 'drizzle-orm'
+import { and, eq, gt, sql } from 'drizzle-orm'
 import { DAY_MS, HOUR_MS } from '../../shared/durations.ts'
 import { describeError, log } from '../../shared/log.ts'
 import { isHourly } from '../chunks.ts'
 import { type Database, openDatabase } from '../database.ts'
 import { firstEventIdAt } from '../events/event-ids.ts'
+import { isNotHeld } from '../moves/held.ts'
 import { sweeps, tenants } from '../schema/tenant-tables.ts'
 import { rowsStatement } from '../statement-texts.ts'
 import { archivedBefore, archiveNext, scopesWithOldEvents } from './archiver.ts'
@@ -67,7 +68,7 @@ async function sweepTenants(
   const rows = await db
     .select({ id: tenants.id })
     .from(tenants)
-    .where(gt(tenants.id, afterId))
+    .where(and(gt(tenants.id, afterId), isNotHeld(tenants.id)))
     .orderBy(tenants.id)
     .limit(budget.tenants)
   const ids = rows.map(({ id }) => id)

@@ -9,6 +9,7 @@ import type { Scope } from '../../registry/customer.ts'
 import { describeError, log } from '../../shared/log.ts'
 import { type Database, openDatabase } from '../database.ts'
 import { customerKey, deleteKeys, externalIdKey } from '../kv-cache.ts'
+import { isNotHeld } from '../moves/held.ts'
 import { erasures } from '../schema/tables.ts'
 import { inScope } from '../scoped.ts'
 
@@ -39,7 +40,11 @@ export async function noteKvKeys(db: Database, scope: Scope, result: CommitResul
  */
 export async function sweepErasures(d1: D1Database, namespace: KVNamespace | null, nowMs: number): Promise<void> {
   const db = openDatabase(d1)
-  const due = await db.select().from(erasures).where(lte(erasures.dueAtMs, nowMs)).limit(SWEPT_ERASURES_MAX)
+  const due = await db
+    .select()
+    .from(erasures)
+    .where(and(lte(erasures.dueAtMs, nowMs), isNotHeld(erasures.tenantId)))
+    .limit(SWEPT_ERASURES_MAX)
   for (const { tenantId, mode, customerId, kvKeys } of due) {
     const scope = { tenantId, mode }
     try {

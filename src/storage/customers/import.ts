@@ -113,6 +113,7 @@ export function importStore(d1: D1Database): ImportStore {
       const changeIds = segments.flat().map(({ changeId }) => changeId)
       try {
         const statements = steps.map(({ statement }) => statement)
+        if (givesFormerIds(segments.flat())) statements.push(...noteFormerIds(session, scope, segments.flat()))
         if (operator) statements.push(recordOperatorIn(session, scope, changeIds, operator))
         const answers = await session.batch<{ id: string | number }>([...statements, missed])
         const ids = answers.map(({ results }) => results.map(({ id }) => String(id)))
@@ -174,6 +175,27 @@ interface Step {
   setsWords: boolean
 }
 
+function givesFormerIds(lines: readonly PlannedLine[]): boolean {
+  return lines.some(({ formerIds = [] }) => formerIds.length > 0)
+}
+
+/** A former id changes no customer, so the triggers do not note it for a move of the tenant, and do not refuse it. These do both. */
+function noteFormerIds(session: D1DatabaseSession, { tenantId, mode }: Scope, lines: readonly PlannedLine[]) {
+  const ids = JSON.stringify(lines.map(customerOf))
+  return [
+    session
+      .prepare('UPDATE leaving_tenants SET changes = changes + json_array_length(?1) WHERE tenant_id = ?2')
+      .bind(ids, tenantId),
+    session
+      .prepare(
+        `INSERT INTO moving_changes (tenant_id, number, of_table, row_key)
+        SELECT l.tenant_id, l.changes - i.key, 'customers', json_array(?3, i.value)
+        FROM leaving_tenants l CROSS JOIN json_each(?1) i WHERE l.tenant_id = ?2`,
+      )
+      .bind(ids, tenantId, mode),
+  ]
+}
+
 /** Returns a statement for the fields and one for the former external ids, each only if the lines name some. */
 function stepsOf(session: D1DatabaseSession, scope: Scope, segment: Segment, stamp: ImportStamp): Step[] {
   const fields = fieldsOf(segment)
@@ -187,7 +209,7 @@ function stepsOf(session: D1DatabaseSession, scope: Scope, segment: Segment, sta
     const bound = statement.bind(lines, tenantId, mode, deadlineMs, nowMs, actor, requestId, reason)
     steps.push({ statement: bound, changeOf: (id) => id, setsWords: !creates && fields.includes('folded') })
   }
-  if (segment.some(({ formerIds = [] }) => formerIds.length > 0)) {
+  if (givesFormerIds(segment)) {
     const changes = new Map(segment.map((line) => [customerOf(line), line.changeId]))
     const bound = session.prepare(ADD_FORMER_IDS).bind(lines, tenantId, mode, deadlineMs)
     steps.push({ statement: bound, changeOf: (id) => changes.get(id) ?? id, setsWords: false })

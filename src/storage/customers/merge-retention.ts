@@ -1,8 +1,9 @@
 /** Deletes what is stored about merges that cannot be taken back any more. */
-import { lte, sql } from 'drizzle-orm'
+import { and, lte, sql } from 'drizzle-orm'
 import { UNMERGE_TTL_MS } from '../../registry/unmerge.ts'
 import { CHUNK_ROWS_MAX, inChunks } from '../chunks.ts'
 import { openDatabase } from '../database.ts'
+import { isNotHeld } from '../moves/held.ts'
 import { customerMerges } from '../schema/tables.ts'
 
 /** Deletes the notes of merges of more than 30 days ago, oldest first. Call it each minute. */
@@ -13,7 +14,7 @@ export async function sweepMerges(d1: D1Database, nowMs: number): Promise<void> 
     const old = db
       .select({ tenantId, mode, sourceId })
       .from(customerMerges)
-      .where(lte(mergedAtMs, nowMs - UNMERGE_TTL_MS))
+      .where(and(lte(mergedAtMs, nowMs - UNMERGE_TTL_MS), isNotHeld(tenantId)))
       .orderBy(mergedAtMs)
       .limit(CHUNK_ROWS_MAX)
     return db.delete(customerMerges).where(sql`(tenant_id, mode, source_id) IN ${old}`)

@@ -69,6 +69,8 @@ export function writeStore(d1: D1Database, archive?: R2Bucket): WriteStore {
 
     neverBegan: (error) => !(error instanceof BrokenOff) && classifyD1Error(error).kind === 'overloaded',
 
+    isMoving: (error) => !(error instanceof BrokenOff) && classifyD1Error(error).kind === 'moving',
+
     async findCommitted(scope, changeIds) {
       const session = d1.withSession('first-primary')
       const looked = await findChanges(openDatabase(session), scope, changeIds)

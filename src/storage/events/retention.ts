@@ -7,6 +7,7 @@ import { and, eq, gt, inArray, lt, or, type SQL, sql } from 'drizzle-orm'
 import { DAY_MS } from '../../shared/durations.ts'
 import { CHUNK_ROWS_MAX, inChunks, isHourly } from '../chunks.ts'
 import { type Database, openDatabase } from '../database.ts'
+import { isNotHeld } from '../moves/held.ts'
 import { adminAudit, apiKeys, sweeps, tenants } from '../schema/tenant-tables.ts'
 import { firstEventIdAt } from './event-ids.ts'
 
@@ -46,7 +47,7 @@ async function sweepTenants(db: Database, afterId: string, nowMs: number): Promi
   const rows = await db
     .select({ id: tenants.id })
     .from(tenants)
-    .where(gt(tenants.id, afterId))
+    .where(and(gt(tenants.id, afterId), isNotHeld(tenants.id)))
     .orderBy(tenants.id)
     .limit(TENANTS_MAX)
   const ids = rows.map(({ id }) => id)
@@ -67,7 +68,7 @@ function deleteDeadKeys(db: Database, tenantIds: readonly string[], nowMs: numbe
 
 function deleteOldAudit(db: Database, nowMs: number): Promise<number> {
   return inChunks(() => {
-    const old = lt(adminAudit.id, firstEventIdAt(nowMs - ADMIN_AUDIT_TTL_MS))
+    const old = and(lt(adminAudit.id, firstEventIdAt(nowMs - ADMIN_AUDIT_TTL_MS)), isNotHeld(adminAudit.tenantId))
     const chunk = db.select({ id: adminAudit.id }).from(adminAudit).where(old).limit(CHUNK_ROWS_MAX)
     return db.delete(adminAudit).where(and(old, inArray(adminAudit.id, chunk)))
   })

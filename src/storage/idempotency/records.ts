@@ -18,6 +18,7 @@ import { CHUNK_ROWS_MAX, inChunks } from '../chunks.ts'
 import { customerOfDocument, erasureOfDocument } from '../customer-row.ts'
 import { type Database, openDatabase } from '../database.ts'
 import { DOCUMENT_COLUMNS, documentAfter, mergeOfEvent } from '../event-documents.ts'
+import { isNotHeld } from '../moves/held.ts'
 import { events, idempotencyRecords as records } from '../schema/tables.ts'
 import { inScope, type ScopeValues } from '../scoped.ts'
 import { slot } from '../statement-texts.ts'
@@ -240,7 +241,7 @@ export async function sweepIdempotencyRecords(d1: D1Database, nowMs: number): Pr
     const expired = db
       .select({ tenantId, mode, key })
       .from(records)
-      .where(lte(expiresAtMs, nowMs))
+      .where(and(lte(expiresAtMs, nowMs), isNotHeld(tenantId)))
       .orderBy(expiresAtMs)
       .limit(CHUNK_ROWS_MAX)
     return db.delete(records).where(sql`(tenant_id, mode, key) IN ${expired}`)

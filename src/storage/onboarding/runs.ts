@@ -18,6 +18,7 @@ import { type Database, openDatabase } from '../database.ts'
 import { storedDocument } from '../event-documents.ts'
 import { CLOCKS_DIFFER_MS, firstEventIdAt, mayStillBeLogged } from '../events/event-ids.ts'
 import { EVENTS_OF_CUSTOMER } from '../events/of-customer.ts'
+import { isNotHeld } from '../moves/held.ts'
 import { customers, events } from '../schema/tables.ts'
 import { tenants } from '../schema/tenant-tables.ts'
 import { onboardingRuns } from '../schema/webhook-tables.ts'
@@ -75,7 +76,8 @@ export function runStore(d1: D1Database, scope: Scope, archive?: R2Bucket): RunS
         // The status has an index, so it is written only when it changes.
         const state = status === row.status ? progress : { ...progress, status, dueAtMs: IN_A_DAY }
         const { meta } = await db.update(onboardingRuns).set(state).where(isStill(scope, row))
-        return meta.changes === 1 ? changed : AGAIN
+        // Rows that triggers write count too.
+        return meta.changes > 0 ? changed : AGAIN
       }),
 
     async find(customerId, requestId, sinceMs) {
@@ -155,7 +157,13 @@ export function runQueue(d1: D1Database): RunQueue {
     const found = db
       .select(KEY)
       .from(onboardingRuns)
-      .where(and(eq(onboardingRuns.status, status), lte(onboardingRuns.dueAtMs, due.atMs)))
+      .where(
+        and(
+          eq(onboardingRuns.status, status),
+          lte(onboardingRuns.dueAtMs, due.atMs),
+          isNotHeld(onboardingRuns.tenantId),
+        ),
+      )
       .orderBy(onboardingRuns.dueAtMs)
       .limit(due.max)
     return db
@@ -193,7 +201,13 @@ export async function sweepEndedRuns(d1: D1Database, nowMs: number): Promise<voi
     const over = db
       .select(KEY)
       .from(onboardingRuns)
-      .where(and(inArray(onboardingRuns.status, ['completed', 'failed']), lte(onboardingRuns.dueAtMs, nowMs)))
+      .where(
+        and(
+          inArray(onboardingRuns.status, ['completed', 'failed']),
+          lte(onboardingRuns.dueAtMs, nowMs),
+          isNotHeld(onboardingRuns.tenantId),
+        ),
+      )
       .limit(CHUNK_ROWS_MAX)
     return db.delete(onboardingRuns).where(sql`(tenant_id, mode, customer_id) IN ${over}`)
   })

@@ -60,17 +60,29 @@ export async function roomiestDatabase(databases: readonly D1Database[]): Promis
  * database, nothing is copied. Throws `RegistryError` with `unavailable`.
  */
 export function copyTenant(databases: readonly D1Database[], tenantId: string): Promise<void> {
-  return orUnavailable(async () => {
-    const [directory] = databases as [D1Database]
-    const [row] = await openDatabase(directory).select().from(tenants).where(eq(tenants.id, tenantId))
-    if (!row || row.database === 0) return
-    // Nothing is left to apply in a copy: only the directory says what is.
-    const copy = { ...row, policyAppliedVersion: row.policyVersion }
-    await openDatabase(boundAt(databases, row.database))
-      .insert(tenants)
-      .values(copy)
-      .onConflictDoUpdate({ target: tenants.id, set: excludedColumns(), setWhere: IS_NEWER })
-  }, {})
+  return orUnavailable(() => copyRow(databases, tenantId, ({ database }) => database), {})
+}
+
+/** Copies the row of a tenant to that database, where it is not, because the tenant is moved. */
+export function copyTenantTo(databases: readonly D1Database[], tenantId: string, number: number): Promise<void> {
+  return copyRow(databases, tenantId, () => number)
+}
+
+async function copyRow(
+  databases: readonly D1Database[],
+  tenantId: string,
+  numberOf: (row: typeof tenants.$inferSelect) => number,
+): Promise<void> {
+  const [directory] = databases as [D1Database]
+  const [row] = await openDatabase(directory).select().from(tenants).where(eq(tenants.id, tenantId))
+  const number = row ? numberOf(row) : 0
+  if (!row || number === 0) return
+  // Nothing is left to apply in a copy: only the directory says what is.
+  const copy = { ...row, policyAppliedVersion: row.policyVersion }
+  await openDatabase(boundAt(databases, number))
+    .insert(tenants)
+    .values(copy)
+    .onConflictDoUpdate({ target: tenants.id, set: excludedColumns(), setWhere: IS_NEWER })
 }
 
 /** Two copies may be under way. The older one must not overwrite the newer one. */

@@ -32,6 +32,9 @@ const POLICY_COLUMNS: ReadonlySet<string> = new Set([
   'annualCommitment',
   'annualValidationLimit',
   'contractStartMs',
+  // The gate does not know these, but the tenant's database has a copy of them, which is brought there with a policy.
+  'storageBytes',
+  'eventRetentionDays',
 ])
 
 /**

@@ -10,6 +10,7 @@ import { DAY_MS } from '../../shared/durations.ts'
 import { type ArchiveDeps, archivedEvent, newestArchived, scanArchive } from '../archive/reads.ts'
 import { type Database, openDatabase } from '../database.ts'
 import { firstEventIdAt } from '../events/event-ids.ts'
+import { isNotHeld } from '../moves/held.ts'
 import { webhookAttempts, webhookDeliveries } from '../schema/webhook-tables.ts'
 import { inScope } from '../scoped.ts'
 import { NOT_BEFORE_ANOTHER_MS } from './chain.ts'
@@ -299,7 +300,8 @@ export async function sweepDeliveries(d1: D1Database, nowMs: number): Promise<vo
     if (lastId === null) return
     await db.run(sql`
       DELETE FROM webhook_deliveries
-      WHERE finished_at <= ${endedBeforeMs} AND id > ${afterId} AND id <= ${lastId}`)
+      WHERE finished_at <= ${endedBeforeMs} AND id > ${afterId} AND id <= ${lastId}
+        AND ${isNotHeld(sql`webhook_deliveries.tenant_id`)}`)
     if (createdAtMs > endedBeforeMs) return
     afterId = lastId
   }

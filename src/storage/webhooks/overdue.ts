@@ -5,6 +5,7 @@
 import { and, asc, lte, sql } from 'drizzle-orm'
 import { deliverMessage, type OutboxMessage } from '../../events/messages.ts'
 import { openDatabase } from '../database.ts'
+import { isNotHeld } from '../moves/held.ts'
 import { webhookDeliveries } from '../schema/webhook-tables.ts'
 
 /** Due deliveries have been enqueued. One is overdue when nothing has happened for this long. */
@@ -41,7 +42,7 @@ export async function overdueDeliveries(d1: D1Database, nowMs: number): Promise<
     .select({ id })
     .from(webhookDeliveries)
     // In the words of the partial index, or SQLite would not use it.
-    .where(and(sql`status = 'pending'`, lte(nextAttemptAtMs, nowMs - OVERDUE_AFTER_MS)))
+    .where(and(sql`status = 'pending'`, lte(nextAttemptAtMs, nowMs - OVERDUE_AFTER_MS), isNotHeld(tenantId)))
     .orderBy(asc(nextAttemptAtMs))
     .limit(OVERDUE_MAX)
   // The new due time puts these after the ones not enqueued yet, until the queue has had time for them.

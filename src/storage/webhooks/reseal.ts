@@ -5,6 +5,7 @@
 import { and, eq, gt, lt, or } from 'drizzle-orm'
 import type { SecretVault } from '../../events/secret-vault.ts'
 import { openDatabase } from '../database.ts'
+import { isNotHeld } from '../moves/held.ts'
 import { settings, webhookEndpoints } from '../schema/webhook-tables.ts'
 
 /** Rows of each table in one run; the next run is a minute later. */
@@ -21,7 +22,7 @@ export async function resealSecrets(d1: D1Database, vault: SecretVault): Promise
       .select({ tenantId: table.tenantId, mode: table.mode, name, secrets: table.secrets })
       .from(table)
       // Two ranges of the index. An inequality would read the whole table.
-      .where(or(lt(table.sealedBy, current), gt(table.sealedBy, current)))
+      .where(and(or(lt(table.sealedBy, current), gt(table.sealedBy, current)), isNotHeld(table.tenantId)))
       .limit(RESEALED_MAX)
     for (const { tenantId, mode, name: own, secrets } of rows) {
       const opened = await vault.open(secrets)

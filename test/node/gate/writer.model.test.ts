@@ -107,6 +107,7 @@ beforeEach(() => {
       return made('survivor')
     },
     isFull: (error) => error === FULL,
+    isMoving: () => false,
     neverBegan: (error) => error === OVERLOADED,
     commitWrites: (scope, prepared) => {
       calls.push(`commit ${prepared.length}`)

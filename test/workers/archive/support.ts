@@ -9,8 +9,8 @@ const DAY_MS = 86_400_000
 export const db = openDatabase(env.DB)
 
 /** Archives all events of a tenant and mode that there are, in objects of so many. */
-export async function archived(scope: Scope, events: number = OBJECT_BOUNDS.events): Promise<void> {
-  const deps = { db, archive: env.ARCHIVE, bounds: { ...OBJECT_BOUNDS, events } }
+export async function archived(scope: Scope, events: number = OBJECT_BOUNDS.events, d1 = env.DB): Promise<void> {
+  const deps = { db: openDatabase(d1), archive: env.ARCHIVE, bounds: { ...OBJECT_BOUNDS, events } }
   while (await archiveNext(deps, scope, Date.now() + DAY_MS)) {
     // Goes on.
   }

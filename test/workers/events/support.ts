@@ -15,7 +15,7 @@ import { db } from '../storage/support.ts'
 /** The vault of the signing secret that vitest.config.ts sets. */
 export const vault = secretVault(['test-signing-secret-0123456789abcdef'])
 
-export async function newEndpoint(scope: Scope, fields: Partial<Endpoint> = {}): Promise<Endpoint> {
+export async function newEndpoint(scope: Scope, fields: Partial<Endpoint> = {}, d1 = env.DB): Promise<Endpoint> {
   const nowMs = Date.now()
   const endpoint: Endpoint = {
     id: newId('webhookEndpoint', nowMs),
@@ -32,12 +32,12 @@ export async function newEndpoint(scope: Scope, fields: Partial<Endpoint> = {}):
     version: 1,
     ...fields,
   }
-  await storeOf(scope).insert(endpoint, null)
+  await storeOf(scope, d1).insert(endpoint, null)
   return endpoint
 }
 
-export function storeOf(scope: Scope): EndpointStore {
-  return endpointStore(env.DB, scope, vault)
+export function storeOf(scope: Scope, d1 = env.DB): EndpointStore {
+  return endpointStore(d1, scope, vault)
 }
 
 export function chainOf({ tenantId, mode }: Scope, { id }: Endpoint, customerId: string): Chain {

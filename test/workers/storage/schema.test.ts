@@ -85,6 +85,11 @@ describe('the schema that the migrations make', () => {
         events integer NOT NULL,
         bytes integer NOT NULL,
         CONSTRAINT archive_totals_one_row CHECK(id = 1))
+      CREATE TABLE arriving_tenants(
+        tenant_id text PRIMARY KEY NOT NULL,
+        move_id text NOT NULL,
+        state text NOT NULL,
+        position text NOT NULL)WITHOUT ROWID
       CREATE TABLE customer_aliases(
         tenant_id text NOT NULL,
         mode text NOT NULL,
@@ -248,6 +253,33 @@ describe('the schema that the migrations make', () => {
         entity_id text NOT NULL,
         customer_id text NOT NULL,
         PRIMARY KEY(tenant_id,mode,provider,entity_id))WITHOUT ROWID
+      CREATE TABLE leaving_tenants(
+        tenant_id text PRIMARY KEY NOT NULL,
+        move_id text NOT NULL,
+        state text NOT NULL,
+        changes integer DEFAULT 0 NOT NULL)WITHOUT ROWID
+      CREATE TABLE moves(
+        tenant_id text PRIMARY KEY NOT NULL,
+        id text NOT NULL,
+        from_database integer NOT NULL,
+        to_database integer NOT NULL,
+        state text NOT NULL,
+        copied integer DEFAULT 0 NOT NULL,
+        copied_again integer DEFAULT 0 NOT NULL,
+        problem text,
+        actor text NOT NULL,
+        created_at integer NOT NULL,
+        updated_at integer NOT NULL,
+        frozen_at integer,
+        flipped_at integer,
+        ended_at integer,
+        claimed_until integer DEFAULT 0 NOT NULL)WITHOUT ROWID
+      CREATE TABLE moving_changes(
+        tenant_id text NOT NULL,
+        number integer NOT NULL,
+        of_table text NOT NULL,
+        row_key text NOT NULL,
+        PRIMARY KEY(tenant_id,number))WITHOUT ROWID
       CREATE TABLE onboarding_runs(
         tenant_id text NOT NULL,
         mode text NOT NULL,
@@ -421,6 +453,7 @@ describe('the schema that the migrations make', () => {
       CREATE INDEX former_external_ids_customer ON former_external_ids(tenant_id,mode,customer_id)
       CREATE INDEX idempotency_records_customer ON idempotency_records(tenant_id,mode,customer_id)WHERE customer_id IS NOT NULL
       CREATE INDEX idempotency_records_expiry ON idempotency_records(expires_at)
+      CREATE INDEX moves_under_way ON moves(tenant_id)WHERE ended_at IS NULL
       CREATE INDEX onboarding_runs_due ON onboarding_runs(status,due_at)
       CREATE INDEX operator_keys_operator ON operator_keys(operator_id)
       CREATE INDEX operator_sessions_operator ON operator_sessions(operator_id)
@@ -443,7 +476,7 @@ describe('the schema that the migrations make', () => {
 
   it('has these triggers', async () => {
     expect(await schema('trigger')).toMatchInlineSnapshot(`
-      "CREATE TRIGGER admin_audit_in_force BEFORE INSERT ON admin_audit WHEN(NEW.session_id IS NOT NULL AND NOT EXISTS(SELECT 1 FROM operator_sessions s WHERE s.id = NEW.session_id))OR(NEW.actor GLOB 'op_*' AND NEW.role IS NOT NULL AND NOT EXISTS(SELECT 1 FROM operators o WHERE o.id = NEW.actor AND instr('viewer support admin owner',o.role)>= instr('viewer support admin owner',NEW.role)))BEGIN
+      "CREATE TRIGGER admin_audit_in_force BEFORE INSERT ON admin_audit WHEN((NEW.type NOT GLOB 'webhook.*' AND NEW.type NOT GLOB 'onboarding.*')OR NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id))AND((NEW.session_id IS NOT NULL AND NOT EXISTS(SELECT 1 FROM operator_sessions s WHERE s.id = NEW.session_id))OR(NEW.actor GLOB 'op_*' AND NEW.role IS NOT NULL AND NOT EXISTS(SELECT 1 FROM operators o WHERE o.id = NEW.actor AND instr('viewer support admin owner',o.role)>= instr('viewer support admin owner',NEW.role))))BEGIN
         SELECT RAISE(ABORT,'operator_not_in_force');
         END
       CREATE TRIGGER api_keys_max BEFORE INSERT ON api_keys WHEN(SELECT count(*)FROM api_keys WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND revoked_at IS NULL AND(expires_at IS NULL OR expires_at > NEW.created_at))>= iif(NEW.rotated_from IS NULL,1000,2000)BEGIN
@@ -455,13 +488,13 @@ describe('the schema that the migrations make', () => {
       CREATE TRIGGER archive_objects_deleted AFTER DELETE ON archive_objects BEGIN
         UPDATE archive_totals SET objects = objects - 1,events = events - OLD.events,bytes = bytes - OLD.bytes;
         END
-      CREATE TRIGGER customer_merges_changed AFTER UPDATE OF given ON customer_merges BEGIN
+      CREATE TRIGGER customer_merges_changed AFTER UPDATE OF given ON customer_merges WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)BEGIN
         UPDATE storage_use SET bytes = bytes + octet_length(NEW.given)- octet_length(OLD.given)WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
         END
-      CREATE TRIGGER customer_merges_counted AFTER INSERT ON customer_merges BEGIN
+      CREATE TRIGGER customer_merges_counted AFTER INSERT ON customer_merges WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)BEGIN
         UPDATE storage_use SET bytes = bytes + octet_length(NEW.given)WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
         END
-      CREATE TRIGGER customer_merges_deleted AFTER DELETE ON customer_merges BEGIN
+      CREATE TRIGGER customer_merges_deleted AFTER DELETE ON customer_merges WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = OLD.tenant_id)BEGIN
         UPDATE storage_use SET bytes = bytes - octet_length(OLD.given)WHERE tenant_id = OLD.tenant_id AND mode = OLD.mode;
         END
       CREATE TRIGGER customer_stays_erased INSTEAD OF INSERT ON erased_stays BEGIN
@@ -473,7 +506,7 @@ describe('the schema that the migrations make', () => {
         UPDATE customers SET change_detail = NULL WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.host_id AND change_detail IS NOT NULL;
         INSERT INTO erasures(tenant_id,mode,customer_id,due_at)SELECT NEW.tenant_id,NEW.mode,NEW.host_id,NEW.erased_at + 60000 WHERE true ON CONFLICT(tenant_id,mode,customer_id)DO NOTHING;
         END
-      CREATE TRIGGER customers_changed AFTER UPDATE ON customers WHEN NEW.erased_at IS NULL AND NEW.merged_into IS NULL AND OLD.merged_into IS NULL AND NOT(NEW.change_id = OLD.change_id AND NEW.change_detail IS NULL AND OLD.change_detail IS NOT NULL)BEGIN
+      CREATE TRIGGER customers_changed AFTER UPDATE ON customers WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)AND NEW.erased_at IS NULL AND NEW.merged_into IS NULL AND OLD.merged_into IS NULL AND NOT(NEW.change_id = OLD.change_id AND NEW.change_detail IS NULL AND OLD.change_detail IS NOT NULL)BEGIN
         DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND external_id = NEW.external_id AND NEW.archived_at IS NULL AND(NEW.external_id <> OLD.external_id OR OLD.archived_at IS NOT NULL);
         INSERT INTO customer_aliases(tenant_id,mode,external_id,customer_id)SELECT NEW.tenant_id,NEW.mode,OLD.external_id,NEW.id WHERE NEW.external_id <> OLD.external_id AND OLD.archived_at IS NULL ON CONFLICT(tenant_id,mode,external_id)DO UPDATE SET customer_id = excluded.customer_id,merged_from = NULL;
         DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL;
@@ -485,10 +518,10 @@ describe('the schema that the migrations make', () => {
         INSERT INTO storage_use(tenant_id,mode,bytes)SELECT NEW.tenant_id,NEW.mode,1300 + octet_length(concat_ws('',NEW.external_id,NEW.name,NEW.email,NEW.email_ascii,NEW.contact,NEW.address_line1,NEW.address_line2,NEW.address_city,NEW.address_state,NEW.address_postal_code,NEW.address_country,NEW.timezone,NEW.metadata,NEW.integrations,NEW.profile,NEW.folded))-(1300 + octet_length(concat_ws('',OLD.external_id,OLD.name,OLD.email,OLD.email_ascii,OLD.contact,OLD.address_line1,OLD.address_line2,OLD.address_city,OLD.address_state,OLD.address_postal_code,OLD.address_country,OLD.timezone,OLD.metadata,OLD.integrations,OLD.profile,OLD.folded)))+ 500 + octet_length(concat_ws('',e.before,e.after,e.detail,e.reason))+ 1000 * e.deliveries FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.id = NEW.change_id ON CONFLICT(tenant_id,mode)DO UPDATE SET bytes = bytes + excluded.bytes;
         SELECT RAISE(ABORT,'storage_used_up')FROM storage_use u CROSS JOIN tenants t ON t.id = u.tenant_id WHERE u.tenant_id = NEW.tenant_id AND u.mode = NEW.mode AND u.bytes > iif(u.mode = 'test',50000000,t.storage_bytes)AND NOT(NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL);
         END
-      CREATE TRIGGER customers_children BEFORE UPDATE OF archived_at ON customers WHEN NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL AND NEW.merged_into IS NULL BEGIN
+      CREATE TRIGGER customers_children BEFORE UPDATE OF archived_at ON customers WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)AND NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL AND NEW.merged_into IS NULL BEGIN
         SELECT RAISE(ABORT,'has_children')WHERE EXISTS(SELECT 1 FROM customers c INDEXED BY customers_parent WHERE c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.parent_id = NEW.id AND c.archived_at IS NULL);
         END
-      CREATE TRIGGER customers_created AFTER INSERT ON customers BEGIN
+      CREATE TRIGGER customers_created AFTER INSERT ON customers WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)BEGIN
         DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND external_id = NEW.external_id AND NEW.archived_at IS NULL;
         INSERT INTO integration_mappings(tenant_id,mode,provider,entity_id,customer_id)SELECT NEW.tenant_id,NEW.mode,value ->> '$.provider',value ->> '$.id',NEW.id FROM json_each(NEW.integrations)WHERE NEW.archived_at IS NULL;
         INSERT INTO customer_counts(tenant_id,mode,status,count)VALUES(NEW.tenant_id,NEW.mode,iif(NEW.archived_at IS NOT NULL,'archived',NEW.status),1)ON CONFLICT(tenant_id,mode,status)DO UPDATE SET count = count + 1;
@@ -496,10 +529,10 @@ describe('the schema that the migrations make', () => {
         INSERT INTO storage_use(tenant_id,mode,bytes)SELECT NEW.tenant_id,NEW.mode,1300 + octet_length(concat_ws('',NEW.external_id,NEW.name,NEW.email,NEW.email_ascii,NEW.contact,NEW.address_line1,NEW.address_line2,NEW.address_city,NEW.address_state,NEW.address_postal_code,NEW.address_country,NEW.timezone,NEW.metadata,NEW.integrations,NEW.profile,NEW.folded))+ 500 + octet_length(concat_ws('',e.before,e.after,e.detail,e.reason))+ 1000 * e.deliveries FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.id = NEW.change_id ON CONFLICT(tenant_id,mode)DO UPDATE SET bytes = bytes + excluded.bytes;
         SELECT RAISE(ABORT,'storage_used_up')FROM storage_use u CROSS JOIN tenants t ON t.id = u.tenant_id WHERE u.tenant_id = NEW.tenant_id AND u.mode = NEW.mode AND u.bytes > iif(u.mode = 'test',50000000,t.storage_bytes);
         END
-      CREATE TRIGGER customers_erase_stays BEFORE UPDATE OF erased_at ON customers WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NULL BEGIN
+      CREATE TRIGGER customers_erase_stays BEFORE UPDATE OF erased_at ON customers WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)AND NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NULL BEGIN
         INSERT INTO erased_stays(tenant_id,mode,customer_id,host_id,above_version,until_version,since,erased_at)WITH RECURSIVE stays(host_id,above_version,until_version,since)AS(SELECT s.host_id,s.above_version,coalesce(s.until_version,9007199254740991),s.since FROM(SELECT NEW.id AS id UNION ALL SELECT c.id FROM customers c INDEXED BY customers_merged WHERE c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.merged_into = NEW.id)r CROSS JOIN customer_stays s INDEXED BY customer_stays_customer ON s.customer_id = r.id AND s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode UNION SELECT s.host_id,s.above_version,coalesce(s.until_version,9007199254740991),s.since FROM stays g CROSS JOIN customer_stays s INDEXED BY customer_stays_customer ON s.customer_id = g.host_id AND s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode AND coalesce(s.until_version,9007199254740991)> g.above_version AND coalesce(s.until_version,9007199254740991)<= g.until_version AND s.since >= g.since)SELECT NEW.tenant_id,NEW.mode,NEW.id,host_id,above_version,until_version,since,NEW.erased_at FROM stays WHERE host_id NOT IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id);
         END
-      CREATE TRIGGER customers_erased AFTER UPDATE OF erased_at ON customers WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NULL BEGIN
+      CREATE TRIGGER customers_erased AFTER UPDATE OF erased_at ON customers WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)AND NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NULL BEGIN
         UPDATE storage_use SET bytes = bytes -(1300 + octet_length(concat_ws('',OLD.external_id,OLD.name,OLD.email,OLD.email_ascii,OLD.contact,OLD.address_line1,OLD.address_line2,OLD.address_city,OLD.address_state,OLD.address_postal_code,OLD.address_country,OLD.timezone,OLD.metadata,OLD.integrations,OLD.profile,OLD.folded)))- coalesce((SELECT sum(500 + octet_length(concat_ws('',e.before,e.after,e.detail,e.reason))+ 1000 * e.deliveries)FROM events e INDEXED BY events_customer WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.customer_id IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id)),0)WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
         INSERT INTO events(tenant_id,mode,id,type,customer_id,version,actor,request_id,reason,before,after,created_at)VALUES(NEW.tenant_id,NEW.mode,NEW.change_id,'customer.erased',NEW.id,NEW.version,NEW.updated_by,NEW.change_request_id,NEW.change_reason,NULL,json_insert(json_remove(json_object('external_id',NEW.external_id,'name',NEW.name,'email',NEW.email,'contact',NEW.contact,'timezone',NEW.timezone,'address',json_object('line1',NEW.address_line1,'line2',NEW.address_line2,'city',NEW.address_city,'state',NEW.address_state,'postal_code',NEW.address_postal_code,'country',NEW.address_country),'parent_id',NEW.parent_id,'metadata',json(NEW.metadata),'integrations',json(NEW.integrations),'profile',json(NEW.profile),'status',NEW.status,'archived_at',NEW.archived_at,'stamps',json_object('created_at',NEW.created_at,'created_by',NEW.created_by)),iif(NEW.name IS NULL,'$.name','$.x'),iif(NEW.email IS NULL,'$.email','$.x'),iif(NEW.contact IS NULL,'$.contact','$.x'),iif(NEW.timezone = 'UTC','$.timezone','$.x'),iif(NEW.address_line1 IS NULL,'$.address.line1','$.x'),iif(NEW.address_line2 IS NULL,'$.address.line2','$.x'),iif(NEW.address_city IS NULL,'$.address.city','$.x'),iif(NEW.address_state IS NULL,'$.address.state','$.x'),iif(NEW.address_postal_code IS NULL,'$.address.postal_code','$.x'),iif(NEW.address_country IS NULL,'$.address.country','$.x'),iif(NEW.parent_id IS NULL,'$.parent_id','$.x'),iif(NEW.metadata = '{}','$.metadata','$.x'),iif(NEW.integrations = '[]','$.integrations','$.x'),iif(NEW.profile = '{}','$.profile','$.x'),iif(NEW.status = 'published','$.status','$.x'),iif(NEW.archived_at IS NULL,'$.archived_at','$.x'),iif(NEW.created_at = NEW.updated_at,'$.stamps.created_at','$.x'),iif(NEW.created_by = NEW.updated_by,'$.stamps.created_by','$.x'),iif(NEW.address_line1 IS NULL AND NEW.address_line2 IS NULL AND NEW.address_city IS NULL AND NEW.address_state IS NULL AND NEW.address_postal_code IS NULL AND NEW.address_country IS NULL,'$.address','$.x')),'$.erased_rows',json_object('customers',1 +(SELECT count(*)FROM customers INDEXED BY customers_merged WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND merged_into = NEW.id),'events',(SELECT count(*)FROM events INDEXED BY events_customer WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id)),'aliases',(SELECT count(*)FROM customer_aliases INDEXED BY customer_aliases_customer WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id),'integrations',(SELECT count(*)FROM integration_mappings WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND(provider,entity_id)IN(SELECT value ->> '$.provider',value ->> '$.id' FROM json_each(OLD.integrations))),'idempotency_records',(SELECT count(*)FROM idempotency_records INDEXED BY idempotency_records_customer WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id)),'webhook_attempts',(SELECT count(*)FROM webhook_deliveries d INDEXED BY webhook_deliveries_chain CROSS JOIN webhook_attempts a ON a.delivery_id = d.id WHERE d.tenant_id = NEW.tenant_id AND d.mode = NEW.mode AND d.customer_id IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id)AND a.answer IS NOT NULL),'onboarding_runs',(SELECT count(*)FROM onboarding_runs WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id)))),NEW.updated_at);
         UPDATE events SET before = NULL,reason = NULL,detail = NULL,after = json_remove(json_object('external_id',customer_id,'status',after ->> '$.status','archived_at',after ->> '$.archived_at','stamps',json(after -> '$.stamps')),iif(after ->> '$.status' IS NULL,'$.status','$.x'),iif(after ->> '$.archived_at' IS NULL,'$.archived_at','$.x'))WHERE rowid IN(SELECT rowid FROM events INDEXED BY events_customer WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id)AND id <> NEW.change_id);
@@ -516,27 +549,27 @@ describe('the schema that the migrations make', () => {
         DELETE FROM customer_stays WHERE(tenant_id,mode,host_id,customer_id,above_version)IN(SELECT s.tenant_id,s.mode,s.host_id,s.customer_id,s.above_version FROM customer_remains r CROSS JOIN customer_stays s INDEXED BY customer_stays_customer ON s.tenant_id = r.tenant_id AND s.mode = r.mode AND s.customer_id = r.id WHERE r.tenant_id = NEW.tenant_id AND r.mode = NEW.mode AND r.owner_id = NEW.id);
         INSERT INTO storage_use(tenant_id,mode,bytes)VALUES(NEW.tenant_id,NEW.mode,1300 + octet_length(concat_ws('',NEW.external_id,NEW.name,NEW.email,NEW.email_ascii,NEW.contact,NEW.address_line1,NEW.address_line2,NEW.address_city,NEW.address_state,NEW.address_postal_code,NEW.address_country,NEW.timezone,NEW.metadata,NEW.integrations,NEW.profile,NEW.folded))+ coalesce((SELECT sum(500 + octet_length(concat_ws('',e.before,e.after,e.detail,e.reason))+ 1000 * e.deliveries)FROM events e INDEXED BY events_customer WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.customer_id IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id)),0))ON CONFLICT(tenant_id,mode)DO UPDATE SET bytes = bytes + excluded.bytes;
         END
-      CREATE TRIGGER customers_merged AFTER UPDATE OF merged_into ON customers WHEN NEW.merged_into IS NOT NULL AND OLD.merged_into IS NULL BEGIN
+      CREATE TRIGGER customers_merged AFTER UPDATE OF merged_into ON customers WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)AND NEW.merged_into IS NOT NULL AND OLD.merged_into IS NULL BEGIN
         UPDATE customer_aliases SET customer_id = NEW.merged_into,merged_from = coalesce(merged_from,NEW.id)WHERE(tenant_id,mode,external_id)IN(SELECT tenant_id,mode,external_id FROM customer_aliases INDEXED BY customer_aliases_customer WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id);
         INSERT INTO customer_aliases(tenant_id,mode,external_id,customer_id,merged_from)SELECT NEW.tenant_id,NEW.mode,NEW.external_id,NEW.merged_into,NEW.id WHERE OLD.archived_at IS NULL ON CONFLICT(tenant_id,mode,external_id)DO UPDATE SET customer_id = excluded.customer_id,merged_from = excluded.merged_from;
         DELETE FROM integration_mappings WHERE OLD.archived_at IS NULL AND tenant_id = NEW.tenant_id AND mode = NEW.mode AND(provider,entity_id)IN(SELECT value ->> '$.provider',value ->> '$.id' FROM json_each(OLD.integrations));
         UPDATE customer_counts SET count = count - 1 WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND status = iif(OLD.archived_at IS NOT NULL,'archived',OLD.status);
         END
-      CREATE TRIGGER customers_merged_erased AFTER UPDATE OF erased_at ON customers WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NOT NULL BEGIN
+      CREATE TRIGGER customers_merged_erased AFTER UPDATE OF erased_at ON customers WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)AND NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL AND NEW.merged_into IS NOT NULL BEGIN
         UPDATE storage_use SET bytes = bytes + octet_length(concat_ws('',NEW.external_id,NEW.name,NEW.email,NEW.email_ascii,NEW.contact,NEW.address_line1,NEW.address_line2,NEW.address_city,NEW.address_state,NEW.address_postal_code,NEW.address_country,NEW.timezone,NEW.metadata,NEW.integrations,NEW.profile,NEW.folded))- octet_length(concat_ws('',OLD.external_id,OLD.name,OLD.email,OLD.email_ascii,OLD.contact,OLD.address_line1,OLD.address_line2,OLD.address_city,OLD.address_state,OLD.address_postal_code,OLD.address_country,OLD.timezone,OLD.metadata,OLD.integrations,OLD.profile,OLD.folded))WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode;
         END
       CREATE TRIGGER customers_metadata BEFORE UPDATE OF metadata ON customers WHEN NEW.metadata IS NOT OLD.metadata BEGIN
         SELECT RAISE(ABORT,'metadata_too_many_keys')WHERE(SELECT count(*)FROM json_each(NEW.metadata))> 50;
         END
-      CREATE TRIGGER customers_onboarding AFTER INSERT ON customers WHEN NEW.change_onboarding IS NOT '' BEGIN
+      CREATE TRIGGER customers_onboarding AFTER INSERT ON customers WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)AND NEW.change_onboarding IS NOT '' BEGIN
         SELECT RAISE(ABORT,'unknown_workflow')WHERE NEW.change_onboarding IS NOT NULL AND NOT EXISTS(SELECT 1 FROM settings s CROSS JOIN json_each(s.value,'$.workflows')w WHERE s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode AND s.name = 'customer_onboarding' AND w.key = NEW.change_onboarding);
         INSERT INTO onboarding_runs(tenant_id,mode,customer_id,workflow,steps,progress,status,due_at,created_at)SELECT NEW.tenant_id,NEW.mode,NEW.id,w.key,w.value -> '$.steps','[]','pending',now.ms,now.ms FROM settings s CROSS JOIN json_each(s.value,'$.workflows')w CROSS JOIN(SELECT CAST(unixepoch('subsec')* 1000 AS INTEGER)AS ms)now WHERE s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode AND s.name = 'customer_onboarding' AND w.key = coalesce(NEW.change_onboarding,'default');
         END
-      CREATE TRIGGER customers_parent_insert BEFORE INSERT ON customers WHEN NEW.parent_id IS NOT NULL BEGIN
+      CREATE TRIGGER customers_parent_insert BEFORE INSERT ON customers WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)AND NEW.parent_id IS NOT NULL BEGIN
         SELECT RAISE(ABORT,'parent_not_found')WHERE NOT EXISTS(SELECT 1 FROM customers p WHERE p.tenant_id = NEW.tenant_id AND p.mode = NEW.mode AND p.id = NEW.parent_id AND(p.archived_at IS NULL OR NEW.archived_at IS NOT NULL));
         SELECT RAISE(ABORT,'parent_too_deep')WHERE NEW.archived_at IS NULL AND(WITH RECURSIVE up(id,level)AS(SELECT NEW.parent_id,1 UNION ALL SELECT c.parent_id,up.level + 1 FROM up CROSS JOIN customers c ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.id = up.id WHERE up.level <= 10)SELECT max(level)FROM up WHERE id IS NOT NULL)+ 1 > 10;
         END
-      CREATE TRIGGER customers_parent_update BEFORE UPDATE OF parent_id,archived_at ON customers WHEN NEW.parent_id IS NOT NULL AND NEW.archived_at IS NULL AND(NEW.parent_id IS NOT OLD.parent_id OR OLD.archived_at IS NOT NULL)BEGIN
+      CREATE TRIGGER customers_parent_update BEFORE UPDATE OF parent_id,archived_at ON customers WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)AND NEW.parent_id IS NOT NULL AND NEW.archived_at IS NULL AND(NEW.parent_id IS NOT OLD.parent_id OR OLD.archived_at IS NOT NULL)BEGIN
         SELECT RAISE(ABORT,'parent_not_found')WHERE NOT EXISTS(SELECT 1 FROM customers p WHERE p.tenant_id = NEW.tenant_id AND p.mode = NEW.mode AND p.id = NEW.parent_id AND p.archived_at IS NULL);
         SELECT RAISE(ABORT,'parent_cycle')WHERE NEW.id IN(WITH RECURSIVE up(id,level)AS(SELECT NEW.parent_id,1 UNION ALL SELECT c.parent_id,up.level + 1 FROM up CROSS JOIN customers c ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.id = up.id WHERE up.level <= 10)SELECT id FROM up WHERE id IS NOT NULL);
         SELECT RAISE(ABORT,'too_many_descendants')WHERE(WITH RECURSIVE down(id,level,archived)AS(SELECT NEW.id,0,NULL UNION ALL SELECT c.id,down.level + 1,c.archived_at FROM down CROSS JOIN customers c INDEXED BY customers_parent ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.parent_id = down.id WHERE down.archived IS NULL AND down.level <= 10 LIMIT 1002)SELECT count(*)FROM down)> 1001;
@@ -549,7 +582,7 @@ describe('the schema that the migrations make', () => {
       CREATE TRIGGER customers_search_erase AFTER UPDATE OF erased_at ON customers WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL BEGIN
         DELETE FROM customer_search WHERE rowid =(SELECT number FROM customer_numbers WHERE id = NEW.id AND tenant_id = NEW.tenant_id AND mode = NEW.mode);
         END
-      CREATE TRIGGER customers_search_insert AFTER INSERT ON customers BEGIN
+      CREATE TRIGGER customers_search_insert AFTER INSERT ON customers WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)BEGIN
         INSERT INTO customer_search(tokens,id)VALUES((SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id),NEW.id);
         INSERT INTO customer_numbers(id,tenant_id,mode,number)VALUES(NEW.id,NEW.tenant_id,NEW.mode,last_insert_rowid());
         END
@@ -562,7 +595,7 @@ describe('the schema that the migrations make', () => {
       CREATE TRIGGER customers_size_update BEFORE UPDATE ON customers WHEN octet_length(concat_ws('',NEW.external_id,NEW.name,NEW.email,NEW.contact,NEW.address_line1,NEW.address_line2,NEW.address_city,NEW.address_state,NEW.address_postal_code,NEW.address_country,NEW.timezone,NEW.metadata,NEW.integrations,NEW.profile))> 65536 BEGIN
         SELECT RAISE(ABORT,'customer_too_large');
         END
-      CREATE TRIGGER customers_unmerged AFTER UPDATE OF merged_into ON customers WHEN NEW.merged_into IS NULL AND OLD.merged_into IS NOT NULL BEGIN
+      CREATE TRIGGER customers_unmerged AFTER UPDATE OF merged_into ON customers WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)AND NEW.merged_into IS NULL AND OLD.merged_into IS NOT NULL BEGIN
         DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND external_id = NEW.external_id AND NEW.archived_at IS NULL;
         UPDATE integration_mappings SET customer_id = NEW.id WHERE NEW.archived_at IS NULL AND tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = OLD.merged_into AND(provider,entity_id)IN(SELECT value ->> '$.provider',value ->> '$.id' FROM json_each(NEW.integrations));
         INSERT INTO integration_mappings(tenant_id,mode,provider,entity_id,customer_id)SELECT NEW.tenant_id,NEW.mode,n.value ->> '$.provider',n.value ->> '$.id',NEW.id FROM json_each(NEW.integrations)n WHERE NEW.archived_at IS NULL AND NOT EXISTS(SELECT 1 FROM integration_mappings m WHERE m.tenant_id = NEW.tenant_id AND m.mode = NEW.mode AND m.provider = n.value ->> '$.provider' AND m.entity_id = n.value ->> '$.id' AND m.customer_id = NEW.id);
@@ -576,26 +609,225 @@ describe('the schema that the migrations make', () => {
         DELETE FROM sign_in_links;
         UPDATE deployment SET operators_version = NEW.data_epoch;
         END
-      CREATE TRIGGER events_begin_stay AFTER INSERT ON events WHEN NEW.type = 'customer.merged' BEGIN
+      CREATE TRIGGER events_begin_stay AFTER INSERT ON events WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)AND NEW.type = 'customer.merged' BEGIN
         INSERT INTO customer_stays(tenant_id,mode,host_id,customer_id,above_version,since)VALUES(NEW.tenant_id,NEW.mode,NEW.customer_id,NEW.detail ->> '$.source_id',NEW.version - 1,NEW.created_at)ON CONFLICT(tenant_id,mode,host_id,customer_id,above_version)DO NOTHING;
         END
-      CREATE TRIGGER events_counted AFTER INSERT ON events WHEN NEW.type NOT IN('customer.created','customer.updated','customer.archived','customer.restored','customer.merged','customer.unmerged','customer.erased')BEGIN
+      CREATE TRIGGER events_counted AFTER INSERT ON events WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)AND NEW.type NOT IN('customer.created','customer.updated','customer.archived','customer.restored','customer.merged','customer.unmerged','customer.erased')BEGIN
         INSERT INTO storage_use(tenant_id,mode,bytes)VALUES(NEW.tenant_id,NEW.mode,500 + octet_length(concat_ws('',NEW.before,NEW.after,NEW.detail,NEW.reason))+ 1000 * NEW.deliveries)ON CONFLICT(tenant_id,mode)DO UPDATE SET bytes = bytes + excluded.bytes;
         END
-      CREATE TRIGGER events_deleted AFTER DELETE ON events BEGIN
+      CREATE TRIGGER events_deleted AFTER DELETE ON events WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = OLD.tenant_id)BEGIN
         UPDATE storage_use SET bytes = bytes -(500 + octet_length(concat_ws('',OLD.before,OLD.after,OLD.detail,OLD.reason))+ 1000 * OLD.deliveries)WHERE tenant_id = OLD.tenant_id AND mode = OLD.mode;
         END
-      CREATE TRIGGER events_end_stay AFTER INSERT ON events WHEN NEW.type = 'customer.restored' AND NEW.detail ->> '$.survivor_id' IS NOT NULL BEGIN
+      CREATE TRIGGER events_end_stay AFTER INSERT ON events WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)AND NEW.type = 'customer.restored' AND NEW.detail ->> '$.survivor_id' IS NOT NULL BEGIN
         INSERT INTO customer_stays(tenant_id,mode,host_id,customer_id,above_version,since)SELECT NEW.tenant_id,NEW.mode,NEW.detail ->> '$.survivor_id',NEW.customer_id,coalesce(NEW.before ->> '$.version',NEW.version - 1),round(unixepoch(NEW.detail ->> '$.merged_at','subsec')* 1000)WHERE NOT EXISTS(SELECT 1 FROM customer_stays s WHERE s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode AND s.host_id = NEW.detail ->> '$.survivor_id' AND s.customer_id = NEW.customer_id AND s.until_version IS NULL)ON CONFLICT(tenant_id,mode,host_id,customer_id,above_version)DO NOTHING;
         UPDATE customer_stays SET until_version = NEW.version,until_at = NEW.created_at WHERE until_version IS NULL AND(tenant_id,mode,host_id,customer_id,above_version)IN(SELECT s.tenant_id,s.mode,s.host_id,s.customer_id,s.above_version FROM customer_stays s INDEXED BY customer_stays_customer WHERE s.tenant_id = NEW.tenant_id AND s.mode = NEW.mode AND s.customer_id = NEW.customer_id);
         END
-      CREATE TRIGGER events_fan_out AFTER INSERT ON events BEGIN
+      CREATE TRIGGER events_fan_out AFTER INSERT ON events WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)BEGIN
         INSERT INTO webhook_deliveries(tenant_id,mode,endpoint_id,event_id,event_type,customer_id,status,claims,next_attempt_at,created_at)SELECT NEW.tenant_id,NEW.mode,e.id,NEW.id,NEW.type,NEW.customer_id,'pending',0,iif(EXISTS(SELECT 1 FROM webhook_deliveries d WHERE d.tenant_id = NEW.tenant_id AND d.mode = NEW.mode AND d.customer_id = NEW.customer_id AND d.endpoint_id = e.id AND d.status = 'pending'),8640000000000000,now.ms),now.ms FROM webhook_endpoints e CROSS JOIN(SELECT CAST(unixepoch('subsec')* 1000 AS INTEGER)AS ms)now WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.enabled = 1 AND(e.event_types IS NULL OR NEW.type IN(SELECT value FROM json_each(e.event_types)));
+        END
+      CREATE TRIGGER leaving_admin_audit_delete AFTER DELETE ON admin_audit WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id)AND(OLD.type GLOB 'webhook.*' OR OLD.type GLOB 'onboarding.*')BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'frozen';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = OLD.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'admin_audit',json_array(OLD.id)FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_admin_audit_insert AFTER INSERT ON admin_audit WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)AND(NEW.type GLOB 'webhook.*' OR NEW.type GLOB 'onboarding.*')BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'admin_audit',json_array(NEW.id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_admin_audit_update AFTER UPDATE ON admin_audit WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)AND(NEW.type GLOB 'webhook.*' OR NEW.type GLOB 'onboarding.*')BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'admin_audit',json_array(NEW.id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_archive_objects_delete AFTER DELETE ON archive_objects WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'frozen';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = OLD.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'archive_objects',json_array(OLD.mode,OLD.last_id)FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_archive_objects_insert AFTER INSERT ON archive_objects WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'archive_objects',json_array(NEW.mode,NEW.last_id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_archive_objects_update AFTER UPDATE ON archive_objects WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'archive_objects',json_array(NEW.mode,NEW.last_id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_customer_keys_delete AFTER DELETE ON customer_keys WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'frozen';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = OLD.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'customer_keys',json_array(OLD.mode,OLD.customer_id)FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_customer_keys_insert AFTER INSERT ON customer_keys WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'customer_keys',json_array(NEW.mode,NEW.customer_id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_customer_keys_update AFTER UPDATE ON customer_keys WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'customer_keys',json_array(NEW.mode,NEW.customer_id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_customer_merges_delete AFTER DELETE ON customer_merges WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'frozen';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = OLD.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'customer_merges',json_array(OLD.mode,OLD.source_id)FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_customer_merges_insert AFTER INSERT ON customer_merges WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'customer_merges',json_array(NEW.mode,NEW.source_id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_customer_merges_update AFTER UPDATE ON customer_merges WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'customer_merges',json_array(NEW.mode,NEW.source_id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_customer_stays_delete AFTER DELETE ON customer_stays WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'frozen';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = OLD.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'customer_stays',json_array(OLD.mode,OLD.host_id,OLD.customer_id,OLD.above_version)FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_customer_stays_insert AFTER INSERT ON customer_stays WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'customer_stays',json_array(NEW.mode,NEW.host_id,NEW.customer_id,NEW.above_version)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_customer_stays_update AFTER UPDATE ON customer_stays WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'customer_stays',json_array(NEW.mode,NEW.host_id,NEW.customer_id,NEW.above_version)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_customers_delete AFTER DELETE ON customers WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'frozen';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = OLD.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'customers',json_array(OLD.mode,OLD.id)FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_customers_insert AFTER INSERT ON customers WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'customers',json_array(NEW.mode,NEW.id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'onboarding_runs',json_array(NEW.mode,NEW.id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_customers_update AFTER UPDATE ON customers WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'customers',json_array(NEW.mode,NEW.id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_erasures_delete AFTER DELETE ON erasures WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'frozen';
+        END
+      CREATE TRIGGER leaving_erasures_update AFTER UPDATE ON erasures WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        END
+      CREATE TRIGGER leaving_events_delete AFTER DELETE ON events WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'frozen';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = OLD.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'events',json_array(OLD.mode,OLD.id)FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_events_insert AFTER INSERT ON events WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'events',json_array(NEW.mode,NEW.id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_events_update AFTER UPDATE ON events WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'events',json_array(NEW.mode,NEW.id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_former_external_ids_delete AFTER DELETE ON former_external_ids WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'frozen';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = OLD.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'former_external_ids',json_array(OLD.mode,OLD.external_id,OLD.left_at,OLD.customer_id)FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_former_external_ids_insert AFTER INSERT ON former_external_ids WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'former_external_ids',json_array(NEW.mode,NEW.external_id,NEW.left_at,NEW.customer_id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_former_external_ids_update AFTER UPDATE ON former_external_ids WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'former_external_ids',json_array(NEW.mode,NEW.external_id,NEW.left_at,NEW.customer_id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_idempotency_records_delete AFTER DELETE ON idempotency_records WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'frozen';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = OLD.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'idempotency_records',json_array(OLD.mode,OLD.key)FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_idempotency_records_insert AFTER INSERT ON idempotency_records WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'idempotency_records',json_array(NEW.mode,NEW.key)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_idempotency_records_update AFTER UPDATE ON idempotency_records WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'idempotency_records',json_array(NEW.mode,NEW.key)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_onboarding_runs_delete AFTER DELETE ON onboarding_runs WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'frozen';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = OLD.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'onboarding_runs',json_array(OLD.mode,OLD.customer_id)FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_onboarding_runs_update AFTER UPDATE ON onboarding_runs WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'onboarding_runs',json_array(NEW.mode,NEW.customer_id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_settings_delete AFTER DELETE ON settings WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'frozen';
+        END
+      CREATE TRIGGER leaving_settings_insert AFTER INSERT ON settings WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        END
+      CREATE TRIGGER leaving_settings_update AFTER UPDATE ON settings WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        END
+      CREATE TRIGGER leaving_tenants_frozen BEFORE UPDATE OF changes ON leaving_tenants WHEN OLD.state <> 'copied' BEGIN
+        SELECT RAISE(ABORT,'tenant_moving');
+        END
+      CREATE TRIGGER leaving_webhook_attempts_insert AFTER INSERT ON webhook_attempts WHEN EXISTS(SELECT 1 FROM leaving_tenants)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM webhook_deliveries d CROSS JOIN leaving_tenants l ON l.tenant_id = d.tenant_id WHERE d.id = NEW.delivery_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id =(SELECT tenant_id FROM webhook_deliveries WHERE id = NEW.delivery_id)AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'webhook_deliveries',json_array(d.id)FROM webhook_deliveries d CROSS JOIN leaving_tenants l ON l.tenant_id = d.tenant_id WHERE d.id = NEW.delivery_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_webhook_attempts_update AFTER UPDATE ON webhook_attempts WHEN EXISTS(SELECT 1 FROM leaving_tenants)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM webhook_deliveries d CROSS JOIN leaving_tenants l ON l.tenant_id = d.tenant_id WHERE d.id = NEW.delivery_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id =(SELECT tenant_id FROM webhook_deliveries WHERE id = NEW.delivery_id)AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'webhook_deliveries',json_array(d.id)FROM webhook_deliveries d CROSS JOIN leaving_tenants l ON l.tenant_id = d.tenant_id WHERE d.id = NEW.delivery_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_webhook_deliveries_delete AFTER DELETE ON webhook_deliveries WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'frozen';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = OLD.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'webhook_deliveries',json_array(OLD.id)FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_webhook_deliveries_insert AFTER INSERT ON webhook_deliveries WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'webhook_deliveries',json_array(NEW.id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_webhook_deliveries_update AFTER UPDATE ON webhook_deliveries WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
+        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'webhook_deliveries',json_array(NEW.id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
+        END
+      CREATE TRIGGER leaving_webhook_endpoints_delete AFTER DELETE ON webhook_endpoints WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'frozen';
+        END
+      CREATE TRIGGER leaving_webhook_endpoints_insert AFTER INSERT ON webhook_endpoints WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
+        END
+      CREATE TRIGGER leaving_webhook_endpoints_update AFTER UPDATE ON webhook_endpoints WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
+        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
         END
       CREATE TRIGGER operator_changes_deleted AFTER DELETE ON events BEGIN
         DELETE FROM operator_changes WHERE tenant_id = OLD.tenant_id AND mode = OLD.mode AND event_id = OLD.id;
         END
-      CREATE TRIGGER operator_changes_in_force BEFORE INSERT ON operator_changes WHEN(NEW.session_id IS NOT NULL AND NOT EXISTS(SELECT 1 FROM operator_sessions s WHERE s.id = NEW.session_id))OR EXISTS(SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.id = NEW.event_id AND e.actor GLOB 'op_*' AND NOT EXISTS(SELECT 1 FROM operators o WHERE o.id = e.actor AND instr('viewer support admin owner',o.role)>= instr('viewer support admin owner',NEW.role)))BEGIN
+      CREATE TRIGGER operator_changes_in_force BEFORE INSERT ON operator_changes WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)AND((NEW.session_id IS NOT NULL AND NOT EXISTS(SELECT 1 FROM operator_sessions s WHERE s.id = NEW.session_id))OR EXISTS(SELECT 1 FROM events e WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.id = NEW.event_id AND e.actor GLOB 'op_*' AND NOT EXISTS(SELECT 1 FROM operators o WHERE o.id = e.actor AND instr('viewer support admin owner',o.role)>= instr('viewer support admin owner',NEW.role))))BEGIN
         SELECT RAISE(ABORT,'operator_not_in_force');
         END
       CREATE TRIGGER operator_keys_max BEFORE INSERT ON operator_keys WHEN(SELECT count(*)FROM operator_keys WHERE operator_id = NEW.operator_id)>= 50 BEGIN

@@ -2,7 +2,7 @@
 import * as z from 'zod'
 import { contract } from '../../../http/contract.ts'
 import { TENANT, TENANTS } from '../paths.ts'
-import { tenantCreate, tenantListQuery, tenantUpdate } from './schema.ts'
+import { tenantCreate, tenantListQuery, tenantMove, tenantUpdate } from './schema.ts'
 
 const OPERATORS = { scope: null, touches: null } as const
 
@@ -33,4 +33,13 @@ export const tenantContracts = {
   }),
   deleteTenant: contract({ ...OPERATORS, role: 'owner', method: 'delete', path: TENANT }),
   getUsage: contract({ ...OPERATORS, role: 'viewer', method: 'get', path: `${TENANT}/usage` }),
+  moveTenant: contract({
+    ...OPERATORS,
+    role: 'admin',
+    method: 'post',
+    path: `${TENANT}/move`,
+    body: { schema: tenantMove },
+  }),
+  getMove: contract({ ...OPERATORS, role: 'viewer', method: 'get', path: `${TENANT}/move` }),
+  abortMove: contract({ ...OPERATORS, role: 'admin', method: 'delete', path: `${TENANT}/move` }),
 }

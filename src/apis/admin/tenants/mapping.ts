@@ -2,6 +2,7 @@
 
 import type { Mode } from '../../../registry/customer.ts'
 import { isoTime, timeOrNull } from '../../../shared/clock.ts'
+import type { Move } from '../../../tenants/moves/move.ts'
 import type { TenantDeletion, TenantUsage } from '../../../tenants/operations.ts'
 import type { TenantChanges } from '../../../tenants/ports.ts'
 import { toShownUsage } from '../../../tenants/shown-usage.ts'
@@ -70,6 +71,23 @@ export function toAdminDeletion({ tenantId, companyName, deletedAtMs }: TenantDe
     company_name: companyName,
     status: 'deleting' as const,
     deleted_at: isoTime(deletedAtMs),
+  }
+}
+
+/** Returns how far a move is. */
+export function toAdminMove(move: Move) {
+  return {
+    customer_id: move.tenantId,
+    from: move.from,
+    to: move.to,
+    status: move.state,
+    rows_copied: move.copied,
+    rows_copied_again: move.copiedAgain,
+    problem: move.problem,
+    started_by: move.actor,
+    started_at: isoTime(move.createdAtMs),
+    flipped_at: timeOrNull(move.flippedAtMs),
+    ended_at: timeOrNull(move.endedAtMs),
   }
 }
 

@@ -6,6 +6,7 @@ import { Hono } from '../../../http/hono.ts'
 import { operatorIdempotentRequest } from '../../../http/idempotency.ts'
 import { respond, respondNotModified } from '../../../http/respond.ts'
 import type { Services } from '../../../http/services.ts'
+import { abortMove, getMove, startMove } from '../../../tenants/moves/operations.ts'
 import {
   createTenant,
   deleteTenant,
@@ -18,11 +19,18 @@ import type { Tenant } from '../../../tenants/tenant.ts'
 import { toAdminPage } from '../page.ts'
 import { authorOf, logChange, tenantIdOf } from '../request.ts'
 import { tenantContracts } from './contract.ts'
-import { toAdminDeletion, toAdminTenant, toAdminUsage, toConfirmedNames, toTenantChanges } from './mapping.ts'
+import {
+  toAdminDeletion,
+  toAdminMove,
+  toAdminTenant,
+  toAdminUsage,
+  toConfirmedNames,
+  toTenantChanges,
+} from './mapping.ts'
 
 export function tenants(services: Services) {
   const { createTenant: create, listTenants: list, getTenant: get, updateTenant: update } = tenantContracts
-  const { deleteTenant: remove, getUsage } = tenantContracts
+  const { deleteTenant: remove, getUsage, moveTenant, getMove: look, abortMove: takeBack } = tenantContracts
   const deps = (c: HttpContext) => services.tenants(c.env, authorOf(c))
 
   return new Hono<HttpEnv>()
@@ -78,6 +86,28 @@ export function tenants(services: Services) {
       getUsage.path,
       getUsage.handle(async (c) => {
         return respond(c, 200, toAdminUsage(await tenantUsage(deps(c), tenantIdOf(c))))
+      }),
+    )
+    .post(
+      moveTenant.path,
+      moveTenant.handle(async (c, { body }) => {
+        const move = await startMove(services.moves(c.env, authorOf(c)), tenantIdOf(c), body.database)
+        logChange(c, 'tenant_move_started', move.tenantId, { from: String(move.from), to: String(move.to) })
+        return respond(c, 202, toAdminMove(move))
+      }),
+    )
+    .get(
+      look.path,
+      look.handle(async (c) =>
+        respond(c, 200, toAdminMove(await getMove(services.moves(c.env, authorOf(c)), tenantIdOf(c)))),
+      ),
+    )
+    .delete(
+      takeBack.path,
+      takeBack.handle(async (c) => {
+        const move = await abortMove(services.moves(c.env, authorOf(c)), tenantIdOf(c))
+        logChange(c, 'tenant_move_aborted', move.tenantId)
+        return respond(c, 202, toAdminMove(move))
       }),
     )
 }

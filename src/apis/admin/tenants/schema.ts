@@ -94,3 +94,10 @@ export const tenantListQuery = {
     })
     .optional(),
 }
+
+/** Databases are counted from 0. */
+const DATABASE_MAX = 4_095
+
+export const tenantMove = z.strictObject({
+  database: z.int().min(0).max(DATABASE_MAX),
+})

@@ -63,6 +63,7 @@ const TABLE: { [Reason in Failure['reason']]: [Extract<Failure, { reason: Reason
   unmerge_order: [{ reason: 'unmerge_order', sourceId: id, firstId: id }, '500 api_error internal_error'],
   merge_too_large: [{ reason: 'merge_too_large', what: 'children', max: 200 }, '500 api_error internal_error'],
   not_supported: [{ reason: 'not_supported', what: 'usage', instead: 'ask' }, '500 api_error internal_error'],
+  tenant_moving: [{ reason: 'tenant_moving', state: 'copying', to: 2 }, '500 api_error internal_error'],
   tenant_not_suspended: [{ reason: 'tenant_not_suspended', companyName: 'Acme' }, '500 api_error internal_error'],
   operator_email_taken: [{ reason: 'operator_email_taken' }, '500 api_error internal_error'],
   last_owner: [{ reason: 'last_owner' }, '500 api_error internal_error'],

@@ -71,6 +71,7 @@ const TABLE: { [Reason in Failure['reason']]: [Extract<Failure, { reason: Reason
     { what: 'children', max: 200 },
   ],
   not_supported: [{ reason: 'not_supported', what: 'usage', instead: 'ask' }, null],
+  tenant_moving: [{ reason: 'tenant_moving', state: 'copying', to: 2 }, null],
   tenant_not_suspended: [{ reason: 'tenant_not_suspended', companyName: 'Acme' }, null],
   operator_email_taken: [{ reason: 'operator_email_taken' }, null],
   last_owner: [{ reason: 'last_owner' }, null],
