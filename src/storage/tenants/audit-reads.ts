@@ -18,6 +18,7 @@ import {
 } from '../../tenants/ports.ts'
 import { type Database, openDatabase } from '../database.ts'
 import { CLOCKS_DIFFER_MS, firstEventIdAt } from '../events/event-ids.ts'
+import { copiedRowidAt } from '../moves/places.ts'
 import { orUnavailable } from '../unavailable.ts'
 import { auditedArchive } from './audit-archive.ts'
 import { eventEntries, operatorEntries } from './audit-entries.ts'
@@ -140,7 +141,7 @@ async function eventStreams(source: Source, query: AuditQuery): Promise<Stream[]
     return [byId(source, ofCustomer, query, place)]
   }
   const { tenantId } = query
-  if (tenantId === undefined) return [await byCommit(source, query)]
+  if (tenantId === undefined) return [await byCommit(source, query), ofMoved(source, query)]
   return (['live', 'test'] as const).map((mode) =>
     byId(source, sql`events e WHERE e.tenant_id = ${tenantId} AND e.mode = ${mode}`, query, { tenantId, mode }),
   )
@@ -182,8 +183,23 @@ async function byCommit(source: Source, { startMs, endMs, ...query }: AuditQuery
   const { db } = source
   // Ids are not exactly in the order of commits, so each end is taken well outside of the range.
   const margin = 2 * CLOCKS_DIFFER_MS
-  const from = startMs === undefined ? sql`1` : sql`e.rowid > ${await lastRowidBefore(db, startMs - margin)}`
+  const from = startMs === undefined ? sql`e.rowid > 0` : sql`e.rowid > ${await lastRowidBefore(db, startMs - margin)}`
   const to = endMs === undefined ? sql`1` : sql`e.rowid <= ${await lastRowidBefore(db, endMs + margin)}`
+  const ok = sql`iif(${matches({ ...query, startMs, endMs })}, ${isOfTenant(source)}, 0)`
+  return {
+    source,
+    kind: 'event',
+    rows: (after) => sql`SELECT e.rowid AS at, e.id, e.rowid AS place, ${ok} AS ok, ${EVENT_BYTES} AS bytes
+      FROM events e WHERE ${from} AND ${to} AND ${isBehind(sql`e.rowid`, after)} ORDER BY e.rowid DESC`,
+  }
+}
+
+/** Reads the events that tenants brought when they were moved here: their rowids are below 0, in the order of their ids. */
+function ofMoved(source: Source, { startMs, endMs, ...query }: AuditQuery): Stream {
+  const margin = 2 * CLOCKS_DIFFER_MS
+  const rowidAt = (timeMs: number) => sql.raw(String(copiedRowidAt(timeMs)))
+  const from = startMs === undefined ? sql`1` : sql`e.rowid >= ${rowidAt(startMs - margin)}`
+  const to = endMs === undefined ? sql`e.rowid < 0` : sql`e.rowid < ${rowidAt(endMs + margin)}`
   const ok = sql`iif(${matches({ ...query, startMs, endMs })}, ${isOfTenant(source)}, 0)`
   return {
     source,
@@ -215,7 +231,13 @@ function operatorStream(source: Source, query: AuditQuery): Stream {
     tenantId === undefined
       ? sql`admin_audit e WHERE 1`
       : sql`admin_audit e INDEXED BY admin_audit_tenant WHERE e.tenant_id = ${tenantId}`
-  const ok = source.number === 0 ? matches(query) : sql`iif(${matches(query)}, ${isOfTenant(source)}, 0)`
+  // Entries of endpoints and settings are in the database of their tenant, and in two for a while when it is moved.
+  const isElsewhere = sql`(e.type GLOB 'webhook.*' OR e.type GLOB 'onboarding.*')
+    AND EXISTS (SELECT 1 FROM tenants t WHERE t.id = e.tenant_id AND t.database_number <> 0)`
+  const ok =
+    source.number === 0
+      ? sql`iif(${matches(query)}, NOT (${isElsewhere}), 0)`
+      : sql`iif(${matches(query)}, ${isOfTenant(source)}, 0)`
   return {
     source,
     kind: 'operator',

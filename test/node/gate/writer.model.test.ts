@@ -109,6 +109,7 @@ beforeEach(() => {
     isFull: (error) => error === FULL,
     isMoving: () => false,
     neverBegan: (error) => error === OVERLOADED,
+    isMoving: () => false,
     commitWrites: (scope, prepared) => {
       calls.push(`commit ${prepared.length}`)
       return d1.commitWrites(scope, prepared)
