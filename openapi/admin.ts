@@ -432,7 +432,7 @@ export const adminDoc: ApiDoc = {
       operationId: 'listAudit',
       summary: 'List the audit log',
       description:
-        'The changes of tenants, keys, customers and operators through every API, each with its actor, newest first. An entry never contains a key. The entries of an erased customer keep the time and the actor of each change, but no longer its content.',
+        'The changes of tenants, keys, customers and operators through every API, each with its actor, newest first. An entry never contains a key. Changes of customers are kept for as long as their tenant sets (`event_retention_days`). Those of more than some days ago, 14 at first, are in an archive, which is read with `tenant_id` or `customer_id` only; such a page is 503 while the archive is away. The entries of an erased customer keep the time and the actor of each change, but no longer its content.',
       query: {
         ...PAGE_QUERY,
         tenant_id: { description: 'Only changes of this tenant, its keys and its customers.', examples: [TENANT_ID] },
