@@ -3,7 +3,7 @@
  * tenants once in an hour, a bounded amount in each run, and goes on where the run before stopped.
  */
 import { and, eq, gt, sql } from 'drizzle-orm'
-import { DAY_MS, HOUR_MS } from '../../shared/durations.ts'
+import { DAY_MS } from '../../shared/durations.ts'
 import { describeError, log } from '../../shared/log.ts'
 import { isHourly } from '../chunks.ts'
 import { type Database, openDatabase } from '../database.ts'
@@ -31,6 +31,8 @@ const NAME = 'archive'
 const BEGUN = '0'
 /** Ends the position of a round in which something failed. */
 const HAS_FAILED = '!'
+/** The row with the cutoff with which a round began that takes several runs. */
+const BEGUN_BEFORE = 'archive begun before'
 /** The row in `sweeps` with the time before which no event is left in D1, as milliseconds since 1970. */
 export const ARCHIVED_BEFORE = 'archived before'
 
@@ -43,13 +45,19 @@ export async function sweepArchive(deps: ArchiveSweepDeps, nowMs: number, bounds
   const began = sweep?.position ?? ''
   if (began === '' && !isHourly(nowMs)) return
   const budget = { ...bounds }
+  const beforeMs = archivedBefore(nowMs, deps.eventDays)
   const position = await sweepTenants(db, deps, began.replace(HAS_FAILED, ''), nowMs, budget)
   const hasFailed = began.endsWith(HAS_FAILED) || budget.failures < bounds.failures
   const reached = position !== '' && hasFailed ? `${position}${HAS_FAILED}` : position
   if (reached !== began) await store(db, NAME, reached)
-  // A round may take longer than a day when much is left. What its first runs left is for the next one to do.
-  if (position === '' && !hasFailed)
-    await store(db, ARCHIVED_BEFORE, String(archivedBefore(nowMs - HOUR_MS, deps.eventDays)))
+  if (position !== '' && began === '') await store(db, BEGUN_BEFORE, String(beforeMs))
+  if (position === '' && !hasFailed) await store(db, ARCHIVED_BEFORE, await cutoffOf(db, began, beforeMs))
+}
+
+/** Returns the cutoff with which the round began: a later one is not that of the tenants that were done first. */
+async function cutoffOf(db: Database, began: string, beforeMs: number): Promise<string> {
+  const [row] = began === '' ? [] : await db.select().from(sweeps).where(eq(sweeps.name, BEGUN_BEFORE))
+  return row?.position ?? String(beforeMs)
 }
 
 async function store(db: Database, name: string, position: string): Promise<void> {
