@@ -107,7 +107,6 @@ beforeEach(() => {
       return made('survivor')
     },
     isFull: (error) => error === FULL,
-    isMoving: () => false,
     neverBegan: (error) => error === OVERLOADED,
     isMoving: () => false,
     commitWrites: (scope, prepared) => {

@@ -55,9 +55,14 @@ export class Client {
     return { tenantId, key: key.body.key, keyId: key.body.key_id }
   }
 
+  /** Tries again as `rename` does. */
   async newCustomer({ key }: Tenant, externalId: string): Promise<string> {
-    const made = await this.send(0, 'POST', '/v1/customers', bearer(key), { external_id: externalId, name: '0' })
-    return made.body.id
+    for (;;) {
+      const made = await this.send(0, 'POST', '/v1/customers', bearer(key), { external_id: externalId, name: '0' })
+      if (made.status === 201) return made.body.id
+      if (made.status !== 429) throw new Error(`${made.status} ${JSON.stringify(made.body)}`)
+      await pause(100)
+    }
   }
 
   read(edge: number, { key }: Tenant, id: string, token?: string) {
