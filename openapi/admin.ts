@@ -276,7 +276,7 @@ export const adminDoc: ApiDoc = {
           example: { customer_id: TENANT_ID, company_name: 'Acme Corporation', status: 'deleting', deleted_at: TIME },
         },
       },
-      failures: ['not_found', 'tenant_not_suspended'],
+      failures: ['not_found', 'tenant_not_suspended', 'tenant_moving'],
     },
     getUsage: {
       operationId: 'getTenantUsage',

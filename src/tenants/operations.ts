@@ -113,7 +113,7 @@ export interface TenantDeletion {
 /**
  * Deletes a suspended tenant. Resolves when its keys are refused everywhere and it is found nowhere; its rows are
  * deleted afterwards. `names` are the readings of what the operator sent as its company name. A repeat while rows are
- * left returns the same receipt. Throws `RegistryError` with `not_found`, `invalid_input` if no name is right, or
+ * left returns the same receipt. Throws `RegistryError` with `not_found`, `invalid_input` if no name is right, `tenant_moving`, or
  * `tenant_not_suspended`.
  */
 export async function deleteTenant(
@@ -122,9 +122,15 @@ export async function deleteTenant(
   names: readonly string[],
 ): Promise<TenantDeletion> {
   const tenant = found(await deps.store.delete(tenantId, names, deps.clock()))
-  const { companyName, deletedAtMs } = tenant
+  const { companyName, deletedAtMs, move } = tenant
   if (!names.includes(companyName)) throw deletedAtMs === null ? notConfirmed(companyName) : notFound('tenant')
-  if (deletedAtMs === null) throw new RegistryError({ reason: 'tenant_not_suspended', companyName })
+  if (deletedAtMs === null) {
+    throw new RegistryError(
+      move && tenant.status === 'suspended'
+        ? { reason: 'tenant_moving', ...move }
+        : { reason: 'tenant_not_suspended', companyName },
+    )
+  }
   await bringInForce(deps, tenant)
   return { tenantId, companyName, deletedAtMs }
 }

@@ -21,6 +21,8 @@ export interface StoredTenant extends Tenant {
 /** A tenant after an attempt to delete it. `deletedAtMs` is null if it was not deleted. */
 export interface DeletedTenant extends StoredTenant {
   deletedAtMs: number | null
+  /** The move to another database that is in the way of its deletion. Null if none is. */
+  move: { state: string; to: number } | null
 }
 
 /** Changes to a tenant. Absent fields keep their value; null clears. */
@@ -80,7 +82,7 @@ export interface TenantStore extends ResponseStore {
   ): Promise<StoredTenant | null>
 
   /**
-   * Deletes the tenant if it is suspended and has one of these names. From then on it is found nowhere; the sweep deletes
+   * Deletes the tenant if it is suspended, is not being moved, and has one of these names. From then on it is found nowhere; the sweep deletes
    * its rows. Returns the tenant as it is then, also one that was deleted before. Returns null if there is no such
    * tenant.
    */

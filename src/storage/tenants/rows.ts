@@ -113,9 +113,9 @@ export function storedOf(row: TenantRow | undefined): StoredTenant | null {
   return row ? { ...tenantOf(row), policyAppliedVersion: row.policyAppliedVersion } : null
 }
 
-export function deletedOf(row: TenantRow | undefined): DeletedTenant | null {
+export function deletedOf(row: TenantRow | undefined, move: DeletedTenant['move']): DeletedTenant | null {
   const stored = storedOf(row)
-  return row && stored ? { ...stored, deletedAtMs: row.deletedAtMs } : null
+  return row && stored ? { ...stored, deletedAtMs: row.deletedAtMs, move } : null
 }
 
 export function keyOf(row: KeyRow): ApiKey {

@@ -4,7 +4,7 @@
  * columns it names, so that changes of different fields never undo each other. All statements go to the primary: an
  * operator's decision is never read from a replica.
  */
-import { and, desc, eq, exists, gt, inArray, isNull, lt, notExists, or, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, exists, gt, inArray, isNull, lt, ne, notExists, or, type SQL, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/sqlite-core'
 import type { ResponseToStore } from '../../idempotency/idempotency.ts'
 import type { Mode } from '../../registry/customer.ts'
@@ -16,6 +16,7 @@ import type { ApiKey, Tenant } from '../../tenants/tenant.ts'
 import { classifyD1Error } from '../d1-errors.ts'
 import { D1_NOW, type Database, openDatabase } from '../database.ts'
 import { OPERATOR_SCOPE, responseStore, storeResponseStatements } from '../idempotency/records.ts'
+import { moves } from '../schema/move-tables.ts'
 import { apiKeys, deployment, tenants } from '../schema/tenant-tables.ts'
 import { orUnavailable } from '../unavailable.ts'
 import { auditOf } from './audit-writes.ts'
@@ -151,17 +152,26 @@ export function tenantStore(databases: readonly D1Database[], author: Author): T
 
     delete: (tenantId, names, nowMs) =>
       attempt(async () => {
-        const mayBe = and(isTenant(tenantId), eq(tenants.status, 'suspended'), inArray(tenants.companyName, [...names]))
+        // What has been left behind by a move is deleted by that move.
+        const isMoved = and(eq(moves.tenantId, tenantId), isNull(moves.endedAtMs), ne(moves.state, 'cleaning'))
+        const move = db.select({ state: moves.state, to: moves.toDatabase }).from(moves).where(isMoved)
+        const mayBe = and(
+          isTenant(tenantId),
+          eq(tenants.status, 'suspended'),
+          inArray(tenants.companyName, [...names]),
+          notExists(move),
+        )
         const data = await databaseWith(databases, tenantId)
-        const [, , rows] = await db.batch([
+        const [, , rows, [underWay]] = await db.batch([
           audit.deleted(nowMs, mayBe, data && (await customersIn(data, tenantId))),
           db
             .update(tenants)
             .set({ deletedAtMs: nowMs, policyVersion: sql`${tenants.policyVersion} + 1` })
             .where(mayBe),
           db.select().from(tenants).where(eq(tenants.id, tenantId)).limit(1),
+          move,
         ])
-        return deletedOf(rows[0])
+        return deletedOf(rows[0], underWay ?? null)
       }),
 
     insertKey: (key, response) =>

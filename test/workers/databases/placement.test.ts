@@ -129,6 +129,24 @@ it('is deleted there, too', async () => {
   expect(body.items[0].after).toMatchObject({ customers: 1, completed_at: expect.any(String) })
 })
 
+it('is not deleted while it is moved', async () => {
+  const { tenantId } = tenant
+  await directory
+    .prepare(
+      `INSERT INTO moves (tenant_id, id, from_database, to_database, state, actor, created_at, updated_at)
+       VALUES (?, 'mov_1', 2, 1, 'copying', 'admin', 1, 1)`,
+    )
+    .bind(tenantId)
+    .run()
+  await admin('PUT', `/${tenantId}`, { status: 'suspended' })
+  const headers = { 'x-api-key': ADMIN_KEY, 'x-confirm': 'Test Company' }
+  const remove = () => call('DELETE', `/admin/customers/${tenantId}`, { headers })
+  expect(await remove()).toMatchObject({ status: 409, text: expect.stringContaining('being moved to database 1') })
+  await directory.prepare(`UPDATE moves SET state = 'cleaning' WHERE tenant_id = ?`).bind(tenantId).run()
+  expect((await remove()).status).toBe(202)
+  await directory.prepare('UPDATE moves SET ended_at = 1 WHERE tenant_id = ?').bind(tenantId).run()
+})
+
 it('has its database swept by a message of the queue', async () => {
   const own = databases[2] as D1Database
   await own
