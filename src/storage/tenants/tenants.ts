@@ -152,7 +152,7 @@ export function tenantStore(databases: readonly D1Database[], author: Author): T
 
     delete: (tenantId, names, nowMs) =>
       attempt(async () => {
-        // What has been left behind by a move is deleted by that move.
+        // Rows that a move has left behind are deleted by that move.
         const isMoved = and(eq(moves.tenantId, tenantId), isNull(moves.endedAtMs), ne(moves.state, 'cleaning'))
         const move = db.select({ state: moves.state, to: moves.toDatabase }).from(moves).where(isMoved)
         const mayBe = and(

@@ -17,7 +17,7 @@ let cluster: Cluster
 let url: string
 
 beforeAll(async () => {
-  cluster = await startCluster({ edges: 1 })
+  cluster = await startCluster({ edges: 1, databases: 2 })
   url = cluster.edges[0]?.href ?? ''
 })
 
@@ -67,6 +67,19 @@ it('makes a tenant with a name and a tier, whose contact is the operator', async
       'm',
     ),
   )
+})
+
+it('moves a tenant to another database, and shows how far it is until it is there', async () => {
+  const { database } = await json(['create', 'Mover', '--email', 'a@example.com'])
+  const to = 1 - database
+  const moved = await tenant(['move', 'Mover', '--to', String(to)])
+  expect(moved.code).toBe(0)
+  expect(moved.stdout).toMatch(new RegExp(`^database ${database} to ${to}: cleaning, [0-9]+ rows copied`))
+  expect(await json(['get', 'Mover'])).toMatchObject({ database: to })
+  expect(await json(['move', 'Mover'])).toMatchObject({ status: 'cleaning', problem: null })
+  const late = await tenant(['move', 'Mover', '--abort'])
+  expect(late.code).toBe(1)
+  expect(late.stderr).toContain('is being moved')
 })
 
 it('changes the given fields and nothing else, of a tenant by its name', async () => {

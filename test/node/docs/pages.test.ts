@@ -20,7 +20,8 @@ const pages = ['README.md', ...docs.filter((name) => name.endsWith('.md')).sort(
 const folder = mkdtempSync(path.join(tmpdir(), 'roster-pages-'))
 
 /** Safe on any machine: these touch nothing but the page's own folder and the Roster of this test. */
-const RUN_HERE = /^(curl|export|printf|head|kill|until|node examples\/|npm run (import|operator|tenant) --|[A-Z_]+=\S)/
+const RUN_HERE =
+  /^(curl|export|printf|head|kill|until|node examples\/|npm run (import|operator) --|npm run tenant -- (?!move)|[A-Z_]+=\S)/
 /** Commands that are not run here, and the test that covers each. */
 const COVERED_BY: [command: RegExp, test: string][] = [
   [/^npm start$/, 'test/node/docs/pages.test.ts'],
@@ -31,6 +32,8 @@ const COVERED_BY: [command: RegExp, test: string][] = [
   [/^git (remote add|fetch|checkout) /, 'test/node/commands/fork.test.ts'],
   [/^npm run deploy\b/, 'test/node/commands/deploy.test.ts'],
   [/^npm run (backup|restore|restored)\b/, 'test/node/commands/backup.test.ts'],
+  // Needs several databases.
+  [/^npm run tenant -- move\b/, 'test/node/commands/tenant.test.ts'],
   [/^npm run tail\b/, 'test/node/commands/tail.test.ts'],
   [/^npm pack \.\/packages\/client$/, 'test/node/sdk/roster-client.test.ts'],
   // Needs the ports of a second Worker.

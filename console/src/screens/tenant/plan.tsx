@@ -9,7 +9,7 @@ import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type ReactNode, useState } from 'react'
 import { call } from '../../api/call.ts'
 import { send } from '../../api/send.ts'
-import { databaseName, date } from '../../lib/format.ts'
+import { date } from '../../lib/format.ts'
 import { LIMITS, type LimitChange, limitChanges, type ShownLimits, type Tier, typedLimits } from '../../lib/tiers.ts'
 import { Curl } from '../../parts/curl.tsx'
 import { errorProps, fieldError } from '../../parts/field-error.ts'
@@ -20,6 +20,7 @@ import { ReasonField } from '../../parts/reason.tsx'
 import { Failure } from '../../parts/states.tsx'
 import { EDIT } from '../../shell/keyboard.tsx'
 import { TierChoice, type TierInput } from '../tenants/tier-choice.tsx'
+import { Database } from './database.tsx'
 
 export interface PlanTenant {
   customer_id: string
@@ -85,9 +86,9 @@ export function Plan({ tenant, notify }: Props) {
           </Line>
           <Line label="Contract ends">{tenant.contract_end ? date(tenant.contract_end, 'UTC') : 'open'}</Line>
           <Line label="Changes are kept for">{tenant.event_retention_days} days</Line>
-          <Line label="Database">{databaseName(tenant.database)}</Line>
         </dl>
       </Section>
+      <Database tenant={tenant} notify={notify} />
       <FormDialog size="xl" isOpen={editing === 'tier'} onClose={() => edit(null)}>
         <TierForm tenant={tenant} onClose={() => edit(null)} notify={notify} />
       </FormDialog>
