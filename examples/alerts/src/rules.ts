@@ -42,6 +42,12 @@ export const RULES: Readonly<Record<string, Rule>> = {
     'the database with this number holds 80 % of its 10 GB or more',
     'make room before it is full: docs/operations/growth.md',
   ),
+  database_unavailable: rule(
+    'warn',
+    'lasting',
+    'the database with this number did not answer as the one for a new tenant was chosen: it went to another',
+    'wait; if it goes on, see "When something is away" in docs/operations/incidents.md',
+  ),
   delivery_parked: rule(
     'error',
     'first',
