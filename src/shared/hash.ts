@@ -17,7 +17,7 @@ export function bucketHash(text: string): number {
   return (mixed ^ (mixed >>> 13)) >>> 0
 }
 
-/** FNV-1a with mixed bits, 32 bits, signed; another seed makes another hash. */
+/** FNV-1a with mixed bits, 32 bits, signed; another seed makes another hash. The archive stores what follows from it: it must never change. */
 export function seededHash(text: string, seed: number): number {
   const state = fnv1a(text, seed)
   const once = Math.imul(state ^ (state >>> 16), 0x2c1b3c6d)

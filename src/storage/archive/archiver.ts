@@ -70,7 +70,7 @@ export function archivedBefore(nowMs: number, days: number): number {
 /** The event of an erasure stays: it is the receipt. */
 const IS_ARCHIVED = sql.raw(`e.type <> 'customer.erased'`)
 
-/** Selects whether the tenants and modes of the list have something to archive. Reads few rows of each. */
+/** Returns the modes of these tenants that have something to archive. Reads few rows of each. */
 export async function scopesWithOldEvents(
   db: Database,
   tenantIds: readonly string[],

@@ -46,7 +46,7 @@ export async function sealerFor(keys: readonly string[]): Promise<Sealer> {
       const all = new Uint8Array(NONCE_BYTES + sealed.byteLength)
       all.set(iv)
       all.set(new Uint8Array(sealed), NONCE_BYTES)
-      return textOf(all)
+      return toBase64Url(all)
     },
     async open(place, sealed) {
       const all = fromBase64Url(sealed)
@@ -57,15 +57,4 @@ export async function sealerFor(keys: readonly string[]): Promise<Sealer> {
       return new TextDecoder().decode(text)
     },
   }
-}
-
-/** The arguments of one call are on the stack, and an event may have 100 KB. A multiple of three, so that the pieces join. */
-const PIECE_BYTES = 3 * 8_192
-
-function textOf(bytes: Uint8Array): string {
-  let text = ''
-  for (let from = 0; from < bytes.length; from += PIECE_BYTES) {
-    text += toBase64Url(bytes.subarray(from, from + PIECE_BYTES))
-  }
-  return text
 }

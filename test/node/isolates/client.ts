@@ -1,6 +1,7 @@
 /**
  * Drives a cluster in the isolate tests: sets up a tenant, loads every edge, and records every response with its times.
  */
+import { expect } from 'vitest'
 import { CLUSTER_ADMIN_KEY, type Cluster } from '../support/cluster.ts'
 
 export interface Tenant {
@@ -17,6 +18,8 @@ export interface CountedResponse {
   edge: number
 }
 
+/** The isolates of the tests of promises. */
+const EDGES = [0, 1, 2]
 /** Enough for every rate of these tests if a response takes 100 ms. */
 const IN_FLIGHT_MAX = 12
 
@@ -79,6 +82,31 @@ export class Client {
       if (renamed.status !== 429) return renamed
       await pause(100)
     }
+  }
+
+  /**
+   * Checks after a write that its token shows at every edge a name of at least `least`, and without a token after a second. The
+   * second check is added to `late`, for the end of the test.
+   */
+  async expectSeen(
+    tenant: Tenant,
+    id: string,
+    { headers }: { headers: Headers },
+    least: number,
+    late: Promise<void>[],
+  ) {
+    const token = headers.get('consistency-token') ?? ''
+    for (const edge of EDGES) {
+      const { body: seen } = await this.read(edge, tenant, id, token)
+      expect(Number(seen.name), `edge ${edge} with the token`).toBeGreaterThanOrEqual(least)
+    }
+    const check = pause(1_000).then(async () => {
+      const seen = await Promise.all(EDGES.map((edge) => this.read(edge, tenant, id)))
+      for (const { body: customer } of seen) expect(Number(customer.name)).toBeGreaterThanOrEqual(least)
+    })
+    // Rejections are checked when all have arrived.
+    check.catch(() => undefined)
+    late.push(check)
   }
 
   /**

@@ -44,22 +44,9 @@ it.each([
     const writing = (async () => {
       while (!isOver) {
         created.push(await client.newCustomer(tenant, `new_${++write}`))
-        const { status, headers } = await client.rename(write % 3, tenant, id, String(write))
-        expect(status).toBe(200)
-        const least = write
-        const token = headers.get('consistency-token') ?? ''
-        for (const edge of [0, 1, 2]) {
-          const { body: seen } = await client.read(edge, tenant, id, token)
-          expect(Number(seen.name), `edge ${edge} with the token`).toBeGreaterThanOrEqual(least)
-        }
-        late.push(
-          pause(1_000).then(async () => {
-            const seen = await Promise.all([0, 1, 2].map((edge) => client.read(edge, tenant, id)))
-            for (const { body: customer } of seen) expect(Number(customer.name)).toBeGreaterThanOrEqual(least)
-          }),
-        )
-        // Rejections are checked when all have arrived.
-        for (const check of late) check.catch(() => undefined)
+        const renamed = await client.rename(write % 3, tenant, id, String(write))
+        expect(renamed.status).toBe(200)
+        await client.expectSeen(tenant, id, renamed, write, late)
       }
     })()
     writing.catch(() => undefined)

@@ -134,21 +134,9 @@ describe('C3: reads are fresh', () => {
     const load = client.load(tenant, id, 25)
     const late: Promise<void>[] = []
     for (let write = 1; write <= 8; write++) {
-      const { headers, body } = await client.rename(write % 3, tenant, id, String(write))
-      expect(body.name).toBe(String(write))
-      const token = headers.get('consistency-token') ?? ''
-      for (const edge of [0, 1, 2]) {
-        const { body: seen } = await client.read(edge, tenant, id, token)
-        expect(Number(seen.name), `edge ${edge} with the token`).toBeGreaterThanOrEqual(write)
-      }
-      late.push(
-        pause(1_000).then(async () => {
-          const seen = await Promise.all([0, 1, 2].map((edge) => client.read(edge, tenant, id)))
-          for (const { body: customer } of seen) expect(Number(customer.name)).toBeGreaterThanOrEqual(write)
-        }),
-      )
-      // Rejections are checked when all have arrived.
-      for (const check of late) check.catch(() => undefined)
+      const renamed = await client.rename(write % 3, tenant, id, String(write))
+      expect(renamed.body.name).toBe(String(write))
+      await client.expectSeen(tenant, id, renamed, write, late)
       if (write % 4 === 0) await cluster.evictGate(gateOf(tenant.tenantId))
       await pause(150)
     }

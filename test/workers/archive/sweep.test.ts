@@ -1,10 +1,12 @@
 /** The sweep of the archive: what it moves and when, what it deletes, and how far one run goes. */
+
 import { env } from 'cloudflare:workers'
 import { encodeTime } from 'ulid'
 import { expect, it } from 'vitest'
 import type { Scope } from '../../../src/registry/customer.ts'
 import { RUN_BOUNDS, sweepArchive } from '../../../src/storage/archive/sweep.ts'
 import { metered, spent } from '../storage/support.ts'
+import { addIdleTenants, removeIdleTenants } from '../support/idle-tenants.ts'
 import {
   ADMIN_KEY,
   admin,
@@ -117,15 +119,7 @@ it('goes on with others when R2 fails, comes back to what failed, and says that 
 
 it('goes through many tenants in pieces, and reads a few rows of each once an hour', async () => {
   const tenants = 600
-  await env.DB.prepare(
-    `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
-     INSERT INTO tenants (id, company_name, contact_email, tier, status, requests_per_second, burst, annual_commitment,
-       annual_validation_limit, storage_bytes, metadata, created_at, updated_at, version, policy_version, policy_applied_version)
-     SELECT printf('00000000-0000-7000-8000-%012x', i), 'Idle', 'a@b.example', 'starter', 'active', 10, 20, 0, 1, 1, '{}', 0, 0, 1, 1, 1
-     FROM n`,
-  )
-    .bind(tenants)
-    .run()
+  await addIdleTenants(tenants)
   const tenant = await newTenantOfBothModes()
   await age(tenant, (await newCustomer(tenant.live.key)).id, 30)
   const rows: number[] = []
@@ -140,5 +134,5 @@ it('goes through many tenants in pieces, and reads a few rows of each once an ho
   expect(Math.max(...rows)).toBeLessThan(15 * RUN_BOUNDS.tenants)
   expect(Math.max(...statements)).toBeLessThan(110)
   expect(rows.slice(8).every((n) => n <= 1)).toBe(true)
-  await env.DB.prepare("DELETE FROM tenants WHERE company_name = 'Idle'").run()
+  await removeIdleTenants()
 })

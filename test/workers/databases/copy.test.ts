@@ -1,32 +1,17 @@
 /** The copy of a tenant in another database is what it was copied from, whatever changes meanwhile, and the original is left as it was. */
-import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { readEnv } from '../../../src/env.ts'
 import { arrivalOf, catchUp, copyPage, copyWhole } from '../../../src/storage/moves/copy.ts'
 import { begin, type Ends, finish, freeze, letStay } from '../../../src/storage/moves/marks.ts'
 import { removeCopy, removeLeft } from '../../../src/storage/moves/removal.ts'
 import { differingTables } from '../../../src/storage/moves/verify.ts'
 import { receive } from '../onboarding/support.ts'
-import { call, newCustomer } from '../support/roster.ts'
+import { call, newCustomer, type TestTenant } from '../support/roster.ts'
 import { tenantWithEverything } from '../tenants/full-tenant.ts'
 import { copyTenantRow, countsOfTenant, expectNoMarks, rowsOfTenant, untilQuiet } from './moved.ts'
-
-const { databases } = readEnv(env)
-/** The databases of the test under way. */
-let FROM: D1Database
-let TO: D1Database
+import { databases, endsOf } from './support.ts'
 
 beforeEach(() => receive(() => new Response('OK')))
 afterEach(() => vi.restoreAllMocks())
-
-async function endsOf(tenantId: string): Promise<Ends> {
-  const number = await env.DB.prepare('SELECT database_number FROM tenants WHERE id = ?')
-    .bind(tenantId)
-    .first('database_number')
-  FROM = databases[Number(number)] as D1Database
-  TO = databases[(Number(number) + 1) % databases.length] as D1Database
-  return { from: FROM, to: TO, tenantId, moveId: `mov_${tenantId}` }
-}
 
 async function copyAll(ends: Ends, pageRows: number): Promise<number> {
   let pages = 1
@@ -43,11 +28,12 @@ it('copies everything of a tenant, and what changes meanwhile', async () => {
   const tenant = await tenantWithEverything('Moved')
   const { tenantId } = tenant
   const ends = await endsOf(tenantId)
-  await untilQuiet(FROM, tenantId)
-  const before = await rowsOfTenant(FROM, tenantId)
+  const { from, to } = ends
+  await untilQuiet(from, tenantId)
+  const before = await rowsOfTenant(from, tenantId)
   for (const [table, rows] of Object.entries(before)) expect(rows.length, table).toBeGreaterThan(0)
-  await copyTenantRow(FROM, TO, tenantId)
-  const neighbourThere = await countsOfTenant(TO, neighbour.tenantId)
+  await copyTenantRow(from, to, tenantId)
+  const neighbourThere = await countsOfTenant(to, neighbour.tenantId)
 
   await begin(ends)
   await begin(ends)
@@ -56,19 +42,19 @@ it('copies everything of a tenant, and what changes meanwhile', async () => {
   await freeze(ends)
   await copyWhole(ends)
   expect(await differingTables(ends)).toEqual([])
-  const copy = await rowsOfTenant(TO, tenantId)
+  const copy = await rowsOfTenant(to, tenantId)
   expect(copy).toEqual(before)
-  expect(await rowsOfTenant(FROM, tenantId)).toEqual(before)
+  expect(await rowsOfTenant(from, tenantId)).toEqual(before)
   await finish(ends, await arrivalOf(ends))
-  expect(await rowsOfTenant(TO, tenantId)).toEqual(before)
-  while (!(await removeLeft({ db: FROM, tenantId, moveId: ends.moveId, budget: { statements: 40 } }))) {}
-  expect(await countsOfTenant(FROM, tenantId)).toEqual({})
+  expect(await rowsOfTenant(to, tenantId)).toEqual(before)
+  while (!(await removeLeft({ db: from, tenantId, moveId: ends.moveId, budget: { statements: 40 } }))) {}
+  expect(await countsOfTenant(from, tenantId)).toEqual({})
   await expectNoMarks(databases)
-  expect(await countsOfTenant(TO, neighbour.tenantId)).toEqual(neighbourThere)
+  expect(await countsOfTenant(to, neighbour.tenantId)).toEqual(neighbourThere)
 })
 
 /** Changes of all kinds, of old customers and new ones. Each run of it changes something else. */
-async function changeSome({ tenantId, live }: { tenantId: string; live: { key: string } }, round: number) {
+async function changeSome(from: D1Database, { tenantId, live }: TestTenant, round: number) {
   const { key } = live
   const list = await call('GET', '/v1/customers?limit=100', { key })
   const ids: string[] = list.body.items.map(({ id }: { id: string }) => id)
@@ -90,9 +76,10 @@ async function changeSome({ tenantId, live }: { tenantId: string; live: { key: s
   const gone = await newCustomer(key, { name: 'Grace Hopper' })
   await call('DELETE', `/v1/customers/${gone.id}`, { key })
   await call('POST', `/v1/customers/${gone.id}/erase`, { key, headers: { 'idempotency-key': `erase ${round}` } })
-  await FROM.prepare(
-    "DELETE FROM events WHERE rowid = (SELECT max(rowid) FROM events WHERE tenant_id = ? AND type = 'customer.updated')",
-  )
+  await from
+    .prepare(
+      "DELETE FROM events WHERE rowid = (SELECT max(rowid) FROM events WHERE tenant_id = ? AND type = 'customer.updated')",
+    )
     .bind(tenantId)
     .run()
 }
@@ -101,34 +88,35 @@ it('catches up with all that changes while it copies, and can begin anew after a
   const tenant = await tenantWithEverything('Changing')
   const { tenantId } = tenant
   const ends = await endsOf(tenantId)
-  const [before, beforeThere] = [await countsOfTenant(FROM, tenantId), await countsOfTenant(TO, tenantId)]
+  const { from, to } = ends
+  const [before, beforeThere] = [await countsOfTenant(from, tenantId), await countsOfTenant(to, tenantId)]
   expect(beforeThere).toEqual({})
-  await copyTenantRow(FROM, TO, tenantId)
+  await copyTenantRow(from, to, tenantId)
   await begin(ends)
-  await changeSome(tenant, 1)
+  await changeSome(from, tenant, 1)
   for (let page = 0, isLast = false; !isLast; page++) {
     isLast = await copyPage(ends, 4)
-    if (page % 12 === 5) await changeSome(tenant, 10 + page)
+    if (page % 12 === 5) await changeSome(from, tenant, 10 + page)
     if (page % 12 === 11) await catchUp(ends, 9)
   }
-  await changeSome(tenant, 2)
+  await changeSome(from, tenant, 2)
   await catchUpAll(ends)
-  await changeSome(tenant, 3)
-  await untilQuiet(FROM, tenantId)
+  await changeSome(from, tenant, 3)
+  await untilQuiet(from, tenantId)
   await freeze(ends)
   await catchUpAll(ends)
   await copyWhole(ends)
-  const original = await rowsOfTenant(FROM, tenantId)
-  expect(await rowsOfTenant(TO, tenantId)).toEqual(original)
+  const original = await rowsOfTenant(from, tenantId)
+  expect(await rowsOfTenant(to, tenantId)).toEqual(original)
   expect(await differingTables(ends)).toEqual([])
 
   const refused = await call('POST', '/v1/customers', { key: tenant.live.key, body: { external_id: 'frozen' } })
   expect(refused.status).toBe(503)
   await letStay(ends)
-  while (!(await removeCopy({ db: TO, tenantId, moveId: ends.moveId, budget: { statements: 40 } }))) {}
-  expect(await countsOfTenant(TO, tenantId)).toEqual({})
-  expect(Object.keys(await countsOfTenant(FROM, tenantId))).toEqual(Object.keys(before))
-  expect(await rowsOfTenant(FROM, tenantId)).toEqual(original)
+  while (!(await removeCopy({ db: to, tenantId, moveId: ends.moveId, budget: { statements: 40 } }))) {}
+  expect(await countsOfTenant(to, tenantId)).toEqual({})
+  expect(Object.keys(await countsOfTenant(from, tenantId))).toEqual(Object.keys(before))
+  expect(await rowsOfTenant(from, tenantId)).toEqual(original)
   await newCustomer(tenant.live.key)
 
   const again = { ...ends, moveId: 'mov_2' }
@@ -136,10 +124,10 @@ it('catches up with all that changes while it copies, and can begin anew after a
   await copyAll(again, 100)
   await freeze(again)
   await copyWhole(again)
-  const last = await rowsOfTenant(FROM, tenantId)
+  const last = await rowsOfTenant(from, tenantId)
   await finish(again, await arrivalOf(again))
-  while (!(await removeLeft({ db: FROM, tenantId, moveId: again.moveId, budget: { statements: 40 } }))) {}
-  expect(await countsOfTenant(FROM, tenantId)).toEqual({})
-  expect(await rowsOfTenant(TO, tenantId)).toEqual(last)
+  while (!(await removeLeft({ db: from, tenantId, moveId: again.moveId, budget: { statements: 40 } }))) {}
+  expect(await countsOfTenant(from, tenantId)).toEqual({})
+  expect(await rowsOfTenant(to, tenantId)).toEqual(last)
   await expectNoMarks(databases)
 })

@@ -1,5 +1,4 @@
 /** While a move brings a tenant to the other database, nothing of it changes, and every refusal says when to come again. */
-import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { begin, freeze, letStay } from '../../../src/storage/moves/marks.ts'
 import { importLines } from '../import/support.ts'
@@ -8,7 +7,7 @@ import { contracts, exampleOf, nameOf } from '../support/contracts.ts'
 import { call, newCustomer } from '../support/roster.ts'
 import { tenantWithEverything } from '../tenants/full-tenant.ts'
 import { copyTenantRow, rowsOfTenant, untilQuiet } from './moved.ts'
-import { databases } from './support.ts'
+import { endsOf } from './support.ts'
 
 /** Requests that would change nothing: they only look, or their example finds nothing to do. */
 const CHANGE_NOTHING = [
@@ -34,12 +33,8 @@ afterEach(() => vi.restoreAllMocks())
 it('answers every read, and refuses every change until it is over', async () => {
   const { tenantId, live } = await tenantWithEverything('Frozen')
   const { key } = live
-  const number = await env.DB.prepare('SELECT database_number FROM tenants WHERE id = ?')
-    .bind(tenantId)
-    .first<number>('database_number')
-  const from = databases[Number(number)] as D1Database
-  const to = databases[(Number(number) + 1) % databases.length] as D1Database
-  const ends = { from, to, tenantId, moveId: 'mov_frozen' }
+  const ends = await endsOf(tenantId)
+  const { from, to } = ends
   const { id } = await newCustomer(key, { external_id: 'usr_frozen' })
   const endpoints = await call('GET', '/v1/webhooks/endpoints', { key })
   const names = { id, external_id: 'usr_frozen', endpoint_id: endpoints.body.items[0].id }

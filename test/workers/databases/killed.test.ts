@@ -2,6 +2,7 @@
 import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { continueMove } from '../../../src/composition/moves.ts'
+import type { Ends } from '../../../src/storage/moves/marks.ts'
 import { moveStore } from '../../../src/storage/moves/moves.ts'
 import { isUnderWay, KEPT_MS, type Move, type MoveState } from '../../../src/tenants/moves/move.ts'
 import { receive } from '../onboarding/support.ts'
@@ -9,7 +10,7 @@ import { call, newCustomer } from '../support/roster.ts'
 import { tenantWithEverything } from '../tenants/full-tenant.ts'
 import { killable } from './killable.ts'
 import { countsOfTenant, expectNoMarks, rowsOfTenant, untilQuiet } from './moved.ts'
-import { databases, directory } from './support.ts'
+import { databases, directory, endsOf } from './support.ts'
 
 const AUTHOR = { actor: 'admin', role: null, sessionId: null, requestId: null, reason: null }
 const store = moveStore(directory)
@@ -18,15 +19,9 @@ beforeEach(() => receive(() => new Response('OK')))
 afterEach(() => vi.restoreAllMocks())
 
 /** Begins a move to the next database, which goes on only when the test says so. */
-async function beginMove(tenantId: string, nowMs: number): Promise<Move> {
-  const from = await directory
-    .prepare('SELECT database_number AS number FROM tenants WHERE id = ?')
-    .bind(tenantId)
-    .first<number>('number')
-  const to = (Number(from) + 1) % databases.length
-  const begun = await store.begin({ tenantId, moveId: `mov_${tenantId}_${nowMs}`, to, author: AUTHOR, nowMs })
+async function beginMove({ tenantId, moveId, to }: Ends, nowMs: number): Promise<void> {
+  const begun = await store.begin({ tenantId, moveId, to: databases.indexOf(to), author: AUTHOR, nowMs })
   expect(begun.isNew).toBe(true)
-  return begun.move as Move
 }
 
 /** Runs of a move, each in an invocation that dies at a statement of its choice. */
@@ -64,8 +59,9 @@ function runsOf(tenantId: string) {
 it('moves everything, and leaves nothing behind', async () => {
   const tenant = await tenantWithEverything('Killed')
   const { tenantId } = tenant
-  const move = await beginMove(tenantId, Date.now())
-  const [from, to] = [databases[move.from] as D1Database, databases[move.to] as D1Database]
+  const ends = await endsOf(tenantId)
+  const { from, to } = ends
+  await beginMove(ends, Date.now())
   const runs = runsOf(tenantId)
   let original: Awaited<ReturnType<typeof rowsOfTenant>> | null = null
   const seen = new Set<MoveState>()
@@ -94,15 +90,16 @@ it('takes back everything when it is aborted, and leaves nothing behind', async 
   const { tenantId } = tenant
   for (const at of ['copying', 'catching_up', 'frozen'] as const) {
     const runs = runsOf(tenantId)
-    const move = await beginMove(tenantId, runs.now())
-    const [from, to] = [databases[move.from] as D1Database, databases[move.to] as D1Database]
+    const ends = await endsOf(tenantId, `mov_${at}`)
+    const { from, to } = ends
+    await beginMove(ends, runs.now())
     await untilQuiet(from, tenantId)
     const original = await rowsOfTenant(from, tenantId)
     // As late as it can be: the last that a state does is killed.
     let isLast = false
     await runs.until(async ({ state }) => {
       isLast ||= state === at && runs.kills() > 0
-      return isLast && state === at && (at !== 'frozen' || (await isFinished(to, move)))
+      return isLast && state === at && (at !== 'frozen' || (await isFinished(ends)))
     })
     await store.abort(tenantId, AUTHOR, runs.now())
     expect((await runs.until(() => false)).state).toBe('aborted')
@@ -114,7 +111,7 @@ it('takes back everything when it is aborted, and leaves nothing behind', async 
 })
 
 /** Whether the copy is the tenant's own, while the tenant is still where it was. */
-async function isFinished(to: D1Database, { tenantId }: Move): Promise<boolean> {
+async function isFinished({ to, tenantId }: Ends): Promise<boolean> {
   const mark = await to.prepare('SELECT 1 FROM arriving_tenants WHERE tenant_id = ?').bind(tenantId).first()
   return mark === null
 }

@@ -2,6 +2,8 @@
 import { env } from 'cloudflare:workers'
 import { readEnv } from '../../../src/env.ts'
 import { databaseInId } from '../../../src/shared/ids.ts'
+import type { Ends } from '../../../src/storage/moves/marks.ts'
+import { boundAt } from '../../../src/storage/tenants/placement.ts'
 import { newKey, newTenantWithoutKeys, type TestTenant } from '../support/roster.ts'
 
 export const { databases, directory } = readEnv(env)
@@ -18,6 +20,16 @@ export async function newTenantIn(number: number): Promise<TestTenant> {
     await (databases[made] as D1Database).prepare('DELETE FROM tenants WHERE id = ?').bind(tenantId).run()
   }
   return { tenantId, live: await newKey(tenantId, { mode: 'live' }) }
+}
+
+/** Returns the tenant's database and the next one, to which a move may bring it. */
+export async function endsOf(tenantId: string, moveId = `mov_${tenantId}`): Promise<Ends> {
+  const number = await directory
+    .prepare('SELECT database_number FROM tenants WHERE id = ?')
+    .bind(tenantId)
+    .first<number>('database_number')
+  const from = Number(number)
+  return { from: boundAt(databases, from), to: boundAt(databases, (from + 1) % databases.length), tenantId, moveId }
 }
 
 /** Returns the tables of a database that have rows of the tenant. */

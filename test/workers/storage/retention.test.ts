@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it, vi } from 'vitest'
 import worker from '../../../src/index.ts'
 import { sweepOldRecords } from '../../../src/storage/events/retention.ts'
+import { addIdleTenants, removeIdleTenants } from '../support/idle-tenants.ts'
 import { admin, newTenantOfBothModes } from '../support/roster.ts'
 import { metered, spent } from './support.ts'
 
@@ -14,15 +15,7 @@ const NOW_MS = Math.ceil(Date.now() / HOUR_MS) * HOUR_MS
 describe('the sweep of old records', () => {
   it('goes through some tenants in each run, goes on where it stopped, and costs rows by tenant once an hour', async () => {
     const tenants = 700
-    await env.DB.prepare(
-      `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
-       INSERT INTO tenants (id, company_name, contact_email, tier, status, requests_per_second, burst, annual_commitment,
-         annual_validation_limit, storage_bytes, metadata, created_at, updated_at, version, policy_version, policy_applied_version)
-       SELECT printf('00000000-0000-7000-8000-%012x', i), 'Idle', 'a@b.example', 'starter', 'active', 10, 20, 0, 1, 1, '{}', 0, 0, 1, 1, 1
-       FROM n`,
-    )
-      .bind(tenants)
-      .run()
+    await addIdleTenants(tenants)
     const last = await newTenantOfBothModes()
     await admin('DELETE', `/${last.tenantId}/keys/${last.test.keyId}`)
     await env.DB.prepare('UPDATE api_keys SET revoked_at = 1 WHERE id = ?').bind(last.test.keyId).run()
@@ -37,7 +30,7 @@ describe('the sweep of old records', () => {
     expect(Math.max(...runs)).toBeLessThan(2_500)
     expect(runs.slice(10).every((rows) => rows <= 1)).toBe(true)
     expect(runs.reduce((sum, rows) => sum + rows, 0)).toBeLessThan(2 * 8 * (tenants + 20))
-    await env.DB.prepare("DELETE FROM tenants WHERE company_name = 'Idle'").run()
+    await removeIdleTenants()
   })
 
   it('deletes a key 90 days after it died, and records of operators after two years', async () => {

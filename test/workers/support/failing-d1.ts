@@ -4,6 +4,7 @@
  */
 import { env } from 'cloudflare:workers'
 import { vi } from 'vitest'
+import { type Sent, withTrips } from './d1-trips.ts'
 
 /**
  * The fate of a call. `unsent`: broke off before D1 had it. `lost`: done, and the answer did not come back. `late`: broke
@@ -33,11 +34,6 @@ export interface FailingD1 {
   holds(): Promise<void>
   release(): void
   restore(): void
-}
-
-interface Sent {
-  sql: string
-  values: unknown[]
 }
 
 export function failingD1(): FailingD1 {
@@ -74,7 +70,7 @@ export function failingD1(): FailingD1 {
   }
 
   vi.spyOn(prototype, 'withSession').mockImplementation(function (this: D1Database, start) {
-    return failing(open.call(this, start), trip)
+    return withTrips(open.call(this, start), trip)
   })
   vi.spyOn(scheduler, 'wait').mockImplementation((ms, options) =>
     pause(isFailing && ms >= SHORTENED_FROM_MS ? 0 : ms, options),
@@ -113,35 +109,4 @@ export function failingD1(): FailingD1 {
 function passed(value: unknown): unknown {
   const fromNowMs = typeof value === 'number' ? value - Date.now() : -1
   return fromNowMs > 0 && fromNowMs < DEADLINE_WITHIN_MS ? Date.now() - 1 : value
-}
-
-type Trip = <T>(run: () => Promise<T>, sent: Sent[]) => Promise<T>
-
-function failing(session: D1DatabaseSession, trip: Trip): D1DatabaseSession {
-  const behind = new WeakMap<object, { statement: D1PreparedStatement; sent: Sent }>()
-  const wrap = (statement: D1PreparedStatement, sent: Sent): D1PreparedStatement => {
-    const wrapped = {
-      bind: (...values: unknown[]) => wrap(statement.bind(...values), { ...sent, values }),
-      run: () => trip(() => statement.run(), [sent]),
-      all: () => trip(() => statement.all(), [sent]),
-      raw: (options: { columnNames?: false }) => trip(() => statement.raw(options), [sent]),
-      first: (column: string) => trip(() => statement.first(column), [sent]),
-    } as unknown as D1PreparedStatement
-    behind.set(wrapped, { statement, sent })
-    return wrapped
-  }
-  return {
-    prepare: (sql: string) => wrap(session.prepare(sql), { sql, values: [] }),
-    batch: (statements: D1PreparedStatement[]) => {
-      const known = statements.map(
-        (statement) => behind.get(statement) as { statement: D1PreparedStatement; sent: Sent },
-      )
-      const run = () => session.batch(known.map(({ statement }) => statement))
-      return trip(
-        run,
-        known.map(({ sent }) => sent),
-      )
-    },
-    getBookmark: () => session.getBookmark(),
-  } as D1DatabaseSession
 }

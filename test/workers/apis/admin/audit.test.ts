@@ -1,10 +1,12 @@
 /** The audit: every change through any API with its actor, time, request, reason and content. */
+
 import { env } from 'cloudflare:workers'
 import { decodeTime } from 'ulid'
 import { describe, expect, it } from 'vitest'
 import { auditLog } from '../../../../src/storage/tenants/audit-reads.ts'
 import type { AuditQuery, PageRequest } from '../../../../src/tenants/ports.ts'
 import { insertMany, metered, spent } from '../../storage/support.ts'
+import { addIdleTenants } from '../../support/idle-tenants.ts'
 import {
   ADMIN_KEY,
   admin,
@@ -44,14 +46,14 @@ async function read(query: AuditQuery, page: PageRequest) {
 
 /** Adds tenants that have nothing but the record of their creation. */
 async function manyTenants(count: number): Promise<void> {
-  const rows = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${count})`
-  await env.DB.batch([
-    env.DB.prepare(`${rows} INSERT INTO tenants (id, company_name, contact_email, tier, status, requests_per_second, burst,
-        annual_commitment, annual_validation_limit, storage_bytes, metadata, created_at, updated_at, version, policy_version, policy_applied_version)
-      SELECT printf('00000000-0000-7000-8000-%012x', i), 'Idle', 'a@b.example', 'starter', 'active', 10, 20, 0, 1, 1, '{}', 0, 0, 1, 1, 1 FROM n`),
-    env.DB.prepare(`${rows} INSERT INTO admin_audit (id, type, tenant_id, actor, created_at)
-      SELECT printf('evt_0%025x', i), 'tenant.created', printf('00000000-0000-7000-8000-%012x', i), 'admin', 0 FROM n`),
-  ])
+  await addIdleTenants(count)
+  await env.DB.prepare(
+    `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
+    INSERT INTO admin_audit (id, type, tenant_id, actor, created_at)
+    SELECT printf('evt_0%025x', i), 'tenant.created', printf('00000000-0000-7000-8000-%012x', i), 'admin', 0 FROM n`,
+  )
+    .bind(count)
+    .run()
 }
 
 function asOperator(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) {
