@@ -38,6 +38,7 @@ CREATE TABLE customers (
   change_onboarding text,
   change_detail text,
   folded text DEFAULT '{}' NOT NULL,
+  archive_key text,
   PRIMARY KEY (tenant_id, mode, id),
   FOREIGN KEY (tenant_id) REFERENCES tenants (id) ON UPDATE no action ON DELETE no action,
   CONSTRAINT customers_mode CHECK (mode IN ('live', 'test')),
@@ -46,16 +47,14 @@ CREATE TABLE customers (
   CONSTRAINT customers_not_own_parent CHECK (parent_id IS NULL OR parent_id <> id)
 ) WITHOUT ROWID;
 --> statement-breakpoint
--- An archived customer gives up its external id, so another one may take it. In this index and the next the value comes first,
--- which finds it in one tenant and in all of them.
+-- An archived customer gives up its external id, so another one may take it. In this index the value comes first, which finds it in
+-- one tenant and in all of them.
 CREATE UNIQUE INDEX customers_external_id ON customers (external_id, tenant_id, mode) WHERE archived_at IS NULL;
---> statement-breakpoint
--- An address is found by any spelling of its domain. email_ascii is set only if the domain has other characters.
-CREATE INDEX customers_email ON customers (coalesce(email_ascii, email) COLLATE NOCASE, tenant_id, mode) WHERE email IS NOT NULL;
 --> statement-breakpoint
 -- The next four give the lists of a tenant their order, so they have every customer, with or without the value.
 CREATE INDEX customers_external_id_order ON customers (tenant_id, mode, external_id);
 --> statement-breakpoint
+-- An address is found by any spelling of its domain. email_ascii is set only if the domain has other characters.
 CREATE INDEX customers_email_order ON customers (tenant_id, mode, coalesce(email_ascii, email, '') COLLATE NOCASE);
 --> statement-breakpoint
 CREATE INDEX customers_name_order ON customers (tenant_id, mode, coalesce(name, ''));

@@ -111,11 +111,12 @@ END;
 -- An erasure is not for this trigger: customers_erased handles it. Nor is the row of a customer that is merged into another one, or
 -- comes back from there: customers_merged and customers_unmerged handle it.
 -- Entities are given up by their owner only: an unmerge has given them to the other customer before.
--- Nor is an erasure of another customer, which takes the detail of an earlier change out of this row.
+-- Nor is what leaves the id of the last change in the row: an erasure of another customer takes the detail of that change out of it,
+-- and the archive gives the customer its key.
 CREATE TRIGGER customers_changed AFTER UPDATE ON customers
 WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
   AND NEW.erased_at IS NULL AND NEW.merged_into IS NULL AND OLD.merged_into IS NULL
-  AND NOT (NEW.change_id = OLD.change_id AND NEW.change_detail IS NULL AND OLD.change_detail IS NOT NULL)
+  AND NEW.change_id <> OLD.change_id
 BEGIN
   DELETE FROM customer_aliases
   WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND external_id = NEW.external_id

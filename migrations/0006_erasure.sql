@@ -66,16 +66,6 @@ BEGIN
   );
 END;
 --> statement-breakpoint
--- The keys that seal what the archive has of customers. A customer gets its key when its first event goes there, and none after
--- its erasure. Without the key nobody can read what was sealed with it.
-CREATE TABLE customer_keys (
-  tenant_id text NOT NULL,
-  mode text NOT NULL,
-  customer_id text NOT NULL,
-  key text NOT NULL,
-  PRIMARY KEY (tenant_id, mode, customer_id)
-) WITHOUT ROWID;
---> statement-breakpoint
 -- An insertion into this view erases what a stay left with the host. Nobody knows which values were whose, so all events of the host
 -- from the merge to the unmerge lose what an erasure of the host would take from them.
 CREATE VIEW erased_stays AS
@@ -318,11 +308,6 @@ BEGIN
   WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND merged_into = NEW.id
   ON CONFLICT (tenant_id, mode, customer_id) DO UPDATE SET due_at = excluded.due_at;
   DELETE FROM customer_merges WHERE (tenant_id, mode, source_id) IN (
-    SELECT tenant_id, mode, id FROM customer_remains
-    WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id
-  );
-  -- Without the key, nobody reads the archived events of the customer, or of another one while they were merged.
-  DELETE FROM customer_keys WHERE (tenant_id, mode, customer_id) IN (
     SELECT tenant_id, mode, id FROM customer_remains
     WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id
   );

@@ -15,21 +15,28 @@ CREATE TABLE search_scopes (
 --> statement-breakpoint
 CREATE UNIQUE INDEX search_scopes_number ON search_scopes (number);
 --> statement-breakpoint
+-- Finds the tenant of a token.
+CREATE UNIQUE INDEX search_scopes_code ON search_scopes (printf('%05x', number));
+--> statement-breakpoint
 -- The place of each customer in the index: its rowid there, in the order in which customers were committed. An erased customer
 -- keeps its number here, because cursors name it, but not its row in the index. Another customer may then get the same number.
--- The key begins with the id, so that operators find a customer of any tenant.
-CREATE TABLE customer_numbers (
+-- The key begins with the id, so that operators find a customer of any tenant. scope is twice the number of the tenant, and one more
+-- in test mode: its id would take half of the row.
+CREATE TABLE customer_places (
   id text NOT NULL,
-  tenant_id text NOT NULL,
-  mode text NOT NULL,
+  scope integer NOT NULL,
   number integer NOT NULL,
-  PRIMARY KEY (id, tenant_id, mode)
+  PRIMARY KEY (id, scope)
 ) WITHOUT ROWID;
+--> statement-breakpoint
+CREATE VIEW customer_numbers AS
+SELECT p.id AS id, s.tenant_id AS tenant_id, iif(p.scope & 1, 'test', 'live') AS mode, p.number AS number
+FROM customer_places p CROSS JOIN search_scopes s ON s.number = p.scope >> 1;
 --> statement-breakpoint
 -- With detail=none, removing the words of a young customer would take as long as there are customers with the same words.
 -- Words of 1 to 8 letters are found without a walk over all words that have them in front: the 6 characters before a word count too.
 CREATE VIRTUAL TABLE customer_search USING fts5 (
-  tokens, id UNINDEXED, detail=column, columnsize=0, prefix='7 8 9 10 11 12 13 14',
+  tokens, detail=column, columnsize=0, prefix='7 8 9 10 11 12 13 14',
   tokenize="ascii tokenchars '!#$%&()*+,-./:;<=>?@[]^_{|}~'"
 );
 --> statement-breakpoint
@@ -40,17 +47,24 @@ INSERT INTO customer_search (customer_search, rank) VALUES ('secure-delete', 1);
 -- rare. It takes no room: it is another look at the index.
 CREATE VIRTUAL TABLE customer_search_words USING fts5vocab (customer_search, instance);
 --> statement-breakpoint
--- The only place that says what the tokens of a customer are. Words that are not in folded are the fold, and a fold that is not
--- there is the text in lower case.
+-- The only place that says what the tokens of a customer are: its words, and the last one is its id, which says whose they are. Words
+-- that are not in folded are the fold, and a fold that is not there is the text in lower case.
+-- The token that begins with 00000e is its e-mail address, by which operators find it, whatever its tenant. No tenant has the number
+-- 0. A grave accent or an apostrophe would part a token; no address has a parenthesis.
+-- A customer that is merged into another one has only its id, without a tenant in front, so nobody finds it.
 CREATE VIEW customer_tokens AS
 SELECT c.tenant_id AS tenant_id, c.mode AS mode, c.id AS id,
-  iif(c.is_merged, '', substr(replace(
-    iif(c.name_words = '', '', ' ' || c.name_words)
-      || iif(c.email_words = '', '', ' ' || c.email_words)
-      || iif(c.external_id_words = '', '', ' ' || c.external_id_words)
-      || ' ' || lower(c.id),
-    ' ', ' ' || printf('%05x', s.number) || c.letter
-  ), 2)) AS tokens
+  iif(c.is_merged, '', substr(
+    replace(
+      iif(c.name_words = '', '', ' ' || c.name_words)
+        || iif(c.email_words = '', '', ' ' || c.email_words)
+        || iif(c.external_id_words = '', '', ' ' || c.external_id_words),
+      ' ', ' ' || printf('%05x', s.number) || c.letter
+    )
+      || iif(c.address = '', '', ' 00000e' || replace(replace(c.address, '`', '('), '''', ')'))
+      || ' ' || printf('%05x', s.number) || c.letter,
+    2
+  )) || lower(c.id) AS tokens
 FROM (
   SELECT tenant_id, mode, id, merged_into IS NOT NULL AS is_merged,
     coalesce(folded ->> '$.name_words', folded ->> '$.name', lower(name), '') AS name_words,
@@ -61,6 +75,7 @@ FROM (
       ''
     ) AS email_words,
     coalesce(folded ->> '$.external_id_words', folded ->> '$.external_id', lower(external_id)) AS external_id_words,
+    lower(coalesce(email_ascii, email, '')) AS address,
     substr('abcd', 1 + (archived_at IS NOT NULL) + 2 * (mode = 'test'), 1) AS letter
   FROM customers WHERE erased_at IS NULL
 ) c CROSS JOIN search_scopes s ON s.tenant_id = c.tenant_id;
@@ -79,11 +94,11 @@ END;
 CREATE TRIGGER customers_search_insert AFTER INSERT ON customers
 WHEN NOT EXISTS (SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)
 BEGIN
-  INSERT INTO customer_search (tokens, id) VALUES (
-    (SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id), NEW.id
+  INSERT INTO customer_search (tokens) VALUES (
+    (SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id)
   );
-  INSERT INTO customer_numbers (id, tenant_id, mode, number)
-  VALUES (NEW.id, NEW.tenant_id, NEW.mode, last_insert_rowid());
+  INSERT INTO customer_places (id, scope, number)
+  SELECT NEW.id, 2 * number + (NEW.mode = 'test'), last_insert_rowid() FROM search_scopes WHERE tenant_id = NEW.tenant_id;
 END;
 --> statement-breakpoint
 -- A text that differs in case or accents only has the same words, and then nothing is written. A customer that is merged into
@@ -99,7 +114,8 @@ BEGIN
     SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id
   )
   WHERE rowid = (
-    SELECT number FROM customer_numbers WHERE id = NEW.id AND tenant_id = NEW.tenant_id AND mode = NEW.mode
+    SELECT p.number FROM search_scopes s CROSS JOIN customer_places p
+      ON p.id = NEW.id AND p.scope = 2 * s.number + (NEW.mode = 'test') WHERE s.tenant_id = NEW.tenant_id
   ) AND tokens IS NOT (
     SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id
   );
@@ -109,15 +125,19 @@ CREATE TRIGGER customers_search_erase AFTER UPDATE OF erased_at ON customers
 WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL
 BEGIN
   DELETE FROM customer_search WHERE rowid = (
-    SELECT number FROM customer_numbers WHERE id = NEW.id AND tenant_id = NEW.tenant_id AND mode = NEW.mode
+    SELECT p.number FROM search_scopes s CROSS JOIN customer_places p
+      ON p.id = NEW.id AND p.scope = 2 * s.number + (NEW.mode = 'test') WHERE s.tenant_id = NEW.tenant_id
   );
 END;
 --> statement-breakpoint
 -- The number of a customer that is not in the index any more may be the number of another one there.
 CREATE TRIGGER customers_search_delete AFTER DELETE ON customers
 BEGIN
-  DELETE FROM customer_search WHERE id = OLD.id AND rowid = (
-    SELECT number FROM customer_numbers WHERE id = OLD.id AND tenant_id = OLD.tenant_id AND mode = OLD.mode
+  DELETE FROM customer_search WHERE substr(tokens, -length(OLD.id)) = lower(OLD.id) AND rowid = (
+    SELECT p.number FROM search_scopes s CROSS JOIN customer_places p
+      ON p.id = OLD.id AND p.scope = 2 * s.number + (OLD.mode = 'test') WHERE s.tenant_id = OLD.tenant_id
   );
-  DELETE FROM customer_numbers WHERE id = OLD.id AND tenant_id = OLD.tenant_id AND mode = OLD.mode;
+  DELETE FROM customer_places WHERE id = OLD.id AND scope = (
+    SELECT 2 * number + (OLD.mode = 'test') FROM search_scopes WHERE tenant_id = OLD.tenant_id
+  );
 END;

@@ -1,5 +1,5 @@
--- The archive: events that are too old for the database, as objects in R2. What finds them is here, and what opens them in
--- customer_keys. How it works: design/archive.md.
+-- The archive: events that are too old for the database, as objects in R2. What finds them is here, and what opens those of a
+-- customer is in its row, archive_key. How it works: design/archive.md.
 
 -- An object: events of a tenant and mode that follow each other, all of one day. The column customers is a filter that says which
 -- customers it has no event of. This table has a rowid, because the filter is long.

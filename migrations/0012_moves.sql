@@ -306,36 +306,6 @@ BEGIN
   SELECT RAISE(ABORT, 'tenant_moving') FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'frozen';
 END;
 --> statement-breakpoint
-CREATE TRIGGER leaving_customer_keys_insert AFTER INSERT ON customer_keys
-WHEN EXISTS (SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)
-BEGIN
-  SELECT RAISE(ABORT, 'tenant_moving') FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
-  UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
-  INSERT INTO moving_changes (tenant_id, number, of_table, row_key)
-  SELECT l.tenant_id, l.changes, 'customer_keys', json_array(NEW.mode, NEW.customer_id) FROM leaving_tenants l
-  WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
-END;
---> statement-breakpoint
-CREATE TRIGGER leaving_customer_keys_update AFTER UPDATE ON customer_keys
-WHEN EXISTS (SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)
-BEGIN
-  SELECT RAISE(ABORT, 'tenant_moving') FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
-  UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
-  INSERT INTO moving_changes (tenant_id, number, of_table, row_key)
-  SELECT l.tenant_id, l.changes, 'customer_keys', json_array(NEW.mode, NEW.customer_id) FROM leaving_tenants l
-  WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
-END;
---> statement-breakpoint
-CREATE TRIGGER leaving_customer_keys_delete AFTER DELETE ON customer_keys
-WHEN EXISTS (SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id)
-BEGIN
-  SELECT RAISE(ABORT, 'tenant_moving') FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'frozen';
-  UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = OLD.tenant_id AND state = 'copied';
-  INSERT INTO moving_changes (tenant_id, number, of_table, row_key)
-  SELECT l.tenant_id, l.changes, 'customer_keys', json_array(OLD.mode, OLD.customer_id) FROM leaving_tenants l
-  WHERE l.tenant_id = OLD.tenant_id AND l.state = 'copied';
-END;
---> statement-breakpoint
 CREATE TRIGGER leaving_customer_stays_insert AFTER INSERT ON customer_stays
 WHEN EXISTS (SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)
 BEGIN

@@ -17,14 +17,14 @@ const CUSTOMERS_PER_STATEMENT = 1_000
 export function* fillSearchIndex(copy) {
   yield `INSERT INTO ${SEARCH_INDEX} (${SEARCH_INDEX}, rank) VALUES ('secure-delete', 1)`
   const ids = copy
-    .prepare('SELECT DISTINCT id FROM customer_numbers ORDER BY id')
+    .prepare('SELECT DISTINCT id FROM customer_places ORDER BY id')
     .all()
     .map(({ id }) => String(id))
   for (let from = 0; from < ids.length; from += CUSTOMERS_PER_STATEMENT) {
     const last = ids[Math.min(from + CUSTOMERS_PER_STATEMENT, ids.length) - 1]
     const range = `n.id >= ${literal(ids[from])} AND n.id <= ${literal(last)}`
-    yield `INSERT INTO ${SEARCH_INDEX} (rowid, tokens, id)
-SELECT n.number, t.tokens, t.id FROM customer_numbers n
+    yield `INSERT INTO ${SEARCH_INDEX} (rowid, tokens)
+SELECT n.number, t.tokens FROM customer_numbers n
 CROSS JOIN customer_tokens t ON t.tenant_id = n.tenant_id AND t.mode = n.mode AND t.id = n.id WHERE ${range}`
   }
 }

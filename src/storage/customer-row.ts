@@ -22,6 +22,7 @@ const {
   changeReason: _reason,
   changeOnboarding: _onboarding,
   changeDetail: _detail,
+  archiveKey: _archiveKey,
   ...columns
 } = getTableColumns(customers)
 
@@ -44,7 +45,14 @@ export const customerExpressions = Object.fromEntries(
 
 export type CustomerRow = Omit<
   typeof customers.$inferSelect,
-  'emailAscii' | 'folded' | 'changeId' | 'changeRequestId' | 'changeReason' | 'changeOnboarding' | 'changeDetail'
+  | 'emailAscii'
+  | 'folded'
+  | 'changeId'
+  | 'changeRequestId'
+  | 'changeReason'
+  | 'changeOnboarding'
+  | 'changeDetail'
+  | 'archiveKey'
 >
 
 /** A row of D1 by the names of its columns, among which those of a customer are. */

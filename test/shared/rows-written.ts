@@ -6,14 +6,14 @@
 /** `test/workers/storage/costs.test.ts`. */
 export const CHANGE_ROWS = {
   create: 14,
-  'create with e-mail, parent, integration': 17,
+  'create with e-mail, parent, integration': 16,
   'create, external id taken, answered with its customer': 0,
   'update of a name': 9,
   'update that changes nothing': 0,
   'update of the case and the accents of a name': 8,
   'update of metadata': 7,
   'update of the status': 9,
-  'update of the e-mail address': 10,
+  'update of the e-mail address': 9,
   'update of the external id': 13,
   'update of the parent': 8,
   archive: 11,

@@ -136,16 +136,15 @@ async function readEvents(db: Database, { tenantId, mode }: Scope, { events, sta
     rowsStatement(
       db,
       sql`
-      INSERT INTO customer_keys (tenant_id, mode, customer_id, key)
-      SELECT c.tenant_id, c.mode, c.id, o.value ->> 1 FROM json_each(${offered}) o CROSS JOIN customers c
-        ON c.tenant_id = ${tenantId} AND c.mode = ${mode} AND c.id = o.value ->> 0 AND c.erased_at IS NULL
-      WHERE true ON CONFLICT (tenant_id, mode, customer_id) DO NOTHING`,
+      UPDATE customers SET archive_key = o.value ->> 1 FROM json_each(${offered}) o
+      WHERE customers.tenant_id = ${tenantId} AND customers.mode = ${mode} AND customers.id = o.value ->> 0
+        AND customers.erased_at IS NULL AND customers.archive_key IS NULL`,
     ),
     rowsStatement(
       db,
       sql`
-      SELECT k.customer_id AS "customerId", k.key FROM json_each(${offered}) o CROSS JOIN customer_keys k
-        ON k.tenant_id = ${tenantId} AND k.mode = ${mode} AND k.customer_id = o.value ->> 0`,
+      SELECT c.id AS "customerId", c.archive_key AS key FROM json_each(${offered}) o CROSS JOIN customers c
+        ON c.tenant_id = ${tenantId} AND c.mode = ${mode} AND c.id = o.value ->> 0 AND c.archive_key IS NOT NULL`,
     ),
     rowsStatement(
       db,

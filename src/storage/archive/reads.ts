@@ -175,8 +175,8 @@ async function sealerOf(owners: readonly string[], keys: ReadonlyMap<string, str
 
 async function readKeys(db: Database, { tenantId, mode }: Scope, customerIds: readonly string[]) {
   const rows = await db.all<{ customerId: string; key: string }>(sql`
-    SELECT k.customer_id AS "customerId", k.key FROM json_each(${JSON.stringify(customerIds)}) o CROSS JOIN customer_keys k
-      ON k.tenant_id = ${tenantId} AND k.mode = ${mode} AND k.customer_id = o.value`)
+    SELECT c.id AS "customerId", c.archive_key AS key FROM json_each(${JSON.stringify(customerIds)}) o CROSS JOIN customers c
+      ON c.tenant_id = ${tenantId} AND c.mode = ${mode} AND c.id = o.value AND c.archive_key IS NOT NULL`)
   return new Map(rows.map(({ customerId, key }) => [customerId, key]))
 }
 

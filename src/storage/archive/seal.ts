@@ -10,7 +10,8 @@ import { fromBase64Url, joined, toBase64Url, utf8 } from '../../shared/bytes.ts'
 const NONCE_BYTES = 12
 /** Begins the text of which a nonce is the hash. */
 const NONCE = utf8('roster archive nonce')
-const KEY_BYTES = 32
+/** The key stands in the row of each customer: AES-128, because it is short. */
+const KEY_BYTES = 16
 
 /** Seals and opens with one set of keys. */
 export interface Sealer {

@@ -30,7 +30,10 @@ function survivorOf(id: SQL): SQL {
   ), ${id})`
 }
 
-/** The columns that an erasure sets. The external id becomes the id. A trigger erases the customer in other tables. */
+/**
+ * The columns that an erasure sets. The external id becomes the id. A trigger erases the customer in other tables. Without its key,
+ * nobody reads its events in the archive, or those of another one from while they were merged.
+ */
 export const ERASED: Partial<Record<CustomerColumn, SQL>> = {
   ...Object.fromEntries(ERASED_TO_NULL.map((name) => [name, sql`NULL`])),
   ...Object.fromEntries(ERASED_TO_INITIAL.map((name) => [name, sql.raw(`'${CUSTOMER_FIELDS[name].initial}'`)])),
@@ -38,6 +41,7 @@ export const ERASED: Partial<Record<CustomerColumn, SQL>> = {
   externalId: sql`${customers.id}`,
   folded: sql`'{}'`,
   changeDetail: sql`NULL`,
+  archiveKey: sql`NULL`,
   archivedAtMs: sql`coalesce(${customers.archivedAtMs}, ${slot('nowMs')})`,
   erasedAtMs: slot('nowMs'),
 }

@@ -20,9 +20,9 @@ export async function readDuplicates(db: Database, scope: Scope, customerId: str
   const newest = (max: number) => sql`ORDER BY ${customers.id} DESC LIMIT ${max + 1}`
   const isAnother = sql`found.id <> ${customerId} AND found.erased_at IS NULL AND found.merged_into IS NULL`
   const sameEmail = sql`SELECT * FROM (
-    SELECT ${CUSTOMER_COLUMNS} FROM ${customers} INDEXED BY customers_email
-    WHERE coalesce(customers.email_ascii, customers.email) COLLATE NOCASE = ${own(sql`coalesce(own.email_ascii, own.email)`)}
-      AND customers.email IS NOT NULL AND ${isInScope} ${newest(DUPLICATE_BOUNDS.sameEmailMax)}
+    SELECT ${CUSTOMER_COLUMNS} FROM ${customers} INDEXED BY customers_email_order
+    WHERE ${isInScope} AND coalesce(customers.email_ascii, customers.email, '') COLLATE NOCASE
+      = ${own(sql`nullif(coalesce(own.email_ascii, own.email), '')`)} ${newest(DUPLICATE_BOUNDS.sameEmailMax)}
   ) found WHERE ${isAnother}`
   const sameName = sql`SELECT * FROM (
     SELECT ${CUSTOMER_COLUMNS} FROM ${customers} INDEXED BY customers_name_order

@@ -13,6 +13,7 @@ import type { Scope } from '../../registry/customer.ts'
 import { codePointLength } from '../../registry/customer.ts'
 import { invalidField } from '../../registry/errors.ts'
 import type { ListQuery } from '../../registry/query.ts'
+import { emailFault } from '../../validation/email.ts'
 import { customers } from '../schema/tables.ts'
 import { wordsOf } from './search-words.ts'
 
@@ -111,19 +112,38 @@ export function planNames(text: string, tenants: SQL): NameSearch | null {
   const inEach = sql`(SELECT group_concat('(' || replace(${match}, ${TENANT}, printf('%05x', number)) || ')', ' OR ')
       FROM (${tenants} LIMIT ${sql.raw(String(NAME_BOUNDS.tenantsMax))}))`
   const candidates = (max: number) =>
-    sql`(SELECT number, found_id, tokens FROM ${finding(inEach, NEWEST)} ORDER BY number DESC LIMIT ${sql.raw(String(max))})`
+    sql`(SELECT tokens FROM ${finding(inEach, NEWEST)} ORDER BY number DESC LIMIT ${sql.raw(String(max))})`
   const rows = NAME_BOUNDS.shownMax + 1
   const looked = candidates(NAME_BOUNDS.lookedMax)
   const newest =
     long.length === 0
       ? candidates(rows)
-      : sql`(SELECT number, found_id FROM ${looked} WHERE ${sql.join(long.map(hasWord), sql` AND `)} LIMIT ${sql.raw(String(rows))})`
+      : sql`(SELECT tokens FROM ${looked} WHERE ${sql.join(long.map(hasWord), sql` AND `)} LIMIT ${sql.raw(String(rows))})`
   return {
-    // The rowid of the index and the id together name one customer.
-    found: sql`(SELECT n.tenant_id, n.mode, n.id FROM ${newest} f
-      CROSS JOIN customer_numbers n ON n.id = f.found_id AND n.number = f.number)`,
+    found: withTenants(newest),
     looked: long.length === 0 ? sql`SELECT 0 AS looked` : sql`SELECT count(*) AS looked FROM ${looked}`,
   }
+}
+
+/** Begins the token that is an e-mail address, of all tenants. */
+const OF_ALL_TENANTS = '00000e'
+
+/**
+ * Selects `tenant_id`, `mode` and `id` of the newest customers with an e-mail address, of all tenants. `address` has its domain in
+ * ASCII, if it has two spellings. Returns null for a text that is no address.
+ */
+export function planAddress(address: string, rows: number): SQL | null {
+  if (emailFault(address) !== null) return null
+  // As in the view: these would part a token, and no address has a parenthesis.
+  const token = OF_ALL_TENANTS + address.replaceAll('`', '(').replaceAll("'", ')')
+  const found = finding(sql`${`"${token}"`}`, NEWEST)
+  return withTenants(sql`(SELECT tokens FROM ${found} ORDER BY number DESC LIMIT ${sql.raw(String(rows))})`)
+}
+
+/** Adds the tenant, the mode and the id to the rows that were found, from what is in front of the id in their tokens. */
+function withTenants(found: SQL): SQL {
+  return sql`(SELECT s.tenant_id, iif(substr(f.tokens, ${LETTER_AT}, 1) IN ('a', 'b'), 'live', 'test') AS mode, ${ID_IN_TOKENS} AS id
+      FROM ${found} f CROSS JOIN search_scopes s ON printf('%05x', s.number) = substr(f.tokens, ${SCOPE_AT}, 5))`
 }
 
 interface LongSearch {
@@ -238,9 +258,17 @@ function placeOf({ tenantId, mode }: Scope, { start }: ListQuery): SQL {
  * the index would ignore it and begin at the newest row.
  */
 function finding(match: SQL, before: SQL): SQL {
-  return sql`(SELECT rowid AS number, id AS found_id, tokens FROM customer_search
+  return sql`(SELECT rowid AS number, ${ID_IN_TOKENS} AS found_id, tokens FROM customer_search
       WHERE customer_search MATCH ${match} AND rowid < ${before})`
 }
+
+const ID_PREFIX = 'cust_'
+const ID_LENGTH = 31
+/** The id is the last of the tokens. But for its beginning it is in upper case, as every ULID is. */
+const ID_IN_TOKENS = sql.raw(`'${ID_PREFIX}' || upper(substr(tokens, ${ID_PREFIX.length - ID_LENGTH}))`)
+/** Where the number of the tenant and the letter begin that are in front of the id, counted from the end. */
+const SCOPE_AT = sql.raw(String(-ID_LENGTH - 6))
+const LETTER_AT = sql.raw(String(-ID_LENGTH - 1))
 
 /** Returns the expression of the index. The words have no quotation mark that could end the string. */
 function matchOf(words: string[], letters: string[]): string {
@@ -248,9 +276,9 @@ function matchOf(words: string[], letters: string[]): string {
   return words.map((word) => `(${letters.map((letter) => `"${TENANT}${letter}${word}"*`).join(' OR ')})`).join(' AND ')
 }
 
-/** All tokens of a customer begin with the same 6 characters. */
+/** Each word of a customer has the same 6 characters in front, its id too. */
 function hasWord(beginning: string): SQL {
-  return sql`instr(' ' || tokens, ' ' || substr(tokens, 1, 6) || ${beginning}) > 0`
+  return sql`instr(' ' || tokens, ' ' || substr(tokens, ${SCOPE_AT}, 6) || ${beginning}) > 0`
 }
 
 /** Says if few customers have a word that begins so. Reads no more entries of the list of words than that takes. */

@@ -69,7 +69,7 @@ export async function begin({ from, to, tenantId, moveId }: Ends): Promise<void>
         (deliveries.least ?? 1) + position.deliveries.by,
       ),
     to
-      .prepare(`INSERT INTO customer_search (rowid, tokens, id) SELECT CAST(?3 AS INTEGER), '', '' WHERE ${isNew}`)
+      .prepare(`INSERT INTO customer_search (rowid, tokens) SELECT CAST(?3 AS INTEGER), '' WHERE ${isNew}`)
       .bind(tenantId, text, position.numbers.end),
     to
       .prepare(

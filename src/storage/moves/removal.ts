@@ -33,7 +33,7 @@ export async function removeCopy({ db, tenantId, moveId, budget }: Removal): Pro
   if (!(await removeRows({ db, tenantId, moveId, budget }, isMarked))) return false
   const { numbers, deliveries }: Partial<Position> = JSON.parse(marked.position)
   await db.batch([
-    db.prepare("DELETE FROM customer_search WHERE rowid = CAST(?1 AS INTEGER) AND id = ''").bind(numbers?.end ?? 0),
+    db.prepare("DELETE FROM customer_search WHERE rowid = CAST(?1 AS INTEGER) AND tokens = ''").bind(numbers?.end ?? 0),
     db
       .prepare("DELETE FROM webhook_deliveries WHERE id = CAST(?1 AS INTEGER) AND tenant_id = ''")
       .bind(deliveries?.end ?? 0),

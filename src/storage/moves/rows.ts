@@ -204,9 +204,10 @@ function writeCustomers(target: Target, table: CopiedTable, rows: readonly Row[]
     // Before the customers: the trigger of a change finds the place of its customer by its number.
     statement(
       target,
-      `INSERT INTO customer_numbers (id, tenant_id, mode, number)
-      SELECT ${at('id')}, ?1, ${at('mode')}, ${number} + CAST(?4 AS INTEGER) FROM json_each(?3) r
-      WHERE ${IS_HERE} AND ${number} IS NOT NULL ON CONFLICT (id, tenant_id, mode) DO NOTHING`,
+      `INSERT INTO customer_places (id, scope, number)
+      SELECT ${at('id')}, 2 * s.number + (${at('mode')} = 'test'), ${number} + CAST(?4 AS INTEGER)
+      FROM json_each(?3) r CROSS JOIN search_scopes s ON s.tenant_id = ?1
+      WHERE ${IS_HERE} AND ${number} IS NOT NULL ON CONFLICT (id, scope) DO NOTHING`,
       rows,
       by,
     ),
@@ -242,8 +243,8 @@ function writeCustomers(target: Target, table: CopiedTable, rows: readonly Row[]
     ),
     statement(
       target,
-      `INSERT INTO customer_search (rowid, tokens, id)
-      SELECT n.number, t.tokens, t.id FROM json_each(?3) r
+      `INSERT INTO customer_search (rowid, tokens)
+      SELECT n.number, t.tokens FROM json_each(?3) r
         CROSS JOIN customer_numbers n ON n.id = ${at('id')} AND n.tenant_id = ?1 AND n.mode = ${at('mode')}
         CROSS JOIN customer_tokens t ON t.tenant_id = n.tenant_id AND t.mode = n.mode AND t.id = n.id
       WHERE ${IS_HERE} AND NOT EXISTS (SELECT 1 FROM customer_search s WHERE s.rowid = n.number)`,

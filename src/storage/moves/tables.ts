@@ -4,8 +4,8 @@
  */
 import { getTableColumns, getTableName } from 'drizzle-orm'
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core'
-import { archiveObjects, customerKeys, customerStays, formerExternalIds } from '../schema/archive-tables.ts'
-import { customerNumbers } from '../schema/search-tables.ts'
+import { archiveObjects, customerStays, formerExternalIds } from '../schema/archive-tables.ts'
+import { customerPlaces } from '../schema/search-tables.ts'
 import {
   customerAliases,
   customerCounts,
@@ -76,7 +76,6 @@ export const COPIED_TABLES: readonly CopiedTable[] = [
     order: ['mode', 'customer_id', 'endpoint_id', 'status', 'id'],
     index: 'webhook_deliveries_chain',
   }),
-  copied(customerKeys, { key: ['mode', 'customer_id'] }),
   copied(customerStays, { key: ['mode', 'host_id', 'customer_id', 'above_version'] }),
   copied(formerExternalIds, { key: ['mode', 'external_id', 'left_at', 'customer_id'] }),
   copied(archiveObjects, { key: ['mode', 'last_id'], long: ['customers'] }),
@@ -102,8 +101,8 @@ export const ALONG_TABLES: readonly CopiedTable[] = [
   copied(operatorChanges, { key: ['mode', 'event_id'] }),
 ]
 
-/** The numbers of customers are copied with them too, and deleted by a trigger. They have no index that begins with the tenant. */
-export const NUMBERS = getTableName(customerNumbers)
+/** The places of customers are copied with them too, and deleted by a trigger. They have no index that begins with the tenant. */
+export const PLACES = getTableName(customerPlaces)
 
 /** Returns the condition of the rows of a tenant; the tenant is the parameter `?1`. */
 export function ofTenant({ only }: { name: string; only?: string }): string {

@@ -35,18 +35,6 @@ export const archiveTotals = sqliteTable(
   (table) => [check('archive_totals_one_row', sql`${table.id} = 1`)],
 )
 
-/** The key that seals what the archive has of a customer. Erasing the customer deletes it. */
-export const customerKeys = sqliteTable(
-  'customer_keys',
-  {
-    tenantId: text('tenant_id').notNull(),
-    mode: text({ enum: ['live', 'test'] }).notNull(),
-    customerId: text('customer_id').notNull(),
-    key: text().notNull(),
-  },
-  (table) => [primaryKey({ columns: [table.tenantId, table.mode, table.customerId] })],
-)
-
 /** A time for which a customer was merged into another one, see archive/stays.ts. Triggers write it with the events. */
 export const customerStays = sqliteTable(
   'customer_stays',

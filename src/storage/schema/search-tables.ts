@@ -17,18 +17,22 @@ export const searchScopes = sqliteTable(
   },
   (table) => [
     uniqueIndex('search_scopes_number').on(table.number),
+    uniqueIndex('search_scopes_code').on(sql`printf('%05x', number)`),
     check('search_scopes_number', sql`${table.number} BETWEEN 1 AND 1048575`),
   ],
 )
 
-/** The rowid of each customer in the index: its place in the order of creation. Maintained by triggers. */
-export const customerNumbers = sqliteTable(
-  'customer_numbers',
+/**
+ * The rowid of each customer in the index: its place in the order of creation. Maintained by triggers. The view `customer_numbers`
+ * has the tenant and the mode instead of the scope.
+ */
+export const customerPlaces = sqliteTable(
+  'customer_places',
   {
     id: text().notNull(),
-    tenantId: text('tenant_id').notNull(),
-    mode: text({ enum: ['live', 'test'] }).notNull(),
+    /** Twice the number of the tenant, and one more in test mode. */
+    scope: integer().notNull(),
     number: integer().notNull(),
   },
-  (table) => [primaryKey({ columns: [table.id, table.tenantId, table.mode] })],
+  (table) => [primaryKey({ columns: [table.id, table.scope] })],
 )

@@ -61,15 +61,14 @@ export const customers = sqliteTable(
     changeDetail: text('change_detail', { mode: 'json' }).$type<Record<string, unknown>>(),
     /** JSON of texts in the form in which they are searched, see folded.ts. Only lists read it. */
     folded: text().notNull().default('{}'),
+    /** Seals what the archive has of the customer, see archive/seal.ts. Its erasure empties it, and then nobody can read that. */
+    archiveKey: text('archive_key'),
   },
   (table) => [
     primaryKey({ columns: [table.tenantId, table.mode, table.id] }),
     uniqueIndex('customers_external_id')
       .on(table.externalId, table.tenantId, table.mode)
       .where(sql`archived_at IS NULL`),
-    index('customers_email')
-      .on(sql`coalesce(email_ascii, email) COLLATE NOCASE`, table.tenantId, table.mode)
-      .where(sql`email IS NOT NULL`),
     // These four give the lists of a tenant their order, so they have every customer, with or without the value.
     index('customers_external_id_order').on(table.tenantId, table.mode, table.externalId),
     index('customers_email_order').on(table.tenantId, table.mode, sql`coalesce(email_ascii, email, '') COLLATE NOCASE`),
@@ -110,6 +109,7 @@ type NoField =
   | 'changeOnboarding'
   | 'changeDetail'
   | 'folded'
+  | 'archiveKey'
 
 /** Earlier external ids of a customer, as long as no other customer has them. Maintained by triggers. */
 export const customerAliases = sqliteTable(

@@ -40,7 +40,6 @@ const TABLES: readonly Part[] = [
   // First, so that no deleted event is counted.
   ['storage_use', 'tenant_id, mode'],
   // Without these, nobody can read the objects of the archive.
-  ['customer_keys', 'tenant_id, mode, customer_id'],
   ['archive_objects', 'tenant_id, mode, last_id'],
   ['former_external_ids', 'tenant_id, mode, external_id, left_at, customer_id'],
   ['customer_stays', 'tenant_id, mode, host_id, customer_id, above_version'],

@@ -38,7 +38,7 @@ describe('an erased customer', () => {
     expect((await call('GET', `/v1/customers/${id}?version=1`, { key })).status).toBe(404)
     // The key of another customer opens nothing.
     await env.DB.prepare(
-      'INSERT INTO customer_keys SELECT tenant_id, mode, ?1, key FROM customer_keys WHERE customer_id = ?2',
+      'UPDATE customers SET archive_key = (SELECT other.archive_key FROM customers other WHERE other.id = ?2) WHERE id = ?1',
     )
       .bind(id, other.id)
       .run()
@@ -99,7 +99,7 @@ describe('an erased customer', () => {
 })
 
 async function keyOf(id: string) {
-  return env.DB.prepare('SELECT key FROM customer_keys WHERE customer_id = ?').bind(id).first('key')
+  return env.DB.prepare('SELECT archive_key FROM customers WHERE id = ?').bind(id).first('archive_key')
 }
 
 /** Returns the types of a customer's archived events with whose keys open them. */

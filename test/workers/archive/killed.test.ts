@@ -174,5 +174,7 @@ it.each([0, 1, 2, 3])('has nothing of a customer that is erased before its call 
     ['customer.erased', 'customer.updated', 'customer.created'].map((type) => [type, id]),
   )
   expect(await everythingStored([])).not.toContain(who)
-  expect(await env.DB.prepare('SELECT key FROM customer_keys WHERE customer_id = ?').bind(id).first()).toBeNull()
+  expect(
+    await env.DB.prepare('SELECT archive_key FROM customers WHERE id = ?').bind(id).first('archive_key'),
+  ).toBeNull()
 })

@@ -37,11 +37,11 @@ export async function rowsOfTenant(db: D1Database, tenantId: string): Promise<Re
       `SELECT c.mode, c.id, replace(s.tokens, printf('%05x', o.number), '') AS tokens
       FROM customers c CROSS JOIN search_scopes o ON o.tenant_id = c.tenant_id
         CROSS JOIN customer_numbers n ON n.id = c.id AND n.tenant_id = c.tenant_id AND n.mode = c.mode
-        LEFT JOIN customer_search s ON s.rowid = n.number AND s.id = c.id
+        LEFT JOIN customer_search s ON s.rowid = n.number AND substr(s.tokens, -31) = lower(c.id)
       WHERE c.tenant_id = ?1 ORDER BY n.number, c.id`,
     ),
     found_by_word: await read(
-      `SELECT id FROM customer_search WHERE customer_search MATCH (
+      `SELECT substr(tokens, -31) AS id FROM customer_search WHERE customer_search MATCH (
         SELECT replace('"?acust_"* OR "?bcust_"* OR "?ccust_"* OR "?dcust_"*', '?', printf('%05x', number))
         FROM search_scopes WHERE tenant_id = ?1
       ) ORDER BY rowid`,
@@ -104,7 +104,7 @@ export async function expectNoMarks(databases: readonly D1Database[]) {
     'leaving_tenants',
     'moving_changes',
     "webhook_deliveries WHERE tenant_id = ''",
-    "customer_search WHERE id = ''",
+    "customer_search WHERE tokens = ''",
   ]
   for (const db of databases) {
     for (const table of tables) expect(await db.prepare(`SELECT count(*) AS n FROM ${table}`).first('n'), table).toBe(0)

@@ -49,7 +49,7 @@ export async function expectOneEventForEachVersion(scope: Scope, id: string, ver
 
 /** Columns that a document has under another name or not at all; the others are texts. */
 const NO_TEXTS =
-  /^(tenantId|mode|id|externalId|emailAscii|folded|timezone|parentId|metadata|integrations|profile|status|mergedInto|version)$|AtMs$|By$|^change/
+  /^(tenantId|mode|id|externalId|emailAscii|folded|archiveKey|timezone|parentId|metadata|integrations|profile|status|mergedInto|version)$|AtMs$|By$|^change/
 
 function textsOf(row: object = {}) {
   const texts = Object.entries(row).filter(([name]) => !NO_TEXTS.test(name))

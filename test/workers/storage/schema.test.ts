@@ -103,12 +103,6 @@ describe('the schema that the migrations make', () => {
         status text NOT NULL,
         count integer NOT NULL,
         PRIMARY KEY(tenant_id,mode,status))WITHOUT ROWID
-      CREATE TABLE customer_keys(
-        tenant_id text NOT NULL,
-        mode text NOT NULL,
-        customer_id text NOT NULL,
-        key text NOT NULL,
-        PRIMARY KEY(tenant_id,mode,customer_id))WITHOUT ROWID
       CREATE TABLE customer_merges(
         tenant_id text NOT NULL,
         mode text NOT NULL,
@@ -118,20 +112,18 @@ describe('the schema that the migrations make', () => {
         merged_at integer NOT NULL,
         given text NOT NULL,
         PRIMARY KEY(tenant_id,mode,source_id))WITHOUT ROWID
-      CREATE TABLE customer_numbers(
+      CREATE TABLE customer_places(
         id text NOT NULL,
-        tenant_id text NOT NULL,
-        mode text NOT NULL,
+        scope integer NOT NULL,
         number integer NOT NULL,
-        PRIMARY KEY(id,tenant_id,mode))WITHOUT ROWID
-      CREATE VIRTUAL TABLE customer_search USING fts5(tokens,id UNINDEXED,detail=column,columnsize=0,prefix='7 8 9 10 11 12 13 14',tokenize=ascii tokenchars '!#$%&()*+,-./:;<=>?@[]^_{|}~')
+        PRIMARY KEY(id,scope))WITHOUT ROWID
+      CREATE VIRTUAL TABLE customer_search USING fts5(tokens,detail=column,columnsize=0,prefix='7 8 9 10 11 12 13 14',tokenize=ascii tokenchars '!#$%&()*+,-./:;<=>?@[]^_{|}~')
       CREATE TABLE 'customer_search_config'(
         k PRIMARY KEY,
         v)WITHOUT ROWID
       CREATE TABLE 'customer_search_content'(
         id INTEGER PRIMARY KEY,
-        c0,
-        c1)
+        c0)
       CREATE TABLE 'customer_search_data'(
         id INTEGER PRIMARY KEY,
         block BLOB)
@@ -186,6 +178,7 @@ describe('the schema that the migrations make', () => {
         change_onboarding text,
         change_detail text,
         folded text DEFAULT '{}' NOT NULL,
+        archive_key text,
         PRIMARY KEY(tenant_id,mode,id),
         FOREIGN KEY(tenant_id)REFERENCES tenants(id)ON UPDATE no action ON DELETE no action,
         CONSTRAINT customers_mode CHECK(mode IN('live','test')),
@@ -439,7 +432,6 @@ describe('the schema that the migrations make', () => {
       CREATE INDEX customer_aliases_customer ON customer_aliases(tenant_id,mode,customer_id)
       CREATE INDEX customer_merges_age ON customer_merges(merged_at)
       CREATE INDEX customer_stays_customer ON customer_stays(tenant_id,mode,customer_id)
-      CREATE INDEX customers_email ON customers(coalesce(email_ascii,email)COLLATE NOCASE,tenant_id,mode)WHERE email IS NOT NULL
       CREATE INDEX customers_email_order ON customers(tenant_id,mode,coalesce(email_ascii,email,'')COLLATE NOCASE)
       CREATE UNIQUE INDEX customers_external_id ON customers(external_id,tenant_id,mode)WHERE archived_at IS NULL
       CREATE INDEX customers_external_id_order ON customers(tenant_id,mode,external_id)
@@ -458,6 +450,7 @@ describe('the schema that the migrations make', () => {
       CREATE INDEX operator_keys_operator ON operator_keys(operator_id)
       CREATE INDEX operator_sessions_operator ON operator_sessions(operator_id)
       CREATE UNIQUE INDEX operators_email ON operators(email COLLATE NOCASE)
+      CREATE UNIQUE INDEX search_scopes_code ON search_scopes(printf('%05x',number))
       CREATE UNIQUE INDEX search_scopes_number ON search_scopes(number)
       CREATE INDEX settings_sealed ON settings(sealed_by)
       CREATE INDEX sign_in_links_operator ON sign_in_links(operator_id)
@@ -506,7 +499,7 @@ describe('the schema that the migrations make', () => {
         UPDATE customers SET change_detail = NULL WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.host_id AND change_detail IS NOT NULL;
         INSERT INTO erasures(tenant_id,mode,customer_id,due_at)SELECT NEW.tenant_id,NEW.mode,NEW.host_id,NEW.erased_at + 60000 WHERE true ON CONFLICT(tenant_id,mode,customer_id)DO NOTHING;
         END
-      CREATE TRIGGER customers_changed AFTER UPDATE ON customers WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)AND NEW.erased_at IS NULL AND NEW.merged_into IS NULL AND OLD.merged_into IS NULL AND NOT(NEW.change_id = OLD.change_id AND NEW.change_detail IS NULL AND OLD.change_detail IS NOT NULL)BEGIN
+      CREATE TRIGGER customers_changed AFTER UPDATE ON customers WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)AND NEW.erased_at IS NULL AND NEW.merged_into IS NULL AND OLD.merged_into IS NULL AND NEW.change_id <> OLD.change_id BEGIN
         DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND external_id = NEW.external_id AND NEW.archived_at IS NULL AND(NEW.external_id <> OLD.external_id OR OLD.archived_at IS NOT NULL);
         INSERT INTO customer_aliases(tenant_id,mode,external_id,customer_id)SELECT NEW.tenant_id,NEW.mode,OLD.external_id,NEW.id WHERE NEW.external_id <> OLD.external_id AND OLD.archived_at IS NULL ON CONFLICT(tenant_id,mode,external_id)DO UPDATE SET customer_id = excluded.customer_id,merged_from = NULL;
         DELETE FROM customer_aliases WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND customer_id = NEW.id AND NEW.archived_at IS NOT NULL AND OLD.archived_at IS NULL;
@@ -544,7 +537,6 @@ describe('the schema that the migrations make', () => {
         UPDATE customer_counts SET count = count - 1 WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND status = iif(OLD.archived_at IS NOT NULL,'archived',OLD.status);
         INSERT INTO erasures(tenant_id,mode,customer_id,due_at)SELECT NEW.tenant_id,NEW.mode,NEW.id,NEW.erased_at + 60000 UNION ALL SELECT tenant_id,mode,id,NEW.erased_at + 60000 FROM customers INDEXED BY customers_merged WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND merged_into = NEW.id ON CONFLICT(tenant_id,mode,customer_id)DO UPDATE SET due_at = excluded.due_at;
         DELETE FROM customer_merges WHERE(tenant_id,mode,source_id)IN(SELECT tenant_id,mode,id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id);
-        DELETE FROM customer_keys WHERE(tenant_id,mode,customer_id)IN(SELECT tenant_id,mode,id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id);
         DELETE FROM former_external_ids WHERE(tenant_id,mode,external_id,left_at,customer_id)IN(SELECT f.tenant_id,f.mode,f.external_id,f.left_at,f.customer_id FROM customer_remains r CROSS JOIN former_external_ids f INDEXED BY former_external_ids_customer ON f.tenant_id = r.tenant_id AND f.mode = r.mode AND f.customer_id = r.id WHERE r.tenant_id = NEW.tenant_id AND r.mode = NEW.mode AND r.owner_id = NEW.id);
         DELETE FROM customer_stays WHERE(tenant_id,mode,host_id,customer_id,above_version)IN(SELECT s.tenant_id,s.mode,s.host_id,s.customer_id,s.above_version FROM customer_remains r CROSS JOIN customer_stays s INDEXED BY customer_stays_customer ON s.tenant_id = r.tenant_id AND s.mode = r.mode AND s.customer_id = r.id WHERE r.tenant_id = NEW.tenant_id AND r.mode = NEW.mode AND r.owner_id = NEW.id);
         INSERT INTO storage_use(tenant_id,mode,bytes)VALUES(NEW.tenant_id,NEW.mode,1300 + octet_length(concat_ws('',NEW.external_id,NEW.name,NEW.email,NEW.email_ascii,NEW.contact,NEW.address_line1,NEW.address_line2,NEW.address_city,NEW.address_state,NEW.address_postal_code,NEW.address_country,NEW.timezone,NEW.metadata,NEW.integrations,NEW.profile,NEW.folded))+ coalesce((SELECT sum(500 + octet_length(concat_ws('',e.before,e.after,e.detail,e.reason))+ 1000 * e.deliveries)FROM events e INDEXED BY events_customer WHERE e.tenant_id = NEW.tenant_id AND e.mode = NEW.mode AND e.customer_id IN(SELECT id FROM customer_remains WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND owner_id = NEW.id)),0))ON CONFLICT(tenant_id,mode)DO UPDATE SET bytes = bytes + excluded.bytes;
@@ -576,18 +568,18 @@ describe('the schema that the migrations make', () => {
         SELECT RAISE(ABORT,'parent_too_deep')WHERE(WITH RECURSIVE up(id,level)AS(SELECT NEW.parent_id,1 UNION ALL SELECT c.parent_id,up.level + 1 FROM up CROSS JOIN customers c ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.id = up.id WHERE up.level <= 10)SELECT max(level)FROM up WHERE id IS NOT NULL)+ 1 +(WITH RECURSIVE down(id,level,archived)AS(SELECT NEW.id,0,NULL UNION ALL SELECT c.id,down.level + 1,c.archived_at FROM down CROSS JOIN customers c INDEXED BY customers_parent ON c.tenant_id = NEW.tenant_id AND c.mode = NEW.mode AND c.parent_id = down.id WHERE down.archived IS NULL AND down.level <= 10 LIMIT 1002)SELECT max(level)FROM down WHERE archived IS NULL)> 10;
         END
       CREATE TRIGGER customers_search_delete AFTER DELETE ON customers BEGIN
-        DELETE FROM customer_search WHERE id = OLD.id AND rowid =(SELECT number FROM customer_numbers WHERE id = OLD.id AND tenant_id = OLD.tenant_id AND mode = OLD.mode);
-        DELETE FROM customer_numbers WHERE id = OLD.id AND tenant_id = OLD.tenant_id AND mode = OLD.mode;
+        DELETE FROM customer_search WHERE substr(tokens,-length(OLD.id))= lower(OLD.id)AND rowid =(SELECT p.number FROM search_scopes s CROSS JOIN customer_places p ON p.id = OLD.id AND p.scope = 2 * s.number +(OLD.mode = 'test')WHERE s.tenant_id = OLD.tenant_id);
+        DELETE FROM customer_places WHERE id = OLD.id AND scope =(SELECT 2 * number +(OLD.mode = 'test')FROM search_scopes WHERE tenant_id = OLD.tenant_id);
         END
       CREATE TRIGGER customers_search_erase AFTER UPDATE OF erased_at ON customers WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL BEGIN
-        DELETE FROM customer_search WHERE rowid =(SELECT number FROM customer_numbers WHERE id = NEW.id AND tenant_id = NEW.tenant_id AND mode = NEW.mode);
+        DELETE FROM customer_search WHERE rowid =(SELECT p.number FROM search_scopes s CROSS JOIN customer_places p ON p.id = NEW.id AND p.scope = 2 * s.number +(NEW.mode = 'test')WHERE s.tenant_id = NEW.tenant_id);
         END
       CREATE TRIGGER customers_search_insert AFTER INSERT ON customers WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)BEGIN
-        INSERT INTO customer_search(tokens,id)VALUES((SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id),NEW.id);
-        INSERT INTO customer_numbers(id,tenant_id,mode,number)VALUES(NEW.id,NEW.tenant_id,NEW.mode,last_insert_rowid());
+        INSERT INTO customer_search(tokens)VALUES((SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id));
+        INSERT INTO customer_places(id,scope,number)SELECT NEW.id,2 * number +(NEW.mode = 'test'),last_insert_rowid()FROM search_scopes WHERE tenant_id = NEW.tenant_id;
         END
       CREATE TRIGGER customers_search_update AFTER UPDATE OF name,email,external_id,folded,archived_at,merged_into ON customers WHEN NEW.erased_at IS NULL AND(OLD.name IS NOT NEW.name OR OLD.email IS NOT NEW.email OR OLD.external_id <> NEW.external_id OR OLD.folded <> NEW.folded OR(OLD.archived_at IS NULL)<>(NEW.archived_at IS NULL)OR(OLD.merged_into IS NULL)<>(NEW.merged_into IS NULL))BEGIN
-        UPDATE customer_search SET tokens =(SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id)WHERE rowid =(SELECT number FROM customer_numbers WHERE id = NEW.id AND tenant_id = NEW.tenant_id AND mode = NEW.mode)AND tokens IS NOT(SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id);
+        UPDATE customer_search SET tokens =(SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id)WHERE rowid =(SELECT p.number FROM search_scopes s CROSS JOIN customer_places p ON p.id = NEW.id AND p.scope = 2 * s.number +(NEW.mode = 'test')WHERE s.tenant_id = NEW.tenant_id)AND tokens IS NOT(SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id);
         END
       CREATE TRIGGER customers_size_insert BEFORE INSERT ON customers WHEN octet_length(concat_ws('',NEW.external_id,NEW.name,NEW.email,NEW.contact,NEW.address_line1,NEW.address_line2,NEW.address_city,NEW.address_state,NEW.address_postal_code,NEW.address_country,NEW.timezone,NEW.metadata,NEW.integrations,NEW.profile))> 65536 BEGIN
         SELECT RAISE(ABORT,'customer_too_large');
@@ -654,21 +646,6 @@ describe('the schema that the migrations make', () => {
         SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
         UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
         INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'archive_objects',json_array(NEW.mode,NEW.last_id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
-        END
-      CREATE TRIGGER leaving_customer_keys_delete AFTER DELETE ON customer_keys WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id)BEGIN
-        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'frozen';
-        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = OLD.tenant_id AND state = 'copied';
-        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'customer_keys',json_array(OLD.mode,OLD.customer_id)FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'copied';
-        END
-      CREATE TRIGGER leaving_customer_keys_insert AFTER INSERT ON customer_keys WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
-        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
-        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
-        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'customer_keys',json_array(NEW.mode,NEW.customer_id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
-        END
-      CREATE TRIGGER leaving_customer_keys_update AFTER UPDATE ON customer_keys WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id)BEGIN
-        SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state <> 'copied';
-        UPDATE leaving_tenants SET changes = changes + 1 WHERE tenant_id = NEW.tenant_id AND state = 'copied';
-        INSERT INTO moving_changes(tenant_id,number,of_table,row_key)SELECT l.tenant_id,l.changes,'customer_keys',json_array(NEW.mode,NEW.customer_id)FROM leaving_tenants l WHERE l.tenant_id = NEW.tenant_id AND l.state = 'copied';
         END
       CREATE TRIGGER leaving_customer_merges_delete AFTER DELETE ON customer_merges WHEN EXISTS(SELECT 1 FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id)BEGIN
         SELECT RAISE(ABORT,'tenant_moving')FROM leaving_tenants l WHERE l.tenant_id = OLD.tenant_id AND l.state = 'frozen';

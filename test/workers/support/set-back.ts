@@ -44,7 +44,7 @@ const TABLES = `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT
 /** The full-text index follows from the customers. SQLite writes the tables that it consists of. */
 const REFILL_INDEX = [
   'DELETE FROM customer_search',
-  `INSERT INTO customer_search (rowid, tokens, id) SELECT n.number, t.tokens, t.id FROM customer_numbers n
+  `INSERT INTO customer_search (rowid, tokens) SELECT n.number, t.tokens FROM customer_numbers n
    CROSS JOIN customer_tokens t ON t.tenant_id = n.tenant_id AND t.mode = n.mode AND t.id = n.id`,
 ]
 const TRIGGERS = `SELECT name, sql FROM sqlite_master WHERE type = 'trigger'`

@@ -42,6 +42,28 @@ it('finds customers of all tenants and modes by id, external id and e-mail addre
   expect(idsOf(await find(external.slice(1)))).toEqual([])
 })
 
+it('finds a customer by any address, whatever its signs, and by a former one no more', async () => {
+  const { live } = await newTenant()
+  const part = crypto.randomUUID().slice(0, 13)
+  for (const email of [
+    `o\`neil+${part}@x.io`,
+    `o'neil+${part}@x.io`,
+    `!#$%&*+-/=?^_{|}~.${part}@x.io`,
+    `Ünal.${part}@BÜCHER.example`,
+  ]) {
+    const { id } = await newCustomer(live.key, { email })
+    // Those that only have the same words come behind it.
+    expect(idsOf(await find(email))[0], email).toBe(id)
+  }
+  const [before, after] = [`before-${part}@x.io`, `after-${part}@x.io`]
+  const { id } = await newCustomer(live.key, { email: before })
+  await call('PATCH', `/v1/customers/${id}`, { key: live.key, body: { email: after } })
+  expect([idsOf(await find(before)), idsOf(await find(after.toUpperCase()))]).toEqual([[], [id]])
+  // It has no tenant's words, and no tenant finds it by what stands before it.
+  const { items } = (await call('GET', `/v1/customers?q=00000e${after}`, { key: live.key })).body
+  expect(items).toEqual([])
+})
+
 it('finds an archived customer by id and address, and an erased one not at all', async () => {
   const tenant = await newTenant()
   const external = crypto.randomUUID()
