@@ -17,7 +17,7 @@ keepInMemory()
 const EMPTIED = [
   'apis/admin/{access,audit,guard,health,idempotency,operators}',
   'apis/storage-budget',
-  'archive/sweep',
+  'archive/{all-tenants,sweep}',
   'events/{costs,held,sealed}',
   'failures/{bindings,database-full}',
   'http/unauthenticated',

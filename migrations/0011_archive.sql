@@ -17,6 +17,9 @@ CREATE TABLE archive_objects (
   PRIMARY KEY (tenant_id, mode, last_id)
 );
 --> statement-breakpoint
+-- Finds the objects of all tenants, newest first.
+CREATE INDEX archive_objects_ends ON archive_objects (last_id, first_id);
+--> statement-breakpoint
 -- One row: how much is in the archive, so that nobody has to count objects.
 CREATE TABLE archive_totals (
   id integer PRIMARY KEY NOT NULL,

@@ -432,7 +432,7 @@ export const adminDoc: ApiDoc = {
       operationId: 'listAudit',
       summary: 'List the audit log',
       description:
-        'The changes of tenants, keys, customers and operators through every API, each with its actor, newest first. An entry never contains a key. Changes of customers are kept for as long as their tenant sets (`event_retention_days`). Those of more than some days ago, 14 at first, are in an archive, which is read with `tenant_id` or `customer_id` only; such a page is 503 while the archive is away. The entries of an erased customer keep the time and the actor of each change, but no longer its content.',
+        'The changes of tenants, keys, customers and operators through every API, each with its actor, newest first. An entry never contains a key. Changes of customers are kept for as long as their tenant sets (`event_retention_days`). Those of more than some days ago, 14 at first, are in an archive. A page that reads it takes longer, and is 503 while it is away; without `tenant_id` or `customer_id` a page ends where the archive begins. A page looks at a bounded amount: it may be short or empty and still have a `next_cursor`. The entries of an erased customer keep the time and the actor of each change, but no longer its content.',
       query: {
         ...PAGE_QUERY,
         tenant_id: { description: 'Only changes of this tenant, its keys and its customers.', examples: [TENANT_ID] },
@@ -445,7 +445,7 @@ export const adminDoc: ApiDoc = {
         type: { description: 'Only changes of this kind.', examples: ['tenant.updated'] },
         request_id: {
           description:
-            'Only changes by the request with this `x-request-id`. A page looks at 5,000 changes; a tenant or a time makes that enough.',
+            'Only changes by the request with this `x-request-id`. A page looks at some thousand changes; a tenant or a time makes that enough.',
           examples: ['req_7f3a'],
         },
         start_time: { description: 'Done at this time or later.', examples: ['2026-01-01T00:00:00Z'] },

@@ -27,9 +27,13 @@ export const lookUpCommands = {
         end_time: until,
         limit,
       }
-      return api('GET', `/admin/audit${queryOf(query)}`)
+      return newestEntries(api, query)
     },
-    show: ({ items }) => table(items, ENTRY, (entry) => entry.changes.map(showChange)),
+    show: ({ items, pagination }) => {
+      const isShort = pagination.has_more && items.length < pagination.limit
+      const more = isShort ? '\n\nThere may be older ones: name a tenant, or a time with --until.' : ''
+      return `${table(items, ENTRY, (entry) => entry.changes.map(showChange))}${more}`
+    },
   },
   search: {
     args: ['<text>'],
@@ -43,6 +47,23 @@ export const lookUpCommands = {
       return `Customers\n${table(customers, CUSTOMER)}\n\nTenants\n${table(tenants, TENANT)}${more}${some}`
     },
   },
+}
+
+/** Pages of the audit that are read for a list: one may be short or empty and have more behind it. */
+const PAGES_MAX = 20
+
+/** Returns the newest entries as one page. */
+async function newestEntries(api, query) {
+  const items = []
+  let page = await api('GET', `/admin/audit${queryOf(query)}`)
+  const { limit } = page.pagination
+  items.push(...page.items)
+  for (let pages = 1; items.length < limit && page.pagination.has_more && pages < PAGES_MAX; pages++) {
+    const next = { ...query, limit: limit - items.length, cursor: page.pagination.next_cursor }
+    page = await api('GET', `/admin/audit${queryOf(next)}`)
+    items.push(...page.items)
+  }
+  return { items, pagination: { ...page.pagination, limit } }
 }
 
 const ENTRY = {

@@ -6,6 +6,7 @@
  * Whole days only, and an object has events of one day, so that an object depends on nothing but its events.
  */
 import { sql } from 'drizzle-orm'
+import type { EventType } from '../../events/catalogue.ts'
 import type { Mode, Scope } from '../../registry/customer.ts'
 import { toBase64Url, utf8 } from '../../shared/bytes.ts'
 import { DAY_MS } from '../../shared/durations.ts'
@@ -67,8 +68,9 @@ export function archivedBefore(nowMs: number, days: number): number {
   return Math.floor((nowMs - days * DAY_MS) / DAY_MS) * DAY_MS
 }
 
-/** The event of an erasure stays: it is the receipt. */
-const IS_ARCHIVED = sql.raw(`e.type <> 'customer.erased'`)
+/** The event of an erasure stays in D1: it is the receipt. */
+export const NEVER_ARCHIVED: EventType = 'customer.erased'
+const IS_ARCHIVED = sql.raw(`e.type <> '${NEVER_ARCHIVED}'`)
 
 /** Returns the modes of these tenants that have something to archive. Reads few rows of each. */
 export async function scopesWithOldEvents(
@@ -149,7 +151,7 @@ async function readEvents(db: Database, { tenantId, mode }: Scope, { events, sta
     rowsStatement(
       db,
       sql`
-      SELECT e.id, e.type, e.customer_id AS "customerId", e.version, e.actor, e.request_id AS "requestId", e.reason, e.before,
+      SELECT e.id, e.rowid, e.type, e.customer_id AS "customerId", e.version, e.actor, e.request_id AS "requestId", e.reason, e.before,
         e.after, e.detail, e.created_at AS "createdAtMs", o.role, o.session_id AS "sessionId"
       FROM json_each(${ids}) w CROSS JOIN events e ON e.tenant_id = ${tenantId} AND e.mode = ${mode} AND e.id = w.value
         LEFT JOIN operator_changes o ON o.tenant_id = e.tenant_id AND o.mode = e.mode AND o.event_id = e.id

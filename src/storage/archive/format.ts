@@ -11,6 +11,8 @@ import type { Sealer } from './seal.ts'
 /** An event as D1 has it, its documents as texts, with the role and session of an operator who made the change. */
 export interface StoredEvent {
   id: string
+  /** Its rowid in D1, which says where the audit of all tenants had it. */
+  rowid: number
   type: EventType
   customerId: string
   version: number
@@ -67,7 +69,7 @@ export async function lineOf(scope: Scope, event: StoredEvent, owners: string[],
 
 /** Returns the event of a line. Without the sealer of its owners, it is as an erasure leaves it. */
 export async function eventOf(scope: Scope, line: Line, sealer: Sealer | null): Promise<ArchivedEvent> {
-  const { left, owners, rest, ...clear } = line
+  const { left, owners, rest, rowid: _, ...clear } = line
   const isClear = rest !== null && owners.length === 0
   const text = isClear ? rest : rest !== null && sealer ? await sealer.open(placeOf(scope, line.id), rest) : null
   const [before, after, detail, reason] = text === null ? erased(left) : (JSON.parse(text) as Rest)

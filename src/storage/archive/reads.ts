@@ -136,7 +136,7 @@ async function findObjects(
 export async function openObject(
   { db, archive }: ArchiveDeps,
   scope: Scope,
-  { name }: ObjectRef,
+  { name }: Pick<ObjectRef, 'name'>,
   customerId?: string,
 ): Promise<Line[]> {
   try {
@@ -154,10 +154,27 @@ export async function openObject(
   throw new RegistryError(UNAVAILABLE)
 }
 
+/** Lines of a tenant and mode. */
+export interface ScopedLines {
+  scope: Scope
+  lines: readonly Line[]
+}
+
 /** Returns the events of the lines, in their order. An event whose key is gone is as an erasure leaves it. */
 export async function openedEvents(db: Database, scope: Scope, lines: readonly Line[]): Promise<ArchivedEvent[]> {
-  const owners = [...new Set(lines.flatMap((line) => line.owners))]
-  const keys = owners.length === 0 ? new Map<string, string>() : await readKeys(db, scope, owners)
+  return openedOfScopes(db, [{ scope, lines }])
+}
+
+/** The same for several tenants and modes, with one trip for all of their keys. */
+export async function openedOfScopes(db: Database, groups: readonly ScopedLines[]): Promise<ArchivedEvent[]> {
+  const keys = await readKeys(db, groups)
+  const events = await Promise.all(
+    groups.map(({ scope, lines }, at) => openedWith(scope, lines, keys[at] ?? new Map())),
+  )
+  return events.flat()
+}
+
+async function openedWith(scope: Scope, lines: readonly Line[], keys: ReadonlyMap<string, string>) {
   const sealers = new Map<string, Sealer | null>()
   const events: ArchivedEvent[] = []
   for (const line of lines) {
@@ -173,11 +190,19 @@ async function sealerOf(owners: readonly string[], keys: ReadonlyMap<string, str
   return owners.length > 0 && ofOwners.length === owners.length ? sealerFor(ofOwners) : null
 }
 
-async function readKeys(db: Database, { tenantId, mode }: Scope, customerIds: readonly string[]) {
-  const rows = await db.all<{ customerId: string; key: string }>(sql`
-    SELECT c.id AS "customerId", c.archive_key AS key FROM json_each(${JSON.stringify(customerIds)}) o CROSS JOIN customers c
-      ON c.tenant_id = ${tenantId} AND c.mode = ${mode} AND c.id = o.value AND c.archive_key IS NOT NULL`)
-  return new Map(rows.map(({ customerId, key }) => [customerId, key]))
+/** Returns the keys of the owners of each group, by their ids. */
+async function readKeys(db: Database, groups: readonly ScopedLines[]): Promise<Map<string, string>[]> {
+  const owners = groups.flatMap(({ scope: { tenantId, mode }, lines }, at) =>
+    [...new Set(lines.flatMap((line) => line.owners))].map((id) => [at, tenantId, mode, id]),
+  )
+  const keys = groups.map(() => new Map<string, string>())
+  if (owners.length === 0) return keys
+  const rows = await db.all<{ at: number; customerId: string; key: string }>(sql`
+    SELECT o.value ->> 0 AS at, c.id AS "customerId", c.archive_key AS key
+    FROM json_each(${JSON.stringify(owners)}) o CROSS JOIN customers c
+      ON c.tenant_id = o.value ->> 1 AND c.mode = o.value ->> 2 AND c.id = o.value ->> 3 AND c.archive_key IS NOT NULL`)
+  for (const { at, customerId, key } of rows) keys[at]?.set(customerId, key)
+  return keys
 }
 
 /** Returns an event of the archive by its id; null if it is not there. */

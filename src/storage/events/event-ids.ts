@@ -8,6 +8,7 @@ import { WRITE_DEADLINE_MS } from '../../gate/protocol/constants.ts'
 
 const PREFIX = 'evt_'
 const TIME_LENGTH = 10
+const ULID_LENGTH = 26
 /** Crockford's base 32. */
 const DIGITS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const BITS_PER_DIGIT = 5
@@ -19,7 +20,7 @@ export const CLOCKS_DIFFER_MS = 3_600_000
  * After this time D1 refuses every write that was begun, so no earlier id can still be committed. Includes one second
  * for the difference of the clocks.
  */
-const SETTLED_AFTER_MS = WRITE_DEADLINE_MS + 1_000
+export const SETTLED_AFTER_MS = WRITE_DEADLINE_MS + 1_000
 
 /**
  * Matches while an event with an id of that time may still be written. Later, it would come behind readers that follow
@@ -34,9 +35,9 @@ export function firstEventIdAt(timeMs: number): string {
   return PREFIX + encodeTime(Math.max(0, timeMs), TIME_LENGTH)
 }
 
-/** Returns the time at which the id of an event, a customer or anything else was made. */
+/** Returns the time at which the id of an event, a customer or anything else was made, or which `firstEventIdAt` got. */
 export function timeOfId(id: string): number {
-  return decodeTime(id.slice(id.indexOf('_') + 1))
+  return decodeTime(id.slice(id.indexOf('_') + 1).padEnd(ULID_LENGTH, '0'))
 }
 
 /**

@@ -20,7 +20,10 @@ export const archiveObjects = sqliteTable(
     /** The filter of its customers, see archive/customer-filter.ts. */
     customers: text().notNull(),
   },
-  (table) => [primaryKey({ columns: [table.tenantId, table.mode, table.lastId] })],
+  (table) => [
+    primaryKey({ columns: [table.tenantId, table.mode, table.lastId] }),
+    index('archive_objects_ends').on(table.lastId, table.firstId),
+  ],
 )
 
 /** One row: the objects of this database, their events and bytes. Maintained by triggers. */

@@ -50,7 +50,12 @@ export async function operatorEntries(db: Database, ids: readonly string[]): Pro
 }
 
 /** Returns the entry of an event of the archive. */
-export function entryOfArchived({ deliveries: _, bytes: _bytes, ...event }: ArchivedEvent): AuditEntry {
+export function entryOfArchived({
+  deliveries: _,
+  bytes: _bytes,
+  detail: _detail,
+  ...event
+}: ArchivedEvent): AuditEntry {
   const isWithoutCustomer = event.customerId === ''
   return entryOfEvent({
     ...event,

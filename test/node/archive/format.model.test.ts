@@ -14,6 +14,7 @@ const document = fc
 
 const stored: fc.Arbitrary<StoredEvent> = fc.record({
   id: fc.integer({ min: 0 }).map((n) => `evt_${n}`),
+  rowid: fc.integer(),
   type: fc.constant('customer.updated' as const),
   customerId: fc.constantFrom('cust_1', 'cust_2'),
   version: fc.nat(),
@@ -36,7 +37,7 @@ it('returns every event as it was, in the same bytes each time', async () => {
     expect(await packed(await lines())).toEqual(bytes)
     const read = await unpacked(bytes as Uint8Array<ArrayBuffer>)
     for (const [at, event] of events.entries()) {
-      const { before, after, detail, ...others } = event
+      const { before, after, detail, rowid: _, ...others } = event
       expect(await eventOf(SCOPE, read[at] as Line, sealer)).toMatchObject({
         ...others,
         before: before && JSON.parse(before),
@@ -52,7 +53,15 @@ it('has nothing of a customer in clear, and opens with no other set of keys, ord
   const [one, other, third] = [newCustomerKey(), newCustomerKey(), newCustomerKey()]
   const after = '{"external_id":"jane","name":"Jane","status":"draft","stamps":{"created_by":"key_1"}}'
   const event: StoredEvent = {
-    ...{ id: 'evt_1', type: 'customer.updated', customerId: 'cust_1', version: 2, actor: 'key_1', requestId: null },
+    ...{
+      id: 'evt_1',
+      rowid: 1,
+      type: 'customer.updated',
+      customerId: 'cust_1',
+      version: 2,
+      actor: 'key_1',
+      requestId: null,
+    },
     ...{ reason: 'jane asked', before: '{"name":"jane"}', after, detail: '{"who":"jane"}', createdAtMs: 1 },
     ...{ role: null, sessionId: null },
   }

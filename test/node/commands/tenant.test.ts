@@ -181,6 +181,30 @@ it('shows what each change of the audit changed, a field a line, and finds a cha
   expect((await json(['audit', '--request', created.request_id])).items).toEqual([created])
 })
 
+it('reads on while pages of the audit are short, up to a bound, and says if there may be more', async () => {
+  const asked: string[] = []
+  let last = 3
+  const server = createServer((request, response) => {
+    const query = new URL(request.url ?? '', 'http://x').searchParams
+    asked.push(`${query.get('cursor')} ${query.get('limit')}`)
+    const next = asked.length < last ? `page-${asked.length}` : null
+    const entry = { id: `evt_${asked.length}`, created_at: 'then', type: 'x', actor: 'admin', changes: [] }
+    const items = asked.length > 1 ? [entry] : []
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify({ items, pagination: { limit: 50, next_cursor: next, has_more: next !== null } }))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const at = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const { items } = await json(['audit', '--actor', 'admin', '--url', at])
+  expect(items.map(({ id }: { id: string }) => id)).toEqual(['evt_2', 'evt_3'])
+  expect(asked).toEqual(['null null', 'page-1 50', 'page-2 49'])
+  asked.length = 0
+  last = 1_000
+  expect((await tenant(['audit', '--url', at])).stdout).toMatch(/\n\nThere may be older ones: .*\n$/)
+  expect(asked).toHaveLength(20)
+  server.close()
+})
+
 it('searches the customers and tenants of all by an id, an external id or an address', async () => {
   const made = await json(['create', 'Stark', '--email', 'search@stark.example'])
   const { key } = await json(['key', 'create', 'Stark', '--mode', 'test'])

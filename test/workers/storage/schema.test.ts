@@ -429,6 +429,7 @@ describe('the schema that the migrations make', () => {
   it('has these indexes and no other: each is a paid row for every write that changes it', async () => {
     expect(await schema('index')).toMatchInlineSnapshot(`
       "CREATE INDEX admin_audit_tenant ON admin_audit(tenant_id,id)
+      CREATE INDEX archive_objects_ends ON archive_objects(last_id,first_id)
       CREATE INDEX customer_aliases_customer ON customer_aliases(tenant_id,mode,customer_id)
       CREATE INDEX customer_merges_age ON customer_merges(merged_at)
       CREATE INDEX customer_stays_customer ON customer_stays(tenant_id,mode,customer_id)
