@@ -32,23 +32,23 @@ export async function databaseOf(bindings: Databases, scope: Scope): Promise<D1D
   return boundAt(bindings.databases, isInForce ? held.number : await lookedUpDatabase(bindings, scope.tenantId))
 }
 
+/** The names of all methods of a store. One that is left out does not compile. */
+export type MethodsOf<Store> = Record<keyof Store, true>
+
 /**
- * Returns the store that `open` opens over the tenant's database. Where there are several databases, each call of a method finds
- * out first which one that is, so all methods must return promises.
+ * Returns the store that `open` opens over the tenant's database. Where there are several databases, each call of one of the
+ * `methods` finds out first which one that is.
  */
 export function storeOf<Store extends Record<keyof Store, (...given: never[]) => Promise<unknown>>>(
   bindings: Databases,
   scope: Scope,
+  methods: MethodsOf<Store>,
   open: (d1: D1Database) => Store,
 ): Store {
   if (bindings.databases.length === 1) return open(bindings.directory)
-  return new Proxy({} as Store, {
-    get:
-      (_, name) =>
-      async (...given: never[]) =>
-        open(await databaseOf(bindings, scope))[name as keyof Store](...given),
-    has: (_, name) => name in open(bindings.directory),
-    ownKeys: () => Reflect.ownKeys(open(bindings.directory)),
-    getOwnPropertyDescriptor: () => ({ configurable: true, enumerable: true }),
-  })
+  const forwarded = (Object.keys(methods) as (keyof Store)[]).map((name) => [
+    name,
+    async (...given: never[]) => open(await databaseOf(bindings, scope))[name](...given),
+  ])
+  return Object.fromEntries(forwarded) as Store
 }

@@ -8,7 +8,7 @@ import { type EndDeps, failRun } from '../onboarding/end.ts'
 import { workflowEngine } from '../onboarding/engine.ts'
 import { type OnboardingDeps, type StartDeps, startRun, sweepRuns } from '../onboarding/operations.ts'
 import { Performer } from '../onboarding/perform.ts'
-import type { OnboardingParams } from '../onboarding/ports.ts'
+import type { OnboardingParams, RunStore, SettingsStore } from '../onboarding/ports.ts'
 import { stepFormat } from '../onboarding/step-format.ts'
 import type { Scope } from '../registry/customer.ts'
 import type { Registry } from '../registry/ports.ts'
@@ -17,17 +17,23 @@ import { newId } from '../shared/ids.ts'
 import { runQueue, runStore, sweepEndedRuns } from '../storage/onboarding/runs.ts'
 import { onboardingSettings } from '../storage/onboarding/settings.ts'
 import type { Author } from '../tenants/ports.ts'
-import { databaseOf, storeOf } from './databases.ts'
+import { databaseOf, type MethodsOf, storeOf } from './databases.ts'
 import { enqueueDeliveries } from './outbox.ts'
 import { postDeps, vaultOf } from './webhooks.ts'
+
+const RUNS: MethodsOf<RunStore> = { read: true, isHeld: true, change: true, find: true, end: true }
+const SETTINGS: MethodsOf<SettingsStore> = {
+  ...{ read: true, replace: true, replaceSecrets: true },
+  ...{ storedResponse: true, storeResponse: true },
+}
 
 /** `author` is the operator who acts as the tenant; null for a caller of the tenant. */
 export function onboardingDeps(env: Cloudflare.Env, scope: Scope, author: Author | null = null): OnboardingDeps {
   const bindings = readEnv(env)
   return {
     scope,
-    settings: storeOf(bindings, scope, (d1) => onboardingSettings(d1, scope, vaultOf(env), author)),
-    runs: storeOf(bindings, scope, (d1) => runStore(d1, scope)),
+    settings: storeOf(bindings, scope, SETTINGS, (d1) => onboardingSettings(d1, scope, vaultOf(env), author)),
+    runs: storeOf(bindings, scope, RUNS, (d1) => runStore(d1, scope)),
     engine: workflowEngine(bindings.onboarding),
     clock: systemClock,
     destinations: postDeps(env),
@@ -45,7 +51,7 @@ export function performer(
 ): Performer {
   return new Performer(customerId, {
     ...endDeps(env, scope),
-    settings: storeOf(readEnv(env), scope, (d1) => onboardingSettings(d1, scope, vaultOf(env))),
+    settings: storeOf(readEnv(env), scope, SETTINGS, (d1) => onboardingSettings(d1, scope, vaultOf(env))),
     registry: registryFor,
     post: postDeps(env),
     format: stepFormat,
@@ -73,7 +79,7 @@ function startDeps(env: Cloudflare.Env, d1: D1Database): StartDeps {
 function endDeps(env: Cloudflare.Env, scope: Scope): EndDeps {
   return {
     scope,
-    runs: storeOf(readEnv(env), scope, (d1) => runStore(d1, scope, readEnv(env).archive)),
+    runs: storeOf(readEnv(env), scope, RUNS, (d1) => runStore(d1, scope, readEnv(env).archive)),
     clock: systemClock,
     newId,
     enqueueDeliveries: (customerId) => enqueueDeliveries(env, scope, [customerId]),

@@ -88,7 +88,7 @@ export const services: Services & BackgroundServices = {
   search: (env) => operatorSearch(readEnv(env).databases),
   events(at, scope) {
     const bindings = readEnv(at.env)
-    const log = storeOf(bindings, scope, (d1) => eventLog(d1, scope, bindings.archive))
+    const log = storeOf(bindings, scope, { list: true }, (d1) => eventLog(d1, scope, bindings.archive))
     const later = heavyReadsOf(at, scope)
     return { list: (query) => (query.types === undefined ? log.list(query) : later(() => log.list(query))) }
   },

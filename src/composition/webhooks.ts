@@ -9,7 +9,7 @@ import { drainLane } from '../events/lane.ts'
 import { deliverMessage, type OutboxMessage } from '../events/messages.ts'
 import type { Chain, DrainDeps, Drained, Outbox } from '../events/outbox.ts'
 import { bodyOf } from '../events/payload.ts'
-import type { EndpointDeps } from '../events/ports.ts'
+import type { EndpointDeps, EndpointStore } from '../events/ports.ts'
 import { resolveOverHttps } from '../events/resolve.ts'
 import { type SecretVault, secretVault } from '../events/secret-vault.ts'
 import { sendAll } from '../events/send.ts'
@@ -24,7 +24,7 @@ import { sweepDeliveries } from '../storage/webhooks/deliveries.ts'
 import { endpointStore } from '../storage/webhooks/endpoints.ts'
 import { overdueDeliveries, resumedDeliveries } from '../storage/webhooks/overdue.ts'
 import type { Author } from '../tenants/ports.ts'
-import { databaseOf, storeOf } from './databases.ts'
+import { databaseOf, type MethodsOf, storeOf } from './databases.ts'
 import { enqueueDeliveries, logNotEnqueued } from './outbox.ts'
 import { heavyReadsOf } from './turns.ts'
 
@@ -32,6 +32,12 @@ import { heavyReadsOf } from './turns.ts'
 const CLOCKS_DIFFER_SECONDS = 1
 /** The longest delay that Cloudflare Queues allows, in seconds. The sweep finds deliveries that are due later. */
 const DELAY_SECONDS_MAX = 86_400
+
+const ENDPOINTS: MethodsOf<EndpointStore> = {
+  ...{ insert: true, list: true, get: true, update: true, replaceSecrets: true, remove: true },
+  ...{ deliveries: true, redeliver: true, hasWaiting: true, hurry: true },
+  ...{ storedResponse: true, storeResponse: true },
+}
 
 const outbound: typeof fetch = (request, init) => fetch(request, init)
 const resolve = resolveOverHttps(outbound, systemClock)
@@ -51,7 +57,7 @@ export function vaultOf(env: Cloudflare.Env): SecretVault {
 export function endpointDeps(at: RunsAt, scope: Scope, author: Author | null = null): EndpointDeps {
   const { env } = at
   const { archive } = readEnv(env)
-  const store = storeOf(readEnv(env), scope, (d1) => endpointStore(d1, scope, vaultOf(env), author, archive))
+  const store = storeOf(readEnv(env), scope, ENDPOINTS, (d1) => endpointStore(d1, scope, vaultOf(env), author, archive))
   const later = heavyReadsOf(at, scope)
   return {
     ...postDeps(env),
