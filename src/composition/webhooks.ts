@@ -90,11 +90,12 @@ export async function deliver(
 function drainDeps(chain: Chain, outbox: Outbox, env: Cloudflare.Env): DrainDeps {
   const post = postDeps(env)
   const vault = vaultOf(env)
-  const { directory, archive } = readEnv(env)
+  const bindings = readEnv(env)
   return {
     outbox,
     clock: systemClock,
-    readArchived: (chain, eventId) => readArchivedEvent(directory, chain, eventId, archive),
+    readArchived: async (chain, eventId) =>
+      readArchivedEvent(await databaseOf(bindings, chain), chain, eventId, bindings.archive),
     async send(event, { url, sealedSecrets }, timeoutMs) {
       const body = bodyOf(event)
       const secrets = await vault.open(sealedSecrets)

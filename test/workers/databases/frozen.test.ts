@@ -1,17 +1,14 @@
 /** While a move brings a tenant to the other database, nothing of it changes, and every refusal says when to come again. */
 
-import { env } from 'cloudflare:workers'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { deliverMessage } from '../../../src/events/messages.ts'
-import worker from '../../../src/index.ts'
 import { begin, freeze, letStay } from '../../../src/storage/moves/marks.ts'
-import { newEndpoint } from '../events/support.ts'
 import { importLines } from '../import/support.ts'
-import { RECEIVER, receive } from '../onboarding/support.ts'
+import { receive } from '../onboarding/support.ts'
 import { contracts, exampleOf, nameOf } from '../support/contracts.ts'
 import { call, newCustomer, newTenant } from '../support/roster.ts'
 import { tenantWithEverything } from '../tenants/full-tenant.ts'
 import { copyTenantRow, rowsOfTenant, untilQuiet } from './moved.ts'
+import { waitingDelivery } from './queue.ts'
 import { endsOf } from './support.ts'
 
 /** Requests that would change nothing: they only look, or their example finds nothing to do. */
@@ -74,35 +71,20 @@ it('answers every read, and refuses every change until it is over', async () => 
 })
 
 it('lets a message of the queue come again in three seconds, when the tenant is there, and logs no failure', async () => {
-  const { tenantId, live } = await newTenant()
-  const scope = { tenantId, mode: 'live' } as const
+  const tenant = await newTenant()
+  const { tenantId } = tenant
   const ends = await endsOf(tenantId)
   const { from, to } = ends
-  const { id: customerId } = await newCustomer(live.key)
-  const endpoint = await newEndpoint(scope, { url: RECEIVER }, from)
-  await from
-    .prepare(
-      `INSERT INTO webhook_deliveries (tenant_id, mode, endpoint_id, event_id, event_type, customer_id, status, claims, next_attempt_at, created_at)
-       SELECT tenant_id, mode, ?2, id, type, customer_id, 'pending', 0, 0, created_at FROM events WHERE tenant_id = ?1`,
-    )
-    .bind(tenantId, endpoint.id)
-    .run()
-  const statusOf = () =>
-    from.prepare('SELECT status FROM webhook_deliveries WHERE endpoint_id = ?').bind(endpoint.id).first('status')
-  const consumed = async () => {
-    const message = { id: '1', body: deliverMessage(scope, endpoint.id, customerId), ack: vi.fn(), retry: vi.fn() }
-    await worker.queue({ messages: [message] } as unknown as MessageBatch, env)
-    return { acks: message.ack.mock.calls, retries: message.retry.mock.calls }
-  }
+  const { consumed, status } = await waitingDelivery(tenant, from)
   await copyTenantRow(from, to, tenantId)
   await begin(ends)
   await freeze(ends)
   const errors = vi.spyOn(console, 'error')
   expect(await consumed()).toEqual({ acks: [], retries: [[{ delaySeconds: 3 }]] })
   expect(errors.mock.calls.flat().join()).not.toContain('message_failed')
-  expect(await statusOf()).toBe('pending')
+  expect(await status()).toBe('pending')
 
   await letStay(ends)
   expect(await consumed()).toEqual({ acks: [[]], retries: [] })
-  expect(await statusOf()).toBe('delivered')
+  expect(await status()).toBe('delivered')
 })
