@@ -50,7 +50,7 @@ CREATE VIRTUAL TABLE customer_search_words USING fts5vocab (customer_search, ins
 -- The only place that says what the tokens of a customer are: its words, and the last one is its id, which says whose they are. Words
 -- that are not in folded are the fold, and a fold that is not there is the text in lower case.
 -- The token that begins with 00000e is its e-mail address, by which operators find it, whatever its tenant. No tenant has the number
--- 0. A grave accent or an apostrophe would part a token; no address has a parenthesis.
+-- 0. The characters 96 and 39, a grave accent and an apostrophe, would part a token, and no address has a parenthesis.
 -- A customer that is merged into another one has only its id, without a tenant in front, so nobody finds it.
 CREATE VIEW customer_tokens AS
 SELECT c.tenant_id AS tenant_id, c.mode AS mode, c.id AS id,
@@ -61,7 +61,7 @@ SELECT c.tenant_id AS tenant_id, c.mode AS mode, c.id AS id,
         || iif(c.external_id_words = '', '', ' ' || c.external_id_words),
       ' ', ' ' || printf('%05x', s.number) || c.letter
     )
-      || iif(c.address = '', '', ' 00000e' || replace(replace(c.address, '`', '('), '''', ')'))
+      || iif(c.address = '', '', ' 00000e' || replace(replace(c.address, char(96), '('), char(39), ')'))
       || ' ' || printf('%05x', s.number) || c.letter,
     2
   )) || lower(c.id) AS tokens
