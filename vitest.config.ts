@@ -22,7 +22,7 @@ const EMPTIED = [
   'failures/{bindings,database-full}',
   'http/unauthenticated',
   'import/{costs,export-pieces,interrupted,refused,timers}',
-  'limits/*',
+  'limits/d1-requests',
   'registry/without-kv',
   'storage/{commit,costs,retention,schema}',
   'tenants/{deletion,idempotency,usage}',
@@ -34,9 +34,13 @@ const EMPTIED = [
  * Files that have a runtime of their own, because they leave something behind that is not stored: a clock that was set ahead,
  * workflows and messages that go on, counts in memory.
  */
-const ALONE = ['events/{chain,no-event-lost}', 'failures/set-back', 'observability/*', 'onboarding/*'].map(
-  (name) => `test/workers/${name}.test.ts`,
-)
+const ALONE = [
+  'events/{chain,no-event-lost}',
+  'failures/set-back',
+  'limits/d1-background',
+  'observability/*',
+  'onboarding/*',
+].map((name) => `test/workers/${name}.test.ts`)
 
 /** Files that have further databases beside that of `wrangler.toml`. */
 const SEVERAL_DATABASES = ['test/workers/databases/**/*.test.ts']
