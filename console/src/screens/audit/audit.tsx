@@ -58,11 +58,16 @@ function AllChanges() {
     mutationFn: async () => {
       const all: ShownEntry[] = []
       let cursor: string | null = null
+      let found = 0
       do {
-        const { items, pagination }: AuditPage = await send(auditCall(filter, cursor, 100))
+        const { items, pagination }: AuditPage = await pageWithItems(
+          (from): Promise<AuditPage> => send(auditCall(filter, from, 100)),
+          cursor,
+        )
         all.push(...items)
+        found = items.length
         cursor = pagination.next_cursor
-      } while (cursor !== null && all.length < CSV_ROWS_MAX)
+      } while (cursor !== null && found > 0 && all.length < CSV_ROWS_MAX)
       download('audit.csv', 'text/csv', auditCsv(all.map((each) => ({ ...each, changes: each.changes ?? [] }))))
       return cursor === null ? null : all.length
     },
@@ -84,7 +89,7 @@ function AllChanges() {
       <Filters key={JSON.stringify(filter)} filter={filter} onChange={change} />
       <Failure error={csv.error} />
       {csv.data && (
-        <p role="status">The file has the newest {csv.data} entries; more follow. Narrow the time to get them.</p>
+        <p role="status">The file has the newest {csv.data} entries; more may follow. Narrow the time to get them.</p>
       )}
       <Card className="mt-4">
         {query.isPending && <Loading lines={8} />}
