@@ -5,7 +5,7 @@ import example from '../../.dev.vars.example?raw'
 import { createApp } from '../../src/app.ts'
 import { services } from '../../src/composition/services.ts'
 import { readEnv } from '../../src/env.ts'
-import { ADMIN_KEY, newCustomer, newTenant, ORIGIN } from './support/roster.ts'
+import { ADMIN_KEY, newCustomer, newTenant, requestTo } from './support/roster.ts'
 
 const bindings = (given: object) => ({ ...env, ALLOW_LOCAL_WEBHOOKS: 'false', ...given }) as Cloudflare.Env
 
@@ -106,8 +106,9 @@ it('refuses requests for another host than those of ALLOWED_HOSTS, with any key,
     const headers = { 'x-api-key': ADMIN_KEY }
     const context = { waitUntil() {}, passThroughOnException() {}, props: {} } as unknown as ExecutionContext
     const given = bindings({ ALLOWED_HOSTS })
-    return (await createApp(services).request(`http://${host}/admin/customers?limit=1`, { headers }, given, context))
-      .status
+    return (
+      await createApp(services).fetch(requestTo(`http://${host}/admin/customers?limit=1`, { headers }), given, context)
+    ).status
   }
   const allowed = example.match(/^ALLOWED_HOSTS=(.+)$/m)?.[1] ?? ''
   for (const host of ['localhost:8787', '127.0.0.1:8787', '[::1]:8787']) expect(await send(host, allowed)).toBe(200)
@@ -123,6 +124,6 @@ it('serves without Analytics Engine, and counts nothing', async () => {
   expect(readEnv(without).analytics).toBeNull()
   const headers = { authorization: `Bearer ${live.key}` }
   const context = { waitUntil() {}, passThroughOnException() {}, props: {} } as unknown as ExecutionContext
-  const answer = await createApp(services).request(`${ORIGIN}/v1/customers/${id}`, { headers }, without, context)
+  const answer = await createApp(services).fetch(requestTo(`/v1/customers/${id}`, { headers }), without, context)
   expect(answer.status).toBe(200)
 })

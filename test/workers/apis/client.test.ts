@@ -2,10 +2,10 @@
 import { exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { type RosterClientOptions, rosterClient } from '../../../src/client.ts'
-import { ADMIN_KEY, newCustomer, newTenant, ORIGIN } from '../support/roster.ts'
+import { ADMIN_KEY, newCustomer, newTenant, ORIGIN, requestTo } from '../support/roster.ts'
 
 function clientOf(key: string, options: Pick<RosterClientOptions, 'actAs'> = {}) {
-  const send = (url: RequestInfo | URL, init?: RequestInit) => exports.default.fetch(new Request(url, init))
+  const send = (url: RequestInfo | URL, init?: RequestInit) => exports.default.fetch(requestTo(String(url), init))
   return rosterClient(ORIGIN, key, { ...options, fetch: send })
 }
 

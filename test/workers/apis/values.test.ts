@@ -5,7 +5,7 @@
 import { env, exports } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import document from '../../../public/openapi.json'
-import { ADMIN_KEY, admin, type Called, call, newCustomer, newTenant } from '../support/roster.ts'
+import { ADMIN_KEY, admin, type Called, call, newCustomer, newTenant, requestTo } from '../support/roster.ts'
 
 type Send = (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Called>
 
@@ -23,7 +23,7 @@ async function caller(): Promise<{ tenantId: string; key: string; send: Send }> 
 async function importLines(key: string, lines: string[]) {
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/x-ndjson' }
   const init = { method: 'POST', headers, body: lines.join('\n') }
-  const response = await exports.default.fetch(new Request('https://roster.test/v1/customers/import', init))
+  const response = await exports.default.fetch(requestTo('/v1/customers/import', init))
   const results = (await response.text()).trim().split('\n')
   return results.map((line) => JSON.parse(line))
 }

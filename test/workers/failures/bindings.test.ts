@@ -7,7 +7,7 @@ import { env as bound } from 'cloudflare:workers'
 import { afterEach, expect, it, vi } from 'vitest'
 import { customersInMemory } from '../../../src/gate/isolate/memory.ts'
 import worker from '../../../src/index.ts'
-import { admin, newCustomer, newTenant, ORIGIN, type TestTenant } from '../support/roster.ts'
+import { admin, newCustomer, newTenant, requestTo, type TestTenant } from '../support/roster.ts'
 
 /** Counting leaves a timer of some seconds behind an answer, and these tests wait until nothing is left. */
 const env = { ...bound, ANALYTICS: undefined } as unknown as Cloudflare.Env
@@ -17,7 +17,7 @@ afterEach(() => vi.restoreAllMocks())
 /** Reads with some bindings replaced. */
 async function read(tenant: TestTenant, id: string, broken: object = {}) {
   const context = createExecutionContext()
-  const request = new Request(`${ORIGIN}/v1/customers/${id}`, {
+  const request = requestTo(`/v1/customers/${id}`, {
     headers: { authorization: `Bearer ${tenant.live.key}` },
   })
   const answer = await worker.fetch(request, { ...env, ...broken }, context)
@@ -29,7 +29,7 @@ async function read(tenant: TestTenant, id: string, broken: object = {}) {
 async function rename(tenant: TestTenant, id: string, name: string) {
   const context = createExecutionContext()
   const headers = { authorization: `Bearer ${tenant.live.key}`, 'content-type': 'application/json' }
-  const request = new Request(`${ORIGIN}/v1/customers/${id}`, {
+  const request = requestTo(`/v1/customers/${id}`, {
     method: 'PUT',
     headers,
     body: JSON.stringify({ name }),
@@ -155,7 +155,7 @@ it('returns 503 for a write that cannot reach the gate, and does not make it', a
   const tenant = await newTenant()
   const { id } = await newCustomer(tenant.live.key, { name: 'Ada' })
   const headers = { authorization: `Bearer ${tenant.live.key}`, 'content-type': 'application/json' }
-  const request = new Request(`${ORIGIN}/v1/customers/${id}`, { method: 'PUT', headers, body: '{"name":"Eve"}' })
+  const request = requestTo(`/v1/customers/${id}`, { method: 'PUT', headers, body: '{"name":"Eve"}' })
   const context = createExecutionContext()
   const answer = await worker.fetch(request, { ...env, ...GATE_AWAY } as unknown as Cloudflare.Env, context)
   expect(answer.status).toBe(503)

@@ -4,7 +4,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { createApp } from '../../../src/app.ts'
 import { services } from '../../../src/composition/services.ts'
-import { call, newCustomer, newTenant, ORIGIN } from '../support/roster.ts'
+import { call, newCustomer, newTenant, requestTo } from '../support/roster.ts'
 
 const PAGE = 'https://dashboard.example'
 const PREFLIGHT = {
@@ -15,7 +15,7 @@ const PREFLIGHT = {
 
 function send(origins: string, method: string, path: string, headers: Record<string, string>): Promise<Response> {
   const bindings = { ...env, CORS_ORIGINS: origins } as Cloudflare.Env
-  const request = new Request(`${ORIGIN}${path}`, { method, headers })
+  const request = requestTo(path, { method, headers })
   return Promise.resolve(createApp(services).fetch(request, bindings, createExecutionContext()))
 }
 

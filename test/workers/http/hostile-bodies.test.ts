@@ -1,7 +1,7 @@
 /** Bodies made to keep an isolate busy or to crash it: each is refused before it has cost much. */
 import { exports } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
-import { call, newTenant, ORIGIN } from '../support/roster.ts'
+import { call, newTenant, requestTo } from '../support/roster.ts'
 
 const MANY = 100_000
 
@@ -87,7 +87,7 @@ it.each([
       'content-type': 'application/json',
       authorization: `Bearer ${live.key}`,
     }
-    const request = new Request(`${ORIGIN}/v1/customers`, { method: 'POST', headers, body: streamed(sent) })
+    const request = requestTo('/v1/customers', { method: 'POST', headers, body: streamed(sent) })
     const answer = await exports.default.fetch(request)
     const body = (await answer.json()) as { name?: string }
     const isTooLarge = sent > BODY_BYTES_MAX || Number(declared) > BODY_BYTES_MAX

@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { AnyContract } from '../../../src/http/contract.ts'
 import { contracts, credentialsFor, exampleOf, nameOf } from '../support/contracts.ts'
 import { expectAsDocumented } from '../support/documented.ts'
-import { ADMIN_KEY, call, newCustomer, newTenant, ORIGIN, type TestTenant } from '../support/roster.ts'
+import { ADMIN_KEY, call, newCustomer, newTenant, requestTo, type TestTenant } from '../support/roster.ts'
 
 let tenant: TestTenant
 beforeAll(async () => {
@@ -29,7 +29,7 @@ async function sendBytes(
   others: Record<string, string>,
 ) {
   const all = { ...credentialsFor(url, tenant.live.key), ...headers, ...others }
-  const response = await exports.default.fetch(new Request(`${ORIGIN}${url}`, { method, headers: all, body }))
+  const response = await exports.default.fetch(requestTo(url, { method, headers: all, body }))
   const text = await response.text()
   // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever JSON an answer holds
   let parsed: any

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { customersInMemory } from '../../../src/gate/isolate/memory.ts'
 import worker from '../../../src/index.ts'
 import { IoTimes, serverTiming } from '../../../src/observability/io-times.ts'
-import { call, newCustomer, newTenant, ORIGIN } from '../support/roster.ts'
+import { call, newCustomer, newTenant, requestTo } from '../support/roster.ts'
 
 const TIMING = { prefer: 'server-timing' }
 const PARTS = /^admit;dur=\d+, gate;dur=\d+, kv;dur=\d+, d1;dur=\d+, total;dur=\d+$/
@@ -52,7 +52,7 @@ describe('server-timing', () => {
       DB: { withSession: (start: string) => slowed(env.DB.withSession(start), 20) },
     } as unknown as Cloudflare.Env
     const headers = { authorization: `Bearer ${live.key}`, ...TIMING }
-    const request = new Request(`${ORIGIN}/v1/customers/${id}`, { headers })
+    const request = requestTo(`/v1/customers/${id}`, { headers })
     const answer = await worker.fetch(request, slow, createExecutionContext())
     const parts = (answer.headers.get('server-timing') ?? '').split(', ').map((part) => part.split(';dur='))
     const { admit, gate, kv, d1, total } = Object.fromEntries(parts.map(([name, text]) => [name, Number(text)]))

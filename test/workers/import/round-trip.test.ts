@@ -6,7 +6,7 @@ import { env, exports } from 'cloudflare:workers'
 import { stringify } from 'csv-stringify/browser/esm/sync'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { call, newCustomer, newTenant, ORIGIN, type TestTenant } from '../support/roster.ts'
+import { call, newCustomer, newTenant, requestTo, type TestTenant } from '../support/roster.ts'
 import { exportAll, importLines, inChunks, type LineResult, readResults } from './support.ts'
 
 const ALL = '?include_archived=true'
@@ -16,14 +16,14 @@ const PROFILE = ['geo_location', 'terms_accepted', 'providers', 'locations', 'de
 async function send(key: string, body: BodyInit, type = 'text/csv', query = '') {
   const headers = { authorization: `Bearer ${key}`, 'content-type': type }
   const init = { method: 'POST', headers, body }
-  const answer = await exports.default.fetch(new Request(`${ORIGIN}/v1/customers/import${query}`, init))
+  const answer = await exports.default.fetch(requestTo(`/v1/customers/import${query}`, init))
   const text = await answer.text()
   return { status: answer.status, text, ...(answer.status === 200 ? readResults(text) : { results: [], token: '' }) }
 }
 
 async function exportedBytes(key: string, query: string, token = ''): Promise<Uint8Array> {
   const headers = { authorization: `Bearer ${key}`, ...(token && { 'consistency-token': token }) }
-  const answer = await exports.default.fetch(new Request(`${ORIGIN}/v1/customers/export${query}`, { headers }))
+  const answer = await exports.default.fetch(requestTo(`/v1/customers/export${query}`, { headers }))
   return new Uint8Array(await answer.arrayBuffer())
 }
 

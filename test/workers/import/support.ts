@@ -1,7 +1,7 @@
 /** Shared by the import tests: sending files and reading results. */
 import { exports } from 'cloudflare:workers'
 import { BULK_BOUNDS } from '../../../src/registry/bulk.ts'
-import { call, ORIGIN } from '../support/roster.ts'
+import { call, requestTo } from '../support/roster.ts'
 
 export interface LineResult {
   line: number
@@ -40,13 +40,13 @@ export function readResults(text: string): { results: LineResult[]; token: strin
 /** Sends the chunks of the stream as they come. */
 export function importStream(key: string, stream: ReadableStream<Uint8Array>): Promise<Response> {
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/x-ndjson' }
-  return exports.default.fetch(new Request(`${ORIGIN}/v1/customers/import`, { method: 'POST', headers, body: stream }))
+  return exports.default.fetch(requestTo('/v1/customers/import', { method: 'POST', headers, body: stream }))
 }
 
 /** Returns an export as it came, whatever its type. */
 export async function exported(key: string, query = '', headers: Record<string, string> = {}) {
   const init = { headers: { authorization: `Bearer ${key}`, ...headers } }
-  const answer = await exports.default.fetch(new Request(`${ORIGIN}/v1/customers/export${query}`, init))
+  const answer = await exports.default.fetch(requestTo(`/v1/customers/export${query}`, init))
   return { status: answer.status, headers: answer.headers, text: await answer.text() }
 }
 

@@ -8,7 +8,7 @@ import { Customers } from '../../../src/entrypoints/rpc.ts'
 import worker from '../../../src/index.ts'
 import { Analytics } from '../../../src/observability/analytics.ts'
 import type { CountedResponse, Point } from '../../../src/observability/request-counts.ts'
-import { ADMIN_KEY, ORIGIN } from '../support/roster.ts'
+import { ADMIN_KEY, requestTo } from '../support/roster.ts'
 
 afterEach(() => vi.restoreAllMocks())
 
@@ -80,7 +80,7 @@ describe('the counts', () => {
       const context = createExecutionContext()
       contexts.push(context)
       const init = { method, headers: { 'content-type': 'application/json', ...headers } }
-      const request = new Request(`${ORIGIN}${path}`, body ? { ...init, body: JSON.stringify(body) } : init)
+      const request = requestTo(path, body ? { ...init, body: JSON.stringify(body) } : init)
       const answer = await worker.fetch(request, bindings as unknown as Cloudflare.Env, context)
       const text = await answer.text()
       return text === '' ? {} : JSON.parse(text)

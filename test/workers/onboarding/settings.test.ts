@@ -5,7 +5,7 @@ import { Webhook } from 'standardwebhooks'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import worker from '../../../src/index.ts'
 import { ONBOARDING_BOUNDS } from '../../../src/onboarding/steps.ts'
-import { call, newCustomer, newKey, newTenant, newTenantOfBothModes, ORIGIN } from '../support/roster.ts'
+import { call, newCustomer, newKey, newTenant, newTenantOfBothModes, requestTo } from '../support/roster.ts'
 import { loggedIn } from '../tenants/support.ts'
 import { configure, hurry, RECEIVER, receive, SETTINGS, waitForRun } from './support.ts'
 
@@ -306,7 +306,7 @@ it('returns 503 with retry-after while D1 or the engine is unreachable', async (
     const context = createExecutionContext()
     const headers = { authorization: `Bearer ${live.key}`, 'content-type': 'application/json' }
     const init = { method, headers, ...(body && { body: JSON.stringify(body) }) }
-    const answer = await worker.fetch(new Request(`${ORIGIN}${path}`, init), { ...env, ...broken } as never, context)
+    const answer = await worker.fetch(requestTo(path, init), { ...env, ...broken } as never, context)
     return [answer.status, answer.headers.get('retry-after')]
   }
   const away = () => {

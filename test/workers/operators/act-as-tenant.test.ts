@@ -8,6 +8,7 @@ import {
   ADMIN_KEY,
   admin,
   call,
+  newAddress,
   newCustomer,
   newKey,
   newTenant,
@@ -176,7 +177,7 @@ describe('a caller who is no operator', () => {
   })
 
   it('is refused without a credential, and with a wrong admin key', async () => {
-    const headers = { ...asTenant(tenant.tenantId), 'cf-connecting-ip': '192.0.2.77' }
+    const headers = { ...asTenant(tenant.tenantId), 'cf-connecting-ip': newAddress() }
     expect((await call('GET', '/v1/customers', { headers })).status).toBe(401)
     const guess = () => call('GET', '/v1/customers', { headers: { ...headers, 'x-api-key': 'no-admin-key' } })
     const statuses: number[] = []

@@ -5,7 +5,7 @@
 import { env, exports } from 'cloudflare:workers'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { asOwner, callWith, fromConsole, newOperator, signIn, type TestOperator } from '../support/operators.ts'
-import { call, newTenant, ORIGIN, type TestTenant } from '../support/roster.ts'
+import { call, newTenant, requestTo, type TestTenant } from '../support/roster.ts'
 import { asTenant, REASON } from './support.ts'
 
 const ENDPOINT = '{"url": "http://127.0.0.1:9/"}'
@@ -31,7 +31,7 @@ function hold(path: string, credential: Record<string, string>, parts: [string, 
     },
   })
   const headers = { ...credential, 'content-type': type }
-  const response = exports.default.fetch(new Request(`${ORIGIN}${path}`, { method: 'POST', headers, body }))
+  const response = exports.default.fetch(requestTo(path, { method: 'POST', headers, body }))
   return async () => {
     controller?.enqueue(encoder.encode(parts[1]))
     controller?.close()

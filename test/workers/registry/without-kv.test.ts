@@ -9,7 +9,7 @@ import { customersInMemory } from '../../../src/gate/isolate/memory.ts'
 import worker from '../../../src/index.ts'
 import { sweepErasures } from '../../../src/storage/customers/erasures.ts'
 import { sweepDeletedTenants } from '../../../src/storage/tenants/deletions.ts'
-import { ADMIN_KEY, admin, call, newTenant, ORIGIN, type TestTenant } from '../support/roster.ts'
+import { ADMIN_KEY, admin, call, newTenant, requestTo, type TestTenant } from '../support/roster.ts'
 
 /** Counting leaves a timer of some seconds behind an answer, and these tests wait until nothing is left. */
 const WITH_KV = { ...env, ANALYTICS: undefined } as unknown as Cloudflare.Env
@@ -20,7 +20,7 @@ async function send(given: Cloudflare.Env, tenant: TestTenant, method: string, p
   const context = createExecutionContext()
   const headers = { authorization: `Bearer ${tenant.live.key}`, 'content-type': 'application/json' }
   const init = { method, headers, ...(body && { body: JSON.stringify(body) }) }
-  const answer = await worker.fetch(new Request(`${ORIGIN}${path}`, init), given, context)
+  const answer = await worker.fetch(requestTo(path, init), given, context)
   const text = await answer.text()
   await waitOnExecutionContext(context)
   expect(answer.status, `${method} ${path}: ${text}`).toBeLessThan(300)
@@ -82,6 +82,6 @@ it('erases customers and deletes tenants, where there is no KV to clean', async 
 })
 
 it('is ready', async () => {
-  const answer = await worker.fetch(new Request(`${ORIGIN}/readyz`), WITHOUT_KV, createExecutionContext())
+  const answer = await worker.fetch(requestTo('/readyz'), WITHOUT_KV, createExecutionContext())
   expect(await answer.json()).toMatchObject({ status: 'ready', checks: { kv: 'ok' } })
 })

@@ -2,6 +2,7 @@
  * The examples of the reference documents for creating, getting and updating a customer, character for character, and a
  * reader of their `curl` lines that replaces the address, the key and the id of the example by real ones.
  */
+import { requestTo } from './roster.ts'
 
 /** Create customer: POST /v1/customers. */
 export const CREATE_CURL = String.raw`curl -X POST https://api.flexprice.io/v1/customers \
@@ -86,5 +87,5 @@ export function requestOf(curl: string, real: { origin: string; key: string; id?
     value,
   ])
   const body = /-d '([^']*)'/.exec(text)?.[1]
-  return new Request(url, { method, headers, ...(body !== undefined && { body }) })
+  return requestTo(url, { method, headers, ...(body !== undefined && { body }) })
 }

@@ -30,7 +30,7 @@ import { documentAfter, documentBefore } from '../../../src/storage/event-docume
 import { kvCache } from '../../../src/storage/kv-cache.ts'
 import { readKey } from '../../../src/tenants/key-format.ts'
 import { identifyTenant } from '../../../src/tenants/principal.ts'
-import { ADMIN_KEY, call, newTenant, ORIGIN, type TestTenant } from '../support/roster.ts'
+import { ADMIN_KEY, call, newTenant, requestTo, type TestTenant } from '../support/roster.ts'
 import { changesOf, oneOfEach, shapeOf, shapesOf } from './shape.ts'
 import v010 from './v0.1.0.json'
 import { type Examples, writtenToday } from './written.ts'
@@ -317,7 +317,7 @@ async function putTo(tenant: TestTenant, gate: object) {
   const bindings = { ...env, ANALYTICS: undefined, GATE: { getByName: () => gate } } as unknown as Cloudflare.Env
   const headers = { authorization: `Bearer ${tenant.live.key}`, 'content-type': 'application/json' }
   const path = '/v1/customers/cust_01ARZ3NDEKTSV4RRFFQ69G5FAV'
-  const request = new Request(ORIGIN + path, { method: 'PUT', headers, body: '{"name": "Ada"}' })
+  const request = requestTo(path, { method: 'PUT', headers, body: '{"name": "Ada"}' })
   const answer = await worker.fetch(request, bindings, createExecutionContext())
   return { status: answer.status, headers: answer.headers, body: (await answer.json()) as Record<string, unknown> }
 }

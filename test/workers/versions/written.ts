@@ -14,7 +14,7 @@ import worker from '../../../src/index.ts'
 import { openDatabase } from '../../../src/storage/database.ts'
 import { DOCUMENT_COLUMNS } from '../../../src/storage/event-documents.ts'
 import { events as eventRows } from '../../../src/storage/schema/tables.ts'
-import { ADMIN_KEY, ORIGIN } from '../support/roster.ts'
+import { ADMIN_KEY, requestTo } from '../support/roster.ts'
 
 /** Examples by their kind. */
 // biome-ignore lint/suspicious/noExplicitAny: data of many shapes, which is what the tests are about
@@ -155,7 +155,7 @@ function sender(note: (kind: string, example: unknown) => void) {
     // biome-ignore lint/suspicious/noExplicitAny: whatever JSON an answer holds
   ): Promise<any> {
     const text = typeof body === 'string' ? body : JSON.stringify(body)
-    const request = new Request(`${ORIGIN}${path}`, {
+    const request = requestTo(path, {
       method,
       headers: { 'content-type': 'application/json', ...headers },
       ...(body !== undefined && { body: text }),

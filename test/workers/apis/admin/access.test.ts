@@ -7,7 +7,7 @@ import { createApp } from '../../../../src/app.ts'
 import { services } from '../../../../src/composition/services.ts'
 import { AccessKeys } from '../../../../src/operators/access.ts'
 import { newOperator, type TestOperator } from '../../support/operators.ts'
-import { ORIGIN } from '../../support/roster.ts'
+import { requestTo } from '../../support/roster.ts'
 
 const ISSUER = 'https://acme.cloudflareaccess.com'
 const CERTS = `${ISSUER}/cdn-cgi/access/certs`
@@ -79,7 +79,7 @@ function isolate(variables: object = { ACCESS_TEAM_DOMAIN: 'acme.cloudflareacces
       ...(headers as object),
     }
     const path = init.method === 'POST' ? '/admin/session' : '/admin/me'
-    const answer = await app.request(`${ORIGIN}${path}`, { ...init, headers: sent }, { ...env, ...variables }, context)
+    const answer = await app.fetch(requestTo(path, { ...init, headers: sent }), { ...env, ...variables }, context)
     const body = (await answer.json()) as Record<string, unknown>
     await waitOnExecutionContext(context)
     return { status: answer.status, body, cookie: answer.headers.get('set-cookie') }

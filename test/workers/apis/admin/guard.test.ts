@@ -18,14 +18,9 @@ import {
 import type { HttpEnv } from '../../../../src/http/api.ts'
 import { authenticateOperator, operatorIdentifier } from '../../../../src/http/authenticate-operator.ts'
 import { errorHandler } from '../../../../src/http/respond.ts'
-import { ADMIN_KEY, call, ORIGIN } from '../../support/roster.ts'
+import { ADMIN_KEY, call, newAddress, requestTo } from '../../support/roster.ts'
 
-let addresses = 0
-function newAddress(): string {
-  return `192.0.2.${addresses++}`
-}
-
-function sendRequest(key: string | null, address: string) {
+function sendRequest(key: string | null, address = newAddress()) {
   const headers: Record<string, string> = { 'cf-connecting-ip': address }
   if (key !== null) headers['x-api-key'] = key
   return call('GET', '/admin/customers?limit=1', { headers })
@@ -49,15 +44,15 @@ function anotherIsolate(bindings: object = env) {
   app.use('/admin/*', authenticateOperator(operatorIdentifier(services).identifyOperator))
   app.get('/admin/customers', (c) => c.text('in'))
   app.onError(errorHandler(adminApi, services.countError))
-  return async (key: string, address: string) => {
+  return async (key: string, address = newAddress()) => {
     const headers = { 'x-api-key': key, 'cf-connecting-ip': address }
-    return (await app.request('/admin/customers', { headers }, bindings, createExecutionContext())).status
+    return (await app.fetch(requestTo('/admin/customers', { headers }), bindings, createExecutionContext())).status
   }
 }
 
 describe('an admin key', () => {
   it('is required, and must match exactly', async () => {
-    expect((await sendRequest(ADMIN_KEY, newAddress())).status).toBe(200)
+    expect((await sendRequest(ADMIN_KEY)).status).toBe(200)
     for (const key of [
       null,
       '',
@@ -67,7 +62,7 @@ describe('an admin key', () => {
       ADMIN_KEY.toUpperCase(),
       'x'.repeat(5_000),
     ]) {
-      const { status, body } = await sendRequest(key, newAddress())
+      const { status, body } = await sendRequest(key)
       expect([status, body.code], String(key)).toEqual([401, 'unauthorized'])
     }
     const bearer = { authorization: `Bearer ${ADMIN_KEY}` }
@@ -79,10 +74,8 @@ describe('an admin key', () => {
   it('may be one of several, so that they can be rotated', async () => {
     const [first, second] = ['first-admin-key-of-several', 'second-admin-key-of-several']
     const attempt = anotherIsolate({ ...env, ADMIN_KEYS: `${first}, ${second}` })
-    const statusFor = (key: string) => attempt(key, newAddress())
-    expect(await Promise.all([first, second, ADMIN_KEY, `${first}, ${second}`].map(statusFor))).toEqual([
-      200, 200, 401, 401,
-    ])
+    const keys = [first, second, ADMIN_KEY, `${first}, ${second}`]
+    expect(await Promise.all(keys.map((key) => attempt(key)))).toEqual([200, 200, 401, 401])
   })
 })
 
@@ -97,9 +90,7 @@ describe('an admin key with a name', () => {
       'bob:alices-key-of-24-characters',
       'alice',
     ]
-    expect(await Promise.all([...texts, ADMIN_KEY].map((key) => attempt(key, newAddress())))).toEqual([
-      200, 200, 401, 401, 200,
-    ])
+    expect(await Promise.all([...texts, ADMIN_KEY].map((key) => attempt(key)))).toEqual([200, 200, 401, 401, 200])
   })
 
   it('is named in the audit, and the others are `admin`', async () => {
@@ -107,9 +98,8 @@ describe('an admin key with a name', () => {
       const body = JSON.stringify({ company_name: 'Named', contact_email: 'ops@example.com' })
       const headers = { 'x-api-key': key, 'content-type': 'application/json' }
       const init = { method: 'POST', headers, body }
-      const answer = await createApp(services).request(
-        `${ORIGIN}/admin/customers`,
-        init,
+      const answer = await createApp(services).fetch(
+        requestTo('/admin/customers', init),
         named,
         createExecutionContext(),
       )
@@ -133,7 +123,7 @@ describe('an address', () => {
     const retryAfter = Number(headers.get('retry-after'))
     expect(retryAfter).toBeGreaterThan(0)
     expect(retryAfter).toBeLessThanOrEqual(60)
-    expect((await sendRequest('wrong', newAddress())).status).toBe(401)
+    expect((await sendRequest('wrong')).status).toBe(401)
   })
 
   it('passes with a right key despite the wrong keys of others behind it, at any isolate', async () => {
@@ -219,6 +209,10 @@ describe('an address', () => {
     expect(calls).toBe(1 + FAILURES_MAX)
     expect(await attempt(ADMIN_KEY, other)).toBe(200)
     expect(calls).toBe(1 + FAILURES_MAX)
+  })
+
+  it('is the same for all requests without one, which Cloudflare never sends', () => {
+    expect(networksOf(null)).toEqual([{ network: 'unknown', failuresMax: FAILURES_MAX }])
   })
 
   it('is still counted, and passes with a right key, while the object that counts is unreachable', async () => {

@@ -6,7 +6,7 @@ import worker from '../../../../src/index.ts'
 import { addErrorCounts, sweepErrorCounts } from '../../../../src/storage/error-counts.ts'
 import { readHealth } from '../../../../src/storage/health.ts'
 import { metered, spent } from '../../storage/support.ts'
-import { ADMIN_KEY, call, newTenant, ORIGIN } from '../../support/roster.ts'
+import { ADMIN_KEY, call, newTenant, requestTo } from '../../support/roster.ts'
 
 const MINUTE_MS = 60_000
 const NONE = { total: 0, total_is_capped: false }
@@ -119,7 +119,7 @@ describe('the health of a deployment', () => {
     const statuses = []
     for (const key of [live.key, 'sk_live_unknown']) {
       const context = createExecutionContext()
-      const request = new Request(`${ORIGIN}/v1/customers`, { headers: { authorization: `Bearer ${key}` } })
+      const request = requestTo('/v1/customers', { headers: { authorization: `Bearer ${key}` } })
       const broken = { ...env, ANALYTICS: undefined, GATE: { getByName: gateAway } } as unknown as Cloudflare.Env
       statuses.push((await worker.fetch(request, broken, context)).status)
       await waitOnExecutionContext(context)

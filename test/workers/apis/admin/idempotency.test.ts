@@ -6,7 +6,7 @@ import { createApp } from '../../../../src/app.ts'
 import { services } from '../../../../src/composition/services.ts'
 import { sweepIdempotencyRecords } from '../../../../src/storage/idempotency/records.ts'
 import { everythingStored } from '../../support/everything-stored.ts'
-import { ADMIN_KEY, type Called, call, newKey, newTenant } from '../../support/roster.ts'
+import { ADMIN_KEY, type Called, call, newKey, newTenant, requestTo } from '../../support/roster.ts'
 import { COMPANY, error, make } from './operator.ts'
 
 const DAY_MS = 24 * 3_600_000
@@ -79,7 +79,8 @@ describe('a keyed POST', () => {
     const withKey = async (adminKey: string) => {
       const headers = { 'x-api-key': adminKey, 'idempotency-key': key, 'content-type': 'application/json' }
       const init = { method: 'POST', headers, body: JSON.stringify(COMPANY) }
-      return (await createApp(services).request('/admin/customers', init, several, createExecutionContext())).status
+      return (await createApp(services).fetch(requestTo('/admin/customers', init), several, createExecutionContext()))
+        .status
     }
     expect([await withKey(second), await withKey(ADMIN_KEY)]).toEqual([422, 201])
     expect(responseOf(await post('', key, COMPANY)).text).toBe(first.text)

@@ -5,7 +5,7 @@
 import { exports } from 'cloudflare:workers'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Called, type CallOptions, call, newCustomer, newTenant, ORIGIN } from '../../support/roster.ts'
+import { type Called, type CallOptions, call, newCustomer, newTenant, requestTo } from '../../support/roster.ts'
 
 const EVERYTHING = '/v1/customers?limit=1000&status=published,draft,archived&expand=integrations,aliases'
 
@@ -152,9 +152,7 @@ describe('any body', () => {
     const bytes = new Uint8Array([...new TextEncoder().encode('{"external_id":"'), 0xff, 0xfe, 0x22, 0x7d])
     for (const [method, path] of bodyRoutes(id)) {
       const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
-      const answer = await exports.default.fetch(
-        new Request(`${ORIGIN}/v1/customers${path}`, { method, headers, body: bytes }),
-      )
+      const answer = await exports.default.fetch(requestTo(`/v1/customers${path}`, { method, headers, body: bytes }))
       expect([method, path, answer.status]).toEqual([method, path, 400])
     }
     expect(await rows()).toBe(before)
@@ -230,7 +228,7 @@ describe('any body', () => {
       },
     })
     const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
-    const request = new Request(`${ORIGIN}/v1/customers/${id}`, { method: 'PUT', headers, body })
+    const request = requestTo(`/v1/customers/${id}`, { method: 'PUT', headers, body })
     expect((await exports.default.fetch(request)).status).toBe(413)
   })
 
