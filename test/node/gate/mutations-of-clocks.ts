@@ -10,6 +10,7 @@ export const MUTATIONS_OF_CLOCKS: Mutation[] = [
     find: 'this.#wall.observe(sender, this.#tick(atMs))',
     replace: 'this.#wall.observe(sender, this.#tick(Math.max(atMs, sender.sentAtMs)))',
     because: 'a bucket that was full refills once more, and permits that live count as expired',
+    seed: 3,
   },
   {
     rule: 'clocks 1: nor by a second at most',
@@ -17,6 +18,7 @@ export const MUTATIONS_OF_CLOCKS: Mutation[] = [
     find: 'this.#wall.observe(sender, this.#tick(atMs))',
     replace: 'this.#wall.observe(sender, this.#tick(Math.max(atMs, Math.min(sender.sentAtMs, this.#nowMs + 1_000))))',
     because: 'an isolate that is ahead pushes it again with every message',
+    seed: 3,
   },
   {
     rule: 'clocks 2: the horizon goes by the latest clock that anyone showed',

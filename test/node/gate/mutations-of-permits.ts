@@ -25,7 +25,7 @@ export const MUTATIONS_OF_PERMITS: Mutation[] = [
     find: '(this.#headroom[at] as Headroom).room -= back',
     replace: 'void back',
     because: 'several grants get back what only one of them could have left',
-    seed: 445,
+    seed: 390,
   },
   {
     rule: '3 a permit expires counted from its send time',
@@ -33,7 +33,7 @@ export const MUTATIONS_OF_PERMITS: Mutation[] = [
     find: 'keepGrant(state, reply, sentAtMs)',
     replace: 'keepGrant(state, reply, nowMs)',
     because: 'the gate has taken it as spent, and refilled, while it can still be spent',
-    seed: 25,
+    seed: 22,
   },
   {
     rule: '3 the guard',
@@ -41,7 +41,7 @@ export const MUTATIONS_OF_PERMITS: Mutation[] = [
     find: 'export const GUARD_MS = 50',
     replace: 'export const GUARD_MS = 0',
     because: 'a clock that reads late lets a lease live longer than the gate believes',
-    seed: 153,
+    seed: 50,
   },
   {
     rule: '3 a permit stops a guard early',
@@ -49,7 +49,7 @@ export const MUTATIONS_OF_PERMITS: Mutation[] = [
     find: 'const expiresAtMs = sentAtMs + ttlMs - GUARD_MS',
     replace: 'const expiresAtMs = sentAtMs + ttlMs',
     because: 'a clock that reads late spends permits the gate has taken as spent',
-    seed: 153,
+    seed: 50,
   },
   {
     rule: '4 after a restart the burst counts as outstanding',
@@ -65,7 +65,7 @@ export const MUTATIONS_OF_PERMITS: Mutation[] = [
     find: 'if (this.#isEpochStored && !atOnce && wallMs + POLICY_TTL_MS <= this.#horizonMs) return',
     replace: 'if (this.#isEpochStored && !atOnce) return',
     because: 'the next start takes a busy gate for one that was idle',
-    seed: 22,
+    seed: 103,
   },
   {
     rule: '4 after an idle time the bucket has refilled since the horizon, not longer',
@@ -89,7 +89,7 @@ export const MUTATIONS_OF_PERMITS: Mutation[] = [
     find: 'this.#free = Math.min(this.#free, this.#burst)',
     replace: '',
     because: 'the old burst is granted once more under the new one',
-    seed: 128,
+    seed: 18,
   },
   {
     rule: 'C2 a change waits for the leases under older versions',
@@ -97,6 +97,7 @@ export const MUTATIONS_OF_PERMITS: Mutation[] = [
     find: 'if (leased < version) untilMs = Math.max(untilMs, leasedUntilMs)',
     replace: '',
     because: 'it is answered while they live',
+    seed: 2,
   },
   {
     rule: 'C2 a change waits for the leases of an earlier start',
@@ -104,7 +105,7 @@ export const MUTATIONS_OF_PERMITS: Mutation[] = [
     find: 'let untilMs = this.#earlierUntilMs\n',
     replace: 'let untilMs = 0\n',
     because: 'the gate that started just now knows nothing of them, yet they live',
-    seed: 25,
+    seed: 31,
   },
   {
     rule: 'C2 the policy is stored with the change',
@@ -112,6 +113,7 @@ export const MUTATIONS_OF_PERMITS: Mutation[] = [
     find: 'this.#storage.savePolicy(policy, keys.map(storedKeyOf))',
     replace: '',
     because: 'a restart brings the old one back',
+    seed: 3,
     throws: 'the gate has no policy yet',
   },
   {
@@ -120,7 +122,7 @@ export const MUTATIONS_OF_PERMITS: Mutation[] = [
     find: 'if (!this.#policy || policy.version > this.#policy.version) {',
     replace: 'if (!this.#policy || policy.version !== this.#policy.version) {',
     because: 'a change that was overtaken undoes the later one',
-    seed: 45,
+    seed: 42,
   },
   {
     rule: 'a lease that was overtaken, or comes twice, brings nothing',
@@ -136,7 +138,7 @@ export const MUTATIONS_OF_PERMITS: Mutation[] = [
     find: 'if (versionChanged) state.verdicts.clear()',
     replace: '',
     because: 'a revoked key is admitted from memory',
-    seed: 11,
+    seed: 2,
   },
   {
     rule: 'annual: what is owed counts against the limit',

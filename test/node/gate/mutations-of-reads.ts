@@ -382,6 +382,7 @@ export const MUTATIONS_OF_READS: Mutation[] = [
     find: 'token && token.seq > stamp.asof ? token.bookmark : null',
     replace: 'token?.bookmark ?? null',
     because: 'D1 never reaches the bookmark',
+    seed: 3,
     setsBack: true,
   },
 ]
