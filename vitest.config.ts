@@ -8,6 +8,13 @@ import { keepInMemory } from './test/node/support/memory.ts'
 /** No test bounds a time, so these only end what hangs. A machine that is busy with other things takes many times longer. */
 const GENEROUS = { testTimeout: 300_000, hookTimeout: 300_000 }
 
+/**
+ * How many workers a project has on two cores, and when it runs. Files that start processes mostly wait: for back-offs, for
+ * leases to end, for processes to begin. The others keep a core busy, and a further worker would only load all modules once more.
+ */
+const WAITING = { maxWorkers: 6, sequence: { groupOrder: 0 } }
+const BUSY = { maxWorkers: 2, sequence: { groupOrder: 1 } }
+
 keepInMemory()
 
 /**
@@ -45,8 +52,8 @@ const ALONE = [
 /** Files that have further databases beside that of `wrangler.toml`. */
 const SEVERAL_DATABASES = ['test/workers/databases/**/*.test.ts']
 
-/** It lets requests race; alone, the races are those of its requests. */
-const LAST = ['test/workers/registry/whole-registry.test.ts']
+/** It sets D1 aside and lets requests race: in a runtime of its own the races are those of its requests. It takes long, so it begins early. */
+const RACES = ['test/workers/registry/whole-registry.test.ts']
 
 /** Files that start processes of their own, most of which wait. The others in Node are pure. */
 const PROCESSES = ['apis', 'commands', 'docs', 'isolates', 'sdk', 'size'].map((name) => `test/node/${name}/*.test.ts`)
@@ -86,12 +93,11 @@ export default defineConfig(async () => ({
   test: {
     // The lines that Roster logs are worth reading only where something failed.
     silent: 'passed-only' as const,
-    // On two cores. Half of the suite waits: for back-offs, for leases to end, for processes to start.
-    maxWorkers: 4,
+    // Projects that run together begin in the order of the alphabet.
     projects: [
       await inWorkerd('workerd', {
         include: ['test/workers/**/*.test.ts'],
-        exclude: [...EMPTIED, ...ALONE, ...SEVERAL_DATABASES, ...LAST],
+        exclude: [...EMPTIED, ...ALONE, ...SEVERAL_DATABASES, ...RACES],
         isolate: false,
       }),
       await inWorkerd('workerd emptied', {
@@ -105,16 +111,16 @@ export default defineConfig(async () => ({
         isolate: false,
         d1Databases: { DB_1: 'DB_1', DB_2: 'DB_2' },
       }),
-      await inWorkerd('workerd last', { include: LAST, sequence: { groupOrder: 1 } }),
-      inNode('commands', { include: PROCESSES, exclude: IN_BROWSER }),
-      inNode('browser', { include: IN_BROWSER, globalSetup: './test/node/support/shared-served.ts' }),
-      inNode('node', { include: ['test/node/**/*.test.ts'], exclude: [...PROCESSES, ...IN_BROWSER] }),
+      await inWorkerd('races', { include: RACES }),
+      inNode('commands', { ...WAITING, include: PROCESSES, exclude: IN_BROWSER }),
+      inNode('browser', { ...WAITING, include: IN_BROWSER, globalSetup: './test/node/support/shared-served.ts' }),
+      inNode('node', { ...BUSY, include: ['test/node/**/*.test.ts'], exclude: [...PROCESSES, ...IN_BROWSER] }),
     ],
   },
 }))
 
 /** Returns a project whose files run in Node, and share what they load. */
-function inNode(name: string, files: { include: string[]; exclude?: string[]; globalSetup?: string }) {
+function inNode(name: string, files: typeof WAITING & { include: string[]; exclude?: string[]; globalSetup?: string }) {
   return {
     test: {
       name,
@@ -139,7 +145,6 @@ async function inWorkerd(
     exclude?: string[]
     isolate?: boolean
     setupFiles?: string[]
-    sequence?: { groupOrder: number }
     d1Databases?: Record<string, string>
   },
 ) {
@@ -169,6 +174,7 @@ async function inWorkerd(
       // another, so a library would be there twice.
       fsModuleCachePath: `node_modules/.vitest-cache/${name.replace(' ', '-')}-${LIBRARIES_HASH}`,
       setupFiles: [MAIN_MODULE, MIGRATE],
+      ...BUSY,
       ...files,
       ...GENEROUS,
     },

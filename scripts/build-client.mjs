@@ -52,7 +52,9 @@ if (!existsSync(OUT_DIR) || !existsSync(NOTE) || readFileSync(NOTE, 'utf8') !== 
 async function buildClient() {
   const emitted = mkdtempSync(path.join(tmpdir(), 'roster-client-'))
   try {
-    execFileSync(path.resolve('node_modules/.bin/tsc'), ['-p', FOLDER, '--outDir', emitted], { stdio: 'inherit' })
+    // Several threads would each check what all files depend on.
+    const options = ['-p', FOLDER, '--outDir', emitted, '--singleThreaded']
+    execFileSync(path.resolve('node_modules/.bin/tsc'), options, { stdio: 'inherit' })
     rmSync(OUT_DIR, { recursive: true, force: true })
     mkdirSync(OUT_DIR, { recursive: true })
     const read = (file) => readFileSync(path.join(emitted, file), 'utf8')

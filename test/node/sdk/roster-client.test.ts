@@ -59,7 +59,17 @@ const run = promisify(execFile)
 /** Returns the errors that the compiler has for files of the other project, by one run; empty when it has none. */
 async function compiled(files: Record<string, string>): Promise<string> {
   for (const [name, text] of Object.entries(files)) writeFileSync(path.join(folder, name), text)
-  const options = ['--strict', '--noEmit', '--types', '', '--lib', 'es2023,dom', '--target', 'es2023']
+  const options = [
+    '--strict',
+    '--noEmit',
+    '--singleThreaded',
+    '--types',
+    '',
+    '--lib',
+    'es2023,dom',
+    '--target',
+    'es2023',
+  ]
   return run(bin('tsc'), [...options, '--module', 'nodenext', ...Object.keys(files)], { cwd: folder }).then(
     ({ stdout }) => stdout,
     ({ stdout, code }) => `${stdout} exit ${code}`,
