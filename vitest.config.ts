@@ -6,7 +6,7 @@ import { defineConfig } from 'vitest/config'
 import { keepInMemory } from './test/node/support/memory.ts'
 
 /** No test bounds a time, so these only end what hangs. A machine that is busy with other things takes many times longer. */
-const GENEROUS = { testTimeout: 300_000, hookTimeout: 300_000 }
+const GENEROUS = { testTimeout: 300_000, hookTimeout: 300_000, expect: { poll: { timeout: 120_000 } } }
 
 /**
  * How many workers a project has on two cores, and when it runs. Files that start processes mostly wait: for back-offs, for
@@ -52,7 +52,7 @@ const ALONE = [
 /** Files that have further databases beside that of `wrangler.toml`. */
 const SEVERAL_DATABASES = ['test/workers/databases/**/*.test.ts']
 
-/** It sets D1 aside and lets requests race: in a runtime of its own the races are those of its requests. It takes long, so it begins early. */
+/** It lets D1 fail and requests race: in a runtime of its own they are those of its steps. It takes long, so it begins early. */
 const RACES = ['test/workers/registry/whole-registry.test.ts']
 
 /** Files that start processes of their own, most of which wait. The others in Node are pure. */

@@ -8,14 +8,14 @@ import { describe, expect, it } from 'vitest'
 import { createApp } from '../../../src/app.ts'
 import { services } from '../../../src/composition/services.ts'
 import { expectAsDocumented } from '../support/documented.ts'
-import { call, ORIGIN } from '../support/roster.ts'
+import { call, requestTo } from '../support/roster.ts'
 
 const ALL_OK = { d1: 'ok', kv: 'ok', gate: 'ok' }
 
 function appWith(probe: (typeof services)['probe'], clock = services.clock) {
   const app = createApp({ ...services, probe, clock, sleep: () => new Promise((resolve) => setTimeout(resolve, 50)) })
   return async () => {
-    const answer = await app.request(`${ORIGIN}/readyz`, {}, env, createExecutionContext())
+    const answer = await app.fetch(requestTo('/readyz'), env, createExecutionContext())
     const text = await answer.text()
     const { status, headers } = answer
     expectAsDocumented('GET', '/readyz', { status, headers, text, body: JSON.parse(text) })

@@ -221,18 +221,20 @@ describe('a search', () => {
   })
 
   it('takes as long for a long word that all have among many: no row shows what the index does', async () => {
-    const fastest = async (of: Scope) => {
-      const times: number[] = []
-      for (let run = 0; run < 9; run++) {
-        const startMs = performance.now()
-        // The clock shows whole milliseconds.
-        for (let n = 0; n < 5; n++) await listCustomers(db, of, { ...page, q: 'cust_000000000' }, { total: false })
-        times.push(performance.now() - startMs)
-      }
-      return Math.min(...times)
+    const took = async (of: Scope) => {
+      const startMs = performance.now()
+      // The clock shows whole milliseconds.
+      for (let n = 0; n < 5; n++) await listCustomers(db, of, { ...page, q: 'cust_000000000' }, { total: false })
+      return performance.now() - startMs
+    }
+    // In turns, because a machine that is busy for a while would make all runs of one of them slow.
+    const [amongMany, amongFew]: [number[], number[]] = [[], []]
+    for (let run = 0; run < 9; run++) {
+      amongMany.push(await took(scope))
+      amongFew.push(await took(few))
     }
     // The whole word would be as many words of the index as there are customers.
-    expect((await fastest(scope)) / Math.max(1, await fastest(few))).toBeLessThan(2.5)
+    expect(Math.min(...amongMany) / Math.max(1, Math.min(...amongFew))).toBeLessThan(2.5)
   })
 
   it.each([

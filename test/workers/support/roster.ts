@@ -6,6 +6,9 @@ import { expectAsDocumented } from './documented.ts'
 export const ADMIN_KEY = 'test-admin-key-0123456789abcdef'
 export const ORIGIN = 'https://roster.test'
 
+/** Limits that admit two requests a year: a permit that comes back in time would make the third depend on the machine. */
+export const TWO_REQUESTS = { requests_per_second: 10, burst: 20, annual_commitment: 0, annual_validation_limit: 2 }
+
 export interface CallOptions {
   key?: string
   /** Sent as JSON; a string goes as it is. */

@@ -9,6 +9,7 @@ import {
   newTenant,
   newTenantOfBothModes,
   type TestTenantOfBothModes,
+  TWO_REQUESTS,
 } from '../support/roster.ts'
 
 let tenant: TestTenantOfBothModes
@@ -104,7 +105,7 @@ describe('each of these routes', () => {
   })
 
   it.each(ROUTES)('takes a permit: %s', async (path) => {
-    const { tenantId, live } = await newTenant({ tier: 'custom', limits: { requests_per_second: 1, burst: 2 } })
+    const { tenantId, live } = await newTenant({ tier: 'custom', limits: TWO_REQUESTS })
     const statuses: number[] = []
     for (let sent = 0; sent < 3; sent++) statuses.push((await call('GET', path, { key: live.key })).status)
     expect(statuses).toEqual([200, 200, 429])

@@ -1,6 +1,6 @@
 /** Authentication at the FlatPeak API: login, bearer tokens, keys and their scopes. */
 import { describe, expect, it } from 'vitest'
-import { admin, newTenant, newTenantOfBothModes } from '../../support/roster.ts'
+import { admin, newTenant, newTenantOfBothModes, TWO_REQUESTS } from '../../support/roster.ts'
 import { call, error } from './caller.ts'
 
 let references = 0
@@ -75,7 +75,7 @@ describe('GET /login', () => {
   })
 
   it('answers a suspended account with 422, and costs a permit like any request', async () => {
-    const { tenantId, live } = await newTenant({ tier: 'custom', limits: { requests_per_second: 1, burst: 2 } })
+    const { tenantId, live } = await newTenant({ tier: 'custom', limits: TWO_REQUESTS })
     const login = () => call('GET', '/login', { headers: basic(tenantId, live.key) })
     const statuses = [await login(), await login(), await login()].map(({ status }) => status)
     expect(statuses).toEqual([200, 200, 429])
