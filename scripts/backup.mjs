@@ -29,7 +29,7 @@ async function main() {
   const taken = files.find(existsSync)
   if (taken) throw new Stop(`There is a file ${taken} already. Name another.`)
   mkdirSync('.wrangler', { recursive: true })
-  const folder = mkdtempSync('.wrangler/backup-')
+  const folder = mkdtempSync(`.wrangler/backup-${process.pid}-`)
   try {
     await copyAll(api, names, { files, folder })
     for (const file of values.r2 ? files : []) {

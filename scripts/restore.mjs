@@ -35,7 +35,7 @@ async function main() {
   if (values.jurisdiction !== undefined && !JURISDICTIONS.includes(values.jurisdiction))
     throw new Stop(`--jurisdiction ${values.jurisdiction}: use one of ${JURISDICTIONS.join(', ')}`)
   mkdirSync('.wrangler', { recursive: true })
-  const folder = mkdtempSync('.wrangler/restore-')
+  const folder = mkdtempSync(`.wrangler/restore-${process.pid}-`)
   try {
     const files = await filesToRestore(first, values.database, folder)
     const { targets, directory } = await targetsOf([...files.keys()], values)

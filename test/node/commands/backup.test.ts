@@ -21,15 +21,19 @@ const SEED = `INSERT INTO tenants (id, company_name, contact_email, tier, status
   INSERT INTO api_keys (tenant_id, id, mode, name, secret_hash, scopes, created_at) VALUES
     ('t1', 'key_1', 'live', 'a', 'h1', '[]', 1), ('t1', 'key_2', 'test', 'it''s; b', 'h2', '[]', 1);`
 let account: FakeCloudflare
+/** The processes of a test. Other tests back up and restore meanwhile. */
+let pids: number[] = []
 
 beforeEach(async () => {
   account = await FakeCloudflare.start()
+  pids = []
 })
 
 afterEach(() => {
   account.stop()
   expect(account.unknown).toEqual([])
-  expect(readdirSync('.wrangler').filter((name) => /^(backup|restore)-/.test(name))).toEqual([])
+  const isOurs = (name: string) => pids.some((pid) => name.includes(`-${pid}-`))
+  expect(readdirSync('.wrangler').filter(isOurs)).toEqual([])
 })
 
 afterAll(() => rmSync(home, { recursive: true }))
@@ -39,6 +43,7 @@ function run(script: string, args: string[], onOutput: (output: string) => void 
     env: environmentOf(account, home),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+  if (child.pid) pids.push(child.pid)
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (text) => {
