@@ -169,7 +169,7 @@ function customerOfDocument({ address, stamps, ...document }: CustomerDocument):
 
 /** Columns that the model has under another name or not at all; the others are texts. */
 const NO_TEXTS =
-  /^(tenant_id|mode|id|external_id|email_ascii|folded|timezone|parent_id|metadata|integrations|profile|status|version|erased_rows|merged_into)$|_at$|_by$|^change_/
+  /^(tenant_id|mode|id|external_id|email_ascii|folded|archive_key|timezone|parent_id|metadata|integrations|profile|status|version|erased_rows|merged_into)$|_at$|_by$|^change_/
 
 function textsOf(row: object): Record<OptionalTextField, string | null> {
   const texts = Object.entries(row).filter(([name]) => !NO_TEXTS.test(name))
