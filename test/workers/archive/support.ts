@@ -8,10 +8,13 @@ const DAY_MS = 86_400_000
 
 export const db = openDatabase(env.DB)
 
-/** Archives all events of a tenant and mode that there are, in objects of so many. */
-export async function archived(scope: Scope, events: number = OBJECT_BOUNDS.events, d1 = env.DB): Promise<void> {
+/** Archives the oldest events of a tenant and mode, in so many objects of so many events; by default all that there are. */
+export async function archived(
+  scope: Scope,
+  events: number = OBJECT_BOUNDS.events,
+  d1 = env.DB,
+  objects = Number.POSITIVE_INFINITY,
+): Promise<void> {
   const deps = { db: openDatabase(d1), archive: env.ARCHIVE, bounds: { ...OBJECT_BOUNDS, events } }
-  while (await archiveNext(deps, scope, Date.now() + DAY_MS)) {
-    // Goes on.
-  }
+  for (let made = 0; made < objects; made++) if (!(await archiveNext(deps, scope, Date.now() + DAY_MS))) return
 }
