@@ -77,7 +77,7 @@ async function floorHome() {
     ...worker,
     name: 'floor-home',
     script: await bundle('bench/workers/floor.ts'),
-    d1Databases: { DB: 'roster' },
+    d1Databases: { DB: 'roster-DB' },
     kvNamespaces: { CACHE: 'cache' },
     r2Buckets: { ARCHIVE: 'archive' },
     durableObjects: { HOME: { className: 'FloorGate', useSQLite: true } },
