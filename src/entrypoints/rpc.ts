@@ -6,6 +6,7 @@
  */
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import type { z } from 'zod'
+import { argument, customerId, externalIdOf, readProps, targetOf } from '../apis/rpc/arguments.ts'
 import {
   type CallOptions,
   type ChangeOptions,
@@ -33,7 +34,6 @@ import {
   undoWhat,
   unmergeOptions,
 } from '../apis/rpc/call-schema.ts'
-import { toErrorResponse } from '../apis/rpc/errors.ts'
 import {
   lastIdOf,
   momentOf,
@@ -45,7 +45,6 @@ import {
   toMoved,
   toNewCustomer,
   toRpc,
-  toTarget,
 } from '../apis/rpc/mapping.ts'
 import type {
   Changed,
@@ -62,10 +61,8 @@ import type {
 import {
   anyText,
   type BindingProps,
-  bindingProps,
   type CustomerTarget,
   type CustomerUpdate,
-  customerTarget,
   customerUpdate,
   type FieldsInput,
   type NewCustomer,
@@ -73,11 +70,9 @@ import {
 } from '../apis/rpc/schema.ts'
 import { services } from '../composition/services.ts'
 import { pageCursor } from '../http/cursor.ts'
-import { logRefusal } from '../http/refusal-log.ts'
-import { requestIdOf } from '../http/request-id.ts'
 import type { RequestRegistry } from '../http/services.ts'
-import type { Customer as RegistryCustomer, Scope } from '../registry/customer.ts'
-import { type Failure, invalidInput, isStorageUsedUp, notFound, RegistryError } from '../registry/errors.ts'
+import type { Customer as RegistryCustomer } from '../registry/customer.ts'
+import { RegistryError } from '../registry/errors.ts'
 import {
   archiveCustomer,
   createCustomer,
@@ -96,14 +91,7 @@ import type { Moment, PastTarget } from '../registry/past.ts'
 import type { Snapshot, Written } from '../registry/ports.ts'
 import type { Precondition } from '../registry/precondition.ts'
 import { utf8 } from '../shared/bytes.ts'
-import { isId } from '../shared/ids.ts'
-import { describeError, log } from '../shared/log.ts'
-import { isExternalId } from '../validation/external-id.ts'
-import { problemsOf, WITH_INPUT } from '../validation/problems.ts'
-import { unstorableString } from '../validation/storable-text.ts'
-
-/** Ids of tenants that exist. The set needs no bound: bindings name few tenants, and no tenant is ever removed. */
-const tenantsSeen = new Set<string>()
+import { serveCall } from './rpc-call.ts'
 
 /** Options of any method, as their schemas parse them. */
 type Options = MergeOptions &
@@ -269,75 +257,15 @@ export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
     })
   }
 
-  /** Runs the method `route` for the caller that the props name, and converts errors to data. */
   async #serve<Success extends object>(
     route: string,
     schema: z.ZodType<Options>,
     given: unknown,
     work: (registry: RequestRegistry, options: Options, requestId: string) => Promise<Success>,
   ): Promise<({ ok: true } & Success) | Failed> {
-    const { caller: name, scopes, ...scope } = readProps(this.ctx.props)
-    const options = schema.safeParse(given ?? {})
-    const { consistencyToken = null, reason = null, requestId = null } = options.data ?? {}
-    const startedAtMs = services.clock()
-    const request = { requestId: requestIdOf(requestId), consistencyToken, reason, strongConsistency: false }
-    const registry = services.registryForBound(this.env, this.ctx, { ...scope, name, scopes }, request)
-    const count = (status: number) => {
-      const { scope, facts, io } = registry
-      const label = { api: 'rpc', route }
-      services.count(
-        { env: this.env, executionCtx: this.ctx },
-        { scope, label, status, source: facts.source, startedAtMs, io },
-      )
-    }
-    try {
-      const done = await work(registry, argument('options', schema, given ?? {}), request.requestId)
-      count(200)
-      return { ok: true, ...done }
-    } catch (error) {
-      const failure = await this.#failureOf(error, registry, request.requestId)
-      const mayBeNoTenant = ['unavailable', 'tenant_suspended', 'rate_limited'].includes(failure.reason)
-      if (mayBeNoTenant && (await this.#isNoTenant(scope))) {
-        throw boundWrongly(['props.tenantId names no tenant: send a customer_id of /admin/customers'])
-      }
-      const at = { env: this.env, executionCtx: this.ctx }
-      if (isOurs(failure)) services.countError(at, { api: 'rpc', status: 500, scope: registry.scope })
-      count(isOurs(failure) ? 500 : 400)
-      return { ok: false, failure: toErrorResponse(failure) }
-    }
+    const at = { env: this.env, executionCtx: this.ctx }
+    return serveCall(at, readProps(this.ctx.props), { route, schema, given, work })
   }
-
-  /** Returns true if D1 has no such tenant, whose gate admits no caller. Returns false if D1 does not respond. */
-  async #isNoTenant({ tenantId }: Scope): Promise<boolean> {
-    if (tenantsSeen.has(tenantId)) return false
-    const exists = await services.tenantExists(this.env, tenantId).catch(() => null)
-    if (exists) tenantsSeen.add(tenantId)
-    return exists === false
-  }
-
-  /**
-   * Returns the failure for an error, and logs it. As in the HTTP APIs, bad input costs a permit, and only an admitted
-   * caller gets the details of the problem.
-   */
-  async #failureOf(error: unknown, registry: RequestRegistry, requestId: string): Promise<Failure> {
-    const found: Failure = error instanceof RegistryError ? error.failure : { reason: 'internal' }
-    const line = { requestId, api: 'rpc', ...registry.scope }
-    // A RegistryError was logged where it was found, with the reason.
-    if (!(error instanceof RegistryError)) log('error', { event: 'failed', error: describeError(error), ...line })
-    const failure = (await registry.admission.refusal()) ?? found
-    if (failure.reason !== 'not_found') {
-      const level = isOurs(failure) ? 'error' : 'info'
-      logRefusal(level, { event: 'refused', reason: failure.reason, ...line }, services.clock())
-    }
-    return failure
-  }
-}
-
-/** Returns true for a failure that no caller can fix. */
-function isOurs(failure: Failure): boolean {
-  const { reason } = failure
-  if (isStorageUsedUp(failure)) return false
-  return reason === 'internal' || reason === 'unavailable' || reason === 'insufficient_storage'
 }
 
 /** Returns the customer as it was, or as `readNow` reads it. */
@@ -359,55 +287,6 @@ function create(
 ): Promise<Written> {
   const onboarding = onboardingOf(options)
   return createCustomer(registry, toNewCustomer(input), { nowMs: services.clock(), ifExists, onboarding })
-}
-
-/** Throws one error that names every prop that is wrong. */
-function readProps(props: unknown): z.output<typeof bindingProps> {
-  const value = props ?? {}
-  const { data, error } = bindingProps.safeParse(value, WITH_INPUT)
-  if (data) return data
-  const problems = problemsOf(error, { schema: bindingProps, value })
-  throw boundWrongly(problems.map(({ field, message, fix }) => `props.${field} ${message}: ${fix}`))
-}
-
-function boundWrongly(problems: string[]): Error {
-  return new Error(
-    `Roster's Customers is bound wrongly, see [[services]] in your wrangler.toml: ${problems.join('; ')}`,
-  )
-}
-
-/**
- * Returns an argument as its schema parses it. Throws `RegistryError` with `invalid_input`. A problem of the argument
- * as a whole has the argument's name as its field.
- */
-function argument<Schema extends z.ZodType>(name: string, schema: Schema, value: unknown): z.output<Schema> {
-  const { data, error, success } = schema.safeParse(value, WITH_INPUT)
-  if (!success) {
-    const problems = problemsOf(error, { schema, value })
-    throw invalidInput(problems.map((problem) => ({ ...problem, field: problem.field || name })))
-  }
-  // A plain text is an id or external id. One that cannot be stored belongs to no customer, so it is `not_found`.
-  const unstorable = typeof data === 'string' ? null : unstorableString(value)
-  if (unstorable) throw invalidInput([unstorable])
-  return data
-}
-
-/** Returns the id. Throws `not_found` without a read if no customer can have such an id. */
-function customerId(id: string): string {
-  if (!isId('customer', id)) throw notFound('customer')
-  return id
-}
-
-function externalIdOf(text: string): string {
-  if (!isExternalId(text)) throw notFound('customer')
-  return text
-}
-
-function targetOf(given: CustomerTarget) {
-  const target = toTarget(argument('target', customerTarget, given))
-  if (target.id === undefined) externalIdOf(target.externalId)
-  else customerId(target.id)
-  return target
 }
 
 /** Waits for the write. Adds to a failure about the parent the field in which the caller named the parent. */
