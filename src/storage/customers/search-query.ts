@@ -109,8 +109,10 @@ export function planNames(text: string, tenants: SQL): NameSearch | null {
   const long = words.filter((word) => codePointLength(word) > INDEXED_LETTERS)
   const letters = [LETTERS.live.current, LETTERS.test.current]
   const match = matchOf(words.map(beginningOf), letters)
-  const inEach = sql`(SELECT group_concat('(' || replace(${match}, ${TENANT}, printf('%05x', number)) || ')', ' OR ')
-      FROM (${tenants} LIMIT ${sql.raw(String(NAME_BOUNDS.tenantsMax))}))`
+  // The index takes no empty expression, which no tenant at all would make.
+  const inEach = sql`(SELECT coalesce(
+        group_concat('(' || replace(${match}, ${TENANT}, printf('%05x', number)) || ')', ' OR '), ${NOBODY}
+      ) FROM (${tenants} LIMIT ${sql.raw(String(NAME_BOUNDS.tenantsMax))}))`
   const candidates = (max: number) =>
     sql`(SELECT tokens FROM ${finding(inEach, NEWEST)} ORDER BY number DESC LIMIT ${sql.raw(String(max))})`
   const rows = NAME_BOUNDS.shownMax + 1
