@@ -153,7 +153,7 @@ function insertTenant(sqlite) {
 }
 
 function idOf({ tenantId }, n) {
-  return `cust_${tenantId.slice(0, 8)}${String(n).padStart(18, '0')}`
+  return `cust_${tenantId.slice(0, 8).toUpperCase()}${String(n).padStart(18, '0')}`
 }
 
 /** Inserts customers straight into the table: the triggers do the rest. Few names are common and many are rare. */

@@ -76,6 +76,8 @@ export const customers = sqliteTable(
     index('customers_updated_order').on(table.tenantId, table.mode, table.updatedAtMs),
     index('customers_parent').on(table.tenantId, table.mode, table.parentId).where(sql`parent_id IS NOT NULL`),
     index('customers_merged').on(table.tenantId, table.mode, table.mergedInto).where(sql`merged_into IS NOT NULL`),
+    // The full-text index has the id in lower case.
+    check('customers_id', sql`length(${table.id}) = 31 AND ${table.id} = 'cust_' || upper(substr(${table.id}, 6))`),
     check('customers_mode', sql`${table.mode} IN ('live', 'test')`),
     check('customers_status', sql`${table.status} IN ('published', 'draft')`),
     check('customers_external_id_length', sql`length(${table.externalId}) BETWEEN 1 AND 255`),

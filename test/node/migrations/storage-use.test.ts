@@ -42,7 +42,7 @@ it('equals a recount after any changes, erasures and deletions of old events', (
       insertTenant(database, tenant_id)
       const alive = new Map<number, number>()
       for (const [at, { kind, who, ...given }] of steps.entries()) {
-        const where = { tenant_id, id: `c${who}` }
+        const where = { tenant_id, id: `cust_${String(who).padStart(26, '0')}` }
         const version = (alive.get(who) ?? 0) + 1
         const facts = { version, change_id: `evt_${at}`, ...('texts' in given && given.texts) }
         if (kind === 'create' && version === 1) {

@@ -181,6 +181,7 @@ describe('the schema that the migrations make', () => {
         archive_key text,
         PRIMARY KEY(tenant_id,mode,id),
         FOREIGN KEY(tenant_id)REFERENCES tenants(id)ON UPDATE no action ON DELETE no action,
+        CONSTRAINT customers_id CHECK(length(id)= 31 AND id = 'cust_' || upper(substr(id,6))),
         CONSTRAINT customers_mode CHECK(mode IN('live','test')),
         CONSTRAINT customers_status CHECK(status IN('published','draft')),
         CONSTRAINT customers_external_id_length CHECK(length(external_id)BETWEEN 1 AND 255),
