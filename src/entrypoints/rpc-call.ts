@@ -1,4 +1,4 @@
-/** What every call of the RPC API has around its work: admission, counts, logs, and errors as data. */
+/** Runs a call of the RPC API: admission, counts, logs, and errors as data are the same for every method. */
 import type { z } from 'zod'
 import { argument, boundWrongly, type readProps } from '../apis/rpc/arguments.ts'
 import type { CallOptions } from '../apis/rpc/call-schema.ts'
