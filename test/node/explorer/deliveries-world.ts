@@ -16,7 +16,9 @@ export const SCOPE = { tenantId: 'tenant', mode: 'live' } as const
 export const ENDPOINT = 'endpoint'
 export const START_MS = 1_000_000
 const DAY_MS = 86_400_000
-export const CUSTOMERS = ['a', 'b', 'c']
+const idOf = (letter: string) => `cust_${letter.padStart(26, '0')}`
+export const [A, B, C] = [idOf('A'), idOf('B'), idOf('C')]
+const CUSTOMERS = [A, B, C]
 
 const TABLES = ['tenants', 'customers', 'events', 'webhook_endpoints', 'webhook_deliveries', 'webhook_attempts']
 

@@ -55,7 +55,9 @@ const OF_DIRECTORY = ['api_keys', 'search_scopes', 'moves']
 /** Returns how many rows a tenant has in each table of its data; those without any are left out. */
 export async function countsOfTenant(db: D1Database, tenantId: string): Promise<Record<string, number>> {
   const { results } = await db
-    .prepare(`SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%tenant_id%'`)
+    .prepare(
+      `SELECT name FROM sqlite_master WHERE (type = 'table' OR name = 'customer_numbers') AND sql LIKE '%tenant_id%'`,
+    )
     .all<{ name: string }>()
   const names = results.map(({ name }) => name).filter((name) => !OF_DIRECTORY.includes(name))
   const counts = await db.batch<{ n: number }>(
