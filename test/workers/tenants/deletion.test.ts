@@ -128,7 +128,8 @@ it('deletes everything of the tenant and nothing of another, and keeps a receipt
   const left = Object.entries(await rowsOf(tenantId)).filter(([, n]) => n > 0)
   expect(left).toEqual([['admin_audit', 1]])
   // The next tenant gets the number of the deleted one, and must not get its places.
-  const ofNobody = 'SELECT count(*) AS n FROM customer_places WHERE scope >> 1 NOT IN (SELECT number FROM search_scopes)'
+  const ofNobody =
+    'SELECT count(*) AS n FROM customer_places WHERE scope >> 1 NOT IN (SELECT number FROM search_scopes)'
   expect(await env.DB.prepare(ofNobody).first('n')).toBe(0)
   expect(await valuesOf(tenantId)).toEqual([])
   expect(await objectsOf(tenantId)).toEqual([])
