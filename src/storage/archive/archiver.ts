@@ -128,7 +128,7 @@ function readStays(db: Database, { tenantId, mode }: Scope, customerIds: readonl
 
 /**
  * Reads the events with the keys of their owners, in one transaction. Makes the missing keys, but none for a customer that is
- * erased: its events are empty.
+ * erased: its events are empty. What is offered is materialized: otherwise SQLite would begin with all customers of the tenant.
  */
 async function readEvents(db: Database, { tenantId, mode }: Scope, { events, stays }: Chunk) {
   const owners = new Set(events.flatMap((event) => (event.customerId === '' ? [] : ownersOf(event, stays))))
@@ -138,8 +138,11 @@ async function readEvents(db: Database, { tenantId, mode }: Scope, { events, sta
     rowsStatement(
       db,
       sql`
-      UPDATE customers SET archive_key = o.value ->> 1 FROM json_each(${offered}) o
-      WHERE customers.tenant_id = ${tenantId} AND customers.mode = ${mode} AND customers.id = o.value ->> 0
+      WITH offered(tenant_id, mode, id, key) AS MATERIALIZED (
+        SELECT ${tenantId}, ${mode}, value ->> 0, value ->> 1 FROM json_each(${offered})
+      )
+      UPDATE customers SET archive_key = o.key FROM offered o
+      WHERE customers.tenant_id = o.tenant_id AND customers.mode = o.mode AND customers.id = o.id
         AND customers.erased_at IS NULL AND customers.archive_key IS NULL`,
     ),
     rowsStatement(

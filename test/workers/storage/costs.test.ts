@@ -5,7 +5,9 @@ import type { CustomerChanges, Scope } from '../../../src/registry/customer.ts'
 import { LIST_FIELDS, type ListField, OPTIONAL_TEXT_FIELDS } from '../../../src/registry/customer-fields.ts'
 import type { Command } from '../../../src/registry/ports.ts'
 import { type Filter, LIST_BOUNDS, type ListQuery, type PageStart } from '../../../src/registry/query.ts'
+import { DAY_MS } from '../../../src/shared/durations.ts'
 import { newId } from '../../../src/shared/ids.ts'
+import { archiveNext, OBJECT_BOUNDS } from '../../../src/storage/archive/archiver.ts'
 import { readDuplicates } from '../../../src/storage/customers/duplicates.ts'
 import { readExportPage } from '../../../src/storage/customers/export-pages.ts'
 import { listCustomers } from '../../../src/storage/customers/list-pages.ts'
@@ -689,6 +691,19 @@ describe('what concerns one customer', () => {
     // With the one child that moves.
     for (const rows of [merge, unmerge]) expect(rows).toBeLessThanOrEqual(95)
   })
+})
+
+it('archives some events with as many rows read and written however many customers and events there are', async () => {
+  const archiving = async (of: Scope) => {
+    const deps = { db, archive: env.ARCHIVE, bounds: { ...OBJECT_BOUNDS, events: 20 } }
+    const { result, ...cost } = await priced(() => archiveNext(deps, of, Date.now() + 2 * DAY_MS))
+    expect(result).toBe(true)
+    return cost
+  }
+  const cost = await archiving(scope)
+  expect(cost).toEqual(await archiving(small))
+  // For each event: itself, its owner, the owner's key, its entries in the indexes, and what is deleted of it.
+  for (const rows of cost.rowsRead) expect(rows).toBeLessThanOrEqual(20 * 12)
 })
 
 it('keeps the largest query that the registry allows within the limits of D1', async () => {
