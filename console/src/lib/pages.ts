@@ -26,3 +26,17 @@ export async function pageWithItems<Each extends Page>(
   }
   return page
 }
+
+/** Reads pages until there are so many items or a few more, or no page with items is within reach. `cursor` is that of the rest. */
+export async function itemsOfPages<Item>(
+  read: (cursor: string | null) => Promise<Page & { items: readonly Item[] }>,
+  atLeast: number,
+): Promise<{ items: Item[]; cursor: string | null }> {
+  const items: Item[] = []
+  for (let from: string | null = null; ; ) {
+    const page: Page & { items: readonly Item[] } = await pageWithItems(read, from)
+    items.push(...page.items)
+    from = page.pagination.next_cursor
+    if (from === null || page.items.length === 0 || items.length >= atLeast) return { items, cursor: from }
+  }
+}

@@ -6,20 +6,20 @@
 import { and, getTableColumns, isNull, type SQL, sql } from 'drizzle-orm'
 import type { FoundCustomer, OperatorSearch } from '../../tenants/ports.ts'
 import { asciiEmail } from '../../validation/email.ts'
-import { NAME_BOUNDS, type NameSearch, planAddress, planNames, searchedTenants } from '../customers/search-query.ts'
 import { type Database, openDatabase } from '../database.ts'
 import { tenants } from '../schema/tenant-tables.ts'
 import { orUnavailable } from '../unavailable.ts'
 import { tenantOf } from './rows.ts'
+import { NAME_BOUNDS, type NameSearch, planAddress, planNames, searchedTenants } from './search-query.ts'
 
 /** Customers and tenants that a search returns, of each at most. */
 const FOUND_MAX = 100
 const TENANTS = sql.raw(String(NAME_BOUNDS.tenantsMax + 1))
 const LOOKED_AT = sql.raw(String(NAME_BOUNDS.tenantsLookedMax))
 const ROWS = sql.raw(String(FOUND_MAX + 1))
-const NOBODY = sql`(SELECT tenant_id, mode, id FROM customer_numbers WHERE 0)`
+const NO_CUSTOMERS = sql`(SELECT tenant_id, mode, id FROM customer_numbers WHERE 0)`
 /** A search for words that there are none of. */
-const NO_WORDS: NameSearch = { found: NOBODY, looked: sql`SELECT 0 AS looked` }
+const NO_WORDS: NameSearch = { found: NO_CUSTOMERS, looked: sql`SELECT 0 AS looked` }
 
 /** `databases` are all by their numbers, the first with the directory. */
 export function operatorSearch(databases: readonly D1Database[]): OperatorSearch {
@@ -85,7 +85,7 @@ async function findCustomers(db: Database, number: number, isOneOfSeveral: boole
   const [byId, byExternalId, byEmail, byWords, [reach]] = await db.batch([
     select(sql`customer_numbers WHERE id = ${text}`),
     select(sql`customers INDEXED BY customers_external_id WHERE external_id = ${text} AND archived_at IS NULL`),
-    select(planAddress(asciiEmail(text) ?? text, FOUND_MAX + 1) ?? NOBODY),
+    select(planAddress(asciiEmail(text) ?? text, FOUND_MAX + 1) ?? NO_CUSTOMERS),
     select(named),
     db
       .select({ looked: sql<number>`looked`, tenants: sql<number>`tenants` })

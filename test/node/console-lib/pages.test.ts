@@ -1,6 +1,6 @@
 /** Which page of a list is shown. */
 import { expect, it } from 'vitest'
-import { pageWithItems } from '../../../console/src/lib/pages.ts'
+import { itemsOfPages, pageWithItems } from '../../../console/src/lib/pages.ts'
 
 /** Returns a list of pages, read by their number, and how many were read. */
 function pages(...sizes: number[]) {
@@ -30,4 +30,16 @@ it('gives up after some pages, and can go on from there', async () => {
   const { items, pagination } = await pageWithItems(page, null)
   expect(items).toEqual([])
   expect(pagination.next_cursor).toBe(String(read.length))
+})
+
+it('reads all items up to a number of them, and says where more are', async () => {
+  expect(await itemsOfPages(pages(2, 0, 3).page, 9)).toMatchObject({ items: { length: 5 }, cursor: null })
+  expect(await itemsOfPages(pages(2, 2, 2).page, 3)).toMatchObject({ items: { length: 4 }, cursor: '2' })
+})
+
+it('does not read to the end of a long list in which nothing fits', async () => {
+  const { read, page } = pages(3, ...Array<number>(500).fill(0))
+  const { items, cursor } = await itemsOfPages(page, 9)
+  expect([items.length, cursor]).toEqual([3, String(read.length)])
+  expect(read.length).toBeLessThan(100)
 })

@@ -20,12 +20,12 @@ import {
   resolveExternalId,
 } from '../../../src/storage/customers/reads.ts'
 import { readRelated } from '../../../src/storage/customers/related.ts'
-import { NAME_BOUNDS } from '../../../src/storage/customers/search-query.ts'
 import { writeStore } from '../../../src/storage/customers/writes.ts'
 import { openDatabase } from '../../../src/storage/database.ts'
 import { eventLog } from '../../../src/storage/events/event-log.ts'
 import { runStore } from '../../../src/storage/onboarding/runs.ts'
 import { operatorSearch } from '../../../src/storage/tenants/search.ts'
+import { NAME_BOUNDS } from '../../../src/storage/tenants/search-query.ts'
 import { CHANGE_ROWS } from '../../shared/rows-written.ts'
 import {
   archive,

@@ -9,7 +9,7 @@ import { type Answer, call } from '../../api/call.ts'
 import { keepRows } from '../../api/keep-rows.ts'
 import { send } from '../../api/send.ts'
 import { auditCsv } from '../../lib/audit-csv.ts'
-import { pageWithItems } from '../../lib/pages.ts'
+import { itemsOfPages, pageWithItems } from '../../lib/pages.ts'
 import { byDay } from '../../lib/timeline.ts'
 import { Curl } from '../../parts/curl.tsx'
 import { download } from '../../parts/download.ts'
@@ -56,20 +56,10 @@ function AllChanges() {
   const change = (next: AuditFilter) => navigate({ to: '/audit', search: next, replace: true })
   const csv = useMutation({
     mutationFn: async () => {
-      const all: ShownEntry[] = []
-      let cursor: string | null = null
-      let found = 0
-      do {
-        const { items, pagination }: AuditPage = await pageWithItems(
-          (from): Promise<AuditPage> => send(auditCall(filter, from, 100)),
-          cursor,
-        )
-        all.push(...items)
-        found = items.length
-        cursor = pagination.next_cursor
-      } while (cursor !== null && found > 0 && all.length < CSV_ROWS_MAX)
-      download('audit.csv', 'text/csv', auditCsv(all.map((each) => ({ ...each, changes: each.changes ?? [] }))))
-      return cursor === null ? null : all.length
+      const read = (cursor: string | null): Promise<AuditPage> => send(auditCall(filter, cursor, 100))
+      const { items, cursor } = await itemsOfPages<ShownEntry>(read, CSV_ROWS_MAX)
+      download('audit.csv', 'text/csv', auditCsv(items.map((each) => ({ ...each, changes: each.changes ?? [] }))))
+      return cursor === null ? null : items.length
     },
   })
   return (
