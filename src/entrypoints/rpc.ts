@@ -6,7 +6,7 @@
  */
 import { WorkerEntrypoint } from 'cloudflare:workers'
 import type { z } from 'zod'
-import { argument, customerId, externalIdOf, readProps, targetOf } from '../apis/rpc/arguments.ts'
+import { argument, customerId, externalIdOf, ifOn, named, readProps, targetOf } from '../apis/rpc/arguments.ts'
 import {
   type CallOptions,
   type ChangeOptions,
@@ -38,7 +38,6 @@ import {
   lastIdOf,
   momentOf,
   onboardingOf,
-  parentFieldOf,
   toChanges,
   toKept,
   toListQuery,
@@ -72,7 +71,6 @@ import { services } from '../composition/services.ts'
 import { pageCursor } from '../http/cursor.ts'
 import type { RequestRegistry } from '../http/services.ts'
 import type { Customer as RegistryCustomer } from '../registry/customer.ts'
-import { RegistryError } from '../registry/errors.ts'
 import {
   archiveCustomer,
   createCustomer,
@@ -89,7 +87,6 @@ import {
 } from '../registry/operations.ts'
 import type { Moment, PastTarget } from '../registry/past.ts'
 import type { Snapshot, Written } from '../registry/ports.ts'
-import type { Precondition } from '../registry/precondition.ts'
 import { utf8 } from '../shared/bytes.ts'
 import { serveCall } from './rpc-call.ts'
 
@@ -287,28 +284,6 @@ function create(
 ): Promise<Written> {
   const onboarding = onboardingOf(options)
   return createCustomer(registry, toNewCustomer(input), { nowMs: services.clock(), ifExists, onboarding })
-}
-
-/** Waits for the write. Adds to a failure about the parent the field in which the caller named the parent. */
-async function named(input: FieldsInput, write: Promise<Written>): Promise<Written> {
-  try {
-    return await write
-  } catch (error) {
-    const failure = error instanceof RegistryError ? error.failure : null
-    switch (failure?.reason) {
-      case 'parent_not_found':
-      case 'parent_cycle':
-      case 'parent_too_deep':
-      case 'too_many_descendants':
-        throw new RegistryError({ ...failure, field: parentFieldOf(input) })
-      default:
-        throw error
-    }
-  }
-}
-
-function ifOn(version: number | undefined): Precondition | null {
-  return version === undefined ? null : { versions: [version] }
 }
 
 function changed(written: Written) {

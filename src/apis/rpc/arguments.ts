@@ -1,12 +1,14 @@
 /** Reads the arguments of a call and the props of its binding. Whatever a caller sends, the problem is named. */
 import type { z } from 'zod'
-import { invalidInput, notFound } from '../../registry/errors.ts'
+import { invalidInput, notFound, RegistryError } from '../../registry/errors.ts'
+import type { Written } from '../../registry/ports.ts'
+import type { Precondition } from '../../registry/precondition.ts'
 import { isId } from '../../shared/ids.ts'
 import { isExternalId } from '../../validation/external-id.ts'
 import { problemsOf, WITH_INPUT } from '../../validation/problems.ts'
 import { unstorableString } from '../../validation/storable-text.ts'
-import { toTarget } from './mapping.ts'
-import { bindingProps, type CustomerTarget, customerTarget } from './schema.ts'
+import { parentFieldOf, toTarget } from './mapping.ts'
+import { bindingProps, type CustomerTarget, customerTarget, type FieldsInput } from './schema.ts'
 
 /** Throws one error that names every prop that is wrong. */
 export function readProps(props: unknown): z.output<typeof bindingProps> {
@@ -55,4 +57,27 @@ export function targetOf(given: CustomerTarget) {
   if (target.id === undefined) externalIdOf(target.externalId)
   else customerId(target.id)
   return target
+}
+
+/** Waits for the write. Adds to a failure about the parent the field in which the caller named the parent. */
+export async function named(input: FieldsInput, write: Promise<Written>): Promise<Written> {
+  try {
+    return await write
+  } catch (error) {
+    const failure = error instanceof RegistryError ? error.failure : null
+    switch (failure?.reason) {
+      case 'parent_not_found':
+      case 'parent_cycle':
+      case 'parent_too_deep':
+      case 'too_many_descendants':
+        throw new RegistryError({ ...failure, field: parentFieldOf(input) })
+      default:
+        throw error
+    }
+  }
+}
+
+/** Returns the condition that the customer has the version; null for none. */
+export function ifOn(version: number | undefined): Precondition | null {
+  return version === undefined ? null : { versions: [version] }
 }
