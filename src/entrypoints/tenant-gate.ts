@@ -160,9 +160,7 @@ export class TenantGate extends DurableObject<Cloudflare.Env> implements GateRpc
   } {
     const { storage } = this.ctx
     const core = new GateCore(gateSql(storage), this.#deps.random, this.#deps.clock())
-    const intents = new IntentWatch(this.#scope, core, this.#deps, (atMs) =>
-      atMs === null ? storage.deleteAlarm() : storage.setAlarm(atMs),
-    )
+    const intents = new IntentWatch(this.#scope, core, this.#deps, (atMs) => storage.setAlarm(atMs))
     const writer = new GateWriter(this.#scope, core, this.#deps, intents)
     const importer = new GateImporter(this.#scope, core, this.#deps, writer, intents)
     return { core, intents, writer, importer, undoer: new GateUndoer(this.#scope, core, this.#deps, writer) }

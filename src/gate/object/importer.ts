@@ -239,7 +239,7 @@ export class GateImporter {
       const done = await transaction
       // Late lines are looked up again, and planned with the time in this response.
       if (done.ok) this.#core.noteD1Time(done.d1Ms, this.#deps.clock())
-      this.#intents.settle(seq, done.ok ? done.bookmark : null)
+      this.#core.settleWrite(seq, done.ok ? done.bookmark : null)
       if (!done.ok) return done.failure
       this.#pace.note(segments, done.work)
       if (done.hasSubscribers) this.#writer.enqueueDeliveries(planned.map(customerIdOf))
@@ -251,11 +251,11 @@ export class GateImporter {
     } catch (error) {
       // Nothing was committed, so there is nothing to look up: the import ends here.
       if (this.#deps.writes.isFull(error)) {
-        this.#intents.settle(seq, null)
+        this.#core.settleWrite(seq, null)
         throw error
       }
       if (this.#deps.writes.isMoving(error)) {
-        this.#intents.settle(seq, null)
+        this.#core.settleWrite(seq, null)
         // The lines are looked up and sent again, until there are no more rounds.
         await this.#deps.awaitMove()
         return null

@@ -1,6 +1,6 @@
 /**
- * Settles the batches of a gate, and finds the outcome of those that D1 has not answered: at once after an error, and
- * by the alarm of the object for intents that an error or a restart left. Looks on the primary and never guesses.
+ * Finds the outcome of the batches that D1 has not answered: at once after an error, and by the alarm of the object for
+ * intents that an error or a restart left. Looks on the primary and never guesses.
  */
 import type { Scope } from '../../registry/customer.ts'
 import type { GateCore } from '../core/gate-core.ts'
@@ -24,18 +24,22 @@ export class IntentWatch {
   readonly #scope: Scope
   readonly #core: GateCore
   readonly #deps: GateDeps
-  readonly #setAlarm: (atMs: number | null) => Promise<void>
+  readonly #setAlarm: (atMs: number) => Promise<void>
   #alarmAtMs = 0
 
-  /** `setAlarm` takes an instant by the gate's own clock, and null to have no alarm. */
-  constructor(scope: Scope, core: GateCore, deps: GateDeps, setAlarm: (atMs: number | null) => Promise<void>) {
+  /** `setAlarm` takes an instant by the gate's own clock. */
+  constructor(scope: Scope, core: GateCore, deps: GateDeps, setAlarm: (atMs: number) => Promise<void>) {
     this.#scope = scope
     this.#core = core
     this.#deps = deps
     this.#setAlarm = setAlarm
   }
 
-  /** Sets an alarm for the time when an intent is overdue, in case its batch is never settled. */
+  /**
+   * Sets an alarm for the time when an intent is overdue, in case its batch is never settled. An alarm stays when its batch is
+   * settled, and serves the next ones: to delete and set one for each batch would double the rows that a gate writes, and an
+   * alarm that finds nothing costs one request.
+   */
   async watch(notBeforeMs = 0): Promise<void> {
     const nowMs = this.#deps.clock()
     const nextLookMs = this.#core.nextLookMs(nowMs)
@@ -44,18 +48,6 @@ export class IntentWatch {
     if (this.#alarmAtMs > nowMs && this.#alarmAtMs <= nextMs) return
     this.#alarmAtMs = nextMs
     await this.#setAlarm(nextMs)
-  }
-
-  /**
-   * Settles a batch, at `bookmark` or as one that is never committed (null). Deletes the alarm when no other batch is
-   * under way, so that an idle gate is not woken. `isNextWaiting`: another batch begins at once, and needs the alarm.
-   */
-  settle(seq: number, bookmark: string | null, isNextWaiting = false): void {
-    this.#core.settleWrite(seq, bookmark)
-    if (this.#alarmAtMs === 0 || isNextWaiting) return
-    if (this.#core.nextLookMs(this.#deps.clock()) !== null) return
-    this.#alarmAtMs = 0
-    void this.#setAlarm(null)
   }
 
   /**
@@ -73,7 +65,7 @@ export class IntentWatch {
       const found = await this.#find(changeIds).catch(() => null)
       if (!found) return null
       if (found.found.size === changeIds.length || this.#core.isDecided(seq, found.d1Ms)) {
-        this.settle(seq, found.bookmark)
+        this.#core.settleWrite(seq, found.bookmark)
         onFound(found)
         return found
       }
@@ -96,8 +88,9 @@ export class IntentWatch {
       }
     }
     // Sets an alarm instead of failing this one: the runtime gives up a failing alarm after a few tries, and D1 may be
-    // unavailable for longer.
-    await this.watch(nowMs + WATCH_INTENTS_EVERY_MS)
+    // unavailable for longer. Without one that is left, the next one is due by its own time.
+    const isLeft = this.#core.overdueIntents(nowMs).length > 0
+    await this.watch(isLeft ? nowMs + WATCH_INTENTS_EVERY_MS : 0)
   }
 
   async #find(changeIds: string[]): Promise<Found> {

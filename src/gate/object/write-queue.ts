@@ -36,11 +36,6 @@ export class WriteQueue<Item, Result> {
     this.#commit = commit
   }
 
-  /** True while items wait for the next batch. */
-  get isWaiting(): boolean {
-    return this.#waiting.length > 0
-  }
-
   /** `bytes`: the size of the item, which counts for how many of them share a batch. */
   add(item: Item, bytes: number): Promise<Result> {
     return new Promise((resolve, reject) => {

@@ -219,7 +219,7 @@ export class GateWriter {
       const { results, hasSubscribers, bookmark, d1Ms } = await this.#deps.writes.commitWrites(this.#scope, writes)
       const expectedMs = this.#core.d1Ms(this.#deps.clock())
       if (d1Ms !== null) this.#core.noteD1Time(d1Ms, this.#deps.clock())
-      this.#settleBatch(seq, bookmark)
+      this.#core.settleWrite(seq, bookmark)
       this.#note(batch, results)
       if (hasSubscribers) this.enqueueDeliveries(writes.flatMap(({ command }) => changedIdsOf(command)))
       const isShown = isNext ? changedByOne(writes) : () => false
@@ -230,15 +230,15 @@ export class GateWriter {
     } catch (error) {
       this.#deps.onStorageFailure(error, this.#scope)
       if (this.#deps.writes.isFull(error)) {
-        this.#settleBatch(seq, null)
+        this.#core.settleWrite(seq, null)
         return batch.map((queued) => refused(queued, DATABASE_FULL))
       }
       if (this.#deps.writes.isMoving(error)) {
-        this.#settleBatch(seq, null)
+        this.#core.settleWrite(seq, null)
         return batch.map(heldBack)
       }
       if (this.#deps.writes.neverBegan(error)) {
-        this.#settleBatch(seq, null)
+        this.#core.settleWrite(seq, null)
         return batch.map((queued) => refused(queued, UNAVAILABLE))
       }
       return this.#outcomesByLookUp(batch, seq, deadlineMs, strongInMs)
@@ -273,10 +273,6 @@ export class GateWriter {
     for (const result of results) if (result) this.#knownIds.learn(result)
     const changes = loggedChanges(batch, results)
     if (changes.length > 0) this.#deps.onChanges(this.#scope, changes)
-  }
-
-  #settleBatch(seq: number, bookmark: string | null): void {
-    this.#intents.settle(seq, bookmark, this.#queue.isWaiting)
   }
 
   /** Enqueues deliveries for these customers, to be sent soon. */

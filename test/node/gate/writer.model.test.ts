@@ -41,7 +41,7 @@ let logged: LoggedChange[][]
 let hasSubscribers: boolean
 let intents: IntentWatch
 let writer: GateWriter
-let alarms: (number | null)[]
+let alarms: number[]
 /** The milliseconds by which D1's clock is ahead of the gate's. */
 let d1AheadMs: number
 /** The times of the ids that were made. */
@@ -425,17 +425,32 @@ describe('the clocks', () => {
     expect(core.nextLookMs(nowMs)).toBeNull()
   })
 
-  it('set alarms by the gate’s own, and delete them when nothing is under way', async () => {
+  it('set one alarm by the gate’s own for all batches until it fires, and none when nothing is left', async () => {
     d1AheadMs = 60_000
+    const lifeMs = WRITE_DEADLINE_MS + INTENT_GRACE_MS
     await writer.write(request('c1'))
+    await Promise.all(Array.from({ length: 200 }, () => writer.write(request('c1'))))
+    nowMs += lifeMs - 1
     await writer.write(request('c1'))
-    const alarmMs = NOON_MS + WRITE_DEADLINE_MS + INTENT_GRACE_MS
-    expect(alarms).toEqual([alarmMs, null, alarmMs, null])
+    expect(alarms).toEqual([NOON_MS + lifeMs])
+    nowMs += 1
+    await intents.resolveOverdue()
+    expect(alarms).toEqual([NOON_MS + lifeMs])
+    await writer.write(request('c1'))
+    expect(alarms).toEqual([NOON_MS + lifeMs, nowMs + lifeMs])
   })
 
-  it('set one alarm for a burst', async () => {
-    await Promise.all(Array.from({ length: 200 }, () => writer.write(request('c1'))))
-    expect(alarms).toEqual([NOON_MS + WRITE_DEADLINE_MS + INTENT_GRACE_MS, null])
+  it('look up what is overdue at its own time when the alarm of an earlier batch fires before', async () => {
+    const lifeMs = WRITE_DEADLINE_MS + INTENT_GRACE_MS
+    await writer.write(request('c1'))
+    nowMs += 5_000
+    d1.commitWrites = () => Promise.reject(LOST)
+    d1.findCommitted = () => Promise.reject(LOST)
+    await writer.write(request('c1'))
+    const overdueMs = nowMs + lifeMs
+    nowMs = NOON_MS + lifeMs
+    await intents.resolveOverdue()
+    expect(alarms).toEqual([NOON_MS + lifeMs, overdueMs])
   })
 })
 

@@ -1,5 +1,5 @@
 /** The Durable Object around the gate's core: rows that prove it current, and its alarm. */
-import { runInDurableObject } from 'cloudflare:test'
+import { runDurableObjectAlarm, runInDurableObject } from 'cloudflare:test'
 import { env } from 'cloudflare:workers'
 import { expect, it } from 'vitest'
 import { gateNameOf } from '../../../src/gate/isolate/deps.ts'
@@ -26,12 +26,20 @@ it('writes before it answers what it loaded, also when that is nothing new, and 
   }
 })
 
-it('sets no alarm while no write is under way', async () => {
+it('keeps the alarm of a batch for those that follow, and sets none when it fires and nothing is left', async () => {
   const tenant = await newTenant()
   const { gate } = await gateOf(tenant)
-  const { status } = await call('POST', '/v1/customers', { key: tenant.live.key, body: { external_id: 'a' } })
-  expect(status).toBe(201)
-  expect(await runInDurableObject(gate, (_, { storage }) => storage.getAlarm())).toBeNull()
+  const alarm = () => runInDurableObject(gate, (_, { storage }) => storage.getAlarm())
+  expect(await alarm()).toBeNull()
+  const alarms = new Set<number | null>()
+  for (const name of ['a', 'b', 'c']) {
+    const { status } = await call('POST', '/v1/customers', { key: tenant.live.key, body: { external_id: name } })
+    expect(status).toBe(201)
+    alarms.add(await alarm())
+  }
+  expect([...alarms]).toEqual([expect.any(Number)])
+  expect(await runDurableObjectAlarm(gate)).toBe(true)
+  expect(await alarm()).toBeNull()
 })
 
 it('sets an alarm while a write is under way, by its own clock', async () => {
