@@ -9,6 +9,7 @@ import { countErrorAt, leaseHolderFor } from '../gate/isolate/admission.ts'
 import { gateNameOf } from '../gate/isolate/deps.ts'
 import { OperatorRegistry } from '../gate/isolate/operator-registry.ts'
 import { IsolateRegistry } from '../gate/isolate/registry.ts'
+import { ChangeLines } from '../gate/object/change-lines.ts'
 import type { GateDeps } from '../gate/object/deps.ts'
 import { requestOptionsOf } from '../http/request-options.ts'
 import type { Services } from '../http/services.ts'
@@ -17,6 +18,7 @@ import { ErrorCounts } from '../observability/error-counts.ts'
 import { ONBOARDING_ACTOR } from '../onboarding/end.ts'
 import type { Performer } from '../onboarding/perform.ts'
 import type { OnboardingParams } from '../onboarding/ports.ts'
+import type { Scope } from '../registry/customer.ts'
 import { systemClock } from '../shared/clock.ts'
 import { newId, newTenantId } from '../shared/ids.ts'
 import { describeError, log } from '../shared/log.ts'
@@ -158,6 +160,7 @@ export const services: Services & BackgroundServices = {
 export function gateDeps(env: Cloudflare.Env, databaseNumber: () => number, awaitMove: () => Promise<void>): GateDeps {
   const { directory, databases, archive } = readEnv(env)
   const stores: GateStores[] = []
+  let lines: ChangeLines | null = null
   const storesNow = () => {
     const number = databaseNumber()
     stores[number] ??= gateStores(boundAt(databases, number), archive)
@@ -185,9 +188,16 @@ export function gateDeps(env: Cloudflare.Env, databaseNumber: () => number, awai
     },
     enqueueDeliveries: (scope, customerIds) =>
       enqueueDeliveries(env, scope, customerIds, { d1: boundAt(databases, databaseNumber()) }),
-    onChanges: ({ tenantId, mode }, changes) => log('info', { event: 'changed', tenantId, mode, changes }),
+    onChanges(scope, changes) {
+      lines ??= changeLines(scope)
+      lines.add(changes)
+    },
     onStorageFailure: (error, scope) => storageFailure(error, { ...scope }),
   }
+}
+
+function changeLines({ tenantId, mode }: Scope): ChangeLines {
+  return new ChangeLines((changes) => log('info', { event: 'changed', tenantId, mode, changes }), sleep)
 }
 
 type GateStores = Pick<GateDeps, 'writes' | 'imports' | 'undos'>

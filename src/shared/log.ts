@@ -1,5 +1,5 @@
 /**
- * Writes one line of JSON for the changes of a batch, for each refusal and each failure. An ordinary read logs nothing, because the line would
+ * Writes one line of JSON for the changes of a second, for each refusal and each failure. An ordinary read logs nothing, because the line would
  * cost more than the read. Lines carry ids and names of reasons, never keys, bodies or personal data.
  */
 

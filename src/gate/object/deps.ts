@@ -41,7 +41,7 @@ export interface GateDeps {
   awaitMove(): Promise<void>
   /** Enqueues the deliveries for these customers, whose changes have just been committed. Must not throw. */
   enqueueDeliveries(scope: Scope, customerIds: string[]): Promise<void>
-  /** Logs the changes of a batch. Must not throw. */
+  /** Logs the changes of a batch, within a second. Must not throw. */
   onChanges(scope: Scope, changes: readonly LoggedChange[]): void
   /** Logs a failure of D1 and returns the failure for the caller. */
   onStorageFailure(error: unknown, scope: Scope): ServiceFailure
