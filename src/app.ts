@@ -31,11 +31,11 @@ import type { Services } from './http/services.ts'
 import { serverTiming } from './observability/io-times.ts'
 import { RegistryError } from './registry/errors.ts'
 
-/** The reads of one customer, by its id and by its external id. */
-const HOT_ROUTES: readonly HotRoute[] = [
-  { method: 'GET', prefix: '/v1/customers/cust_', path: '/v1/customers/:id' },
-  { method: 'GET', prefix: '/v1/customers/external/', path: '/v1/customers/external/:external_id' },
-]
+/** Reads and changes of one customer, by its id and by its external id. */
+const HOT_ROUTES: readonly HotRoute[] = ['GET', 'PUT'].flatMap((method) => [
+  { method, prefix: '/v1/customers/cust_', path: '/v1/customers/:id' },
+  { method, prefix: '/v1/customers/external/', path: '/v1/customers/external/:external_id' },
+])
 
 /** Every route with its parameters and bodies, as a type. `client.ts` makes a client of it. */
 export type AppType = ReturnType<typeof createApp>

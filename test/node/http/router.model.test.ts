@@ -1,0 +1,56 @@
+import fc from 'fast-check'
+import { TrieRouter } from 'hono/router/trie-router'
+import { expect, it } from 'vitest'
+import { HotRouter } from '../../../src/http/router.ts'
+
+const ROUTES = [
+  ['ALL', '/*', 'context'],
+  ['ALL', '/v1/*', 'authenticate'],
+  ['GET', '/v1/customers', 'list'],
+  ['GET', '/v1/customers/:id', 'get'],
+  ['PUT', '/v1/customers/:id', 'update'],
+  ['GET', '/v1/customers/:id/events', 'events'],
+  ['GET', '/v1/customers/external/:external_id', 'get by external id'],
+] as const
+const HOT = [
+  { method: 'GET', prefix: '/v1/customers/cust_', path: '/v1/customers/:id' },
+  { method: 'PUT', prefix: '/v1/customers/cust_', path: '/v1/customers/:id' },
+  { method: 'GET', prefix: '/v1/customers/external/', path: '/v1/customers/external/:external_id' },
+]
+
+const [hot, trie] = [new HotRouter<string>(HOT), new TrieRouter<string>()]
+for (const [method, path, handler] of ROUTES) for (const router of [hot, trie]) router.add(method, path, handler)
+
+/** Returns the handlers in their order, each with the values of its parameters, as Hono reads them. */
+function matched(router: Pick<TrieRouter<string>, 'match'>, method: string, path: string) {
+  const [handlers, values] = router.match(method, path)
+  return handlers.map(([handler, params]) => [
+    handler,
+    Object.fromEntries(
+      Object.entries(params).map(([name, at]) => [name, values ? values[at as number] : (at as string)]),
+    ),
+  ])
+}
+
+it('matches what Hono’s own router does, whatever came before', () => {
+  const segment = fc.oneof(
+    fc.constantFrom('', 'v1', 'customers', 'external', 'cust_', 'cust_1', 'cust_2', 'events', 'user_1'),
+    fc.string({ unit: fc.constantFrom('a', '_', '%', '2', 'F', ':', '*', '.') }),
+  )
+  const path = fc.oneof(
+    fc.array(segment, { maxLength: 6 }).map((segments) => `/${segments.join('/')}`),
+    segment.map((last) => `/v1/customers/cust_${last}`),
+    segment.map((last) => `/v1/customers/external/${last}`),
+  )
+  fc.assert(
+    fc.property(fc.constantFrom('GET', 'PUT', 'POST'), path, (method, path) => {
+      expect(matched(hot, method, path)).toEqual(matched(trie, method, path))
+    }),
+    { numRuns: 2_000 },
+  )
+  expect(matched(hot, 'PUT', '/v1/customers/cust_7')).toEqual([
+    ['context', {}],
+    ['authenticate', {}],
+    ['update', { id: 'cust_7' }],
+  ])
+})
