@@ -16,9 +16,11 @@ export async function jsonOfList<Given, Item, Rest extends object>(
   sleep: Sleep,
 ): Promise<JsonText<{ items: Item[] } & Rest>> {
   const texts: string[] = []
-  for (const [at, one] of given.entries()) {
-    if (at > 0 && at % PIECE_ITEMS === 0) await sleep(0)
-    texts.push(JSON.stringify(itemOf(one, at)))
+  for (let from = 0; from < given.length; from += PIECE_ITEMS) {
+    if (from > 0) await sleep(0)
+    const items = given.slice(from, from + PIECE_ITEMS).map((one, at) => itemOf(one, from + at))
+    // Without its brackets.
+    texts.push(JSON.stringify(items).slice(1, -1))
   }
   const restText = JSON.stringify(rest).slice(1)
   return `{"items":[${texts.join()}]${restText === '}' ? '' : ','}${restText}`

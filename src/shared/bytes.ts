@@ -9,16 +9,10 @@ export function utf8(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text) as Uint8Array<ArrayBuffer>
 }
 
-/** The arguments of one call are on the stack, so there is a limit to them. */
-const ARGUMENTS_MAX = 16_384
-
 export function toBase64Url(bytes: Uint8Array | ArrayBuffer): string {
-  const all = new Uint8Array(bytes)
   let text = ''
-  for (let at = 0; at < all.length; at += ARGUMENTS_MAX) {
-    text += String.fromCharCode(...all.subarray(at, at + ARGUMENTS_MAX))
-  }
-  return btoa(text).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')
+  for (const byte of new Uint8Array(bytes)) text += String.fromCharCode(byte)
+  return btoa(text).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 }
 
 /** Returns null when the text is not base64url. */
