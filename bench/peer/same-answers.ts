@@ -69,6 +69,14 @@ async function answersOf({ origin, openKey, limitedKey }: Ready): Promise<Record
   await look('a read of what the caller has', send('GET', `/v1/customers/${id}`, undefined, { 'if-none-match': '"1"' }))
   await look('a read of nothing', send('GET', '/v1/customers/cust_01M8GEKB6T784S2SJ02A92HXGN'))
   await look('a list', send('GET', '/v1/customers?limit=50'))
+  for (const [name, q] of Object.entries({
+    words: 'CORP acme',
+    domain: 'acme.c',
+    id: id.slice(0, 12),
+    nothing: 'acme corpse',
+  })) {
+    await look(`a search by ${name}`, send('GET', `/v1/customers?q=${encodeURIComponent(q)}`))
+  }
   await look('a change', send('PUT', `/v1/customers/${id}`, '{"name":"Acme","contact":"","metadata":{}}'))
   await look('a change of nothing', send('PUT', `/v1/customers/${id}`, '{"name":"Acme"}'))
   await look('a change of version 2', send('PUT', `/v1/customers/${id}`, '{"name":"B"}', { 'if-match': '"2"' }))

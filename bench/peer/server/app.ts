@@ -119,13 +119,17 @@ export function peerServer(customers: Customers, cache: Cache) {
   const changing = { schema: { body: UPDATE }, attachValidation: true }
   app.put<{ Params: { id: string } }>('/v1/customers/:id', changing, update)
 
-  app.get<{ Querystring: { limit?: string; cursor?: string } }>('/v1/customers', async (request, reply) => {
+  app.get<{ Querystring: { limit?: string; cursor?: string; q?: string } }>('/v1/customers', async (request, reply) => {
     const admitted = await admit(request, reply, 'none')
     if (!admitted) return reply
     const { tenantId, mode } = admitted.scope
     const limit = Math.min(LIST_MAX, Math.max(1, Number(request.query.limit) || LIST_DEFAULT))
     const before = request.query.cursor ? Buffer.from(request.query.cursor, 'base64url').toString() : null
-    const { rows, total } = await customers.list(admitted.scope, limit, before)
+    const beginnings = request.query.q?.toLowerCase().match(/\S+/g) ?? []
+    const { rows, total } =
+      beginnings.length === 0
+        ? await customers.list(admitted.scope, limit, before)
+        : await customers.search(admitted.scope, beginnings, limit, before)
     const shownRows = rows.slice(0, limit)
     const hasMore = rows.length > limit
     const cursor = hasMore ? Buffer.from(shownRows.at(-1)?.id ?? '').toString('base64url') : null

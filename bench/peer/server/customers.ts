@@ -7,6 +7,8 @@ import { newId } from '../../../src/shared/ids.ts'
 import type { Scope } from './cache.ts'
 
 const POOL = 10
+/** The total of a search is counted so far. */
+const SEARCH_TOTAL_MAX = 301
 const COUNT_SLOTS = 16
 
 /** A row of `customers`, as PostgreSQL returns it. */
@@ -98,6 +100,26 @@ export class Customers {
       this.sql<{ total: number }[]>`
         SELECT coalesce(sum(count), 0)::integer AS total FROM customer_counts
         WHERE tenant_id = ${tenantId} AND mode = ${mode}`,
+    ])
+    return { rows, total: total?.total ?? 0 }
+  }
+
+  /**
+   * Returns a page of the customers that have a word with each of these beginnings, newest first, with one row more if there are more,
+   * and the number of all, which is counted to `SEARCH_TOTAL_MAX`.
+   */
+  async search({ tenantId, mode }: Scope, beginnings: readonly string[], limit: number, before: string | null) {
+    const { sql } = this
+    const query = beginnings.map((word) => `'${word.replace(/['\\]/g, '$&$&')}':*`).join(' & ')
+    const found = sql`
+      FROM customers WHERE tenant_id = ${tenantId} AND mode = ${mode} AND archived_at IS NULL
+        AND words(name, email, external_id, id) @@ ${query}::tsquery`
+    const [rows, [total]] = await Promise.all([
+      sql<Row[]>`
+        SELECT ${sql(SHOWN)} ${found} ${before === null ? sql`` : sql`AND id < ${before}`} ORDER BY id DESC LIMIT ${limit + 1}`,
+      sql<
+        { total: number }[]
+      >`SELECT count(*)::integer AS total FROM (SELECT 1 ${found} LIMIT ${SEARCH_TOTAL_MAX}) counted`,
     ])
     return { rows, total: total?.total ?? 0 }
   }

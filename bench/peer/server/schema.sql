@@ -44,6 +44,13 @@ CREATE INDEX customers_email ON customers (tenant_id, mode, lower(email));
 CREATE INDEX customers_name ON customers (tenant_id, mode, name);
 CREATE INDEX customers_updated ON customers (tenant_id, mode, updated_at);
 CREATE INDEX customers_parent ON customers (tenant_id, mode, parent_id) WHERE parent_id IS NOT NULL;
+-- The words that a search finds a customer by, from their beginnings.
+CREATE FUNCTION words(name text, email text, external_id text, id text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT array_to_tsvector(regexp_split_to_array(trim(lower(
+    coalesce(name, '') || ' ' || coalesce(email, '') || ' ' || coalesce(split_part(email, '@', 2), '') || ' ' || external_id || ' ' || id
+  )), '\s+'))
+$$;
+CREATE INDEX customers_words ON customers USING gin (words(name, email, external_id, id));
 -- The total of a list. In slots, so that creations at once do not wait for the lock of one row.
 CREATE TABLE customer_counts (
   tenant_id uuid NOT NULL,
