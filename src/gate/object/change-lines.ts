@@ -23,20 +23,14 @@ export class ChangeLines {
   add(changes: readonly LoggedChange[]): void {
     this.#gathered.push(...changes)
     if (!this.#isGathering) this.#writeAndGather()
-    else if (this.#gathered.length >= LINE_CHANGES_MAX) this.#writeAll()
   }
 
   #writeAndGather(): void {
-    this.#isGathering = this.#gathered.length > 0
-    if (!this.#isGathering) return
-    this.#writeAll()
-    void this.#sleep(GATHERED_FOR_MS).then(() => this.#writeAndGather())
-  }
-
-  #writeAll(): void {
-    for (let at = 0; at < this.#gathered.length; at += LINE_CHANGES_MAX) {
-      this.#write(this.#gathered.slice(at, at + LINE_CHANGES_MAX))
-    }
+    const changes = this.#gathered
     this.#gathered = []
+    this.#isGathering = changes.length > 0
+    if (!this.#isGathering) return
+    for (let at = 0; at < changes.length; at += LINE_CHANGES_MAX) this.#write(changes.slice(at, at + LINE_CHANGES_MAX))
+    void this.#sleep(GATHERED_FOR_MS).then(() => this.#writeAndGather())
   }
 }
