@@ -16,7 +16,7 @@ const tenantsSeen = new Set<string>()
 
 interface Call<Options, Success> {
   route: string
-  schema: z.ZodType<Options>
+  schema: () => z.ZodType<Options>
   /** The options as the caller sent them. */
   given: unknown
   work: (registry: RequestRegistry, options: Options, requestId: string) => Promise<Success>
@@ -28,7 +28,7 @@ export async function serveCall<Options extends CallOptions & { reason?: string 
   { caller: name, scopes, ...scope }: ReturnType<typeof readProps>,
   { route, schema, given, work }: Call<Options, Success>,
 ): Promise<({ ok: true } & Success) | Failed> {
-  const options = schema.safeParse(given ?? {})
+  const options = schema().safeParse(given ?? {})
   const { consistencyToken = null, reason = null, requestId = null } = options.data ?? {}
   const startedAtMs = services.clock()
   const request = { requestId: requestIdOf(requestId), consistencyToken, reason, strongConsistency: false }

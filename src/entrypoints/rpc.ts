@@ -256,7 +256,7 @@ export class Customers extends WorkerEntrypoint<Cloudflare.Env, BindingProps> {
 
   async #serve<Success extends object>(
     route: string,
-    schema: z.ZodType<Options>,
+    schema: () => z.ZodType<Options>,
     given: unknown,
     work: (registry: RequestRegistry, options: Options, requestId: string) => Promise<Success>,
   ): Promise<({ ok: true } & Success) | Failed> {

@@ -11,11 +11,11 @@ import { parentFieldOf, toTarget } from './mapping.ts'
 import { bindingProps, type CustomerTarget, customerTarget, type FieldsInput } from './schema.ts'
 
 /** Throws one error that names every prop that is wrong. */
-export function readProps(props: unknown): z.output<typeof bindingProps> {
-  const value = props ?? {}
-  const { data, error } = bindingProps.safeParse(value, WITH_INPUT)
+export function readProps(props: unknown): z.output<ReturnType<typeof bindingProps>> {
+  const [schema, value] = [bindingProps(), props ?? {}]
+  const { data, error } = schema.safeParse(value, WITH_INPUT)
   if (data) return data
-  const problems = problemsOf(error, { schema: bindingProps, value })
+  const problems = problemsOf(error, { schema, value })
   throw boundWrongly(problems.map(({ field, message, fix }) => `props.${field} ${message}: ${fix}`))
 }
 
@@ -29,7 +29,12 @@ export function boundWrongly(problems: string[]): Error {
  * Returns an argument as its schema parses it. Throws `RegistryError` with `invalid_input`. A problem of the argument
  * as a whole has the argument's name as its field.
  */
-export function argument<Schema extends z.ZodType>(name: string, schema: Schema, value: unknown): z.output<Schema> {
+export function argument<Schema extends z.ZodType>(
+  name: string,
+  schemaOf: () => Schema,
+  value: unknown,
+): z.output<Schema> {
+  const schema = schemaOf()
   const { data, error, success } = schema.safeParse(value, WITH_INPUT)
   if (!success) {
     const problems = problemsOf(error, { schema, value })

@@ -7,6 +7,7 @@ import { ONBOARDING_BOUNDS } from '../../onboarding/steps.ts'
 import { LIMITS } from '../../registry/customer.ts'
 import { MERGE_FIELDS, type MergeField } from '../../registry/merge.ts'
 import { idPattern } from '../../shared/ids.ts'
+import { lazily } from '../../shared/lazily.ts'
 import { cursor, externalId, issue, requiredText, text, time } from '../../validation/fields.ts'
 import { REASON_LENGTH_MAX } from '../../validation/reason.ts'
 import { type CustomerStatus, type CustomerUpdate, customerUpdate, plainMetadata } from './schema.ts'
@@ -133,7 +134,7 @@ const NAMED_MAX = 1_000
 
 const VISIBLE_ASCII = /^[\x21-\x7e]{1,128}$/
 
-const callShape = {
+const callShape = lazily(() => ({
   consistencyToken: z.string().optional(),
   requestId: z
     .string()
@@ -143,95 +144,111 @@ const callShape = {
       context.issues.push(issue(context.value, 'cannot be used as an id', fix))
     })
     .optional(),
-}
-const writeShape = { ...callShape, reason: text(REASON_LENGTH_MAX).optional() }
-export const callOptions = z.strictObject(callShape)
-export const readOptions = z
-  .strictObject({ ...callShape, asOf: time.optional(), version: z.int().min(1).optional() })
-  .check((context) => {
+}))
+const writeShape = lazily(() => ({ ...callShape(), reason: text(REASON_LENGTH_MAX).optional() }))
+export const callOptions = lazily(() => z.strictObject(callShape()))
+export const readOptions = lazily(() =>
+  z.strictObject({ ...callShape(), asOf: time.optional(), version: z.int().min(1).optional() }).check((context) => {
     const { asOf, version } = context.value
     if (asOf === undefined || version === undefined) return
     context.issues.push({ ...issue(asOf, 'cannot be combined with version', 'send one of the two'), path: ['asOf'] })
-  })
-export type ReadInput = z.output<typeof readOptions>
-export const createOptions = z.strictObject({
-  ...writeShape,
-  skipOnboarding: z.boolean().optional(),
-  onboardingWorkflow: text(ONBOARDING_BOUNDS.workflowNameLengthMax).optional(),
-})
-const changeShape = { ...writeShape, ifVersion: z.int().min(1).optional() }
-export const changeOptions = z.strictObject(changeShape)
-const side = z.enum(['target', 'source'])
-const preferences = z.strictObject(
-  Object.fromEntries(MERGE_FIELDS.map((field) => [field, side.optional()])) as Record<
-    MergeField,
-    z.ZodOptional<typeof side>
-  >,
+  }),
 )
-export const mergeOptions = z.strictObject({
-  ...changeShape,
-  intoVersion: z.int().min(1).optional(),
-  prefer: z.union([side, preferences]).optional(),
-  dryRun: z.boolean().optional(),
-})
-export const unmergeOptions = z.strictObject({ ...changeShape, dryRun: z.boolean().optional() })
-export const restoreOptions = z.strictObject({ ...changeShape, changes: customerUpdate.optional() })
+export type ReadInput = z.output<ReturnType<typeof readOptions>>
+export const createOptions = lazily(() =>
+  z.strictObject({
+    ...writeShape(),
+    skipOnboarding: z.boolean().optional(),
+    onboardingWorkflow: text(ONBOARDING_BOUNDS.workflowNameLengthMax).optional(),
+  }),
+)
+const changeShape = lazily(() => ({ ...writeShape(), ifVersion: z.int().min(1).optional() }))
+export const changeOptions = lazily(() => z.strictObject(changeShape()))
+const side = lazily(() => z.enum(['target', 'source']))
+const preferences = lazily(() =>
+  z.strictObject(
+    Object.fromEntries(MERGE_FIELDS.map((field) => [field, side().optional()])) as Record<
+      MergeField,
+      z.ZodOptional<ReturnType<typeof side>>
+    >,
+  ),
+)
+export const mergeOptions = lazily(() =>
+  z.strictObject({
+    ...changeShape(),
+    intoVersion: z.int().min(1).optional(),
+    prefer: z.union([side(), preferences()]).optional(),
+    dryRun: z.boolean().optional(),
+  }),
+)
+export const unmergeOptions = lazily(() => z.strictObject({ ...changeShape(), dryRun: z.boolean().optional() }))
+export const restoreOptions = lazily(() => z.strictObject({ ...changeShape(), changes: customerUpdate().optional() }))
 
-export const revertOptions = z.strictObject({ ...changeShape, partial: z.boolean().optional() })
-export const revertTo = z.union([z.strictObject({ version: z.int().min(1) }), z.strictObject({ asOf: time })])
+export const revertOptions = lazily(() => z.strictObject({ ...changeShape(), partial: z.boolean().optional() }))
+export const revertTo = lazily(() =>
+  z.union([z.strictObject({ version: z.int().min(1) }), z.strictObject({ asOf: time })]),
+)
 
-const shownId = z.string().regex(VISIBLE_ASCII)
-export const undoOptions = z.strictObject({
-  ...writeShape,
-  dryRun: z.boolean().optional(),
-  next: z
-    .string()
-    .regex(new RegExp(`^${idPattern('event')}$`))
-    .optional(),
-})
-export const undoWhat = z
-  .strictObject({ actor: shownId.optional(), requestId: shownId.optional(), since: time, until: time.optional() })
-  .check((context) => {
-    const { actor, requestId } = context.value
-    if (actor !== undefined || requestId !== undefined) return
-    const fix = 'say whose changes are to be undone'
-    context.issues.push({ ...issue(actor, 'is required, or else requestId', fix), path: ['actor'] })
-  })
+const shownId = lazily(() => z.string().regex(VISIBLE_ASCII))
+export const undoOptions = lazily(() =>
+  z.strictObject({
+    ...writeShape(),
+    dryRun: z.boolean().optional(),
+    next: z
+      .string()
+      .regex(new RegExp(`^${idPattern('event')}$`))
+      .optional(),
+  }),
+)
+export const undoWhat = lazily(() =>
+  z
+    .strictObject({ actor: shownId().optional(), requestId: shownId().optional(), since: time, until: time.optional() })
+    .check((context) => {
+      const { actor, requestId } = context.value
+      if (actor !== undefined || requestId !== undefined) return
+      const fix = 'say whose changes are to be undone'
+      context.issues.push({ ...issue(actor, 'is required, or else requestId', fix), path: ['actor'] })
+    }),
+)
 
-const statuses = z.enum(['published', 'draft', 'archived'])
+const statuses = lazily(() => z.enum(['published', 'draft', 'archived']))
 
 const Q_LENGTH_MAX = 200
 /** Fields that go with `q`, as in the v1 API. */
 const BESIDE_Q = new Set(['q', 'status', 'order', 'limit', 'cursor'])
 
-const queryObject = z.strictObject({
-  q: text(Q_LENGTH_MAX).optional(),
-  externalIds: z.array(externalId).max(NAMED_MAX).optional(),
-  email: requiredText(LIMITS.emailLengthMax).optional(),
-  parentId: requiredText(LIMITS.externalIdLengthMax).optional(),
-  status: z.union([statuses.transform((value) => [value]), z.array(statuses).max(NAMED_MAX)]).optional(),
-  metadata: plainMetadata.optional(),
-  createdFrom: time.optional(),
-  createdBefore: time.optional(),
-  order: z.enum(['newest', 'oldest']).default('newest'),
-  limit: z.int().min(1).max(LIMIT_MAX).default(LIMIT_DEFAULT),
-  cursor: cursor.optional(),
-})
-export const customerQuery = queryObject.check((context) => {
-  const { q, status, order } = context.value
-  if (q === undefined) return
-  const fault = (field: string, message: string, fix: string) =>
-    context.issues.push({ ...issue(undefined, message, fix), path: [field] })
-  const others = Object.keys(context.value).filter((field) => !BESIDE_Q.has(field))
-  for (const field of [...others, ...(order === 'oldest' ? ['order'] : [])]) {
-    fault(field, 'cannot be combined with q', 'leave it out, or leave q out')
-  }
-  if (status && status.includes('published') !== status.includes('draft')) {
-    fault(
-      'status',
-      'cannot tell published customers from drafts with q',
-      'send archived, or all three, or leave it out',
-    )
-  }
-})
-export type QueryInput = z.output<typeof customerQuery>
+const queryObject = lazily(() =>
+  z.strictObject({
+    q: text(Q_LENGTH_MAX).optional(),
+    externalIds: z.array(externalId).max(NAMED_MAX).optional(),
+    email: requiredText(LIMITS.emailLengthMax).optional(),
+    parentId: requiredText(LIMITS.externalIdLengthMax).optional(),
+    status: z.union([statuses().transform((value) => [value]), z.array(statuses()).max(NAMED_MAX)]).optional(),
+    metadata: plainMetadata().optional(),
+    createdFrom: time.optional(),
+    createdBefore: time.optional(),
+    order: z.enum(['newest', 'oldest']).default('newest'),
+    limit: z.int().min(1).max(LIMIT_MAX).default(LIMIT_DEFAULT),
+    cursor: cursor.optional(),
+  }),
+)
+export const customerQuery = lazily(() =>
+  queryObject().check((context) => {
+    const { q, status, order } = context.value
+    if (q === undefined) return
+    const fault = (field: string, message: string, fix: string) =>
+      context.issues.push({ ...issue(undefined, message, fix), path: [field] })
+    const others = Object.keys(context.value).filter((field) => !BESIDE_Q.has(field))
+    for (const field of [...others, ...(order === 'oldest' ? ['order'] : [])]) {
+      fault(field, 'cannot be combined with q', 'leave it out, or leave q out')
+    }
+    if (status && status.includes('published') !== status.includes('draft')) {
+      fault(
+        'status',
+        'cannot tell published customers from drafts with q',
+        'send archived, or all three, or leave it out',
+      )
+    }
+  }),
+)
+export type QueryInput = z.output<ReturnType<typeof customerQuery>>

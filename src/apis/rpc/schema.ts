@@ -1,10 +1,11 @@
 /**
  * The props of a service binding and the arguments of each RPC method: types for the bound Worker, and zod schemas that
  * validate its calls. Fields have the registry's own names, in camelCase; `mapping.ts` maps them. An unknown field is
- * refused, because a typed caller has no reason to send one.
+ * refused, because a typed caller has no reason to send one. The schemas are made with the first call: few isolates serve one.
  */
 import * as z from 'zod'
 import { LIMITS, type Mode, type Integration as StoredIntegration } from '../../registry/customer.ts'
+import { lazily } from '../../shared/lazily.ts'
 import { SCOPES } from '../../tenants/tenant.ts'
 import {
   country,
@@ -131,69 +132,79 @@ export type CustomerTarget = string | { externalId: string }
  */
 const CALLER = /^(?!(?:admin|onboarding|roster|sweep|sample|unknown)$|key_)[a-z0-9][\w.-]{0,63}$/i
 
-export const bindingProps = z.strictObject({
-  tenantId: z.uuid().transform((id) => id.toLowerCase()),
-  mode: z.enum(['live', 'test']),
-  scopes: z.array(z.enum(SCOPES)).min(1),
-  caller: z.string().check((context) => {
-    if (CALLER.test(context.value)) return
-    const fix =
-      'send 1 to 64 letters, digits, ".", "_" or "-"; not "admin", "onboarding", "roster", "sweep", "sample" or "unknown", nor beginning with "key_"'
-    context.issues.push(issue(context.value, 'is no name for a Worker', fix))
+export const bindingProps = lazily(() =>
+  z.strictObject({
+    tenantId: z.uuid().transform((id) => id.toLowerCase()),
+    mode: z.enum(['live', 'test']),
+    scopes: z.array(z.enum(SCOPES)).min(1),
+    caller: z.string().check((context) => {
+      if (CALLER.test(context.value)) return
+      const fix =
+        'send 1 to 64 letters, digits, ".", "_" or "-"; not "admin", "onboarding", "roster", "sweep", "sample" or "unknown", nor beginning with "key_"'
+      context.issues.push(issue(context.value, 'is no name for a Worker', fix))
+    }),
   }),
-})
+)
 
 /** Refuses a Map or another class: it has no entries of its own, so it would pass as an empty object. */
-export const plainMetadata = z
-  .unknown()
-  .check((context) => {
-    if (!isPlainObject(context.value)) {
-      context.issues.push(issue(context.value, 'is not a plain object', 'send an object of text values'))
-      return
-    }
-    for (const [key, inner] of Object.entries(context.value as object)) {
-      if (typeof inner !== 'number' || isExact(inner)) continue
-      context.issues.push({ ...issue(inner, 'is a number that has lost digits', 'send it as text'), path: [key] })
-    }
-  })
-  .pipe(metadata)
-
-const integration = z
-  .looseObject({ provider: requiredText(PROVIDER_LENGTH_MAX), id: requiredText(ENTITY_ID_LENGTH_MAX) })
-  .transform((value, context): StoredIntegration => {
-    if (!isJson(value, DETAILS_DEPTH_MAX + 1)) {
-      const fix = `send JSON of at most ${DETAILS_DEPTH_MAX} levels, and long numbers as text`
-      context.issues.push(issue(value, 'holds what is not JSON, or is nested too deep', fix))
-      return { provider: '', id: '' }
-    }
-    const { provider, id, ...details } = value
-    const read = readDetails(details)
-    if (typeof read !== 'string') context.issues.push(issue(value, read.message, read.fix))
-    return { provider, id, ...(typeof read === 'string' && read !== NO_DETAILS && { details: read }) }
-  })
-
-const integrations = z
-  .array(integration)
-  .max(LIMITS.integrationsMax)
-  .check((context) => {
-    const seen = new Set<string>()
-    for (const [at, { provider, id }] of context.value.entries()) {
-      const entity = JSON.stringify([provider, id])
-      if (seen.has(entity)) {
-        context.issues.push({ ...issue(id, 'is in the list twice', 'send each entity once'), path: [at] })
+export const plainMetadata = lazily(() =>
+  z
+    .unknown()
+    .check((context) => {
+      if (!isPlainObject(context.value)) {
+        context.issues.push(issue(context.value, 'is not a plain object', 'send an object of text values'))
+        return
       }
-      seen.add(entity)
-    }
-  })
+      for (const [key, inner] of Object.entries(context.value as object)) {
+        if (typeof inner !== 'number' || isExact(inner)) continue
+        context.issues.push({ ...issue(inner, 'is a number that has lost digits', 'send it as text'), path: [key] })
+      }
+    })
+    .pipe(metadata),
+)
 
-const status = z.string().check((context) => {
-  if (context.value === 'published' || context.value === 'draft') return
-  const fix = context.value === 'archived' ? 'call archive' : 'send published or draft'
-  const hint = nearestHint(context.value, ['published', 'draft'])
-  context.issues.push(issue(context.value, `is none of published, draft${hint}`, fix))
-})
+const integration = lazily(() =>
+  z
+    .looseObject({ provider: requiredText(PROVIDER_LENGTH_MAX), id: requiredText(ENTITY_ID_LENGTH_MAX) })
+    .transform((value, context): StoredIntegration => {
+      if (!isJson(value, DETAILS_DEPTH_MAX + 1)) {
+        const fix = `send JSON of at most ${DETAILS_DEPTH_MAX} levels, and long numbers as text`
+        context.issues.push(issue(value, 'holds what is not JSON, or is nested too deep', fix))
+        return { provider: '', id: '' }
+      }
+      const { provider, id, ...details } = value
+      const read = readDetails(details)
+      if (typeof read !== 'string') context.issues.push(issue(value, read.message, read.fix))
+      return { provider, id, ...(typeof read === 'string' && read !== NO_DETAILS && { details: read }) }
+    }),
+)
 
-const fields = {
+const integrations = lazily(() =>
+  z
+    .array(integration())
+    .max(LIMITS.integrationsMax)
+    .check((context) => {
+      const seen = new Set<string>()
+      for (const [at, { provider, id }] of context.value.entries()) {
+        const entity = JSON.stringify([provider, id])
+        if (seen.has(entity)) {
+          context.issues.push({ ...issue(id, 'is in the list twice', 'send each entity once'), path: [at] })
+        }
+        seen.add(entity)
+      }
+    }),
+)
+
+const status = lazily(() =>
+  z.string().check((context) => {
+    if (context.value === 'published' || context.value === 'draft') return
+    const fix = context.value === 'archived' ? 'call archive' : 'send published or draft'
+    const hint = nearestHint(context.value, ['published', 'draft'])
+    context.issues.push(issue(context.value, `is none of published, draft${hint}`, fix))
+  }),
+)
+
+const fields = lazily(() => ({
   name: text(LIMITS.nameLengthMax).nullish(),
   email: email.nullish(),
   contact: text(LIMITS.contactLengthMax).nullish(),
@@ -206,26 +217,26 @@ const fields = {
   timezone: timezone.nullish(),
   parentId: z.string().nullish(),
   parentExternalId: optionalExternalId.nullish(),
-  metadata: plainMetadata.nullish(),
-  integrations: integrations.nullish(),
-  status: (status as z.ZodType<'published' | 'draft', string>).nullish(),
-}
+  metadata: plainMetadata().nullish(),
+  integrations: integrations().nullish(),
+  status: (status() as z.ZodType<'published' | 'draft', string>).nullish(),
+}))
 
-const updateObject = z.strictObject({ externalId: externalId.optional(), ...fields })
+const updateObject = lazily(() => z.strictObject({ externalId: externalId.optional(), ...fields() }))
 
-function oneParent(context: z.core.ParsePayload<z.output<typeof updateObject>>): void {
+function oneParent(context: z.core.ParsePayload<z.output<ReturnType<typeof updateObject>>>): void {
   const { parentId, parentExternalId } = context.value
   if (!parentId || !parentExternalId) return
   const problem = issue(parentExternalId, 'cannot be combined with parentId', 'send one of the two')
   context.issues.push({ ...problem, path: ['parentExternalId'] })
 }
 
-export const newCustomer = z.strictObject({ externalId, ...fields }).check(oneParent)
-export const customerUpdate = updateObject.check(oneParent)
-export type FieldsInput = z.output<typeof customerUpdate>
+export const newCustomer = lazily(() => z.strictObject({ externalId, ...fields() }).check(oneParent))
+export const customerUpdate = lazily(() => updateObject().check(oneParent))
+export type FieldsInput = z.output<ReturnType<typeof customerUpdate>>
 
-export const anyText = z.string()
-export const customerTarget = z.union([z.string(), z.strictObject({ externalId: z.string() })])
+export const anyText = lazily(() => z.string())
+export const customerTarget = lazily(() => z.union([z.string(), z.strictObject({ externalId: z.string() })]))
 
 /** Returns false for a number that may have been rounded before it was sent, and for one that has no digits. */
 function isExact(value: number): boolean {
