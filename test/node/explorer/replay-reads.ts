@@ -57,7 +57,8 @@ class Replay {
   readonly #strong: { version: Version; atMs: number }[] = []
   readonly #tokens: { seq: number; bookmark: string; version: Version }[] = []
   #gate: InstanceType<Core['GateCore']>
-  #writes: ReplayedWrite[] = []
+  /** The writes under way. Null for one that this gate made wait, and that never began. */
+  #writes: (ReplayedWrite | null)[] = []
   #memory: Stamped<Version> | null = null
   #kv: Stamped<Version>[] = []
   #nowMs = START_MS
@@ -92,7 +93,10 @@ class Replay {
         return
       case 'begin': {
         // The path may be one of a gate that does not wait.
-        if (this.#gate.writesOpenInMs(this.#gateMs) > 0) return
+        if (this.#gate.writesOpenInMs(this.#gateMs) > 0) {
+          if (!event.isWhole) this.#writes.push(null)
+          return
+        }
         const deadlineMs = this.#nowMs + (this.#scenario.deadlineMs ?? DEADLINE_MS)
         const intent = { tags: [event.isOther ? OTHER : CUSTOMER], changeId: '', deadlineMs, tickets: [] }
         const { seq, strongInMs } = this.#gate.beginWrite(intent, this.#gateMs)
@@ -164,14 +168,17 @@ class Replay {
   }
 
   #commit(which: number): void {
-    const write = this.#writes[which] as ReplayedWrite
+    const write = this.#writes[which]
+    if (!write) return
     if (this.#nowMs > write.deadlineMs || (write.database === 0 && this.#isFrozen)) return
     this.#commits.push({ atMs: this.#nowMs, isOther: write.isOther })
     write.version = this.#commits.length
   }
 
   #settle(which: number): void {
-    const [{ seq, version, isOther, strongAtMs, database }] = this.#writes.splice(which, 1) as [ReplayedWrite]
+    const [write] = this.#writes.splice(which, 1)
+    if (!write) return
+    const { seq, version, isOther, strongAtMs, database } = write
     this.#gate.settleWrite(seq, bookmarkOf(version ?? this.#commits.length, database))
     if (version === null || !this.#isOf(isOther)) return
     if (this.#scenario.tokens) this.#tokens.push({ seq, bookmark: bookmarkOf(version, database), version })
