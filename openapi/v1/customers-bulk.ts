@@ -95,7 +95,7 @@ export const exportDoc: Docs['export'] = {
   description:
     'Returns each customer once, even if customers change meanwhile. An import takes the file back to the same customers, in this tenant or another.\n\nA response has at most 10,000 customers or 1 GB. If more follow, its `link` header has the URL of the request that continues after its last customer; a response without `link` is the last. The responses joined together are the whole file: a continuation in CSV has no header line. Continue a response that breaks off early in the same way: drop an incomplete last line, and send the id of the last customer as `after`.\n\nAn export costs one permit for each page of up to 2,000 customers or 4 MB, and one for each 256 KB.',
   query: z.object({
-    format: exportQueryString.shape.format.meta({
+    format: exportQueryString().shape.format.meta({
       description: 'The format of the file. Without it, `accept: text/csv` selects CSV.',
       examples: ['csv'],
     }),
@@ -107,11 +107,11 @@ export const exportDoc: Docs['export'] = {
         description: 'Returns only customers with these statuses.',
         examples: [['published', 'draft']],
       }),
-    include_archived: exportQueryString.shape.include_archived.meta({
+    include_archived: exportQueryString().shape.include_archived.meta({
       description: '`true` returns archived customers too.',
       examples: ['true'],
     }),
-    after: exportQueryString.shape.after.meta({
+    after: exportQueryString().shape.after.meta({
       pattern: '^cust_[0-9A-HJKMNP-TV-Z]{26}$',
       description:
         'Continues after the customer with this id: the last one that you have received. That customer need not exist any more.',

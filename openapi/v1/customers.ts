@@ -57,11 +57,11 @@ const expand = z.array(z.enum(EXPANSIONS)).optional().meta(COMMA_SEPARATED)
  */
 const listQuery = describedQuery(
   {
-    ...Object.fromEntries(Object.entries(listFields).map(([name, field]) => [name, withoutNull(field)])),
-    customer_ids: withoutNull(listFields.customer_ids).meta(COMMA_SEPARATED),
-    external_ids: withoutNull(listFields.external_ids).meta(COMMA_SEPARATED),
-    parent_customer_ids: withoutNull(listFields.parent_customer_ids).meta(COMMA_SEPARATED),
-    status: listFields.status.unwrap().unwrap().out.optional().meta(COMMA_SEPARATED),
+    ...Object.fromEntries(Object.entries(listFields()).map(([name, field]) => [name, withoutNull(field)])),
+    customer_ids: withoutNull(listFields().customer_ids).meta(COMMA_SEPARATED),
+    external_ids: withoutNull(listFields().external_ids).meta(COMMA_SEPARATED),
+    parent_customer_ids: withoutNull(listFields().parent_customer_ids).meta(COMMA_SEPARATED),
+    status: listFields().status.unwrap().unwrap().out.optional().meta(COMMA_SEPARATED),
     metadata: z
       .record(z.string(), z.string())
       .optional()
@@ -86,7 +86,7 @@ const listQuery = describedQuery(
     ),
   },
 )
-const { as_of: asOf, version } = readQueryString.shape
+const { as_of: asOf, version } = readQueryString().shape
 const readQuery = describedQuery({ expand, as_of: asOf, version }, { ...listParameters, ...momentParameters })
 /** Why a read of a customer as it was may fail besides. */
 const PAST_FAILURES = ['not_found', 'history_expired'] as const

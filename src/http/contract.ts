@@ -8,6 +8,7 @@ import type * as z from 'zod'
 import { atLeast, type Role } from '../operators/operator.ts'
 import { invalidField, RegistryError } from '../registry/errors.ts'
 import type { Precondition } from '../registry/precondition.ts'
+import { lazily } from '../shared/lazily.ts'
 import type { KeyScope } from '../tenants/tenant.ts'
 import { fieldsOf } from '../validation/problems.ts'
 import type { HttpContext, HttpEnv } from './api.ts'
@@ -17,7 +18,7 @@ import { type PageCursor, pageCursor } from './cursor.ts'
 import { isTypeOf, isUtf8Of } from './media-type.ts'
 import { jsonValidator, readQuery, refuseQuery } from './validate.ts'
 
-interface BodySpec<Schema extends z.ZodType> {
+interface BodySpec<Schema> {
   schema: Schema
   /** A request without a body counts as `{}`. */
   optional?: true
@@ -53,10 +54,13 @@ interface Spec<Path extends string, Query extends z.ZodType, Body extends z.ZodT
    * request. For `null`, the contract admits the caller and checks the scope.
    */
   touches: 'read' | 'write' | null
-  /** Left out if the route takes no parameters and refuses each by name. Null if it ignores them. */
-  query?: Query | null
-  /** Left out if the contract does not read the body. */
-  body?: BodySpec<Body>
+  /**
+   * Makes the schema of the query string, with the first request that needs it. Left out if the route takes no parameters and refuses
+   * each by name. Null if it ignores them.
+   */
+  query?: (() => Query) | null
+  /** Makes the schema of the body, in the same way. Left out if the contract does not read the body. */
+  body?: BodySpec<() => Body>
   /** Set if the bodies are too long to be held in memory as a whole. */
   stream?: StreamSpec
   /** True if a repeat with the same Idempotency-Key gets the response of the first request. */
@@ -117,7 +121,9 @@ export interface Contract<
   Path extends string = string,
   Query extends z.ZodType = z.ZodType,
   Body extends z.ZodType = z.ZodType,
-> extends Spec<Path, Query, Body> {
+> extends Omit<Spec<Path, Query, Body>, 'query' | 'body'> {
+  readonly query: Query | null | undefined
+  readonly body: BodySpec<Body> | undefined
   /** All scopes that a key needs, in the order in which they are checked. */
   scopes: readonly KeyScope[]
   /** The role that an operator needs. Null if it needs none. */
@@ -145,13 +151,15 @@ export function contract<
   Query extends z.ZodType = z.ZodNever,
   Body extends z.ZodType = z.ZodNever,
 >(spec: Spec<Path, Query, Body> & RoleOf<Path>): Contract<Path, Query, Body> {
-  const { query, body, stream } = spec
-  const validateBody = body && jsonValidator(body.schema)
+  const { stream } = spec
+  const query = spec.query && lazily(spec.query)
+  const body = spec.body && { ...spec.body, schema: lazily(spec.body.schema) }
+  const validator = lazily(() => (body ? jsonValidator(body.schema()) : null))
   const scopes = spec.scope === null ? [] : [spec.scope].flat()
   const role = spec.role === undefined ? roleFor(spec.method, scopes) : spec.role
   const isForOperators = spec.path.startsWith('/admin/')
   const isAdmittedHere = spec.touches === null && spec.scope !== null
-  const pagedBy = hasCursor(query) ? 'query' : hasCursor(body?.schema) ? 'body' : null
+  const paged = lazily(() => (hasCursor(query?.()) ? 'query' : hasCursor(body?.schema()) ? 'body' : null))
   let withoutQuery: z.ZodSafeParseResult<unknown> | undefined
 
   /** Validates a missing query string once and not for each request, because most requests have none. */
@@ -159,10 +167,10 @@ export function contract<
     if (query === null) return undefined
     if (query === undefined) return refuseQuery(c)
     if (!c.req.raw.url.includes('?')) {
-      withoutQuery ??= query.safeParse({})
+      withoutQuery ??= query().safeParse({})
       if (withoutQuery.success) return withoutQuery.data
     }
-    return readQuery(c, query)
+    return readQuery(c, query())
   }
 
   /**
@@ -207,8 +215,9 @@ export function contract<
   }
 
   async function bodyOf(c: HttpContext): Promise<unknown> {
+    const validateBody = validator()
     if (!body || !validateBody) return undefined
-    if (!(await readJsonBody(c, body))) return body.schema.parse({})
+    if (!(await readJsonBody(c, body))) return body.schema().parse({})
     c.set('isBodyChecked', true)
     await validateBody(c, async () => undefined)
     // The validator stores the body there. Only a chain of Hono's middleware would carry its type.
@@ -231,36 +240,46 @@ export function contract<
     return actor
   }
 
-  async function check(c: HttpContext): Promise<Checked> {
+  /** Comes before anything that takes CPU time, such as making a schema: a lease is checked against a clock that stands still. */
+  function begin(c: HttpContext): void {
     requireRole(c)
     beginAdmission(c)
     requireStream(c)
+  }
+
+  async function check(c: HttpContext): Promise<Checked> {
     const query = queryOf(c)
     const precondition = preconditionOf(c)
     const checked = await bodyOf(c)
     if (body && c.get('operator')) await requireRoleAgain(c)
     const actor = isAdmittedHere ? await actorOf(c) : ''
+    const pagedBy = paged()
     const page = pagedBy === null ? UNPAGED : await pageOf(c, pagedBy === 'query' ? query : checked)
     return { query, body: checked, precondition, actor, page }
   }
-
-  const waits = body !== undefined || isAdmittedHere || pagedBy !== null
 
   return {
     ...spec,
     scopes,
     role,
-    pagedBy,
+    get query() {
+      return query === null ? null : query?.()
+    },
+    get body() {
+      return body && { ...body, schema: body.schema() }
+    },
+    get pagedBy() {
+      return paged()
+    },
     handle(work) {
       // A checked value has the type of its schema, and every context of this app is one of this path. TypeScript
       // cannot infer either, because the schema and the path are generic here.
       const serve = work as unknown as (c: HttpContext, given: Checked) => never
-      if (waits) return (async (c: HttpContext) => serve(c, await check(c))) as never
-      // The hot read is such a route, and an async function would cost it an extra promise.
+      const serveChecked = async (c: HttpContext) => serve(c, await check(c))
       return function handle(c: HttpContext) {
-        requireRole(c)
-        beginAdmission(c)
-        requireStream(c)
+        begin(c)
+        if (body !== undefined || isAdmittedHere || paged() !== null) return serveChecked(c)
+        // The hot read waits for none of these, and an async function would cost it an extra promise.
         const precondition = preconditionOf(c)
         return serve(c, { query: queryOf(c), body: undefined, precondition, actor: '', page: UNPAGED })
       } as never

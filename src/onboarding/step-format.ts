@@ -6,6 +6,7 @@ import * as z from 'zod'
 import { toEventCustomer } from '../events/payload.ts'
 import type { InputProblem } from '../registry/errors.ts'
 import { isoTime } from '../shared/clock.ts'
+import { lazily } from '../shared/lazily.ts'
 import { metadata } from '../validation/fields.ts'
 import { integrations } from '../validation/integrations.ts'
 import { readJson, unusableValue } from '../validation/json.ts'
@@ -15,10 +16,12 @@ import { type Step, stepName } from './steps.ts'
 import type { StepFormat } from './webhook-step.ts'
 
 /** Other fields of the response are ignored. */
-export const stepResponse = z.object({
-  metadata: metadata.nullish(),
-  integration_entity_mapping: integrations.nullish(),
-})
+export const stepResponse = lazily(() =>
+  z.object({
+    metadata: metadata.nullish(),
+    integration_entity_mapping: integrations().nullish(),
+  }),
+)
 
 export const stepFormat: StepFormat = {
   /** The time is the beginning of the step, so a repeat is the same unless the customer has changed. */
@@ -38,7 +41,7 @@ export const stepFormat: StepFormat = {
     // A page that says OK counts as an empty response.
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return NOTHING
     const { metadata, integration_entity_mapping } = value as Record<string, unknown>
-    const { data, error } = stepResponse.safeParse(value)
+    const { data, error } = stepResponse().safeParse(value)
     const problem = error ? problemsOf(error)[0] : inBody && unusableValue({ metadata, integration_entity_mapping })
     if (problem) return errorOf(problem)
     return { metadata: data?.metadata ?? null, integrations: data?.integration_entity_mapping ?? null }

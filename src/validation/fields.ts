@@ -5,6 +5,7 @@
  */
 import * as z from 'zod'
 import { codePointLength, LIMITS } from '../registry/customer.ts'
+import { lazily } from '../shared/lazily.ts'
 import { readCountry } from './countries.ts'
 import { EMAIL_OCTETS_MAX, emailFault } from './email.ts'
 import { externalIdFault } from './external-id.ts'
@@ -143,9 +144,9 @@ export const OVERLAP_SECONDS_MAX = 30 * 24 * 3600
 const OVERLAP_SECONDS_DEFAULT = 24 * 3600
 
 /** Rotates a secret; earlier secrets continue to sign for the given time. */
-export const secretRotate = z.object({
-  overlap_seconds: z.int().min(0).max(OVERLAP_SECONDS_MAX).default(OVERLAP_SECONDS_DEFAULT),
-})
+export const secretRotate = lazily(() =>
+  z.object({ overlap_seconds: z.int().min(0).max(OVERLAP_SECONDS_MAX).default(OVERLAP_SECONDS_DEFAULT) }),
+)
 
 /** `limit` of a list in a query string, as a number. */
 export function pageLimit(limitMax: number, limitDefault: number) {

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod'
 import { codePointLength, type Integration, LIMITS } from '../registry/customer.ts'
+import { lazily } from '../shared/lazily.ts'
 import type { Fault } from './fault.ts'
 import { issue, text } from './fields.ts'
 import { isShallow, withDigits } from './json.ts'
@@ -18,39 +19,44 @@ export const DETAILS_DEPTH_MAX = 10
  * `{provider, id}` as the reference API document and the SDK have it, or FlexPrice's own `{provider_type,
  * provider_entity_id, …}`.
  */
-const shape = z.looseObject({
-  provider: text(PROVIDER_LENGTH_MAX).nullish(),
-  id: text(ENTITY_ID_LENGTH_MAX).nullish(),
-  provider_type: text(PROVIDER_LENGTH_MAX).nullish(),
-  provider_entity_id: text(ENTITY_ID_LENGTH_MAX).nullish(),
-})
+const shape = lazily(() =>
+  z.looseObject({
+    provider: text(PROVIDER_LENGTH_MAX).nullish(),
+    id: text(ENTITY_ID_LENGTH_MAX).nullish(),
+    provider_type: text(PROVIDER_LENGTH_MAX).nullish(),
+    provider_entity_id: text(ENTITY_ID_LENGTH_MAX).nullish(),
+  }),
+)
 
 // zod types the input of `preprocess` as unknown.
-const integration = z
-  .preprocess((value) => withDigits(value), shape)
-  .transform((value, context): Integration => {
-    const {
-      provider: shortProvider,
-      id: shortId,
-      provider_type: type,
-      provider_entity_id: entityId,
-      ...details
-    } = value
-    const oneOf = (name: string, short?: string | null, long?: string | null): string => {
-      const fault = (message: string, fix: string) =>
-        context.issues.push({ ...issue(value, message, fix), path: [name] })
-      if (short && long && short !== long) fault('is given twice, differently', 'send one of the two names for it')
-      if (!short && !long) fault('is required', 'send a string')
-      return short || long || ''
-    }
-    const read = readDetails(details)
-    if (typeof read !== 'string') context.issues.push(issue(value, read.message, read.fix))
-    return {
-      provider: oneOf('provider', shortProvider, type),
-      id: oneOf('id', shortId, entityId),
-      ...(typeof read === 'string' && read !== NO_DETAILS && { details: read }),
-    }
-  }) as unknown as z.ZodType<Integration, z.input<typeof shape>>
+const integration = lazily(
+  () =>
+    z
+      .preprocess((value) => withDigits(value), shape())
+      .transform((value, context): Integration => {
+        const {
+          provider: shortProvider,
+          id: shortId,
+          provider_type: type,
+          provider_entity_id: entityId,
+          ...details
+        } = value
+        const oneOf = (name: string, short?: string | null, long?: string | null): string => {
+          const fault = (message: string, fix: string) =>
+            context.issues.push({ ...issue(value, message, fix), path: [name] })
+          if (short && long && short !== long) fault('is given twice, differently', 'send one of the two names for it')
+          if (!short && !long) fault('is required', 'send a string')
+          return short || long || ''
+        }
+        const read = readDetails(details)
+        if (typeof read !== 'string') context.issues.push(issue(value, read.message, read.fix))
+        return {
+          provider: oneOf('provider', shortProvider, type),
+          id: oneOf('id', shortId, entityId),
+          ...(typeof read === 'string' && read !== NO_DETAILS && { details: read }),
+        }
+      }) as unknown as z.ZodType<Integration, z.input<ReturnType<typeof shape>>>,
+)
 
 export const NO_DETAILS = '{}'
 
@@ -76,21 +82,23 @@ function sortedJson(value: unknown): string {
   )
 }
 
-export const integrations = z
-  .array(integration)
-  .check((context) => {
-    const { value } = context
-    if (value.length > LIMITS.integrationsMax) {
-      const message = `has more than ${LIMITS.integrationsMax} entries`
-      context.issues.push(issue(value, message, `send at most ${LIMITS.integrationsMax}`))
-    }
-    const seen = new Set<string>()
-    for (const [at, { provider, id }] of value.entries()) {
-      const entity = JSON.stringify([provider, id])
-      if (seen.has(entity)) {
-        context.issues.push({ ...issue(provider, 'is in the list twice', 'send each entity once'), path: [at] })
+export const integrations = lazily(() =>
+  z
+    .array(integration())
+    .check((context) => {
+      const { value } = context
+      if (value.length > LIMITS.integrationsMax) {
+        const message = `has more than ${LIMITS.integrationsMax} entries`
+        context.issues.push(issue(value, message, `send at most ${LIMITS.integrationsMax}`))
       }
-      seen.add(entity)
-    }
-  })
-  .meta({ maxItems: LIMITS.integrationsMax })
+      const seen = new Set<string>()
+      for (const [at, { provider, id }] of value.entries()) {
+        const entity = JSON.stringify([provider, id])
+        if (seen.has(entity)) {
+          context.issues.push({ ...issue(provider, 'is in the list twice', 'send each entity once'), path: [at] })
+        }
+        seen.add(entity)
+      }
+    })
+    .meta({ maxItems: LIMITS.integrationsMax }),
+)

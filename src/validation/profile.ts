@@ -4,6 +4,7 @@
  */
 import * as z from 'zod'
 import { codePointLength } from '../registry/customer.ts'
+import { lazily } from '../shared/lazily.ts'
 import { issue, text } from './fields.ts'
 import { withDigits } from './json.ts'
 
@@ -49,49 +50,55 @@ function isWithinDegrees(value: string | number, max: number): boolean {
   return Number(whole) < max || (Number(whole) === max && !/[1-9]/.test(fraction))
 }
 
-export const references = z
-  .array(
-    z.string().check((context) => {
-      const { value } = context
-      if (value !== '' && codePointLength(value) <= REFERENCE_LENGTH_MAX) return
-      const fix = `send ids of 1 to ${REFERENCE_LENGTH_MAX} characters`
-      context.issues.push(issue(value, 'is empty or too long for an id', fix))
-    }),
-  )
-  .check((context) => {
-    if (context.value.length > REFERENCES_MAX) {
-      const message = `has more than ${REFERENCES_MAX} ids`
-      context.issues.push(issue(context.value, message, `send at most ${REFERENCES_MAX}`))
-    }
-  })
-  .nullish()
-
-export const flag = z.boolean().nullish()
-
-const place = z.object({ latitude: degrees(90).nullish(), longitude: degrees(180).nullish() })
-// zod types the input of `preprocess` as unknown.
-const geoLocation = z.preprocess((value) => withDigits(value), place) as unknown as typeof place
-
-export const personalProfile = {
-  email_verified: flag,
-  phone_verified: flag,
-  preferred_locale: text(LOCALE_LENGTH_MAX).nullish(),
-}
-
-export const profileGroups = {
-  geo_location: geoLocation.nullish(),
-  terms_accepted: z
-    .object({ terms_accepted: flag, terms_accepted_time: text(TERMS_TIME_LENGTH_MAX).nullish() })
+export const references = lazily(() =>
+  z
+    .array(
+      z.string().check((context) => {
+        const { value } = context
+        if (value !== '' && codePointLength(value) <= REFERENCE_LENGTH_MAX) return
+        const fix = `send ids of 1 to ${REFERENCE_LENGTH_MAX} characters`
+        context.issues.push(issue(value, 'is empty or too long for an id', fix))
+      }),
+    )
+    .check((context) => {
+      if (context.value.length > REFERENCES_MAX) {
+        const message = `has more than ${REFERENCES_MAX} ids`
+        context.issues.push(issue(context.value, message, `send at most ${REFERENCES_MAX}`))
+      }
+    })
     .nullish(),
-  providers: references,
-  locations: references,
-  devices: references,
-}
+)
+
+export const flag = lazily(() => z.boolean().nullish())
+
+const place = lazily(() => z.object({ latitude: degrees(90).nullish(), longitude: degrees(180).nullish() }))
+// zod types the input of `preprocess` as unknown.
+const geoLocation = lazily(
+  () => z.preprocess((value) => withDigits(value), place()) as unknown as ReturnType<typeof place>,
+)
+
+export const personalProfile = lazily(() => ({
+  email_verified: flag(),
+  phone_verified: flag(),
+  preferred_locale: text(LOCALE_LENGTH_MAX).nullish(),
+}))
+
+export const profileGroups = lazily(() => ({
+  geo_location: geoLocation().nullish(),
+  terms_accepted: z
+    .object({ terms_accepted: flag(), terms_accepted_time: text(TERMS_TIME_LENGTH_MAX).nullish() })
+    .nullish(),
+  providers: references(),
+  locations: references(),
+  devices: references(),
+}))
 
 /** The whole profile, as exports write it and imports take it. A field that it does not have is refused. */
-export const profile = z
-  .strictObject({ personal_details: z.strictObject(personalProfile).nullish(), ...profileGroups })
-  .transform((value) => withoutUnset(value) as Record<string, unknown>)
+export const profile = lazily(() =>
+  z
+    .strictObject({ personal_details: z.strictObject(personalProfile()).nullish(), ...profileGroups() })
+    .transform((value) => withoutUnset(value) as Record<string, unknown>),
+)
 
 /** Returns the value without fields that are null or `""`, at every level: a stored profile has none. */
 function withoutUnset(value: unknown): unknown {

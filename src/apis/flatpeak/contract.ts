@@ -19,7 +19,7 @@ export const flatpeakContracts = {
     body: { schema: customerCreate },
     idempotent: true,
   }),
-  list: contract({ ...READS, method: 'get', path: CUSTOMERS, query: z.strictObject(listQuery) }),
+  list: contract({ ...READS, method: 'get', path: CUSTOMERS, query: () => z.strictObject(listQuery()) }),
   get: contract({ ...READS, method: 'get', path: CUSTOMER }),
   update: contract({ ...CHANGES, method: 'patch', path: CUSTOMER, body: { schema: customerUpdate } }),
   archive: contract({ ...CHANGES, method: 'delete', path: CUSTOMER }),

@@ -6,18 +6,19 @@
 import * as z from 'zod'
 import { LIMITS } from '../../registry/customer.ts'
 import { isId } from '../../shared/ids.ts'
+import { lazily } from '../../shared/lazily.ts'
 import { country, email, externalId, issue, pageLimit, text, timezone } from '../../validation/fields.ts'
 import { personalProfile, profileGroups } from '../../validation/profile.ts'
 
 const LIST_LIMIT_MAX = 100
 const LIST_LIMIT_DEFAULT = 30
 
-const groups = {
+const groups = lazily(() => ({
   personal_details: z
     .object({
       email: email.nullish(),
       phone: text(LIMITS.contactLengthMax).nullish(),
-      ...personalProfile,
+      ...personalProfile(),
       timezone: timezone.nullish(),
     })
     .nullish(),
@@ -31,28 +32,30 @@ const groups = {
       country_code: country.nullish(),
     })
     .nullish(),
-  ...profileGroups,
-}
+  ...profileGroups(),
+}))
 
-export const customerCreate = z.object({ reference_id: externalId, ...groups })
-export const customerUpdate = z.object({ reference_id: externalId.optional(), ...groups })
-export type CustomerInput = z.output<typeof customerUpdate>
+export const customerCreate = lazily(() => z.object({ reference_id: externalId, ...groups() }))
+export const customerUpdate = lazily(() => z.object({ reference_id: externalId.optional(), ...groups() }))
+export type CustomerInput = z.output<ReturnType<typeof customerUpdate>>
 
-const pageCursor = z.string().check((context) => {
-  if (isId('customer', context.value)) return
-  context.issues.push(issue(context.value, 'is not the id of a customer', 'send an id from a page you have read'))
-})
+const pageCursor = lazily(() =>
+  z.string().check((context) => {
+    if (isId('customer', context.value)) return
+    context.issues.push(issue(context.value, 'is not the id of a customer', 'send an id from a page you have read'))
+  }),
+)
 
 /**
  * Query of a list. The page begins after the customer `starting_after`, or ends before the customer `ending_before`. A
  * request has at most one of the two.
  */
-export const listQuery = {
+export const listQuery = lazily(() => ({
   limit: pageLimit(LIST_LIMIT_MAX, LIST_LIMIT_DEFAULT),
-  starting_after: pageCursor.optional(),
-  ending_before: pageCursor.optional(),
+  starting_after: pageCursor().optional(),
+  ending_before: pageCursor().optional(),
   reference_id: externalId.optional(),
-}
+}))
 export type ListInput = {
   limit: number
   starting_after?: string | undefined

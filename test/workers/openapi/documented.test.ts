@@ -9,14 +9,14 @@ import { contract } from '../../../src/http/contract.ts'
 
 const READS = { method: 'get', scope: 'customers:read', touches: 'read' } as const
 const contracts = {
-  list: contract({ ...READS, path: '/things', query: z.strictObject({ limit: z.string().optional() }) }),
+  list: contract({ ...READS, path: '/things', query: () => z.strictObject({ limit: z.string().optional() }) }),
   get: contract({ ...READS, path: '/things/:id' }),
   create: contract({
     method: 'post',
     path: '/things',
     scope: ['customers:write', 'webhooks:manage'],
     touches: null,
-    body: { schema: z.object({ name: z.string() }) },
+    body: { schema: () => z.object({ name: z.string() }) },
     idempotent: true,
   }),
 }

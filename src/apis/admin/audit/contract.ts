@@ -10,6 +10,6 @@ export const auditContracts = {
     role: 'viewer',
     method: 'get',
     path: '/admin/audit',
-    query: z.strictObject(auditQuery),
+    query: () => z.strictObject(auditQuery()),
   }),
 }

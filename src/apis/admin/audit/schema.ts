@@ -1,6 +1,7 @@
 /** Schemas of the requests about the audit log. */
 import * as z from 'zod'
 import { isId } from '../../../shared/ids.ts'
+import { lazily } from '../../../shared/lazily.ts'
 import { AUDIT_TYPES } from '../../../tenants/ports.ts'
 import { isTenantId } from '../../../tenants/tenant.ts'
 import { issue, requiredText, time } from '../../../validation/fields.ts'
@@ -16,8 +17,8 @@ function idLike(isOne: (text: string) => boolean, example: string) {
   })
 }
 
-export const auditQuery = {
-  ...page,
+export const auditQuery = lazily(() => ({
+  ...page(),
   tenant_id: idLike(isTenantId, '0b6f7d0e-3f0c-4a52-9a63-6f1a5a1c2d3e').optional(),
   customer_id: idLike((id) => isId('customer', id), 'cust_01JD3VQ4X8N2M7R5T9W6YBZKCE').optional(),
   actor: requiredText(ACTOR_LENGTH_MAX).optional(),
@@ -25,4 +26,4 @@ export const auditQuery = {
   request_id: requiredText(REQUEST_ID_LENGTH_MAX).optional(),
   start_time: time.optional(),
   end_time: time.optional(),
-}
+}))

@@ -22,7 +22,7 @@ export const keyContracts = {
     role: 'viewer',
     method: 'get',
     path: KEYS,
-    query: z.strictObject(keyListQuery),
+    query: () => z.strictObject(keyListQuery()),
   }),
   revokeKey: contract({ ...OPERATORS, role: 'admin', method: 'delete', path: KEY }),
   rotateKey: contract({

@@ -17,7 +17,7 @@ export const operatorContracts = {
     body: { schema: operatorCreate },
     idempotent: true,
   }),
-  listOperators: contract({ ...OWNERS, method: 'get', path: OPERATORS, query: z.strictObject(page) }),
+  listOperators: contract({ ...OWNERS, method: 'get', path: OPERATORS, query: () => z.strictObject(page()) }),
   getOperator: contract({ ...OWNERS, method: 'get', path: OPERATOR }),
   updateOperator: contract({
     ...OWNERS,

@@ -12,6 +12,6 @@ export const searchContracts = {
     role: 'viewer',
     method: 'get',
     path: '/admin/search',
-    query: z.strictObject({ q: requiredText(SEARCH_LENGTH_MAX) }),
+    query: () => z.strictObject({ q: requiredText(SEARCH_LENGTH_MAX) }),
   }),
 }

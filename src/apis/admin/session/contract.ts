@@ -14,7 +14,7 @@ export const signInContracts = {
     role: null,
     method: 'post',
     path: SESSION,
-    body: { schema: z.object({ token: z.string().max(TOKEN_LENGTH_MAX).optional() }), optional: true },
+    body: { schema: () => z.object({ token: z.string().max(TOKEN_LENGTH_MAX).optional() }), optional: true },
   }),
 }
 

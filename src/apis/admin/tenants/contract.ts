@@ -20,7 +20,7 @@ export const tenantContracts = {
     role: 'viewer',
     method: 'get',
     path: TENANTS,
-    query: z.strictObject(tenantListQuery),
+    query: () => z.strictObject(tenantListQuery()),
   }),
   getTenant: contract({ ...OPERATORS, role: 'viewer', method: 'get', path: TENANT }),
   updateTenant: contract({

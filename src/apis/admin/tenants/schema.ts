@@ -5,6 +5,7 @@
 import * as z from 'zod'
 import { codePointLength } from '../../../registry/customer.ts'
 import { utf8 } from '../../../shared/bytes.ts'
+import { lazily } from '../../../shared/lazily.ts'
 import { EVENT_RETENTION_DAYS } from '../../../tenants/tenant.ts'
 import { TIERS } from '../../../tenants/tiers.ts'
 import { email, issue, requiredText } from '../../../validation/fields.ts'
@@ -23,65 +24,75 @@ const ANNUAL_MAX = 1_000_000_000_000
 /** The size of a D1 database. */
 const STORAGE_BYTES_MAX = 10_000_000_000
 
-const contactEmail = email.check((context) => {
-  if (context.value !== '') return
-  context.issues.push(issue('', 'is empty', 'send an address such as billing@example.com'))
-})
+const contactEmail = lazily(() =>
+  email.check((context) => {
+    if (context.value !== '') return
+    context.issues.push(issue('', 'is empty', 'send an address such as billing@example.com'))
+  }),
+)
 
 /** JSON object that the operator stores with a tenant, as text with the numbers as they were sent. */
-const metadata = z.unknown().transform((value, context): string => {
-  if (value === null) return '{}'
-  if (typeof value !== 'object' || Array.isArray(value)) {
-    context.issues.push(issue(value, 'is not an object', 'send a JSON object'))
-    return '{}'
-  }
-  if (!isShallow(value, METADATA_DEPTH_MAX)) {
-    const message = `is nested more than ${METADATA_DEPTH_MAX} levels deep`
-    context.issues.push(issue(value, message, 'send it flatter, or as JSON text'))
-    return '{}'
-  }
-  const json = JSON.stringify(withDigits(value))
-  if (utf8(json).length > METADATA_BYTES_MAX) {
-    const message = `is larger than ${METADATA_BYTES_MAX} bytes`
-    context.issues.push(issue(value, message, `shorten it to ${METADATA_BYTES_MAX} bytes of JSON`))
-  }
-  return json
-})
+const metadata = lazily(() =>
+  z.unknown().transform((value, context): string => {
+    if (value === null) return '{}'
+    if (typeof value !== 'object' || Array.isArray(value)) {
+      context.issues.push(issue(value, 'is not an object', 'send a JSON object'))
+      return '{}'
+    }
+    if (!isShallow(value, METADATA_DEPTH_MAX)) {
+      const message = `is nested more than ${METADATA_DEPTH_MAX} levels deep`
+      context.issues.push(issue(value, message, 'send it flatter, or as JSON text'))
+      return '{}'
+    }
+    const json = JSON.stringify(withDigits(value))
+    if (utf8(json).length > METADATA_BYTES_MAX) {
+      const message = `is larger than ${METADATA_BYTES_MAX} bytes`
+      context.issues.push(issue(value, message, `shorten it to ${METADATA_BYTES_MAX} bytes of JSON`))
+    }
+    return json
+  }),
+)
 
-const limits = z
-  .object({
-    requests_per_second: z.int().min(1).max(REQUESTS_PER_SECOND_MAX),
-    burst: z.int().min(1).max(BURST_MAX),
-    annual_commitment: z.int().min(0).max(ANNUAL_MAX),
-    annual_validation_limit: z.int().min(1).max(ANNUAL_MAX),
-    storage_bytes: z.int().min(1).max(STORAGE_BYTES_MAX),
-  })
-  .partial()
+const limits = lazily(() =>
+  z
+    .object({
+      requests_per_second: z.int().min(1).max(REQUESTS_PER_SECOND_MAX),
+      burst: z.int().min(1).max(BURST_MAX),
+      annual_commitment: z.int().min(0).max(ANNUAL_MAX),
+      annual_validation_limit: z.int().min(1).max(ANNUAL_MAX),
+      storage_bytes: z.int().min(1).max(STORAGE_BYTES_MAX),
+    })
+    .partial(),
+)
 
-const tenantFields = {
+const tenantFields = lazily(() => ({
   tier: z.enum(TIERS).optional(),
   status: z.enum(['active', 'suspended']).optional(),
-  limits: limits.optional(),
-  contract_start: optionalTime.optional(),
-  contract_end: optionalTime.optional(),
+  limits: limits().optional(),
+  contract_start: optionalTime().optional(),
+  contract_end: optionalTime().optional(),
   event_retention_days: z.int().min(EVENT_RETENTION_DAYS.min).max(EVENT_RETENTION_DAYS.max).optional(),
-  metadata: metadata.optional(),
-}
+  metadata: metadata().optional(),
+}))
 
-export const tenantCreate = z.object({
-  company_name: requiredText(COMPANY_NAME_LENGTH_MAX),
-  contact_email: contactEmail,
-  ...tenantFields,
-})
-export const tenantUpdate = z.object({
-  company_name: requiredText(COMPANY_NAME_LENGTH_MAX).optional(),
-  contact_email: contactEmail.optional(),
-  ...tenantFields,
-})
-export type TenantInput = z.output<typeof tenantUpdate>
+export const tenantCreate = lazily(() =>
+  z.object({
+    company_name: requiredText(COMPANY_NAME_LENGTH_MAX),
+    contact_email: contactEmail(),
+    ...tenantFields(),
+  }),
+)
+export const tenantUpdate = lazily(() =>
+  z.object({
+    company_name: requiredText(COMPANY_NAME_LENGTH_MAX).optional(),
+    contact_email: contactEmail().optional(),
+    ...tenantFields(),
+  }),
+)
+export type TenantInput = z.output<ReturnType<typeof tenantUpdate>>
 
-export const tenantListQuery = {
-  ...page,
+export const tenantListQuery = lazily(() => ({
+  ...page(),
   status: z.enum(['active', 'suspended']).optional(),
   tier: z.enum(TIERS).optional(),
   search: z
@@ -93,11 +104,13 @@ export const tenantListQuery = {
       context.issues.push(issue(value, 'cannot be searched for', fix))
     })
     .optional(),
-}
+}))
 
 /** Databases are counted from 0. */
 const DATABASE_MAX = 4_095
 
-export const tenantMove = z.strictObject({
-  database: z.int().min(0).max(DATABASE_MAX),
-})
+export const tenantMove = lazily(() =>
+  z.strictObject({
+    database: z.int().min(0).max(DATABASE_MAX),
+  }),
+)

@@ -224,9 +224,10 @@ class Importer {
     const { value, problem } = read
     const externalId = namedIn(value)
     if (problem) return this.#faulty(line, [problem], text, externalId)
-    const { data: input, error } = customerImport.safeParse(value, WITH_INPUT)
-    if (error) return this.#faulty(line, problemsOf(error, { schema: customerImport, value }), text, externalId)
-    const unknown = this.#strict ? unknownFields(value, customerImport) : []
+    const schema = customerImport()
+    const { data: input, error } = schema.safeParse(value, WITH_INPUT)
+    if (error) return this.#faulty(line, problemsOf(error, { schema, value }), text, externalId)
+    const unknown = this.#strict ? unknownFields(value, schema) : []
     if (unknown.length > 0) return this.#faulty(line, unknown, text, externalId)
     return { line, input, imported: this.#importedOf(input), text, bytes }
   }

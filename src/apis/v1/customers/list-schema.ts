@@ -6,6 +6,7 @@
 import * as z from 'zod'
 import { LIST_FIELDS, type ListField, type V1Name, v1NameOf } from '../../../registry/customer-fields.ts'
 import { LIST_BOUNDS } from '../../../registry/query.ts'
+import { lazily } from '../../../shared/lazily.ts'
 import { cursor, externalId, issue, metadata, requiredText, text, time } from '../../../validation/fields.ts'
 import { readJson } from '../../../validation/json.ts'
 import { nearestHint } from '../../../validation/nearest.ts'
@@ -46,86 +47,92 @@ const OPERATORS_BY_KIND: Record<'text' | 'time' | 'status', readonly Operator[]>
   status: ['eq', 'in', 'not_in'],
 }
 
-const filter = z
-  .strictObject({
-    field: z.enum(FIELD_NAMES),
-    operator: z.enum(OPERATORS),
-    data_type: z.enum(['string', 'number', 'date', 'array', 'boolean']).nullish(),
-    value: z.strictObject({
-      string: text(TEXT_LENGTH_MAX).nullish(),
-      number: z.number().nullish(),
-      boolean: z.boolean().nullish(),
-      date: text(TEXT_LENGTH_MAX).nullish(),
-      array: z.array(text(TEXT_LENGTH_MAX)).max(NAMED_MAX).nullish(),
-    }),
-  })
-  .transform(({ field, operator, data_type: dataType, value }, context) => {
-    const fault = (path: string[], message: string, fix: string) => {
-      context.issues.push({ ...issue(value, message, fix), path })
-      return { field, operator, value: '' as string | number | (string | number)[] }
-    }
-    const kind = field === 'status' ? 'status' : LIST_FIELDS[FIELDS[field]] === 'time' ? 'time' : 'text'
-    const operators = OPERATORS_BY_KIND[kind]
-    if (!operators.includes(operator)) {
-      return fault(['operator'], `does not apply to ${field}`, `send one of ${operators.join(', ')}`)
-    }
-    const wanted = operator === 'in' || operator === 'not_in' ? 'array' : kind === 'time' ? 'date' : 'string'
-    if (dataType && dataType !== wanted) {
-      return fault(['data_type'], `does not go with ${operator} on ${field}`, `send ${wanted}, or leave it out`)
-    }
-    const given = value[wanted]
-    if (given === undefined || given === null) {
-      return fault(['value', wanted], 'is required', `send what ${field} is compared with as value.${wanted}`)
-    }
-    const path = (at: number) => (wanted === 'array' ? ['value', wanted, String(at)] : ['value', wanted])
-    const values = [given].flat().map((each, at): string | number => {
-      if (kind === 'text') return each
-      if (kind === 'status') {
-        if (!STATUSES.some((known) => known === each)) {
-          const message = `is none of ${STATUSES.join(', ')}${nearestHint(each, STATUSES)}`
-          fault(path(at), message, `send one of ${STATUSES.join(', ')}`)
-        }
-        return each
-      }
-      const timeMs = readTime(each)
-      if (typeof timeMs === 'number') return timeMs
-      fault(path(at), timeMs.message, timeMs.fix)
-      return 0
+const filter = lazily(() =>
+  z
+    .strictObject({
+      field: z.enum(FIELD_NAMES),
+      operator: z.enum(OPERATORS),
+      data_type: z.enum(['string', 'number', 'date', 'array', 'boolean']).nullish(),
+      value: z.strictObject({
+        string: text(TEXT_LENGTH_MAX).nullish(),
+        number: z.number().nullish(),
+        boolean: z.boolean().nullish(),
+        date: text(TEXT_LENGTH_MAX).nullish(),
+        array: z.array(text(TEXT_LENGTH_MAX)).max(NAMED_MAX).nullish(),
+      }),
     })
-    return { field, operator, value: wanted === 'array' ? values : (values[0] ?? '') }
-  })
+    .transform(({ field, operator, data_type: dataType, value }, context) => {
+      const fault = (path: string[], message: string, fix: string) => {
+        context.issues.push({ ...issue(value, message, fix), path })
+        return { field, operator, value: '' as string | number | (string | number)[] }
+      }
+      const kind = field === 'status' ? 'status' : LIST_FIELDS[FIELDS[field]] === 'time' ? 'time' : 'text'
+      const operators = OPERATORS_BY_KIND[kind]
+      if (!operators.includes(operator)) {
+        return fault(['operator'], `does not apply to ${field}`, `send one of ${operators.join(', ')}`)
+      }
+      const wanted = operator === 'in' || operator === 'not_in' ? 'array' : kind === 'time' ? 'date' : 'string'
+      if (dataType && dataType !== wanted) {
+        return fault(['data_type'], `does not go with ${operator} on ${field}`, `send ${wanted}, or leave it out`)
+      }
+      const given = value[wanted]
+      if (given === undefined || given === null) {
+        return fault(['value', wanted], 'is required', `send what ${field} is compared with as value.${wanted}`)
+      }
+      const path = (at: number) => (wanted === 'array' ? ['value', wanted, String(at)] : ['value', wanted])
+      const values = [given].flat().map((each, at): string | number => {
+        if (kind === 'text') return each
+        if (kind === 'status') {
+          if (!STATUSES.some((known) => known === each)) {
+            const message = `is none of ${STATUSES.join(', ')}${nearestHint(each, STATUSES)}`
+            fault(path(at), message, `send one of ${STATUSES.join(', ')}`)
+          }
+          return each
+        }
+        const timeMs = readTime(each)
+        if (typeof timeMs === 'number') return timeMs
+        fault(path(at), timeMs.message, timeMs.fix)
+        return 0
+      })
+      return { field, operator, value: wanted === 'array' ? values : (values[0] ?? '') }
+    }),
+)
 
-const sort = z
-  .array(z.strictObject({ field: z.enum(FIELD_NAMES), direction: z.enum(['asc', 'desc']).nullish() }))
-  .max(LIST_BOUNDS.sortKeysMax)
-  .check((context) => {
-    const names = context.value.map(({ field }) => field)
-    const twice = names.findIndex((name, at) => names.indexOf(name) < at)
-    if (twice === -1) return
-    const problem = issue(names[twice], `names ${names[twice]} a second time`, 'name each field once')
-    context.issues.push({ ...problem, path: [twice, 'field'] })
-  })
+const sort = lazily(() =>
+  z
+    .array(z.strictObject({ field: z.enum(FIELD_NAMES), direction: z.enum(['asc', 'desc']).nullish() }))
+    .max(LIST_BOUNDS.sortKeysMax)
+    .check((context) => {
+      const names = context.value.map(({ field }) => field)
+      const twice = names.findIndex((name, at) => names.indexOf(name) < at)
+      if (twice === -1) return
+      const problem = issue(names[twice], `names ${names[twice]} a second time`, 'name each field once')
+      context.issues.push({ ...problem, path: [twice, 'field'] })
+    }),
+)
 
-const metadataFilter = metadata.transform((wanted, context): Record<string, string> => {
-  for (const [key, value] of Object.entries(wanted)) {
-    if (value !== null) continue
-    context.issues.push({ ...issue(null, 'is not text', 'send the text that the value must be'), path: [key] })
-  }
-  return wanted as Record<string, string>
-})
+const metadataFilter = lazily(() =>
+  metadata.transform((wanted, context): Record<string, string> => {
+    for (const [key, value] of Object.entries(wanted)) {
+      if (value !== null) continue
+      context.issues.push({ ...issue(null, 'is not text', 'send the text that the value must be'), path: [key] })
+    }
+    return wanted as Record<string, string>
+  }),
+)
 
-const names = z.array(requiredText(TEXT_LENGTH_MAX)).max(NAMED_MAX).nullish()
+const names = lazily(() => z.array(requiredText(TEXT_LENGTH_MAX)).max(NAMED_MAX).nullish())
 
-export const listFields = {
+export const listFields = lazily(() => ({
   /** Words, of which a customer has a word that begins with each. */
   q: text(Q_LENGTH_MAX).nullish(),
-  customer_ids: names,
-  external_ids: names,
+  customer_ids: names(),
+  external_ids: names(),
   external_id: externalId.nullish(),
   email: requiredText(TEXT_LENGTH_MAX).nullish(),
-  metadata: metadataFilter.nullish(),
+  metadata: metadataFilter().nullish(),
   parent_customer_id: requiredText(TEXT_LENGTH_MAX).nullish(),
-  parent_customer_ids: names,
+  parent_customer_ids: names(),
   status: z
     .union([z.string().transform((value) => [value]), z.array(z.string())])
     .pipe(z.array(z.enum(STATUSES)).max(NAMED_MAX))
@@ -134,8 +141,8 @@ export const listFields = {
   start_time: time.nullish(),
   /** End of the range of `created_at`, exclusive, so that one period ends where the next begins. */
   end_time: time.nullish(),
-  filters: z.array(filter).max(FILTERS_MAX).nullish(),
-  sort: sort.nullish(),
+  filters: z.array(filter()).max(FILTERS_MAX).nullish(),
+  sort: sort().nullish(),
   order: z.enum(['asc', 'desc']).nullish(),
   limit: z
     .int()
@@ -145,12 +152,12 @@ export const listFields = {
     .transform((limit) => limit ?? LIMIT_DEFAULT),
   offset: z.int().min(0).max(OFFSET_MAX).nullish(),
   cursor: cursor.nullish(),
-  expand: expand.nullish(),
-}
+  expand: expand().nullish(),
+}))
 
 /** An unknown field is refused: a filter that is ignored would return everybody. */
-const listObject = z.strictObject(listFields)
-export type ListInput = z.output<typeof listObject>
+const listObject = lazily(() => z.strictObject(listFields()))
+export type ListInput = z.output<ReturnType<typeof listObject>>
 
 function sensible(context: z.core.ParsePayload<ListInput>): void {
   const { start_time: startMs, end_time: endMs, cursor, offset, expand, limit } = context.value
@@ -182,13 +189,12 @@ function combined({ q: _q, ...input }: ListInput, fault: (field: string, message
   }
 }
 
-export const searchBody = listObject.check(sensible)
+export const searchBody = lazily(() => listObject().check(sensible))
 /** Each field as text, and metadata as `metadata[key]` too. zod types the input of `preprocess` as unknown. */
-type ListQueryInput = z.input<typeof listObject> & { [name: `metadata[${string}]`]: string }
-export const listQueryString = z.preprocess(fromQueryString, listObject.check(sensible)) as unknown as z.ZodType<
-  ListInput,
-  ListQueryInput
->
+type ListQueryInput = z.input<ReturnType<typeof listObject>> & { [name: `metadata[${string}]`]: string }
+export const listQueryString = lazily(
+  () => z.preprocess(fromQueryString, listObject().check(sensible)) as unknown as z.ZodType<ListInput, ListQueryInput>,
+)
 
 const LIST_NAMES = new Set(['customer_ids', 'external_ids', 'parent_customer_ids', 'status', 'expand'])
 const NUMBER_NAMES = new Set(['limit', 'offset'])

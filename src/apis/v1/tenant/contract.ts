@@ -16,6 +16,6 @@ export const tenantContracts = {
   listKeys: contract({
     ...ANY_KEY,
     path: '/v1/tenant/keys',
-    query: z.strictObject({ limit: pageLimit(LIMIT_MAX, LIMIT_DEFAULT), cursor: cursor.optional() }),
+    query: () => z.strictObject({ limit: pageLimit(LIMIT_MAX, LIMIT_DEFAULT), cursor: cursor.optional() }),
   }),
 }

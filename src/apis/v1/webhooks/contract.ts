@@ -47,7 +47,7 @@ export const webhookContracts = {
     ...WITH_EVENTS,
     method: 'get',
     path: `${ENDPOINT}/deliveries`,
-    query: z.strictObject(deliveryListQuery),
+    query: () => z.strictObject(deliveryListQuery()),
   }),
   retry: contract({
     ...COMMON,

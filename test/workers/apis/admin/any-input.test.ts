@@ -48,7 +48,7 @@ describe('any JSON', () => {
     const rotateInput = fc.record({ overlap_seconds: or(count), expires_at: or(time) }, { requiredKeys: [] })
     fc.assert(
       fc.property(fc.oneof(anything, tenantInput, keyInput, rotateInput), (input) => {
-        for (const schema of [tenantCreate, tenantUpdate, keyCreate, keyRotate]) {
+        for (const schema of [tenantCreate(), tenantUpdate(), keyCreate(), keyRotate()]) {
           const result = schema.safeParse(input)
           if (!result.success) expect(problemsOf(result.error).length).toBeGreaterThan(0)
         }

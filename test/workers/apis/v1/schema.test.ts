@@ -20,8 +20,8 @@ import { RegistryError } from '../../../../src/registry/errors.ts'
 import { isExternalId } from '../../../../src/validation/external-id.ts'
 import { problemsOf } from '../../../../src/validation/problems.ts'
 
-const CREATE_FIELDS = Object.keys(customerCreate.shape)
-const LIST_PARAMETERS = Object.keys(searchBody.shape)
+const CREATE_FIELDS = Object.keys(customerCreate().shape)
+const LIST_PARAMETERS = Object.keys(searchBody().shape)
 
 /** Objects whose keys are mostly the schema's own, so that the values get further than "unknown field". */
 function anyObjectOf(names: string[]) {
@@ -37,9 +37,9 @@ function problemsFor(schema: z.ZodType, input: unknown) {
 
 describe('whatever is sent', () => {
   it.each([
-    ['create', customerCreate],
-    ['update', customerUpdate],
-    ['upsert', customerUpsert],
+    ['create', customerCreate()],
+    ['update', customerUpdate()],
+    ['upsert', customerUpsert()],
   ])('is accepted by the schema for %s, or refused with a field and a fix', (_name, schema) => {
     fc.assert(
       fc.property(fc.oneof(fc.jsonValue(), anyObjectOf(CREATE_FIELDS)), (input) => {
@@ -58,7 +58,7 @@ describe('whatever is sent', () => {
   it('is accepted by the schema for a search, or refused with a field and a fix', () => {
     fc.assert(
       fc.property(fc.oneof(fc.jsonValue(), anyObjectOf(LIST_PARAMETERS)), (input) => {
-        const result = searchBody.safeParse(input)
+        const result = searchBody().safeParse(input)
         if (!result.success) expect(problemsOf(result.error)).not.toEqual([])
         else refusedOrFine(() => toListRequest(result.data, null))
       }),
@@ -76,10 +76,10 @@ describe('whatever is sent', () => {
       fc.property(
         fc.dictionary(names, fc.oneof(texts, fc.array(texts, { minLength: 2 })), { noNullPrototype: true }),
         (query) => {
-          const result = listQueryString.safeParse(query)
+          const result = listQueryString().safeParse(query)
           if (!result.success) expect(problemsOf(result.error)).not.toEqual([])
           else refusedOrFine(() => toListRequest(result.data, null))
-          for (const schema of [readQueryString, createQueryString, targetQueryString]) schema.safeParse(query)
+          for (const schema of [readQueryString(), createQueryString(), targetQueryString()]) schema.safeParse(query)
         },
       ),
       { numRuns: 2_000 },
@@ -97,7 +97,7 @@ describe('metadata', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(keys, fc.string({ maxLength: 20 })), { maxLength: 20 }), (entries) => {
         const sent = Object.fromEntries(entries)
-        const input = customerCreate.parse(JSON.parse(JSON.stringify({ external_id: 'a', metadata: sent })))
+        const input = customerCreate().parse(JSON.parse(JSON.stringify({ external_id: 'a', metadata: sent })))
         const expected = Object.entries(sent).sort()
         const replaced = toNewCustomer(input).metadata as { replace: object }
         expect(Object.entries(replaced.replace).sort()).toEqual(expected)
@@ -108,25 +108,25 @@ describe('metadata', () => {
   })
 
   it('takes numbers and booleans as text', () => {
-    const { metadata } = customerUpdate.parse({ metadata: { seats: 12, beta: true, ratio: 0.5, plan: 'pro' } })
+    const { metadata } = customerUpdate().parse({ metadata: { seats: 12, beta: true, ratio: 0.5, plan: 'pro' } })
     expect(metadata).toEqual({ seats: '12', beta: 'true', ratio: '0.5', plan: 'pro' })
   })
 
   it('refuses by name a structure, too many keys, and a key or a value that is too long', () => {
     const many = Object.fromEntries(Array.from({ length: 51 }, (_, at) => [`key${at}`, 'x']))
-    expect(problemsFor(customerUpdate, { metadata: { plan: { a: 1 } } })[0]?.field).toBe('metadata.plan')
-    expect(problemsFor(customerUpdate, { metadata: { plan: [1] } })[0]?.field).toBe('metadata.plan')
-    expect(problemsFor(customerUpdate, { metadata: many })[0]?.field).toBe('metadata')
-    expect(problemsFor(customerUpdate, { metadata: { ['k'.repeat(41)]: 'x' } })).toHaveLength(1)
-    expect(problemsFor(customerUpdate, { metadata: { plan: '😀'.repeat(501) } })[0]?.field).toBe('metadata.plan')
-    expect(problemsFor(customerUpdate, { metadata: { ['😀'.repeat(40)]: '😀'.repeat(500) } })).toEqual([])
-    expect(problemsFor(customerUpdate, { metadata: ['x'] })[0]?.field).toBe('metadata')
+    expect(problemsFor(customerUpdate(), { metadata: { plan: { a: 1 } } })[0]?.field).toBe('metadata.plan')
+    expect(problemsFor(customerUpdate(), { metadata: { plan: [1] } })[0]?.field).toBe('metadata.plan')
+    expect(problemsFor(customerUpdate(), { metadata: many })[0]?.field).toBe('metadata')
+    expect(problemsFor(customerUpdate(), { metadata: { ['k'.repeat(41)]: 'x' } })).toHaveLength(1)
+    expect(problemsFor(customerUpdate(), { metadata: { plan: '😀'.repeat(501) } })[0]?.field).toBe('metadata.plan')
+    expect(problemsFor(customerUpdate(), { metadata: { ['😀'.repeat(40)]: '😀'.repeat(500) } })).toEqual([])
+    expect(problemsFor(customerUpdate(), { metadata: ['x'] })[0]?.field).toBe('metadata')
   })
 })
 
 describe('integration_entity_mapping', () => {
   const parse = (...entries: object[]) =>
-    customerUpdate.parse({ integration_entity_mapping: entries }).integration_entity_mapping
+    customerUpdate().parse({ integration_entity_mapping: entries }).integration_entity_mapping
 
   it('means the same in both of its forms, and keeps the other fields that it is given', () => {
     expect(parse({ provider: 'stripe', id: 'cus_1' })).toEqual([{ provider: 'stripe', id: 'cus_1' }])
@@ -167,13 +167,13 @@ describe('integration_entity_mapping', () => {
       'integration_entity_mapping',
     ],
   ])('%s is refused by name', (_what, list, field) => {
-    expect(problemsFor(customerUpdate, { integration_entity_mapping: list })[0]?.field).toBe(field)
+    expect(problemsFor(customerUpdate(), { integration_entity_mapping: list })[0]?.field).toBe(field)
   })
 
   it('refuses details of endless nesting, without following them', () => {
     const deep = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`)
     const entry = { provider: 'a', id: 'x', deep }
-    expect(problemsFor(customerUpdate, { integration_entity_mapping: [entry] })[0]?.field).toBe(
+    expect(problemsFor(customerUpdate(), { integration_entity_mapping: [entry] })[0]?.field).toBe(
       'integration_entity_mapping.0',
     )
   })
@@ -227,15 +227,15 @@ describe('a customer, as request and as response', () => {
   })
 
   it('treats absent as no change, and null or empty text as clear', () => {
-    expect(toChanges(customerUpdate.parse({}))).toEqual({})
-    expect(toMergePatch(customerUpdate.parse({ metadata: {} }))).toEqual({})
+    expect(toChanges(customerUpdate().parse({}))).toEqual({})
+    expect(toMergePatch(customerUpdate().parse({ metadata: {} }))).toEqual({})
     const cleared = { name: null, email: null, contact: null, timezone: null, parent: null }
     expect(
-      toChanges(customerUpdate.parse({ name: '', email: '', contact: '', timezone: '', parent_customer_id: '' })),
+      toChanges(customerUpdate().parse({ name: '', email: '', contact: '', timezone: '', parent_customer_id: '' })),
     ).toEqual(cleared)
     expect(
       toChanges(
-        customerUpdate.parse({
+        customerUpdate().parse({
           name: null,
           email: null,
           contact: null,
@@ -244,8 +244,8 @@ describe('a customer, as request and as response', () => {
         }),
       ),
     ).toEqual(cleared)
-    expect(toMergePatch(customerUpdate.parse({ metadata: null }))).toEqual({ metadata: { replace: {} } })
-    expect(toChanges(customerUpdate.parse({ metadata: { a: null, b: 'x' } }))).toEqual({
+    expect(toMergePatch(customerUpdate().parse({ metadata: null }))).toEqual({ metadata: { replace: {} } })
+    expect(toChanges(customerUpdate().parse({ metadata: { a: null, b: 'x' } }))).toEqual({
       metadata: { replace: { b: 'x' } },
     })
   })
@@ -277,12 +277,12 @@ describe('a customer, as request and as response', () => {
     ['skip_onboarding_workflow', 'yes'],
     ['onboarding_workflow_name', 7],
   ])('refuses %s of %j by its name, with a fix', (field, value) => {
-    const problems = problemsFor(customerCreate, { external_id: 'a', [field]: value })
+    const problems = problemsFor(customerCreate(), { external_id: 'a', [field]: value })
     expect(problems).toEqual([{ field, message: expect.any(String), fix: expect.stringMatching(/./) }])
   })
 
   it('measures lengths in characters as people see them: an emoji is one', () => {
-    expect(problemsFor(customerCreate, { external_id: '😀'.repeat(255), name: '👍'.repeat(255) })).toEqual([])
+    expect(problemsFor(customerCreate(), { external_id: '😀'.repeat(255), name: '👍'.repeat(255) })).toEqual([])
     expect(isExternalId('😀'.repeat(255))).toBe(true)
     expect(isExternalId('😀'.repeat(256))).toBe(false)
     expect(isExternalId('a\0')).toBe(false)
@@ -291,19 +291,19 @@ describe('a customer, as request and as response', () => {
 
   it('rejects two parent fields', () => {
     const both = { parent_customer_id: 'cust_1', parent_customer_external_id: 'b' }
-    expect(problemsFor(customerUpdate, both)[0]?.field).toBe('parent_customer_external_id')
-    expect(toChanges(customerUpdate.parse({ ...both, parent_customer_id: null })).parent).toEqual({ externalId: 'b' })
+    expect(problemsFor(customerUpdate(), both)[0]?.field).toBe('parent_customer_external_id')
+    expect(toChanges(customerUpdate().parse({ ...both, parent_customer_id: null })).parent).toEqual({ externalId: 'b' })
   })
 
   it('keeps a country in upper case', () => {
-    expect(toChanges(customerUpdate.parse({ address_country: 'gb' }))).toEqual({ addressCountry: 'GB' })
+    expect(toChanges(customerUpdate().parse({ address_country: 'gb' }))).toEqual({ addressCountry: 'GB' })
   })
 })
 
 describe('the place of a page', () => {
   it('is where the page before ended, how many were shown, and how many there are', async () => {
     const customers = [{ id: 'cust_1', name: null, version: 3 } as Customer]
-    const input = searchBody.parse({ sort: [{ field: 'name' }], limit: 1, offset: 4 })
+    const input = searchBody().parse({ sort: [{ field: 'name' }], limit: 1, offset: 4 })
     let place = ''
     const cursor = {
       position: null,
@@ -337,8 +337,8 @@ describe('the place of a page', () => {
 
 describe('a list request', () => {
   const query = (parameters: Record<string, string | string[]>) =>
-    toListRequest(listQueryString.parse(parameters), null).query
-  const search = (body: object) => toListRequest(searchBody.parse(body), null).query
+    toListRequest(listQueryString().parse(parameters), null).query
+  const search = (body: object) => toListRequest(searchBody().parse(body), null).query
 
   it('means the same as a query string and as a search', () => {
     const filters = [{ field: 'name', operator: 'contains', data_type: 'string', value: { string: 'acme' } }]
@@ -380,7 +380,7 @@ describe('a list request', () => {
       offset: '3',
       expand: 'parent_customer,aliases',
     }
-    expect(listQueryString.parse(parameters).expand).toEqual(searchBody.parse(body).expand)
+    expect(listQueryString().parse(parameters).expand).toEqual(searchBody().parse(body).expand)
     expect(query(parameters)).toEqual(search(body))
     expect(query({ metadata: '{"plan":"pro","seats":3}' })).toEqual(search({ metadata: { plan: 'pro', seats: 3 } }))
     expect(query({ sort: JSON.stringify(sort) })).toEqual(search({ sort }))
@@ -459,7 +459,7 @@ describe('a list request', () => {
     ['an unknown expansion', { expand: 'parent_customer,shoes' }, 'expand'],
     ['children of a thousand', { expand: 'children', limit: 101 }, 'limit'],
   ])('%s is refused by name', (_what, body, field) => {
-    expect(problemsFor(searchBody, body)).toEqual([
+    expect(problemsFor(searchBody(), body)).toEqual([
       { field, message: expect.stringMatching(/./), fix: expect.stringMatching(/./) },
     ])
   })
@@ -485,11 +485,11 @@ describe('a list request', () => {
     ['parent_customer_external_id', 'a'],
     ['metadata[a', 'x'],
   ])('?%s=%j is refused', (name, value) => {
-    expect(problemsFor(listQueryString, { [name]: value })).not.toEqual([])
+    expect(problemsFor(listQueryString(), { [name]: value })).not.toEqual([])
   })
 
   it('refuses metadata given in two ways', () => {
-    const problems = problemsFor(listQueryString, { metadata: '{"a":"1"}', 'metadata[b]': '2' })
+    const problems = problemsFor(listQueryString(), { metadata: '{"a":"1"}', 'metadata[b]': '2' })
     expect(problems).toMatchObject([{ field: 'metadata' }])
   })
 })
