@@ -61,6 +61,7 @@ const PROCESSES = ['apis', 'commands', 'docs', 'isolates', 'sdk', 'size'].map((n
 /** Files that open pages in a browser. They share one served Roster. */
 const IN_BROWSER = ['test/node/console/*.test.ts', 'test/node/docs/browser.test.ts']
 
+const LAST_LINES = './test/workers/support/last-lines.ts'
 const MAIN_MODULE = './test/workers/support/main-module.ts'
 const MIGRATE = './test/workers/support/migrate.ts'
 
@@ -103,7 +104,7 @@ export default defineConfig(async () => ({
       await inWorkerd('workerd emptied', {
         include: EMPTIED,
         isolate: false,
-        setupFiles: [MAIN_MODULE, './test/workers/support/empty.ts', MIGRATE],
+        setupFiles: [LAST_LINES, MAIN_MODULE, './test/workers/support/empty.ts', MIGRATE],
       }),
       await inWorkerd('workerd alone', { include: ALONE }),
       await inWorkerd('workerd databases', {
@@ -173,7 +174,7 @@ async function inWorkerd(
       // Each project makes files of its own out of the libraries. In a cache that they share, a module of one would import those of
       // another, so a library would be there twice.
       fsModuleCachePath: `node_modules/.vitest-cache/${name.replace(' ', '-')}-${LIBRARIES_HASH}`,
-      setupFiles: [MAIN_MODULE, MIGRATE],
+      setupFiles: [LAST_LINES, MAIN_MODULE, MIGRATE],
       ...BUSY,
       ...files,
       ...GENEROUS,
