@@ -5,7 +5,7 @@
  */
 import type { ParamKeys } from 'hono/types'
 import { z } from 'zod'
-import type { AnyContract, Contract } from '../src/http/contract.ts'
+import type { AnyContract, Contract } from '../src/http/contract-types.ts'
 import type { ResponseDoc, RouteDoc } from './build.ts'
 import type { FieldDocs } from './fields/field.ts'
 import type { RequestHeader } from './parts.ts'

@@ -12,7 +12,7 @@ export type { FlatpeakError } from './apis/flatpeak/errors.ts'
 export type { FlatpeakCustomer } from './apis/flatpeak/mapping.ts'
 /** A customer of `/v1/customers`, with the related data that `expand` requested. */
 export type { V1ExpandedCustomer as V1Customer } from './apis/v1/customers/mapping.ts'
-export type { CallHeaders } from './http/contract.ts'
+export type { CallHeaders } from './http/contract-types.ts'
 
 /** A tenant, as `/admin/customers` returns it. */
 export type Tenant = ReturnType<typeof toAdminTenant>

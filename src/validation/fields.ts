@@ -14,30 +14,17 @@ import { numberText } from './json.ts'
 import { readTime } from './time.ts'
 import { readTimeZone } from './time-zones.ts'
 
-/**
- * Returns a function that makes one schema for each length. Most fields share a few lengths, and zod makes several objects of a schema
- * when the Worker starts.
- */
-function oneForEachLength<Schema>(make: (lengthMax: number) => Schema): (lengthMax: number) => Schema {
-  const made = new Map<number, Schema>()
-  return (lengthMax) => {
-    const schema = made.get(lengthMax) ?? make(lengthMax)
-    made.set(lengthMax, schema)
-    return schema
-  }
-}
-
 /** Text of at most `lengthMax` code points. `""` and null pass; the API reads them as "cleared". */
-export const text = oneForEachLength((lengthMax) =>
-  z
+export function text(lengthMax: number) {
+  return z
     .string()
     .check((context) => checkLength(context, lengthMax))
-    .meta({ maxLength: lengthMax }),
-)
+    .meta({ maxLength: lengthMax })
+}
 
 /** Text of 1 to `lengthMax` code points. */
-export const requiredText = oneForEachLength((lengthMax) =>
-  z
+export function requiredText(lengthMax: number) {
+  return z
     .string()
     .check((context) => {
       if (context.value === '') {
@@ -45,8 +32,8 @@ export const requiredText = oneForEachLength((lengthMax) =>
       }
       checkLength(context, lengthMax)
     })
-    .meta({ minLength: 1, maxLength: lengthMax }),
-)
+    .meta({ minLength: 1, maxLength: lengthMax })
+}
 
 /** An external id, see `externalIdFault`. */
 export const externalId = z

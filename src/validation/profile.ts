@@ -50,7 +50,7 @@ function isWithinDegrees(value: string | number, max: number): boolean {
   return Number(whole) < max || (Number(whole) === max && !/[1-9]/.test(fraction))
 }
 
-export const references = lazily(() =>
+const references = lazily(() =>
   z
     .array(
       z.string().check((context) => {
@@ -69,7 +69,7 @@ export const references = lazily(() =>
     .nullish(),
 )
 
-export const flag = lazily(() => z.boolean().nullish())
+const flag = lazily(() => z.boolean().nullish())
 
 const place = lazily(() => z.object({ latitude: degrees(90).nullish(), longitude: degrees(180).nullish() }))
 // zod types the input of `preprocess` as unknown.

@@ -1,6 +1,6 @@
 /**
- * The SQL of one change of a customer: a statement that makes the change if it is allowed, and one that then reads the
- * row, to return it or to determine why nothing changed. Builds statements and runs none.
+ * The SQL of one change of a customer: a statement that makes the change if it is allowed. looks.ts then reads the row, to
+ * return it or to determine why nothing changed. Builds statements and runs none.
  *
  * Every common refusal (taken, missing, archived, another version, nothing to change) is a condition, so that a refused
  * statement changes no row and does not fail the other writes of its batch. The triggers apply the rules that need
@@ -13,19 +13,12 @@ import type { PreparedWrite, SingleCommand } from '../../gate/protocol/write-sto
 import { creationTimeOf, type Scope } from '../../registry/customer.ts'
 import type { Command } from '../../registry/ports.ts'
 import { isChange } from '../../registry/revert.ts'
-import {
-  CUSTOMER_COLUMNS,
-  type CustomerRow,
-  customerColumns,
-  customerIn,
-  customerRowOf,
-  type RawRow,
-} from '../customer-row.ts'
+import { customerColumns, customerIn } from '../customer-row.ts'
 import type { Database } from '../database.ts'
 import { EVENTS_OF_CUSTOMER } from '../events/of-customer.ts'
 import { IS_UNUSED } from '../idempotency/records.ts'
 import { meets, preconditionValues } from '../precondition.ts'
-import { customers, events, type StoredDocument } from '../schema/tables.ts'
+import { customers, events } from '../schema/tables.ts'
 import { inScope } from '../scoped.ts'
 import { SCOPE, shapedStatement, slot } from '../statement-texts.ts'
 import {
@@ -39,7 +32,7 @@ import {
   isSurvivorOf,
   PARENT_THAT_IS_THERE,
 } from './change-expressions.ts'
-import { type CustomerColumn, type GivenColumns, givenBy, isNew, newFields, planOf } from './given-columns.ts'
+import { type CustomerColumn, type GivenColumns, givenBy, isNew, planOf } from './given-columns.ts'
 
 /** A change of one customer alone: any but a merge and an unmerge. */
 export type SingleWrite = Omit<PreparedWrite, 'command'> & { command: SingleCommand }
@@ -55,67 +48,6 @@ export function changeStatement(db: Database, scope: Scope, write: SingleWrite):
   const values = { ...valuesOf(scope, write), ...mapValues(given, ({ value }) => value) }
   const build = () => (isNew(command) ? insertStatement(db, write, given) : updateStatement(db, write, command, given))
   return shapedStatement(db, shapeOf(write, given), build, values, customerIn)
-}
-
-/** The customer as a change left it. */
-export interface Look extends CustomerRow {
-  changeId: string
-  /** True if what the caller named is this customer's, or was before a merge. */
-  isNamed: boolean
-  isLate: boolean
-  /**
-   * For an erasure, the event of the customer's last change; else null. No change follows an erasure, so that event has the
-   * receipt.
-   */
-  latest: StoredDocument | null
-}
-
-/**
- * Reads the customer after the change: the target of the change, or for a new customer the one that has its external
- * id. `ifUnchanged`: only if the statement before, which is the change, changed no row.
- */
-export function readBackStatement(
-  db: Database,
-  scope: Scope,
-  write: SingleWrite,
-  { ifUnchanged = false } = {},
-): BatchItem<'sqlite'> {
-  const { command } = write
-  const isErasure = command.kind === 'erase'
-  const isExternal = !isNew(command) && command.target.externalId !== undefined
-  const isMerged = mergedIdOf(command) !== undefined
-  const build = () => sql`
-    SELECT ${CUSTOMER_COLUMNS}, ${customers.changeId} AS change_id,
-      ${and(
-        sql`1`,
-        isExternal ? isNamed(SCOPE, slot('namedExternalId')) : undefined,
-        isMerged ? isSurvivorOf(SCOPE, slot('mergedId')) : undefined,
-      )} AS is_named,
-      NOT ${inTime(slot('deadlineMs'))} AS is_late, ${isErasure ? latestEvent(db) : sql`NULL`} AS latest
-    FROM ${customers}
-    WHERE ${and(
-      ifUnchanged ? sql`changes() = 0` : undefined,
-      inScope(customers, SCOPE),
-      isNew(command)
-        ? and(eq(customers.externalId, slot('externalId')), isNull(customers.archivedAtMs))
-        : eq(customers.id, slot('id')),
-    )}`
-  const shape = ['look at', isNew(command) ? 'new' : '', isErasure, isExternal, isMerged, ifUnchanged].join()
-  const values = {
-    ...valuesOf(scope, write),
-    externalId: isNew(command) ? newFields(command).externalId : undefined,
-  }
-  return shapedStatement(db, shape, () => ({ toSQL: () => db.all(build()).getQuery() }), values, lookOf)
-}
-
-function lookOf(row: RawRow): Look {
-  return {
-    ...customerRowOf(row),
-    changeId: row.change_id as string,
-    isNamed: row.is_named === 1,
-    isLate: row.is_late === 1,
-    latest: row.latest === null ? null : JSON.parse(row.latest as string),
-  }
 }
 
 /** Selects every external id that the customer ever had, or one that was merged into it. Goes before the erasure, in the same batch. */
@@ -152,11 +84,6 @@ export function eraseMergedStatement(db: Database, scope: Scope, write: SingleWr
   return shapedStatement(db, 'erase merged', build, valuesOf(scope, write), ({ id }) => String(id))
 }
 
-function latestEvent(db: Database): SQL {
-  const isLatest = and(inScope(events, SCOPE), eq(events.id, customers.changeId))
-  return sql`(${db.select({ after: events.after }).from(events).where(isLatest)})`
-}
-
 type Targeted = Extract<Command, { kind: 'update' | 'archive' | 'restore' | 'erase' | 'revert' }>
 
 /** Returns all that the text of a change statement depends on. */
@@ -174,7 +101,7 @@ function shapeOf({ command, idempotency }: SingleWrite, given: GivenColumns): st
 }
 
 /** Returns the values of a change by their slots, without those that the caller sent for the columns. */
-function valuesOf(scope: Scope, write: SingleWrite): Record<string, unknown> {
+export function valuesOf(scope: Scope, write: SingleWrite): Record<string, unknown> {
   const { command, nowMs, deadlineMs, idempotency } = write
   const stamps = { nowMs, deadlineMs, idempotencyKey: idempotency?.key, ...changeOf(write) }
   if (isNew(command)) {
@@ -301,7 +228,7 @@ function targetId({ target }: Targeted): string {
 }
 
 /** Returns the id that an update was sent to, if its customer was merged into the target. */
-function mergedIdOf(command: SingleCommand): string | undefined {
+export function mergedIdOf(command: SingleCommand): string | undefined {
   return command.kind === 'update' ? command.mergedId : undefined
 }
 

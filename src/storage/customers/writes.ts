@@ -26,6 +26,7 @@ import { customerIdOf, EFFECTS } from './commands.ts'
 import { findChanges } from './committed-changes.ts'
 import { noteKvKeys } from './erasures.ts'
 import { isNew, planOf as revertPlanOf } from './given-columns.ts'
+import { type Look, readBackStatement } from './looks.ts'
 import { judgeMerging, type MergingResults, mergingStatements, tryOut } from './merging.ts'
 import { recordOperator } from './operator-changes.ts'
 import { resultOfRefusal } from './refused-writes.ts'
@@ -35,8 +36,6 @@ import {
   eraseMergedStatement,
   externalIdsStatement,
   isSingle,
-  type Look,
-  readBackStatement,
   type SingleWrite,
 } from './statements.ts'
 

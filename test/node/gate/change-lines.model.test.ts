@@ -67,9 +67,12 @@ describe('the lines of changes', () => {
             expect(lateMs).toBeLessThanOrEqual(SECOND_MS)
           }
         }
-        // But for lines that are full, and the last part of one batch, there is one line a second.
-        const short = written.filter(({ changes }) => changes.length < LINE_CHANGES_MAX)
-        expect(short.length).toBeLessThanOrEqual(2 + Math.floor(nowMs / SECOND_MS) + batches.length)
+        // Lines are written once a second at most, and all of them but the last are full.
+        for (const [at, { atMs, changes }] of written.slice(0, -1).entries()) {
+          const nextAtMs = written[at + 1]?.atMs as number
+          if (nextAtMs === atMs) expect(changes).toHaveLength(LINE_CHANGES_MAX)
+          else expect(nextAtMs - atMs).toBeGreaterThanOrEqual(SECOND_MS)
+        }
       }),
     )
   })

@@ -4,7 +4,7 @@
  */
 import { exports } from 'cloudflare:workers'
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { AnyContract } from '../../../src/http/contract.ts'
+import type { AnyContract } from '../../../src/http/contract-types.ts'
 import { contracts, credentialsFor, exampleOf, nameOf } from '../support/contracts.ts'
 import { expectAsDocumented } from '../support/documented.ts'
 import { ADMIN_KEY, call, newCustomer, newTenant, requestTo, type TestTenant } from '../support/roster.ts'

@@ -3,7 +3,7 @@
  * in, and nobody else. The requests are the examples of the OpenAPI document.
  */
 import { beforeAll, describe, expect, it } from 'vitest'
-import type { AnyContract } from '../../../src/http/contract.ts'
+import type { AnyContract } from '../../../src/http/contract-types.ts'
 import { atLeast, ROLES, type Role } from '../../../src/operators/operator.ts'
 import { contracts, exampleOf, nameOf } from '../support/contracts.ts'
 import { newOperator, signIn } from '../support/operators.ts'

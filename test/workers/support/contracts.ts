@@ -9,7 +9,7 @@ import { eventContracts } from '../../../src/apis/v1/events/contract.ts'
 import { onboardingContracts } from '../../../src/apis/v1/onboarding/contract.ts'
 import { tenantContracts } from '../../../src/apis/v1/tenant/contract.ts'
 import { webhookContracts } from '../../../src/apis/v1/webhooks/contract.ts'
-import type { AnyContract } from '../../../src/http/contract.ts'
+import type { AnyContract } from '../../../src/http/contract-types.ts'
 import { ADMIN_KEY } from './roster.ts'
 
 export const contracts: AnyContract[] = [

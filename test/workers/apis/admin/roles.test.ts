@@ -4,7 +4,7 @@
  */
 import { beforeAll, describe, expect, it } from 'vitest'
 import { adminContracts } from '../../../../src/apis/admin/contract.ts'
-import type { AnyContract } from '../../../../src/http/contract.ts'
+import type { AnyContract } from '../../../../src/http/contract-types.ts'
 import { atLeast, ROLES } from '../../../../src/operators/operator.ts'
 import { exampleOf, nameOf } from '../../support/contracts.ts'
 import { asOwner, fromConsole, newOperator, type Role, signIn } from '../../support/operators.ts'
