@@ -50,12 +50,14 @@ const pageCursor = lazily(() =>
  * Query of a list. The page begins after the customer `starting_after`, or ends before the customer `ending_before`. A
  * request has at most one of the two.
  */
-export const listQuery = lazily(() => ({
-  limit: pageLimit(LIST_LIMIT_MAX, LIST_LIMIT_DEFAULT),
-  starting_after: pageCursor().optional(),
-  ending_before: pageCursor().optional(),
-  reference_id: externalId.optional(),
-}))
+export const listQuery = lazily(() =>
+  z.strictObject({
+    limit: pageLimit(LIST_LIMIT_MAX, LIST_LIMIT_DEFAULT),
+    starting_after: pageCursor().optional(),
+    ending_before: pageCursor().optional(),
+    reference_id: externalId.optional(),
+  }),
+)
 export type ListInput = {
   limit: number
   starting_after?: string | undefined

@@ -1,5 +1,4 @@
 /** Contract of the route of the audit log. */
-import * as z from 'zod'
 import { contract } from '../../../http/contract.ts'
 import { auditQuery } from './schema.ts'
 
@@ -10,6 +9,6 @@ export const auditContracts = {
     role: 'viewer',
     method: 'get',
     path: '/admin/audit',
-    query: () => z.strictObject(auditQuery()),
+    query: auditQuery,
   }),
 }

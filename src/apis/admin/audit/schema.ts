@@ -17,13 +17,15 @@ function idLike(isOne: (text: string) => boolean, example: string) {
   })
 }
 
-export const auditQuery = lazily(() => ({
-  ...page(),
-  tenant_id: idLike(isTenantId, '0b6f7d0e-3f0c-4a52-9a63-6f1a5a1c2d3e').optional(),
-  customer_id: idLike((id) => isId('customer', id), 'cust_01JD3VQ4X8N2M7R5T9W6YBZKCE').optional(),
-  actor: requiredText(ACTOR_LENGTH_MAX).optional(),
-  type: z.enum(AUDIT_TYPES).optional(),
-  request_id: requiredText(REQUEST_ID_LENGTH_MAX).optional(),
-  start_time: time.optional(),
-  end_time: time.optional(),
-}))
+export const auditQuery = lazily(() =>
+  z.strictObject({
+    ...page(),
+    tenant_id: idLike(isTenantId, '0b6f7d0e-3f0c-4a52-9a63-6f1a5a1c2d3e').optional(),
+    customer_id: idLike((id) => isId('customer', id), 'cust_01JD3VQ4X8N2M7R5T9W6YBZKCE').optional(),
+    actor: requiredText(ACTOR_LENGTH_MAX).optional(),
+    type: z.enum(AUDIT_TYPES).optional(),
+    request_id: requiredText(REQUEST_ID_LENGTH_MAX).optional(),
+    start_time: time.optional(),
+    end_time: time.optional(),
+  }),
+)

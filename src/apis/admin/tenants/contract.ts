@@ -1,5 +1,4 @@
 /** Contracts of the routes of tenants. */
-import * as z from 'zod'
 import { contract } from '../../../http/contract.ts'
 import { TENANT, TENANTS } from '../paths.ts'
 import { tenantCreate, tenantListQuery, tenantMove, tenantUpdate } from './schema.ts'
@@ -20,7 +19,7 @@ export const tenantContracts = {
     role: 'viewer',
     method: 'get',
     path: TENANTS,
-    query: () => z.strictObject(tenantListQuery()),
+    query: tenantListQuery,
   }),
   getTenant: contract({ ...OPERATORS, role: 'viewer', method: 'get', path: TENANT }),
   updateTenant: contract({

@@ -91,20 +91,22 @@ export const tenantUpdate = lazily(() =>
 )
 export type TenantInput = z.output<ReturnType<typeof tenantUpdate>>
 
-export const tenantListQuery = lazily(() => ({
-  ...page(),
-  status: z.enum(['active', 'suspended']).optional(),
-  tier: z.enum(TIERS).optional(),
-  search: z
-    .string()
-    .check((context) => {
-      const { value } = context
-      if (value !== '' && codePointLength(value) <= SEARCH_LENGTH_MAX) return
-      const fix = `send 1 to ${SEARCH_LENGTH_MAX} characters of a company's name or e-mail address`
-      context.issues.push(issue(value, 'cannot be searched for', fix))
-    })
-    .optional(),
-}))
+export const tenantListQuery = lazily(() =>
+  z.strictObject({
+    ...page(),
+    status: z.enum(['active', 'suspended']).optional(),
+    tier: z.enum(TIERS).optional(),
+    search: z
+      .string()
+      .check((context) => {
+        const { value } = context
+        if (value !== '' && codePointLength(value) <= SEARCH_LENGTH_MAX) return
+        const fix = `send 1 to ${SEARCH_LENGTH_MAX} characters of a company's name or e-mail address`
+        context.issues.push(issue(value, 'cannot be searched for', fix))
+      })
+      .optional(),
+  }),
+)
 
 /** Databases are counted from 0. */
 const DATABASE_MAX = 4_095

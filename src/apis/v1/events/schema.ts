@@ -23,13 +23,15 @@ const types = lazily(() =>
   ),
 )
 
-export const eventListQuery = lazily(() => ({
-  limit: pageLimit(LIMIT_MAX, LIMIT_DEFAULT),
-  cursor: cursor.optional(),
-  type: types().optional(),
-  start_time: time.optional(),
-  end_time: time.optional(),
-  order: z.enum(['desc', 'asc']).default('desc'),
-}))
+export const eventListQuery = lazily(() =>
+  z.strictObject({
+    limit: pageLimit(LIMIT_MAX, LIMIT_DEFAULT),
+    cursor: cursor.optional(),
+    type: types().optional(),
+    start_time: time.optional(),
+    end_time: time.optional(),
+    order: z.enum(['desc', 'asc']).default('desc'),
+  }),
+)
 
-export type EventListInput = z.output<z.ZodObject<ReturnType<typeof eventListQuery>>>
+export type EventListInput = z.output<ReturnType<typeof eventListQuery>>

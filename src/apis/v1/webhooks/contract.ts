@@ -1,7 +1,6 @@
 /**
  * Contracts of the routes of webhook endpoints and their deliveries.
  */
-import * as z from 'zod'
 import { contract } from '../../../http/contract.ts'
 import { secretRotate } from '../../../validation/fields.ts'
 import { deliveryListQuery, deliveryRetry, endpointCreate, endpointTest, endpointUpdate, redelivery } from './schema.ts'
@@ -47,7 +46,7 @@ export const webhookContracts = {
     ...WITH_EVENTS,
     method: 'get',
     path: `${ENDPOINT}/deliveries`,
-    query: () => z.strictObject(deliveryListQuery()),
+    query: deliveryListQuery,
   }),
   retry: contract({
     ...COMMON,

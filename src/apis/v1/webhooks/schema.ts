@@ -107,8 +107,10 @@ export function placeOf(text: string): DeliveryPlace | null {
   return eventId === undefined ? null : { eventId, id: Number(id) }
 }
 
-export const deliveryListQuery = lazily(() => ({
-  limit: pageLimit(LIMIT_MAX, LIMIT_DEFAULT),
-  cursor: cursor.optional(),
-  status: z.enum(['pending', 'delivered', 'failed']).optional(),
-}))
+export const deliveryListQuery = lazily(() =>
+  z.strictObject({
+    limit: pageLimit(LIMIT_MAX, LIMIT_DEFAULT),
+    cursor: cursor.optional(),
+    status: z.enum(['pending', 'delivered', 'failed']).optional(),
+  }),
+)
