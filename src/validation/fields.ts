@@ -1,7 +1,8 @@
 /**
  * zod schemas for values that mean the same in every API: e-mail addresses, countries, time zones, metadata. Each API's
  * own `schema.ts` chooses their names and which of them it takes. The rule of each kind is in a file of its own beside
- * this one. `meta` adds to the OpenAPI document what a check cannot.
+ * this one. `meta` adds to the OpenAPI document what a check cannot. Values that most APIs share are made at the start, all other schemas
+ * with the first request that needs them.
  */
 import * as z from 'zod'
 import { codePointLength, LIMITS } from '../registry/customer.ts'

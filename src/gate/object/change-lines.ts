@@ -1,6 +1,6 @@
 /**
- * Gathers the changes of a gate into lines of the log. A line costs more CPU time than the rest of the gate's work on a change, and
- * is billed. So the first change after a quiet second is logged at once, and those of the second behind it share a line.
+ * Gathers the changes of a gate into lines of the log. A line costs CPU time and is billed, however little it says. So the first
+ * change after a quiet second is logged at once, and those of the second behind it share a line.
  */
 import type { LoggedChange } from './deps.ts'
 

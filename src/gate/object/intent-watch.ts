@@ -37,7 +37,7 @@ export class IntentWatch {
 
   /**
    * Sets an alarm for the time when an intent is overdue, in case its batch is never settled. An alarm stays when its batch is
-   * settled, and serves the next ones: to delete and set one for each batch would double the rows that a gate writes, and an
+   * settled, and serves the next ones: to set and delete one for each batch would bill two rows beside its own three, and an
    * alarm that finds nothing costs one request.
    */
   async watch(notBeforeMs = 0): Promise<void> {
