@@ -17,11 +17,12 @@ import { notSupportedAt } from './apis/v1/not-supported.ts'
 import { v1Onboarding } from './apis/v1/onboarding/routes.ts'
 import { v1Tenant } from './apis/v1/tenant/routes.ts'
 import { v1Webhooks } from './apis/v1/webhooks/routes.ts'
-import type { Api, HttpContext, HttpEnv } from './http/api.ts'
+import type { Bindings } from './env.ts'
+import type { Api, Deployment, HttpContext, HttpEnv } from './http/api.ts'
 import { authenticate } from './http/authenticate.ts'
 import { authenticateOperator, operatorIdentifier } from './http/authenticate-operator.ts'
 import { withCors } from './http/cors.ts'
-import { responseCounter } from './http/count-responses.ts'
+import { type CountResponse, responseCounter } from './http/count-responses.ts'
 import { Hono } from './http/hono.ts'
 import { preferencesIn, prefers } from './http/prefer.ts'
 import { requestIdOf } from './http/request-id.ts'
@@ -41,25 +42,32 @@ const HOT_ROUTES: readonly HotRoute[] = ['GET', 'PUT'].flatMap((method) => [
 export type AppType = ReturnType<typeof createApp>
 
 export function createApp(services: Services) {
-  const app = new Hono<HttpEnv>(HOT_ROUTES)
-  const countResponse = responseCounter(services, apiAt)
+  const app = new Hono<HttpEnv>({
+    hotRoutes: HOT_ROUTES,
+    onError: (error, c) => errorHandler(apiAt(c.req.path), services.countError)(error, c),
+  })
+  const deploymentOf = deploymentReader(responseCounter(services, apiAt))
   const operators = operatorIdentifier(services)
 
   app.use(function requestContext(c, next) {
     c.set('nowMs', services.clock())
     c.set('requestId', requestIdOf(c.req.raw.headers.get('x-request-id')))
-    const { allowedHosts, corsOrigins, analytics, signingSecrets } = services.bindings(c.env)
+    const bindings = services.bindings(c.env)
+    c.set('deployment', deploymentOf(bindings))
+    const { allowedHosts, corsOrigins } = bindings
     if (allowedHosts && !allowedHosts.has(new URL(c.req.url).hostname)) return respondMisdirected(c, allowedHosts)
-    c.set('signingSecrets', signingSecrets)
     services.storeDueErrors(c)
-    if (analytics) c.set('countResponse', countResponse)
     const prefer = c.req.raw.headers.get('prefer')
-    if (prefer !== null) c.set('preferences', preferencesIn(prefer))
-    if (prefer !== null && prefers(c, 'server-timing')) {
-      c.set('serverTiming', () => serverTiming(c.get('registry')?.io ?? null, services.clock() - c.get('nowMs')))
-    }
+    if (prefer !== null) notePreferences(c, prefer)
     return corsOrigins === null ? next() : withCors(corsOrigins, c, next)
   })
+
+  function notePreferences(c: HttpContext, prefer: string): void {
+    c.set('preferences', preferencesIn(prefer))
+    if (!prefers(c, 'server-timing')) return
+    c.set('serverTiming', () => serverTiming(c.get('registry')?.io ?? null, services.clock() - c.get('nowMs')))
+  }
+
   app.use('/v1/*', authenticate(services, operators.identifyOperator))
   app.use('/customers/*', authenticate(services, operators.identifyOperator))
   // Before the middleware, which would refuse a caller that proves in the body who it is.
@@ -83,8 +91,20 @@ export function createApp(services: Services) {
     if (allowed.length > 0) throw new RegistryError({ reason: 'method_not_allowed', allowed })
     throw new RegistryError(notSupportedAt(c.req.path) ?? { reason: 'no_such_route' })
   })
-  app.onError((error, c) => errorHandler(apiAt(c.req.path), services.countError)(error, c))
   return served
+}
+
+/** Returns a function that returns the same object for all requests to a deployment. */
+function deploymentReader(countResponse: CountResponse): (bindings: Bindings) => Deployment {
+  const known = new WeakMap<Bindings, Deployment>()
+  return function deploymentOf(bindings) {
+    let deployment = known.get(bindings)
+    if (!deployment) {
+      deployment = { signingSecrets: bindings.signingSecrets, countResponse: bindings.analytics && countResponse }
+      known.set(bindings, deployment)
+    }
+    return deployment
+  }
 }
 
 /** Responds to a request for another host than those of this Worker, with any key. */

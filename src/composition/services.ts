@@ -68,7 +68,7 @@ export const services: Services & BackgroundServices = {
   registryFor(c, principal) {
     const options = requestOptionsOf(c)
     const requestServices = new RequestServices(readEnv(c.env), c.executionCtx, principal, options.requestId)
-    return new IsolateRegistry({ ...principal, bound: null }, requestServices, options)
+    return new IsolateRegistry(principal, requestServices, options)
   },
   registryForOperator(c, scope, { actor, role, sessionId }, recheck) {
     const options = requestOptionsOf(c)

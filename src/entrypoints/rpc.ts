@@ -88,6 +88,7 @@ import {
 import type { Moment, PastTarget } from '../registry/past.ts'
 import type { Snapshot, Written } from '../registry/ports.ts'
 import { utf8 } from '../shared/bytes.ts'
+import type { Eventual } from '../shared/eventual.ts'
 import { serveCall } from './rpc-call.ts'
 
 /** Options of any method, as their schemas parse them. */
@@ -270,7 +271,7 @@ async function read(
   registry: RequestRegistry,
   target: PastTarget,
   options: Options,
-  readNow: () => Promise<Snapshot>,
+  readNow: () => Eventual<Snapshot>,
 ): Promise<RegistryCustomer> {
   const moment = momentOf(options)
   return moment ? getPastCustomer(registry, target, moment) : (await readNow()).customer

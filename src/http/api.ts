@@ -23,14 +23,24 @@ export interface Api {
   toErrorResponse(failure: Failure, context: FailureContext): { status: number; body: object }
 }
 
-/** The variables that the shared middleware sets for the routes. */
+/** The same for all requests to a deployment. */
+export interface Deployment {
+  /** The first of them seals and signs. */
+  signingSecrets: readonly string[]
+  /** Counts a response. Null without the ANALYTICS binding. */
+  countResponse: CountResponse | null
+}
+
+/**
+ * The variables that the shared middleware sets for the routes. A hot read sets four of them: Hono's map of variables has to grow
+ * for a fifth.
+ */
 export interface HttpEnv {
   Bindings: Cloudflare.Env
   Variables: {
     requestId: string
     nowMs: number
-    /** The secrets of this deployment, of which the first seals and signs. */
-    signingSecrets: readonly string[]
+    deployment: Deployment
     /** Set on the routes of tenants (v1 and FlatPeak), once the caller is authenticated. */
     registry: RequestRegistry
     /** Set once the caller is identified as an operator. */
@@ -46,8 +56,6 @@ export interface HttpEnv {
     bodyText: string | undefined
     /** Set for a request to the admin, webhook or onboarding routes that has an idempotency key. */
     idempotentRequest: IdempotentRequest | undefined
-    /** Set if responses are counted, which needs the ANALYTICS binding. */
-    countResponse: CountResponse
     /** The preferences of the caller by name. Set if the request has a `prefer` header. */
     preferences: ReadonlyMap<string, string> | undefined
     /** True once a body was checked by its schema, with or without its unknown fields. */

@@ -198,5 +198,5 @@ function pageOf(c: HttpContext, checked: unknown): Promise<PageCursor> {
     scope: scope ? `${scope.tenantId} ${scope.mode}` : 'operators',
     query: checked as object,
   }
-  return pageCursor(c.get('signingSecrets'), list, (checked as { cursor?: string | null }).cursor)
+  return pageCursor(c.get('deployment').signingSecrets, list, (checked as { cursor?: string | null }).cursor)
 }

@@ -5,6 +5,9 @@
  */
 
 const BEARER = /^Bearer[ \t]+([^\s,]+)[ \t]*$/i
+/** The way in which nearly every client writes it. To match it takes no list of groups. */
+const PLAIN_BEARER = 'Bearer '
+const TOKEN = /^[^\s,]+$/
 /** The most credentials that are tried. Checking one costs CPU time. */
 const CREDENTIALS_MAX = 4
 
@@ -15,6 +18,8 @@ const CREDENTIALS_MAX = 4
 export function usualCredentialIn(headers: Headers): string | null {
   const authorization = headers.get('authorization')
   if (authorization === null) return headers.get('x-api-key')
+  const token = authorization.slice(PLAIN_BEARER.length)
+  if (authorization.startsWith(PLAIN_BEARER) && TOKEN.test(token)) return token
   return BEARER.exec(authorization)?.[1] ?? null
 }
 

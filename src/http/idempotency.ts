@@ -80,7 +80,7 @@ export async function operatorIdempotentRequest(c: HttpContext): Promise<Idempot
   if (!keyed) return null
   const operator = c.get('operator')
   const adminKey = operator?.via === 'admin_key' ? adminKeyIn(c.req.raw.headers) : null
-  const secrets = adminKey === null ? c.get('signingSecrets') : [adminKey]
+  const secrets = adminKey === null ? c.get('deployment').signingSecrets : [adminKey]
   const by = adminKey ?? `${operator?.actor}`
   return idempotentRequestOf(c, { key: keyed.key, request: `${by}\n${keyed.request}` }, secrets)
 }

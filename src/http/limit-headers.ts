@@ -14,15 +14,23 @@ export interface LimitValues {
   resetSeconds: string
 }
 
+/** The values of a policy, which is the same for all requests under a lease. */
+const policies = new WeakMap<LimitState['policy'], Pick<LimitValues, 'policy' | 'limit'>>()
+
 export function limitValues({ policy, remaining, fullInMs }: LimitState): LimitValues {
-  const windowSeconds = Math.max(1, Math.ceil(policy.burst / policy.ratePerSecond))
-  const left = Math.max(0, Math.floor(remaining))
-  const resetSeconds = Math.ceil(fullInMs / 1000)
+  let known = policies.get(policy)
+  if (!known) {
+    const windowSeconds = Math.max(1, Math.ceil(policy.burst / policy.ratePerSecond))
+    known = { policy: `"${policy.tier}";q=${policy.burst};w=${windowSeconds}`, limit: String(policy.burst) }
+    policies.set(policy, known)
+  }
+  const left = String(Math.max(0, Math.floor(remaining)))
+  const resetSeconds = String(Math.ceil(fullInMs / 1000))
   return {
-    policy: `"${policy.tier}";q=${policy.burst};w=${windowSeconds}`,
+    policy: known.policy,
     left: `"${policy.tier}";r=${left};t=${resetSeconds}`,
-    limit: String(policy.burst),
-    remaining: String(left),
-    resetSeconds: String(resetSeconds),
+    limit: known.limit,
+    remaining: left,
+    resetSeconds,
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The router of the app: Hono's TrieRouter, which takes the paths that few requests have apart segment by segment. For the
- * reads and changes that nearly all requests are, it remembers the match of the template, and only the parameter is new. It is built
- * with the first request, because the start of a Worker has little CPU time.
+ * reads and changes that nearly all requests are, it remembers the match of the template as one handler, and only the parameter is
+ * new. It is built with the first request, because the start of a Worker has little CPU time.
  */
 import type { Result, Router } from 'hono/router'
 import { TrieRouter } from 'hono/router/trie-router'
@@ -15,8 +15,8 @@ export interface HotRoute {
   path: string
 }
 
-/** The match of a template: each handler, with the place of its parameters in the list of values. */
-type Handlers<T> = [T, Record<string, number>][]
+/** The match of a template: its joined handler, with the place of its parameter in the list of values. */
+type Match<T> = [[T, Record<string, number>]]
 
 export class HotRouter<T> implements Router<T> {
   name = 'HotRouter'
@@ -24,13 +24,16 @@ export class HotRouter<T> implements Router<T> {
   /** The names that paths end with. A path that ends with one of them may match another route too: `/v1/customers/:id/events`. */
   readonly #names = new Set<string>()
   #trie: TrieRouter<T> | null = null
-  readonly #hot: { route: HotRoute; from: number; param: string; handlers: Handlers<T> | null }[]
+  readonly #hot: { route: HotRoute; from: number; param: string; match: Match<T> | null }[]
+  readonly #join: (handlers: T[]) => T
 
-  constructor(routes: readonly HotRoute[]) {
+  /** `join` makes one handler of those that match a hot route, in their order: middleware first. */
+  constructor(routes: readonly HotRoute[], join: (handlers: T[]) => T) {
     this.#hot = routes.map((route) => {
       const from = route.path.lastIndexOf('/:') + 1
-      return { route, from, param: route.path.slice(from + 1), handlers: null }
+      return { route, from, param: route.path.slice(from + 1), match: null }
     })
+    this.#join = join
   }
 
   add(method: string, path: string, handler: T): void {
@@ -47,8 +50,8 @@ export class HotRouter<T> implements Router<T> {
       if (path.length === route.prefix.length || path.includes('/', route.prefix.length)) continue
       const value = path.slice(from)
       if (this.#names.has(value)) continue
-      each.handlers ??= placed(trie.match(method, path), each.param)
-      return [each.handlers, [value]]
+      each.match ??= [[this.#join(trie.match(method, path)[0].map(([handler]) => handler)), { [each.param]: 0 }]]
+      return [each.match, [value]]
     }
     return trie.match(method, path)
   }
@@ -59,9 +62,4 @@ export class HotRouter<T> implements Router<T> {
     this.#trie = trie
     return trie
   }
-}
-
-/** Returns the match of a path for all paths of its template, where the value of the parameter is the first of the list. */
-function placed<T>([handlers]: Result<T>, param: string): Handlers<T> {
-  return handlers.map(([handler, known]) => [handler, param in known ? { [param]: 0 } : {}])
 }

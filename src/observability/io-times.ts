@@ -12,10 +12,13 @@ export interface Calls {
   durationMs: number
 }
 
+/** Shared, because most requests make no calls. */
+const NO_CALLS: Readonly<Calls> = { calls: 0, durationMs: 0 }
+
 export class IoTimes {
-  readonly gate: Calls = { calls: 0, durationMs: 0 }
-  readonly kv: Calls = { calls: 0, durationMs: 0 }
-  readonly d1: Calls = { calls: 0, durationMs: 0 }
+  gate = NO_CALLS
+  kv = NO_CALLS
+  d1 = NO_CALLS
   /** True until the first call. */
   isIdle = true
   /** How long the request waited for its admission; 0 when the lease could decide. */
@@ -29,8 +32,8 @@ export class IoTimes {
       return
     }
     this.isIdle = false
-    this[dependency].calls++
-    this[dependency].durationMs += durationMs
+    const known = this[dependency]
+    this[dependency] = { calls: known.calls + 1, durationMs: known.durationMs + durationMs }
   }
 }
 

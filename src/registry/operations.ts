@@ -2,6 +2,7 @@
  * The operations on customers, one function each. Every API calls these functions and nothing below them.
  * Each returns its result or throws `RegistryError` with the failure.
  */
+import { type Eventual, whenKnown } from '../shared/eventual.ts'
 import { newId } from '../shared/ids.ts'
 import type { Customer, CustomerChanges } from './customer.ts'
 import type { Duplicate } from './duplicates.ts'
@@ -29,12 +30,12 @@ export function createCustomer(
   )
 }
 
-export async function getCustomer(registry: Registry, id: string): Promise<Snapshot> {
-  return found(await registry.reader.byId(id))
+export function getCustomer(registry: Registry, id: string): Eventual<Snapshot> {
+  return whenKnown(registry.reader.byId(id), found)
 }
 
-export async function getCustomerByExternalId(registry: Registry, externalId: string): Promise<Snapshot> {
-  return found(await registry.reader.byExternalId(externalId))
+export function getCustomerByExternalId(registry: Registry, externalId: string): Eventual<Snapshot> {
+  return whenKnown(registry.reader.byExternalId(externalId), found)
 }
 
 /**

@@ -2,6 +2,7 @@
  * The ports of the registry: fresh reads and ordered writes of one tenant's customers, for one request. `gate/` and
  * `storage/` implement them together. Every method throws `RegistryError` when the request may not be served.
  */
+import type { Eventual } from '../shared/eventual.ts'
 import type { ImportChunk, ImportedChunk } from './bulk.ts'
 import type { Customer, CustomerChanges } from './customer.ts'
 import type { Duplicate } from './duplicates.ts'
@@ -133,15 +134,15 @@ export type ReadSource = 'memory' | 'kv' | 'd1'
 
 export interface CustomerReader {
   /**
-   * Returns null when the tenant and mode have no such customer. Finds archived ones too. For a customer that was merged
+   * Returns null when the tenant and mode have no such customer, at once if memory has the result. Finds archived ones too. For a customer that was merged
    * into another one, returns that one, which has another id.
    */
-  byId(id: string): Promise<Snapshot | null>
+  byId(id: string): Eventual<Snapshot | null>
   /**
    * Returns the customer that has the external id, or the one that had it before if no other took it. Does not find
    * archived ones.
    */
-  byExternalId(externalId: string): Promise<Snapshot | null>
+  byExternalId(externalId: string): Eventual<Snapshot | null>
   /** Returns what the customer was at the moment. It is fresh as any read is, and no cache has it. */
   past(target: PastTarget, moment: Moment): Promise<Past>
   list(query: ListQuery, options: { total: boolean }): Promise<ListPage>

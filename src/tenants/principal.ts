@@ -5,6 +5,7 @@
 import { sign, verify } from 'hono/jwt'
 import { LRUCache } from 'lru-cache'
 import type { Scope } from '../registry/customer.ts'
+import { LOOK } from '../shared/lru.ts'
 import { readKey } from './key-format.ts'
 
 export interface TenantPrincipal extends Scope {
@@ -25,7 +26,7 @@ const remembered = new LRUCache<string, TenantPrincipal>({ max: CREDENTIALS_REME
 
 /** Returns the principal if this isolate has seen the credential before. Saves the hot path a promise. */
 export function rememberedPrincipal(credential: string, nowMs: number): TenantPrincipal | null {
-  const principal = remembered.get(credential)
+  const principal = remembered.get(credential, LOOK)
   if (!principal || (principal.expiresAtMs !== null && principal.expiresAtMs <= nowMs)) return null
   return principal
 }

@@ -7,6 +7,7 @@
 import { LRUCache } from 'lru-cache'
 import type { IoTimes } from '../../observability/io-times.ts'
 import { RETRY_AFTER_MS } from '../../registry/errors.ts'
+import { LOOK } from '../../shared/lru.ts'
 import { type Sleep, within } from '../../shared/sleep.ts'
 import type { LeaseReply, LeaseRequest, Verdict } from '../protocol/leases.ts'
 import { ChangeRate } from './kv-filling.ts'
@@ -78,7 +79,7 @@ const leaseHolders = new LRUCache<string, LeaseHolder>({ max: LEASE_HOLDERS_MAX 
 
 /** Returns this isolate's lease holder for the gate of that name. */
 export function leaseHolderFor(gateName: string): LeaseHolder {
-  const known = leaseHolders.get(gateName)
+  const known = leaseHolders.get(gateName, LOOK)
   if (known) return known
   const leaseHolder: LeaseHolder = {
     state: new LeaseState(crypto.randomUUID()),

@@ -8,6 +8,8 @@ import { RegistryError } from '../../registry/errors.ts'
 import type { Moment, Past, PastTarget } from '../../registry/past.ts'
 import type { CustomerReader, Snapshot } from '../../registry/ports.ts'
 import type { ExportPage, ExportQuery, ListPage, ListQuery, Related, Relation } from '../../registry/query.ts'
+import { type Eventual, whenKnown } from '../../shared/eventual.ts'
+import { LOOK } from '../../shared/lru.ts'
 import { bucketOf, LIST_TAG } from '../core/freshness.ts'
 import type { LeaseHolder } from './admission.ts'
 import type { Read, ReaderPorts } from './deps.ts'
@@ -40,7 +42,7 @@ export class IsolateReader implements CustomerReader {
   readonly #ports: ReaderPorts
   readonly #facts: ResponseFacts
   readonly #leaseHolder: LeaseHolder
-  readonly #memoryPrefix: string
+  readonly #gateName: string
   readonly #tokenText: string | null
   #token: Promise<ConsistencyToken | null> | null = null
 
@@ -60,16 +62,22 @@ export class IsolateReader implements CustomerReader {
     this.#ports = ports
     this.#facts = facts
     this.#leaseHolder = leaseHolder
-    this.#memoryPrefix = `${gateName}:`
+    this.#gateName = gateName
     this.#tokenText = tokenText
   }
 
-  async byId(id: string): Promise<Snapshot | null> {
+  /** Returns the key in memory of an id or an external id, which no other tenant or mode has. */
+  #keyOf(id: string): string {
+    return `${this.#gateName}:${id}`
+  }
+
+  byId(id: string): Eventual<Snapshot | null> {
     const kept = this.#kept(id)
-    const found = kept === undefined ? await this.#readCustomer(id) : kept
-    if (found === null || 'customer' in found) return found
-    // Each customer on the way is as fresh as a read of it alone, because a merge changes all whose way it changes.
-    return followMerges(found.mergedInto, async (at) => this.#kept(at) ?? this.#readCustomer(at))
+    return whenKnown(kept === undefined ? this.#readCustomer(id) : kept, (found) => {
+      if (found === null || 'customer' in found) return found
+      // Each customer on the way is as fresh as a read of it alone, because a merge changes all whose way it changes.
+      return followMerges(found.mergedInto, async (at) => this.#kept(at) ?? this.#readCustomer(at))
+    })
   }
 
   /** Returns what is in memory, if the lease in force lets it answer the read; null for no customer, undefined otherwise. */
@@ -79,34 +87,41 @@ export class IsolateReader implements CustomerReader {
       return undefined
     }
     const view = this.#admission.viewIfDecided(READ_SCOPE)
-    const kept = view && customersInMemory.get(this.#memoryPrefix + id)
+    const kept = view && customersInMemory.get(this.#keyOf(id), LOOK)
     if (!view || !canServe(kept, view, [bucketOf(id)], null)) return undefined
     this.#facts.source = 'memory'
     if (!kept.isShared) this.#shareCustomer(id, kept)
     return kept.value
   }
 
-  async byExternalId(externalId: string): Promise<Snapshot | null> {
-    const key = this.#memoryPrefix + externalId
-    const known = customerIdsInMemory.get(key)
-    const hint = known ? known.id : await this.#hintInKv(externalId)
-    if (hint) {
-      // The hint may be of any age. The customer is fresh, and while it has this external id no other customer can have
-      // it.
-      const snapshot = await this.byId(hint)
-      if (snapshot && snapshot.customer.externalId === externalId && snapshot.customer.status !== 'archived') {
-        if (known) this.#shareHint(externalId, known)
-        else customerIdsInMemory.set(key, { id: hint, isShared: true })
-        return snapshot
-      }
-    }
+  byExternalId(externalId: string): Eventual<Snapshot | null> {
+    const hint = customerIdsInMemory.get(this.#keyOf(externalId), LOOK)
+    if (!hint) return this.#byUnknownExternalId(externalId)
+    return whenKnown(this.byId(hint.id), (snapshot) => {
+      if (!hasNow(snapshot, externalId)) return this.#readByExternalId(externalId)
+      this.#shareHint(externalId, hint)
+      return snapshot
+    })
+  }
+
+  async #byUnknownExternalId(externalId: string): Promise<Snapshot | null> {
+    const id = await this.#hintInKv(externalId)
+    const snapshot = id ? await this.byId(id) : null
+    if (!id || !hasNow(snapshot, externalId)) return this.#readByExternalId(externalId)
+    customerIdsInMemory.set(this.#keyOf(externalId), { id, isShared: true })
+    return snapshot
+  }
+
+  async #readByExternalId(externalId: string): Promise<Snapshot | null> {
     const customer = await this.#read(LIST_BUCKETS, {
       d1: (from) => this.#ports.readByExternalId(externalId, from),
     })
     this.#facts.source = 'd1'
     if (!customer.value) return null
     const { id } = customer.value
-    if (customer.value.externalId === externalId) customerIdsInMemory.set(key, { id, isShared: false })
+    if (customer.value.externalId === externalId) {
+      customerIdsInMemory.set(this.#keyOf(externalId), { id, isShared: false })
+    }
     return this.#keep(id, customer)
   }
 
@@ -169,7 +184,7 @@ export class IsolateReader implements CustomerReader {
   }
 
   async #readCustomer(id: string): Promise<Remembered | null> {
-    const key = this.#memoryPrefix + id
+    const key = this.#keyOf(id)
     let wasInKv = false
     const kv = async (): Promise<Stamped<Remembered> | null> => {
       const found = await this.#ports.kv.customer(id)
@@ -212,7 +227,7 @@ export class IsolateReader implements CustomerReader {
     const snapshot = read.value && snapshotOf(read.value)
     if (read.fillMemory) {
       const { asof } = read.fillMemory
-      customersInMemory.set(this.#memoryPrefix + id, { asof, value: snapshot, isShared: false })
+      customersInMemory.set(this.#keyOf(id), { asof, value: snapshot, isShared: false })
     }
     return snapshot
   }
@@ -241,4 +256,12 @@ export class IsolateReader implements CustomerReader {
     this.#token ??= checkedToken(this.#tokenText, this.#ports)
     return this.#token
   }
+}
+
+/**
+ * Returns whether a hint led to the customer that has this external id. The hint may be of any age, but the customer is fresh, and
+ * while it has the external id no other customer can have it.
+ */
+function hasNow(snapshot: Snapshot | null, externalId: string): boolean {
+  return snapshot?.customer.externalId === externalId && snapshot.customer.status !== 'archived'
 }

@@ -18,8 +18,8 @@ import type { ImportPorts, UndoPorts } from './importer.ts'
 export interface Caller extends Scope {
   /** SHA-256 of the key's secret; null for a bound Worker and an operator. */
   credential: string | null
-  /** Scopes and name of a bound Worker; null for a key, whose scopes and name come from the gate. */
-  bound: { scopes: readonly string[]; name: string } | null
+  /** Scopes and name of a bound Worker; absent for a key, whose scopes and name come from the gate. */
+  bound?: { scopes: readonly string[]; name: string }
   /** An operator who has named the tenant; absent for a caller of the tenant itself. */
   operator?: OperatorCaller
 }

@@ -32,7 +32,7 @@ export class OperatorRegistry implements Registry {
     recheck: () => Promise<void>,
   ) {
     const { tenantId, mode } = scope
-    const caller = { tenantId, mode, credential: null, bound: null, operator }
+    const caller = { tenantId, mode, credential: null, operator }
     // Its view learns of the write, as after any write of this isolate. Its permits are not touched.
     const leaseHolder = leaseHolderFor(gateNameOf(scope))
     this.scope = { tenantId, mode }

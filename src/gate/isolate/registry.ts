@@ -4,7 +4,7 @@
  */
 import type { Scope } from '../../registry/customer.ts'
 import type { Registry } from '../../registry/ports.ts'
-import { leaseHolderFor } from './admission.ts'
+import { type LeaseHolder, leaseHolderFor } from './admission.ts'
 import { IsolateReader } from './customer-reader.ts'
 import { IsolateWriter } from './customer-writer.ts'
 import { type Caller, gateNameOf, type IsolatePorts, type RequestOptions } from './deps.ts'
@@ -18,8 +18,10 @@ export class IsolateRegistry implements Registry {
   readonly facts: ResponseFacts
   /** The waiting times of this request so far. */
   readonly io: IsolatePorts['io']
-  /** Makes the writer on first use: a hot read needs none. */
-  readonly #newWriter: () => IsolateWriter
+  readonly #caller: Caller
+  readonly #leaseHolder: LeaseHolder
+  readonly #ports: IsolatePorts
+  readonly #options: RequestOptions
   #writer: IsolateWriter | null = null
 
   constructor(caller: Caller, ports: IsolatePorts, options: RequestOptions) {
@@ -30,11 +32,22 @@ export class IsolateRegistry implements Registry {
     this.facts = new ResponseFacts(leaseHolder.state, ports.clock)
     this.admission = new RequestAdmission(caller, leaseHolder, ports)
     this.reader = new IsolateReader(this.admission, ports, this.facts, leaseHolder, gateName, options.consistencyToken)
-    this.#newWriter = () => new IsolateWriter(caller, leaseHolder, this.admission, ports, options, this.facts)
+    this.#caller = caller
+    this.#leaseHolder = leaseHolder
+    this.#ports = ports
+    this.#options = options
   }
 
+  /** Made on first use: a hot read needs none. */
   get writer(): IsolateWriter {
-    this.#writer ??= this.#newWriter()
+    this.#writer ??= new IsolateWriter(
+      this.#caller,
+      this.#leaseHolder,
+      this.admission,
+      this.#ports,
+      this.#options,
+      this.facts,
+    )
     return this.#writer
   }
 }

@@ -24,6 +24,9 @@ import { missingScope, refusalOf } from './refusals.ts'
 /** The pause between two attempts to admit a long request again, where the refusal gives no longer one. */
 const READMIT_WAIT_MS = 50
 
+/** Shared, because a hot read does no work that is charged. */
+const NO_WORK: Readonly<Work> = { rows: 0, bytes: 0 }
+
 export class RequestAdmission {
   readonly #caller: Caller
   readonly #leaseHolder: LeaseHolder
@@ -34,7 +37,7 @@ export class RequestAdmission {
   #isJudged = false
   #isLeftToGate = false
   /** The work of this request so far, and the permits that it has cost beyond those that admitted it. */
-  readonly #work: Work = { rows: 0, bytes: 0 }
+  #work = NO_WORK
   #charged = 0
 
   constructor(caller: Caller, leaseHolder: LeaseHolder, ports: AdmissionPorts) {
@@ -145,8 +148,7 @@ export class RequestAdmission {
    */
   charge({ rows = 0, bytes = 0 }: Partial<Work>): void {
     if (!this.#admitted || this.#admitted instanceof Promise || this.#admitted.admission !== 'admitted') return
-    this.#work.rows += rows
-    this.#work.bytes += bytes
+    this.#work = { rows: this.#work.rows + rows, bytes: this.#work.bytes + bytes }
     const permits = furtherPermits(this.#work) - this.#charged
     if (permits === 0) return
     this.#charged += permits
@@ -158,7 +160,7 @@ export class RequestAdmission {
    * is refused or lacks the scope.
    */
   viewIfDecided(scope: KeyScope): View | null {
-    const admitted = this.#admit([scope])
+    const admitted = this.#admitted ?? this.#admit([scope])
     if (admitted instanceof Promise) return null
     this.#requireScope(admitted, scope)
     return this.#leaseHolder.state.view
@@ -166,7 +168,7 @@ export class RequestAdmission {
 
   /** Returns the view of the lease, at once where the lease can decide. Throws or rejects as `viewIfDecided`. */
   view(scope: KeyScope): View | Promise<View> {
-    const admitted = this.#admit([scope])
+    const admitted = this.#admitted ?? this.#admit([scope])
     if (!(admitted instanceof Promise)) {
       this.#requireScope(admitted, scope)
       return this.#leaseHolder.state.view

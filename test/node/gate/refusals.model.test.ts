@@ -105,7 +105,7 @@ function portsOf(): IsolatePorts {
 
 function registryFor(caller: Partial<Caller>): IsolateRegistry {
   const options = { requestId: 'r', consistencyToken: null, reason: null, strongConsistency: false }
-  return new IsolateRegistry({ tenantId, mode: 'live', credential: null, bound: null, ...caller }, portsOf(), options)
+  return new IsolateRegistry({ tenantId, mode: 'live', credential: null, ...caller }, portsOf(), options)
 }
 
 type Work = (registry: IsolateRegistry) => Promise<unknown>
@@ -114,7 +114,7 @@ const read: Work = async ({ admission, reader }) => {
   admission.begin(['customers:read'])
   await reader.byId(ID)
 }
-const readByExternalId: Work = ({ reader }) => reader.byExternalId('user_1')
+const readByExternalId: Work = async ({ reader }) => reader.byExternalId('user_1')
 const write: Work = async ({ admission, writer }) => {
   admission.beginWrite(['customers:write'])
   await writer.write({ kind: 'archive', target: { id: ID }, ifVersion: null })

@@ -18,18 +18,17 @@ const HOT = [
   { method: 'GET', prefix: '/v1/customers/external/', path: '/v1/customers/external/:external_id' },
 ]
 
-const [hot, trie] = [new HotRouter<string>(HOT), new TrieRouter<string>()]
+const [hot, trie] = [new HotRouter<string>(HOT, (handlers) => handlers.join(', ')), new TrieRouter<string>()]
 for (const [method, path, handler] of ROUTES) for (const router of [hot, trie]) router.add(method, path, handler)
 
-/** Returns the handlers in their order, each with the values of its parameters, as Hono reads them. */
+/** Returns the handlers in their order, and the values of the parameters of the last one, as Hono reads them. */
 function matched(router: Pick<TrieRouter<string>, 'match'>, method: string, path: string) {
   const [handlers, values] = router.match(method, path)
-  return handlers.map(([handler, params]) => [
-    handler,
-    Object.fromEntries(
-      Object.entries(params).map(([name, at]) => [name, values ? values[at as number] : (at as string)]),
-    ),
-  ])
+  const params = Object.entries(handlers.at(-1)?.[1] ?? {})
+  return {
+    handlers: handlers.map(([handler]) => handler).join(', '),
+    params: Object.fromEntries(params.map(([name, at]) => [name, values ? values[at as number] : (at as string)])),
+  }
 }
 
 it('matches what Hono’s own router does, whatever came before', () => {
@@ -49,9 +48,9 @@ it('matches what Hono’s own router does, whatever came before', () => {
     }),
     { numRuns: 2_000 },
   )
-  expect(matched(hot, 'PUT', '/v1/customers/cust_7')).toEqual([
-    ['context', {}],
-    ['authenticate', {}],
-    ['update', { id: 'cust_7' }],
-  ])
+  expect(matched(hot, 'PUT', '/v1/customers/cust_7')).toEqual({
+    handlers: 'context, authenticate, update',
+    params: { id: 'cust_7' },
+  })
+  expect(hot.match('PUT', '/v1/customers/cust_7')[0]).toHaveLength(1)
 })

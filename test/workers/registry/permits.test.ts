@@ -91,7 +91,7 @@ it('makes the next requests wait for what could not be paid, and admits them aga
 
 it('charges a request nothing that was not admitted, whatever was read for it meanwhile', () => {
   const leaseHolder = leaseHolderFor('stranger:live')
-  const caller: Caller = { tenantId: 'stranger', mode: 'live', credential: 'unknown', bound: null }
+  const caller: Caller = { tenantId: 'stranger', mode: 'live', credential: 'unknown' }
   const ports = { clock: () => 1, waitUntil: () => undefined } as unknown as AdmissionPorts
   new RequestAdmission(caller, leaseHolder, ports).charge({ rows: 10 * PERMIT_BUYS.rows })
   expect([leaseHolder.state.owed, leaseHolder.state.admitted]).toEqual([0, 0])

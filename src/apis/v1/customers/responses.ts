@@ -10,12 +10,14 @@ import {
   type Expansion,
   expandCustomer,
   expandPastCustomer,
+  getCustomer,
   getCustomerByExternalId,
   getPastCustomer,
   type PastExpansion,
 } from '../../../registry/operations.ts'
 import type { Moment, PastTarget } from '../../../registry/past.ts'
-import type { Snapshot, Target, Written } from '../../../registry/ports.ts'
+import type { Registry, Snapshot, Target, Written } from '../../../registry/ports.ts'
+import { type Eventual, whenKnown } from '../../../shared/eventual.ts'
 import { isExternalId } from '../../../validation/external-id.ts'
 import { etagParts, toV1Expanded, toV1Written, type V1ExpandedCustomer } from './mapping.ts'
 import { momentOf, type ReadQuery } from './schema.ts'
@@ -23,34 +25,48 @@ import { externalIdOfPath } from './targets.ts'
 
 export const NOTHING: ReadonlySet<Expansion> = new Set()
 
-/** Sends the customer that `target` names: as it is now, which `read` reads, or as it was. */
-export async function respondRead<Named extends PastTarget>(
-  c: HttpContext,
-  query: ReadQuery,
-  target: () => Named,
-  read: (named: Named) => Promise<Snapshot>,
-) {
-  if (momentOf(query)) return respondPast(c, query, target())
+/** Sends the customer that `target` names: as it is now, or as it was. */
+export function respondRead(c: HttpContext, query: ReadQuery, target: PastTarget) {
+  if (momentOf(query)) return respondPast(c, query, target)
   const wanted = query.expand ?? NOTHING
-  const named = target()
-  const { customer, bodies } = await read(named)
-  const { headers } = c.req.raw
-  const elsewhere = isNamedBy(named, customer) ? null : { 'content-location': locationOf(customer.id) }
-  if (wanted.size === 0) {
-    const etag = etagOf(customer.version)
-    if (isNotModified(headers, etag)) return respondNotModified(c, etag, elsewhere)
-    bodies.v1 ??= JSON.stringify(toV1(customer))
-    return respondFound<V1ExpandedCustomer>(c, bodies.v1, etag, elsewhere)
-  }
+  return whenKnown(readNow(c.get('registry'), target), (snapshot) =>
+    wanted.size === 0 ? respondSnapshot(c, target, snapshot) : respondExpanded(c, target, snapshot, wanted),
+  )
+}
+
+function readNow(registry: Registry, target: PastTarget): Eventual<Snapshot> {
+  return 'id' in target ? getCustomer(registry, target.id) : getCustomerByExternalId(registry, target.externalId)
+}
+
+/** Sends the body that was rendered for an earlier read of the same snapshot, if there was one. */
+function respondSnapshot(c: HttpContext, named: PastTarget, { customer, bodies }: Snapshot) {
+  const etag = etagOf(customer.version)
+  const elsewhere = elsewhereThan(named, customer)
+  if (isNotModified(c.req.raw.headers, etag)) return respondNotModified(c, etag, elsewhere)
+  bodies.v1 ??= JSON.stringify(toV1(customer))
+  return respondFound<V1ExpandedCustomer>(c, bodies.v1, etag, elsewhere)
+}
+
+async function respondExpanded(
+  c: HttpContext,
+  named: PastTarget,
+  { customer }: Snapshot,
+  wanted: ReadonlySet<Expansion>,
+) {
   const expanded = await expandCustomer(c.get('registry'), customer, wanted)
   const etag = etagOf(customer.version, etagParts(expanded))
-  if (isNotModified(headers, etag)) return respondNotModified(c, etag, elsewhere)
+  const elsewhere = elsewhereThan(named, customer)
+  if (isNotModified(c.req.raw.headers, etag)) return respondNotModified(c, etag, elsewhere)
   return respond(c, 200, toV1Expanded(customer, expanded, wanted), { etag, ...elsewhere })
 }
 
-/** Returns whether the name in the path is the customer's own: not a former one, nor that of a customer merged into it. */
-function isNamedBy(target: PastTarget, { id, externalId }: Customer): boolean {
-  return 'id' in target ? target.id === id : target.externalId === externalId
+/**
+ * Returns the header that says where the customer is, if the name in the path is not its own: a former one, or that of a customer
+ * merged into it.
+ */
+function elsewhereThan(target: PastTarget, { id, externalId }: Customer) {
+  const isOwn = 'id' in target ? target.id === id : target.externalId === externalId
+  return isOwn ? null : { 'content-location': locationOf(id) }
 }
 
 async function respondPast(c: HttpContext, query: ReadQuery, target: PastTarget) {
@@ -66,13 +82,10 @@ async function respondPast(c: HttpContext, query: ReadQuery, target: PastTarget)
 }
 
 export function respondByExternalId(c: HttpContext, query: ReadQuery) {
-  const target = () => {
-    const externalId = externalIdOfPath(c)
-    // No customer has an external id that is not valid.
-    if (!isExternalId(externalId)) throw notFound('customer')
-    return { externalId }
-  }
-  return respondRead(c, query, target, ({ externalId }) => getCustomerByExternalId(c.get('registry'), externalId))
+  const externalId = externalIdOfPath(c)
+  // No customer has an external id that is not valid.
+  if (!isExternalId(externalId)) throw notFound('customer')
+  return respondRead(c, query, { externalId })
 }
 
 /** Returns the path of the customer, for a response to a request that named it by another one. */

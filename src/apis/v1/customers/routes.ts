@@ -20,7 +20,6 @@ import {
   eraseCustomer,
   expandPage,
   findDuplicates,
-  getCustomer,
   listCustomers,
   mergeCustomer,
   restoreCustomer,
@@ -101,10 +100,7 @@ export function v1Customers(services: Services) {
     )
     .get(
       contracts.get.path,
-      contracts.get.handle((c, { query }) => {
-        const read = () => ({ id: idToRead(c) })
-        return respondRead(c, query, read, ({ id }) => getCustomer(c.get('registry'), id))
-      }),
+      contracts.get.handle((c, { query }) => respondRead(c, query, { id: idToRead(c) })),
     )
     .get(
       contracts.duplicates.path,

@@ -44,10 +44,16 @@ export function customerId(id: string): string {
  * could be another customer's external id. Throws `RegistryError` with `invalid_input` for such escapes.
  */
 export function externalIdOfPath(c: HttpContext): string {
-  const [path = ''] = c.req.raw.url.split(/[?#]/, 1)
+  const { url } = c.req.raw
+  if (!url.includes('%')) return lastSegment(c.req.path)
+  const [path = ''] = url.split(/[?#]/, 1)
   try {
-    return decodeURIComponent(path.slice(path.lastIndexOf('/') + 1))
+    return decodeURIComponent(lastSegment(path))
   } catch {
     throw invalidField('external_id', 'is not percent-encoded UTF-8', 'encode the path as encodeURIComponent does')
   }
+}
+
+function lastSegment(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
 }
