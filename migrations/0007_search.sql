@@ -1,5 +1,5 @@
 -- Finds customers by the beginnings of their words. The full-text index is changed by triggers, in the transaction of the change,
--- so a search is as fresh as a list, and an erased customer is in no part of it.
+-- so a search is as fresh as a list, and finds no erased customer.
 -- The Worker sends texts with their folds, see src/storage/folded.ts, because the database cannot fold. So no other statement
 -- has to know about the index.
 -- A token is the tenant as 5 hexadecimal digits, a letter for the mode and for archived or not, and a word. A search has the
@@ -33,15 +33,26 @@ CREATE VIEW customer_numbers AS
 SELECT p.id AS id, s.tenant_id AS tenant_id, iif(p.scope & 1, 'test', 'live') AS mode, p.number AS number
 FROM customer_places p CROSS JOIN search_scopes s ON s.number = p.scope >> 1;
 --> statement-breakpoint
--- With detail=none, removing the words of a young customer would take as long as there are customers with the same words.
 -- Words of 1 to 8 letters are found without a walk over all words that have them in front: the 6 characters before a word count too.
 CREATE VIRTUAL TABLE customer_search USING fts5 (
   tokens, detail=column, columnsize=0, prefix='7 8 9 10 11 12 13 14',
   tokenize="ascii tokenchars '!#$%&()*+,-./:;<=>?@[]^_{|}~'"
 );
 --> statement-breakpoint
--- Words that are removed are overwritten at once. Otherwise they would stay in the index until its segments are merged.
-INSERT INTO customer_search (customer_search, rank) VALUES ('secure-delete', 1);
+-- A merge in steps goes on as long as there are two parts.
+INSERT INTO customer_search (customer_search, rank) VALUES ('usermerge', 2);
+--> statement-breakpoint
+-- An entry that is removed is only marked: its bytes stay, as those of former words do, until all parts of the index that have them are
+-- merged. The merges have numbers. This row says which one takes out all words of customers that are gone by now, which one has begun and
+-- when, and which one is done. See src/storage/customers/removed-words.ts.
+CREATE TABLE search_merges (
+  id integer PRIMARY KEY NOT NULL,
+  owed integer NOT NULL,
+  begun integer NOT NULL,
+  done integer NOT NULL,
+  begun_at integer NOT NULL,
+  CONSTRAINT search_merges_one_row CHECK (id = 1)
+);
 --> statement-breakpoint
 -- The tokens in their order, each once for each customer that has it. A search reads the first few of them to know if a word is
 -- rare. It takes no room: it is another look at the index.
@@ -128,6 +139,8 @@ BEGIN
     SELECT p.number FROM search_scopes s CROSS JOIN customer_places p
       ON p.id = NEW.id AND p.scope = 2 * s.number + (NEW.mode = 'test') WHERE s.tenant_id = NEW.tenant_id
   );
+  INSERT INTO search_merges (id, owed, begun, done, begun_at) VALUES (1, 1, 0, 0, 0)
+  ON CONFLICT (id) DO UPDATE SET owed = begun + 1 WHERE owed <= begun;
 END;
 --> statement-breakpoint
 -- The number of a customer that is not in the index any more may be the number of another one there.
@@ -137,6 +150,8 @@ BEGIN
     SELECT p.number FROM search_scopes s CROSS JOIN customer_places p
       ON p.id = OLD.id AND p.scope = 2 * s.number + (OLD.mode = 'test') WHERE s.tenant_id = OLD.tenant_id
   );
+  INSERT INTO search_merges (id, owed, begun, done, begun_at) VALUES (1, 1, 0, 0, 0)
+  ON CONFLICT (id) DO UPDATE SET owed = begun + 1 WHERE owed <= begun;
   DELETE FROM customer_places WHERE id = OLD.id AND scope = (
     SELECT 2 * number + (OLD.mode = 'test') FROM search_scopes WHERE tenant_id = OLD.tenant_id
   );

@@ -15,7 +15,7 @@ const CUSTOMERS_PER_STATEMENT = 1_000
 
 /** Yields the statements that fill the index. `copy` is the backup, an open SQLite file. */
 export function* fillSearchIndex(copy) {
-  yield `INSERT INTO ${SEARCH_INDEX} (${SEARCH_INDEX}, rank) VALUES ('secure-delete', 1)`
+  yield `INSERT INTO ${SEARCH_INDEX} (${SEARCH_INDEX}, rank) VALUES ('usermerge', 2)`
   const ids = copy
     .prepare('SELECT DISTINCT id FROM customer_places ORDER BY id')
     .all()

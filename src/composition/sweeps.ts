@@ -11,6 +11,7 @@ import { describeError, log } from '../shared/log.ts'
 import { sweepArchive } from '../storage/archive/sweep.ts'
 import { sweepErasures } from '../storage/customers/erasures.ts'
 import { sweepMerges } from '../storage/customers/merge-retention.ts'
+import { sweepRemovedWords } from '../storage/customers/removed-words.ts'
 import { logDatabaseSize } from '../storage/database-size.ts'
 import { sweepErrorCounts } from '../storage/error-counts.ts'
 import { sweepOldRecords } from '../storage/events/retention.ts'
@@ -59,6 +60,7 @@ function sweepsOf(env: Cloudflare.Env, number: number, nowMs: number): Promise<u
     sweepIdempotencyRecords(d1, nowMs),
     sweepErasures(d1, cache, nowMs),
     sweepMerges(d1, nowMs),
+    sweepRemovedWords(d1, nowMs),
     sweepOldRecords(d1, nowMs),
     sweepArchive({ d1, archive, eventDays }, nowMs),
     logDatabaseSize(d1, number, nowMs),

@@ -23,6 +23,22 @@ export const searchScopes = sqliteTable(
 )
 
 /**
+ * One row, or none before the first customer is gone: the merges of the index, each with its number. `owed` is raised by triggers,
+ * see `customers/removed-words.ts`.
+ */
+export const searchMerges = sqliteTable(
+  'search_merges',
+  {
+    id: integer().primaryKey(),
+    owed: integer().notNull(),
+    begun: integer().notNull(),
+    done: integer().notNull(),
+    begunAtMs: integer('begun_at').notNull(),
+  },
+  (table) => [check('search_merges_one_row', sql`${table.id} = 1`)],
+)
+
+/**
  * The rowid of each customer in the index: its place in the order of creation. Maintained by triggers. The view `customer_numbers`
  * has the tenant and the mode instead of the scope.
  */

@@ -149,8 +149,8 @@ it('has every row to the byte, and its import file makes the same database again
   expect(restored.prepare(index).all()).toEqual((await database.prepare(index).all()).results)
   restored.exec(`INSERT INTO customer_search (customer_search) VALUES ('integrity-check')`)
   expect(restored.prepare('SELECT count(DISTINCT doc) AS n FROM customer_search_words').get()?.n).toBeGreaterThan(1)
-  const option = `SELECT v FROM customer_search_config WHERE k = 'secure-delete'`
-  expect(restored.prepare(option).all()).toEqual([{ v: 1 }])
+  const option = `SELECT v FROM customer_search_config WHERE k = 'usermerge'`
+  expect(restored.prepare(option).all()).toEqual([{ v: 2 }])
   // Every gate that goes by what was before has to follow.
   const epoch = restored.prepare('SELECT data_epoch AS n FROM deployment').get()?.n
   const { data_epoch: before } = (await database.prepare('SELECT data_epoch FROM deployment').first()) ?? {}

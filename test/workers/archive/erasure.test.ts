@@ -3,6 +3,7 @@ import { env } from 'cloudflare:workers'
 import { describe, expect, it } from 'vitest'
 import { type Line, unpacked } from '../../../src/storage/archive/format.ts'
 import { everythingStored } from '../support/everything-stored.ts'
+import { mergeRemovedWords } from '../support/removed-words.ts'
 import { call, newCustomer, newTenant } from '../support/roster.ts'
 import { archived } from './support.ts'
 
@@ -24,6 +25,7 @@ describe('an erased customer', () => {
     expect(await keyOf(id)).not.toBeNull()
     expect((await call('POST', `/v1/customers/${id}/erase`, { key })).status).toBe(200)
 
+    await mergeRemovedWords()
     expect(await everythingStored(gates)).not.toContain(who)
     expect(await keyOf(id)).toBeNull()
     const { items } = (await call('GET', `/v1/events?limit=10`, { key })).body

@@ -8,6 +8,7 @@ import { eventLog } from '../../../src/storage/events/event-log.ts'
 import { commit, create, insertTenant } from '../storage/support.ts'
 import { everythingStored } from '../support/everything-stored.ts'
 import { failingR2 } from '../support/failing-r2.ts'
+import { mergeRemovedWords } from '../support/removed-words.ts'
 
 const TOMORROW_MS = Date.now() + 86_400_000
 const bounds = { ...OBJECT_BOUNDS, events: 3 }
@@ -173,6 +174,7 @@ it.each([0, 1, 2, 3])('has nothing of a customer that is erased before its call 
   expect(events?.map(({ type, after }) => [type, after?.externalId])).toEqual(
     ['customer.erased', 'customer.updated', 'customer.created'].map((type) => [type, id]),
   )
+  await mergeRemovedWords()
   expect(await everythingStored([])).not.toContain(who)
   expect(
     await env.DB.prepare('SELECT archive_key FROM customers WHERE id = ?').bind(id).first('archive_key'),

@@ -6,6 +6,7 @@ import worker from '../../../src/index.ts'
 import { databaseInId, newTenantId } from '../../../src/shared/ids.ts'
 import { sweepDeletedTenants } from '../../../src/storage/tenants/deletions.ts'
 import { copyTenant, roomiestDatabase } from '../../../src/storage/tenants/placement.ts'
+import { mergeRemovedWords } from '../support/removed-words.ts'
 import { ADMIN_KEY, admin, call, newCustomer, newTenant, type TestTenant } from '../support/roster.ts'
 import { databases, directory, newTenantIn, tablesWith } from './support.ts'
 
@@ -122,7 +123,10 @@ it('is deleted there, too', async () => {
   const headers = { 'x-api-key': ADMIN_KEY, 'x-confirm': 'Test Company' }
   expect((await call('DELETE', `/admin/customers/${tenantId}`, { headers })).status).toBeLessThan(300)
   const forgetGate = (id: string, mode: string) => env.GATE.getByName(`${id}:${mode}`).forget()
-  await sweepDeletedTenants({ databases, kv: env.CACHE, archive: env.ARCHIVE, forgetGate }, Date.now() + 300_000)
+  const deps = { databases, kv: env.CACHE, archive: env.ARCHIVE, forgetGate }
+  await sweepDeletedTenants(deps, Date.now() + 300_000)
+  await mergeRemovedWords(databases[2])
+  await sweepDeletedTenants(deps, Date.now() + 300_000)
   for (const d1 of databases)
     expect((await tablesWith(d1, tenantId)).filter((name) => name !== 'admin_audit')).toEqual([])
   const { body } = await call('GET', `/admin/audit?tenant_id=${tenantId}&type=tenant.deleted`, { headers })

@@ -324,6 +324,13 @@ describe('the schema that the migrations make', () => {
         updated_at integer NOT NULL,
         version integer NOT NULL,
         CONSTRAINT operators_role CHECK(role IN('viewer','support','admin','owner')))WITHOUT ROWID
+      CREATE TABLE search_merges(
+        id integer PRIMARY KEY NOT NULL,
+        owed integer NOT NULL,
+        begun integer NOT NULL,
+        done integer NOT NULL,
+        begun_at integer NOT NULL,
+        CONSTRAINT search_merges_one_row CHECK(id = 1))
       CREATE TABLE search_scopes(
         tenant_id text PRIMARY KEY NOT NULL,
         number integer NOT NULL,
@@ -571,10 +578,12 @@ describe('the schema that the migrations make', () => {
         END
       CREATE TRIGGER customers_search_delete AFTER DELETE ON customers BEGIN
         DELETE FROM customer_search WHERE substr(tokens,-length(OLD.id))= lower(OLD.id)AND rowid =(SELECT p.number FROM search_scopes s CROSS JOIN customer_places p ON p.id = OLD.id AND p.scope = 2 * s.number +(OLD.mode = 'test')WHERE s.tenant_id = OLD.tenant_id);
+        INSERT INTO search_merges(id,owed,begun,done,begun_at)VALUES(1,1,0,0,0)ON CONFLICT(id)DO UPDATE SET owed = begun + 1 WHERE owed <= begun;
         DELETE FROM customer_places WHERE id = OLD.id AND scope =(SELECT 2 * number +(OLD.mode = 'test')FROM search_scopes WHERE tenant_id = OLD.tenant_id);
         END
       CREATE TRIGGER customers_search_erase AFTER UPDATE OF erased_at ON customers WHEN NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL BEGIN
         DELETE FROM customer_search WHERE rowid =(SELECT p.number FROM search_scopes s CROSS JOIN customer_places p ON p.id = NEW.id AND p.scope = 2 * s.number +(NEW.mode = 'test')WHERE s.tenant_id = NEW.tenant_id);
+        INSERT INTO search_merges(id,owed,begun,done,begun_at)VALUES(1,1,0,0,0)ON CONFLICT(id)DO UPDATE SET owed = begun + 1 WHERE owed <= begun;
         END
       CREATE TRIGGER customers_search_insert AFTER INSERT ON customers WHEN NOT EXISTS(SELECT 1 FROM arriving_tenants a WHERE a.tenant_id = NEW.tenant_id)BEGIN
         INSERT INTO customer_search(tokens)VALUES((SELECT tokens FROM customer_tokens WHERE tenant_id = NEW.tenant_id AND mode = NEW.mode AND id = NEW.id));

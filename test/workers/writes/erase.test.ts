@@ -12,6 +12,7 @@ import { toBase64Url, utf8 } from '../../../src/shared/bytes.ts'
 import { events } from '../../../src/storage/schema/tables.ts'
 import { db } from '../storage/support.ts'
 import { everythingStored } from '../support/everything-stored.ts'
+import { mergeRemovedWords } from '../support/removed-words.ts'
 import { type Called, call, newCustomer, newTenant, newTenantOfBothModes, type TestTenant } from '../support/roster.ts'
 
 const MISSING = 'cust_01JD0000000000000000000000'
@@ -103,6 +104,7 @@ describe('an erased customer', () => {
         rows_total: 8,
       },
     ])
+    await mergeRemovedWords()
     const after = await everythingStored(gates)
     for (const trace of [who, phone]) expect(after).not.toContain(trace)
     // The keys of its external ids are kept for the second sweep of KV, and gone with it.
@@ -184,6 +186,7 @@ describe('an erased customer', () => {
     const gates = [`${tenant.tenantId}:live`]
     expect(await everythingStored(gates)).toContain(who)
     expect((await erase(tenant, source.id)).status).toBe(200)
+    await mergeRemovedWords()
     expect(await everythingStored(gates)).not.toContain(who)
   })
 

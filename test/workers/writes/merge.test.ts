@@ -9,6 +9,7 @@ import { sweepErasures } from '../../../src/storage/customers/erasures.ts'
 import { sweepMerges } from '../../../src/storage/customers/merge-retention.ts'
 import { bound } from '../apis/drivers.ts'
 import { everythingStored } from '../support/everything-stored.ts'
+import { mergeRemovedWords } from '../support/removed-words.ts'
 import { type Called, call, newCustomer, newTenant, type TestTenant } from '../support/roster.ts'
 
 const MISSING = 'cust_01JD0000000000000000000000'
@@ -447,6 +448,7 @@ describe('a merge', () => {
         onboarding_runs: 0,
       },
     ])
+    await mergeRemovedWords()
     const stored = await everythingStored(gates)
     const found = stored.indexOf(who)
     expect(found === -1 ? '' : stored.slice(Math.max(0, found - 200), found + 200)).toBe('')
@@ -712,6 +714,7 @@ describe('an unmerge', () => {
     expect(await everythingStored(gates)).toContain(who)
     expect((await send('POST', `/v1/customers/${source.id}/erase`)).status).toBe(200)
     await sweepErasures(env.DB, env.CACHE, Date.now() + 61_000)
+    await mergeRemovedWords()
     const stored = await everythingStored(gates)
     const found = stored.indexOf(who)
     expect(found === -1 ? '' : stored.slice(Math.max(0, found - 400), found + 200)).toBe('')
