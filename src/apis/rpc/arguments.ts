@@ -1,6 +1,7 @@
 /** Reads the arguments of a call and the props of its binding. Whatever a caller sends, the problem is named. */
 import type { z } from 'zod'
-import { invalidInput, notFound, RegistryError } from '../../registry/errors.ts'
+import { invalidInput, notFound } from '../../registry/errors.ts'
+import { namingParent } from '../../registry/parent-failures.ts'
 import type { Written } from '../../registry/ports.ts'
 import type { Precondition } from '../../registry/precondition.ts'
 import { isId } from '../../shared/ids.ts'
@@ -65,21 +66,8 @@ export function targetOf(given: CustomerTarget) {
 }
 
 /** Waits for the write. Adds to a failure about the parent the field in which the caller named the parent. */
-export async function named(input: FieldsInput, write: Promise<Written>): Promise<Written> {
-  try {
-    return await write
-  } catch (error) {
-    const failure = error instanceof RegistryError ? error.failure : null
-    switch (failure?.reason) {
-      case 'parent_not_found':
-      case 'parent_cycle':
-      case 'parent_too_deep':
-      case 'too_many_descendants':
-        throw new RegistryError({ ...failure, field: parentFieldOf(input) })
-      default:
-        throw error
-    }
-  }
+export function named(input: FieldsInput, write: Promise<Written>): Promise<Written> {
+  return namingParent(write, () => ({ field: parentFieldOf(input) }))
 }
 
 /** Returns the condition that the customer has the version; null for none. */

@@ -13,7 +13,7 @@ import { jsonOfList } from '../../../http/json-pieces.ts'
 import { respond, respondText } from '../../../http/respond.ts'
 import type { Services } from '../../../http/services.ts'
 import type { Customer } from '../../../registry/customer.ts'
-import { invalidField, RegistryError } from '../../../registry/errors.ts'
+import { invalidField } from '../../../registry/errors.ts'
 import {
   archiveCustomer,
   createCustomer,
@@ -28,6 +28,7 @@ import {
   updateCustomer,
   upsertCustomer,
 } from '../../../registry/operations.ts'
+import { namingParent } from '../../../registry/parent-failures.ts'
 import type { Moment } from '../../../registry/past.ts'
 import type { Target, Written } from '../../../registry/ports.ts'
 import type { Precondition } from '../../../registry/precondition.ts'
@@ -231,23 +232,9 @@ async function upsert(
  * Adds the field in which the caller named the parent to a failure about the parent. A restore without such a field
  * keeps the parent that the customer had.
  */
-async function named(input: CustomerInput, write: Promise<Written>, { restores = false } = {}): Promise<Written> {
-  try {
-    return await write
-  } catch (error) {
-    const failure = error instanceof RegistryError ? error.failure : null
-    switch (failure?.reason) {
-      case 'parent_not_found':
-      case 'parent_cycle':
-      case 'parent_too_deep':
-      case 'too_many_descendants':
-        throw new RegistryError({
-          ...failure,
-          field: parentFieldOf(input),
-          isKept: restores && toChanges(input).parent === undefined,
-        })
-      default:
-        throw error
-    }
-  }
+function named(input: CustomerInput, write: Promise<Written>, { restores = false } = {}): Promise<Written> {
+  return namingParent(write, () => ({
+    field: parentFieldOf(input),
+    isKept: restores && toChanges(input).parent === undefined,
+  }))
 }
