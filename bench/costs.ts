@@ -16,9 +16,32 @@ const CUSTOMERS = 20_000
 const FEW = 1_000
 const JSON_TYPE = { 'content-type': 'application/json' }
 
-export interface Costs {
-  /** Requests a second, and CPU time of each request in microseconds, by load. Medians of the rounds. */
-  [load: string]: { perSecond: number; us: number }
+/** Requests a second, and CPU time of each request in microseconds. */
+export interface Cost {
+  perSecond: number
+  us: number
+}
+
+/** By load, the cost in each round. */
+export type Costs = Record<string, Cost[]>
+
+/**
+ * Returns the median of what `compare` makes of both loads in each round. The machine may be faster or slower for a minute, which
+ * is the same for both loads of a round, and not for the medians of each.
+ */
+export function medianOfRounds(costs: Costs, a: string, b: string, compare: (a: Cost, b: Cost) => number): number {
+  const [ofA, ofB] = [roundsOf(costs, a), roundsOf(costs, b)]
+  return median(ofA.map((cost, round) => compare(cost, ofB[round] as Cost)))
+}
+
+export function medianOf(costs: Costs, load: string, what: keyof Cost): number {
+  return median(roundsOf(costs, load).map((cost) => cost[what]))
+}
+
+function roundsOf(costs: Costs, load: string): Cost[] {
+  const rounds = costs[load]
+  if (!rounds) throw new Error(`no load is called ${load}`)
+  return rounds
 }
 
 export async function measureCosts(wanted: readonly string[] = []): Promise<Costs> {
@@ -31,9 +54,7 @@ export async function measureCosts(wanted: readonly string[] = []): Promise<Cost
   try {
     const loads = await loadsOf(cluster)
     const names = Object.keys(loads).filter((name) => wanted.length === 0 || wanted.includes(name))
-    const rounds: Record<string, { perSecond: number; us: number }[]> = Object.fromEntries(
-      names.map((name) => [name, []]),
-    )
+    const rounds: Costs = Object.fromEntries(names.map((name) => [name, []]))
     // The first round warms up. Each begins with another load: the one that comes after many changes is slower.
     for (let round = 0; round <= ROUNDS; round++) {
       const first = round % names.length
@@ -42,18 +63,13 @@ export async function measureCosts(wanted: readonly string[] = []): Promise<Cost
         if (round > 0) rounds[name]?.push(measured)
       }
     }
-    return Object.fromEntries(
-      Object.entries(rounds).map(([name, all]) => [
-        name,
-        { perSecond: median(all.map(({ perSecond }) => perSecond)), us: median(all.map(({ us }) => us)) },
-      ]),
-    )
+    return rounds
   } finally {
     await cluster.dispose()
   }
 }
 
-async function measure(load: Load): Promise<{ perSecond: number; us: number }> {
+async function measure(load: Load): Promise<Cost> {
   const beforeMs = serverCpuMs()
   const { requestsPerSecond, count } = await answered(load)
   return { perSecond: requestsPerSecond, us: ((serverCpuMs() - beforeMs) * 1_000) / count }
@@ -193,4 +209,12 @@ async function fill(cluster: Cluster, tenantId: string): Promise<void> {
   }
 }
 
-if (import.meta.main) console.table(await measureCosts(process.argv.slice(2)))
+if (import.meta.main) {
+  const costs = await measureCosts(process.argv.slice(2))
+  const toHot = (load: string) =>
+    costs.hot ? { 'CPU ÷ hot': medianOfRounds(costs, load, 'hot', (a, b) => a.us / b.us).toFixed(2) } : {}
+  const rows = Object.keys(costs).map((load) => {
+    return [load, { 'a second': medianOf(costs, load, 'perSecond'), µs: medianOf(costs, load, 'us'), ...toHot(load) }]
+  })
+  console.table(Object.fromEntries(rows))
+}
