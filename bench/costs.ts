@@ -182,7 +182,12 @@ async function loadsOf(cluster: Cluster): Promise<Record<string, () => Load>> {
 async function tenantWith(client: Client, ratePerSecond: number): Promise<Tenant> {
   const tenant = await client.newTenant({
     tier: 'custom',
-    limits: { requests_per_second: ratePerSecond, burst: 10 * ratePerSecond, annual_validation_limit: 1e12 },
+    limits: {
+      requests_per_second: ratePerSecond,
+      burst: 10 * ratePerSecond,
+      annual_validation_limit: 1e12,
+      storage_bytes: 1e10,
+    },
   })
   if (ratePerSecond < 10) for (let read = 0; read < 20; read++) await client.read(0, tenant, idOf(0))
   return tenant
