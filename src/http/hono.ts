@@ -5,7 +5,7 @@
 import type { Env, ErrorHandler, Schema } from 'hono'
 import { HonoBase } from 'hono/hono-base'
 import type { BlankEnv, BlankSchema, H, RouterRoute } from 'hono/types'
-import { joined } from './joined.ts'
+import { joinHandlers } from './join-handlers.ts'
 import { type HotRoute, HotRouter } from './router.ts'
 
 interface AppOptions<E extends Env> {
@@ -32,7 +32,7 @@ type Added = [H, RouterRoute]
 function routerOf<E extends Env>({ hotRoutes, onError }: AppOptions<E>): HotRouter<Added> {
   return new HotRouter(hotRoutes, (matched) => {
     const handlers = matched.map(([handler]) => handler)
-    return [joined(handlers, onError as ErrorHandler), last(matched)[1]]
+    return [joinHandlers(handlers, onError as ErrorHandler), last(matched)[1]]
   })
 }
 

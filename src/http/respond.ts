@@ -11,6 +11,7 @@ import { isStorageUsedUp, RegistryError } from '../registry/errors.ts'
 import { PERMIT_BUYS } from '../registry/permits.ts'
 import type { ReadSource } from '../registry/ports.ts'
 import { utf8 } from '../shared/bytes.ts'
+import { whenKnown } from '../shared/eventual.ts'
 import { describeError, log } from '../shared/log.ts'
 import type { Api, Deployment, HttpContext } from './api.ts'
 import { ACCEPTED_CODINGS } from './content-coding.ts'
@@ -94,7 +95,7 @@ export function respond<Body extends string | object | null, Status extends Stat
   return new Response(content, { status, headers: all }) as TypedJson<Body, Status>
 }
 
-/** Counts the response, if there is a deployment: none is known for one whose bindings are not whole. */
+/** Counts the response. There is no deployment if its bindings are not whole, which is then what the response says. */
 function count(c: HttpContext, status: number): void {
   const deployment: Deployment | undefined = c.get('deployment')
   deployment?.countResponse?.(c, status)
@@ -184,7 +185,7 @@ export function errorHandler(
     const refusal = failure.reason === 'unauthorized' ? null : c.get('registry')?.admission.refusal()
     const respondTo = (refused: Failure | null | undefined) =>
       respondFailure(c, api, refused ? withSent(refused, c) : failure, countError)
-    return refusal instanceof Promise ? refusal.then(respondTo) : respondTo(refusal)
+    return whenKnown(refusal, respondTo)
   }
 }
 

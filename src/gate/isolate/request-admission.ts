@@ -6,6 +6,7 @@
  */
 import { type Failure, RegistryError } from '../../registry/errors.ts'
 import { furtherPermits, type Work } from '../../registry/permits.ts'
+import { type Eventual, whenKnown } from '../../shared/eventual.ts'
 import type { KeyScope } from '../../tenants/tenant.ts'
 import type { View } from '../core/freshness.ts'
 import {
@@ -167,14 +168,9 @@ export class RequestAdmission {
   }
 
   /** Returns the view of the lease, at once where the lease can decide. Throws or rejects as `viewIfDecided`. */
-  view(scope: KeyScope): View | Promise<View> {
-    const admitted = this.#admitted ?? this.#admit([scope])
-    if (!(admitted instanceof Promise)) {
+  view(scope: KeyScope): Eventual<View> {
+    return whenKnown(this.#admitted ?? this.#admit([scope]), (admitted) => {
       this.#requireScope(admitted, scope)
-      return this.#leaseHolder.state.view
-    }
-    return admitted.then((late) => {
-      this.#requireScope(late, scope)
       return this.#leaseHolder.state.view
     })
   }

@@ -39,33 +39,26 @@ export async function sweepRemovedWords(d1: D1Database, nowMs: number): Promise<
     ])
   }
   for (let step = 0; step < STEPS_MAX; step++) {
-    if (await mergeOn(db)) return finish(db, number)
+    if (!(await mergeOn(db))) continue
+    await db.update(searchMerges).set({ done: number })
+    return
   }
 }
 
-/** Returns whether words of a tenant that `takeOutOfIndex` has taken out still have bytes in the index. */
+/**
+ * Returns whether words of a tenant, of which no customer is left, still have bytes in the index. The first call notes in `sweeps` which
+ * merge takes them out.
+ */
 export async function areWordsLeft(db: Database, tenantId: string): Promise<boolean> {
-  const [owed] = await db
-    .select({ name: sweeps.name })
-    .from(sweeps)
-    .where(eq(sweeps.name, noteOf(tenantId)))
-  return owed !== undefined
-}
-
-/** Returns the statements that owe a merge, and note that the tenant waits for it. */
-export function owedFor(db: Database, tenantId: string) {
-  const position = sql<string>`(SELECT owed FROM ${searchMerges})`
-  return [
-    rowsStatement(
-      db,
-      sql`INSERT INTO search_merges (id, owed, begun, done, begun_at) VALUES (1, 1, 0, 0, 0)
-        ON CONFLICT (id) DO UPDATE SET owed = begun + 1 WHERE owed <= begun`,
-    ),
-    db
-      .insert(sweeps)
-      .values({ name: noteOf(tenantId), position })
-      .onConflictDoUpdate({ target: sweeps.name, set: { position } }),
-  ] as const
+  const name = `index:${tenantId}`
+  await db.run(sql`
+    INSERT INTO sweeps (name, position) SELECT ${name}, owed FROM search_merges WHERE owed > done
+    ON CONFLICT (name) DO NOTHING`)
+  const [waits] = await db.all(sql`
+    SELECT 1 FROM sweeps, search_merges WHERE name = ${name} AND CAST(position AS INTEGER) > done`)
+  if (waits) return true
+  await db.delete(sweeps).where(eq(sweeps.name, name))
+  return false
 }
 
 interface Counted {
@@ -81,18 +74,6 @@ async function mergeOn(db: Database): Promise<boolean> {
   return after.n - before.n < 2
 }
 
-async function finish(db: Database, number: number): Promise<void> {
-  await db.batch([
-    db.update(searchMerges).set({ done: number }),
-    db.delete(sweeps).where(sql`name LIKE ${noteOf('%')} AND CAST(position AS INTEGER) <= CAST(${number} AS INTEGER)`),
-  ])
-}
-
 function merge(pages: number): SQL {
   return sql`INSERT INTO customer_search (customer_search, rank) VALUES ('merge', CAST(${pages} AS INTEGER))`
-}
-
-/** The name of the row of `sweeps` by which a tenant waits. Its position is the number of the merge. */
-function noteOf(tenantId: string): string {
-  return `index:${tenantId}`
 }

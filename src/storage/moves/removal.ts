@@ -2,8 +2,6 @@
  * Deletes the rows of a tenant from one database, in small statements: after an aborted move the copy, and after a move what is
  * left where the tenant was. The row of the tenant stays in the directory.
  */
-import { openDatabase } from '../database.ts'
-import { takeOutOfIndex } from '../tenants/index-deletions.ts'
 import type { Position } from './position.ts'
 import { ALONG_TABLES, COPIED_TABLES, ofTenant, uniqueKey, WHOLE_TABLES } from './tables.ts'
 
@@ -57,9 +55,8 @@ export async function removeLeft({ db, tenantId, moveId, budget }: Removal): Pro
 
 /** `isMarked`: the rows are those of this move. Another run may be late, and the tenant may have come back since. */
 async function removeRows({ db, tenantId, moveId, budget }: Removal, isMarked: string): Promise<boolean> {
-  if (!(await takeOutOfIndex(openDatabase(db), tenantId, budget))) return false
   const tables = [
-    // First, so that no deleted event is counted. The customers last: the index was emptied by their words.
+    // First, so that no deleted event is counted.
     ...WHOLE_TABLES.map((table) => ({ ...table, key: [] })),
     { name: 'moving_changes', key: ['number'] },
     ...ALONG_TABLES,

@@ -10,7 +10,6 @@ import { areWordsLeft } from '../customers/removed-words.ts'
 import { type Database, openDatabase } from '../database.ts'
 import { deleteSomeOfTenant } from '../kv-cache.ts'
 import { adminAudit, tenants } from '../schema/tenant-tables.ts'
-import { takeOutOfIndex } from './index-deletions.ts'
 import { boundAt } from './placement.ts'
 
 /** Rows of one statement. More than that would let the writers of the primary wait. */
@@ -36,7 +35,6 @@ const MODES: Mode[] = ['live', 'test']
 /** The rows of a tenant in a table that a statement deletes, by their key. */
 type Part = readonly [table: string, key: string, more?: SQL]
 
-const CUSTOMERS: Part = ['customers', 'tenant_id, mode, id']
 const TABLES: readonly Part[] = [
   // First, so that no deleted event is counted.
   ['storage_use', 'tenant_id, mode'],
@@ -55,7 +53,7 @@ const TABLES: readonly Part[] = [
   ['integration_mappings', 'tenant_id, mode, provider, entity_id'],
   ['customer_counts', 'tenant_id, mode, status'],
   ['erasures', 'tenant_id, mode, customer_id'],
-  CUSTOMERS,
+  ['customers', 'tenant_id, mode, id'],
 ]
 const API_KEYS: Part = ['api_keys', 'tenant_id, id']
 /** The receipt stays. */
@@ -108,7 +106,6 @@ async function deleteRows(
   tenantId: string,
   budget: { statements: number },
 ): Promise<boolean> {
-  if (parts.includes(CUSTOMERS) && !(await takeOutOfIndex(db, tenantId, budget))) return false
   for (const [table, key, more = sql``] of parts) {
     const statement = sql`DELETE FROM ${sql.raw(table)} WHERE (${sql.raw(key)}) IN (
       SELECT ${sql.raw(key)} FROM ${sql.raw(table)} AS one WHERE tenant_id = ${tenantId} ${more} LIMIT ${ROWS_MAX}

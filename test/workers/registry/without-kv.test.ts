@@ -9,6 +9,7 @@ import { customersInMemory } from '../../../src/gate/isolate/memory.ts'
 import worker from '../../../src/index.ts'
 import { sweepErasures } from '../../../src/storage/customers/erasures.ts'
 import { sweepDeletedTenants } from '../../../src/storage/tenants/deletions.ts'
+import { mergeRemovedWords } from '../support/removed-words.ts'
 import { ADMIN_KEY, admin, call, newTenant, requestTo, type TestTenant } from '../support/roster.ts'
 
 /** Counting leaves a timer of some seconds behind an answer, and these tests wait until nothing is left. */
@@ -76,7 +77,10 @@ it('erases customers and deletes tenants, where there is no KV to clean', async 
   const headers = { 'x-api-key': ADMIN_KEY, 'x-confirm': encodeURIComponent('Test Company') }
   expect((await call('DELETE', `/admin/customers/${tenant.tenantId}`, { headers })).status).toBe(202)
   const forgetGate = (tenantId: string, mode: string) => env.GATE.getByName(`${tenantId}:${mode}`).forget()
-  await sweepDeletedTenants({ databases: [env.DB], kv: null, archive: env.ARCHIVE, forgetGate }, laterMs)
+  const deps = { databases: [env.DB], kv: null, archive: env.ARCHIVE, forgetGate }
+  await sweepDeletedTenants(deps, laterMs)
+  await mergeRemovedWords()
+  await sweepDeletedTenants(deps, laterMs)
   const row = env.DB.prepare('SELECT count(*) AS n FROM tenants WHERE id = ?').bind(tenant.tenantId)
   expect(await row.first('n')).toBe(0)
 })

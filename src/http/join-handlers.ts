@@ -14,7 +14,7 @@ const end = () => ENDED
  * Joins the handlers, which are in the order of the chain. `onError` responds to what a handler throws, as that of the app does. The chain
  * differs from Hono's in two ways: middleware sees the parameters of the route, and a second call of `next` is not detected.
  */
-export function joined(handlers: readonly (Handler | MiddlewareHandler)[], onError: ErrorHandler): Handler {
+export function joinHandlers(handlers: readonly (Handler | MiddlewareHandler)[], onError: ErrorHandler): Handler {
   const last = handlers.length - 1
 
   function run(c: Context, at: number): Promise<void> {
