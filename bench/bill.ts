@@ -46,7 +46,7 @@ export const COUNTS = {
   /** A change costs at most one row more than `create`: an e-mail address, a parent, or an integration. */
   d1RowsOfWrite: CHANGE_ROWS.create + 1,
   /** The batch of one write, and its alarm, which writes within the next 12 s would share. */
-  gateRowsOfWrite: GATE_ROWS.insert + GATE_ROWS.settle + GATE_ROWS.prune + 1,
+  gateRowsOfWrite: GATE_ROWS.insert + GATE_ROWS.prune + GATE_ROWS.stable + 1,
   /** A gate with traffic saves its state a second before the horizon that it saved last. */
   gateStatesAMonth: (GATE_ROWS.state * MONTH_SECONDS) / (HORIZON_AHEAD_MS / 1_000 - 1),
   /** At most one a minute for each key; a tenant is taken to use one key all the time. */

@@ -51,14 +51,22 @@ const WARM_UP_MS = 2_000
 
 /** The storage of an empty gate. It keeps nothing, because the figures need no restart. */
 function volatileStorage() {
-  const stored: StoredGate = { loaded: null, policy: null, keys: [], state: null, writes: [], keyUses: [] }
+  const stored: StoredGate = {
+    loaded: null,
+    policy: null,
+    keys: [],
+    state: null,
+    writes: [],
+    stable: null,
+    keyUses: [],
+  }
   return {
     load: () => stored,
     saveLoaded() {},
     savePolicy() {},
     saveState() {},
     insertWrite() {},
-    settleWrite() {},
+    saveStable() {},
     pruneWrites() {},
     saveKeyUse() {},
     forgetKeyUse() {},

@@ -37,7 +37,7 @@ interface Rename {
   reject: (error: unknown) => void
 }
 
-/** Notes each batch, commits what came meanwhile together, and notes that it is settled. */
+/** Notes each batch, and commits what came meanwhile together. */
 export class FloorGate extends DurableObject<Env> {
   #waiting: Rename[] = []
   #isBusy = false
@@ -45,7 +45,7 @@ export class FloorGate extends DurableObject<Env> {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
-    ctx.storage.sql.exec('CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, at INTEGER, bookmark TEXT)')
+    ctx.storage.sql.exec('CREATE TABLE IF NOT EXISTS log (seq INTEGER PRIMARY KEY, at INTEGER)')
     this.#seq = Number(ctx.storage.sql.exec('SELECT coalesce(max(seq), 0) AS n FROM log').one().n)
   }
 
@@ -70,7 +70,6 @@ export class FloorGate extends DurableObject<Env> {
             return rename.bind(name, Date.now(), crypto.randomUUID(), tenantId, id)
           }),
         )
-        this.ctx.storage.sql.exec('UPDATE log SET bookmark = ? WHERE seq = ?', session.getBookmark(), seq)
         for (const [at, { resolve }] of batch.entries()) resolve(done[at]?.results[0])
       } catch (error) {
         for (const { reject } of batch) reject(error)

@@ -60,8 +60,8 @@ async function readBytes(request: Request, declared: string | null): Promise<Uin
   }
   const reader = body.getReader({ mode: 'byob' })
   const { value = new Uint8Array() } = await reader.readAtLeast(length + 1, new Uint8Array(length + 1))
-  reader.releaseLock()
   if (value.length <= length) return value
+  reader.releaseLock()
   const rest = await bytesOf(body)
   if (value.length + rest.length > BODY_BYTES_MAX) throw tooLarge()
   return joined([value, rest])

@@ -23,5 +23,5 @@ export const CHANGE_ROWS = {
 /** `test/workers/events/costs.test.ts`: the rows of a change for each endpoint that wants it, and the rows of attempts. */
 export const WEBHOOK_ROWS = { queued: 4, delivered: 6, failed: 9, hurried: 3 } as const
 
-/** `test/workers/storage/gate-rows.test.ts`: the rows of a gate for a batch of changes, for its alarm, each time it saves its state, and for the first use of a key in a minute. */
-export const GATE_ROWS = { insert: 1, settle: 1, prune: 1, state: 1, use: 1 } as const
+/** `test/workers/storage/gate-rows.test.ts`: the rows of a gate for a batch of changes, at its alarm, each time it saves its state, and for the first use of a key in a minute. */
+export const GATE_ROWS = { insert: 1, prune: 1, stable: 1, state: 1, use: 1 } as const

@@ -55,9 +55,10 @@ export class Ledger {
   #droppedSeq = 0
   #pending = new Map<number, number[]>()
 
-  /** Rebuilds the ledger from all rows of the log, in the order of their numbers. */
-  static fromLog(rows: readonly LoggedWrite[]): Ledger {
+  /** Rebuilds the ledger from all rows of the log, in the order of their numbers, and from a bookmark that may be later. */
+  static fromLog(rows: readonly LoggedWrite[], bookmark: string | null = null): Ledger {
     const ledger = new Ledger()
+    ledger.#bookmark = bookmark
     if (rows[0]) ledger.#floor = rows[0].seq - 1
     for (const row of rows) {
       ledger.#mark(row.seq, row.buckets)

@@ -52,7 +52,7 @@ export class GateCore {
 
   /** Starts a gate from its stored rows. Stores nothing itself: the first lease does. */
   constructor(storage: GateStorage, random: () => number, nowMs: number) {
-    const { loaded, policy, keys, state, writes, keyUses } = storage.load()
+    const { loaded, policy, keys, state, writes, stable, keyUses } = storage.load()
     this.#storage = storage
     this.#nowMs = nowMs
     this.#loaded = loaded
@@ -60,7 +60,7 @@ export class GateCore {
     this.#keyUses = new KeyUses(storage, keyUses)
     this.#verdicts = new Verdicts(keys)
     this.#sizing = new Sizing(random, nowMs)
-    this.#log = new WriteLog(storage, writes)
+    this.#log = new WriteLog(storage, writes, stable)
     const start = new GateStart(state, loaded, nowMs)
     this.#writesOpenAtMs = start.writesOpenAtMs
     this.#epoch = start.epoch
@@ -220,7 +220,7 @@ export class GateCore {
     const nowMs = this.#tick(atMs)
     const uncounted = intent.tickets.filter((ticket) => ticket === this.#saver.saves).length
     const isNext = this.#log.ledger.stable === this.#log.ledger.seq
-    const seq = this.#log.begin(intent.tags, intent.changeId, intent.deadlineMs, uncounted)
+    const seq = this.#log.begin(intent.tags, intent.deadlineMs, uncounted)
     return { seq, strongInMs: this.#waits.allMs(nowMs), isNext }
   }
 
@@ -232,17 +232,19 @@ export class GateCore {
     return Math.max(0, this.#writesOpenAtMs - Math.max(this.#nowMs, atMs))
   }
 
-  /**
-   * Settles a batch: in D1 at `bookmark`, or never to be committed (null). Writes to storage first, so a replaced
-   * object fails here.
-   */
+  /** Settles a batch: in D1 at `bookmark`, or never to be committed (null). Stores nothing, so no response waits for it. */
   settleWrite(seq: number, bookmark: string | null): void {
     this.#log.settle(seq, bookmark)
   }
 
+  /** Stores what is settled and is in no row yet, so that a later start of the gate does not look it up. */
+  saveStable(): void {
+    this.#log.saveStable()
+  }
+
   /**
-   * Returns overdue writes with unknown outcome. The shell looks each up on the primary by its change id. If the
-   * write is decided by then, the shell settles it with the bookmark of that look-up, whatever it found.
+   * Returns overdue writes with unknown outcome. The shell asks the primary for its time and its bookmark. If a write is
+   * decided by then, the shell settles it with that bookmark, whatever became of it.
    */
   overdueIntents(atMs: number): WriteRow[] {
     return this.#log.overdue(this.d1Ms(atMs))

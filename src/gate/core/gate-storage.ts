@@ -46,14 +46,19 @@ export interface LoadedRow {
 export interface WriteRow {
   seq: number
   buckets: number[]
-  /** Finds the batch in D1 when its outcome is unknown. */
-  changeId: string
   /** The D1 statement refuses to commit after this, by D1's clock. */
   deadlineMs: number
-  state: 'pending' | 'settled'
+  /** Every write up to this number was settled when this one began, in D1 at this bookmark at the latest. */
+  stable: number
   bookmark: string | null
   /** Requests of the batch that were not in the stored annual count when it began. */
   uncounted: number
+}
+
+/** Every write up to this number is settled, in D1 at this bookmark at the latest. */
+export interface StableRow {
+  seq: number
+  bookmark: string | null
 }
 
 /** The minute in which a key was last used, as the milliseconds of its beginning. */
@@ -67,8 +72,9 @@ export interface StoredGate {
   policy: Policy | null
   keys: GateKey[]
   state: StateRow | null
-  /** All rows, by rising seq. */
+  /** All rows, by rising seq. Those beyond every `stable` are pending. */
   writes: WriteRow[]
+  stable: StableRow | null
   keyUses: KeyUseRow[]
 }
 
@@ -83,11 +89,8 @@ export interface GateStorage {
   saveState(row: StateRow): void
   /** Adds a row; its seq is higher than any before. */
   insertWrite(row: WriteRow): void
-  /**
-   * Marks a row settled at `bookmark`. Must write to storage even when the row is already settled: a replaced
-   * instance is detected by it.
-   */
-  settleWrite(seq: number, bookmark: string | null): void
+  /** Replaces the row of what is settled. */
+  saveStable(row: StableRow): void
   /** Deletes rows with a smaller seq. The newest row always stays. */
   pruneWrites(belowSeq: number): void
   /** Adds or replaces the row of the key. */

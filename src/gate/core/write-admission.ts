@@ -38,7 +38,6 @@ export type WriteAdmission<Ticket extends number | null = number> =
 export interface Intent {
   /** Tags of everything that the batch may change. `LIST_TAG` is added to them. */
   tags: readonly string[]
-  changeId: string
   /** By D1's clock. */
   deadlineMs: number
   /** The tickets of the writes in the batch. */

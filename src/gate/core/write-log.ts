@@ -1,24 +1,36 @@
 /**
- * Keeps the order of a tenant's writes: numbers each batch, stores its row from the intent to the settlement, and
- * maintains the ledger that leases are made from. It never calls D1; its caller reports which batches were committed.
+ * Keeps the order of a tenant's writes: numbers each batch, stores its intent, and maintains the ledger that leases are made
+ * from. It never calls D1; its caller reports which batches were committed.
+ *
+ * A settlement is not stored by itself, so that no response waits for it. The next intent says which writes were settled before
+ * it, and `saveStable` says so behind the last one. What was settled and not stored is pending for the next start of the gate,
+ * which looks it up.
  */
 
 import { INTENT_GRACE_MS, WRITE_LOG_ROWS } from '../protocol/constants.ts'
-import { bucketsOf, Ledger, LIST_TAG, laterBookmark } from './freshness.ts'
-import type { GateStorage, WriteRow } from './gate-storage.ts'
+import { bucketsOf, Ledger, LIST_TAG } from './freshness.ts'
+import type { GateStorage, StableRow, WriteRow } from './gate-storage.ts'
 
-/** The log is pruned once in this many writes, so that most batches cost one inserted and one updated row. */
+/** The log is pruned once in this many writes, so that most batches cost one inserted row. */
 const PRUNE_EVERY_WRITES = 256
 
 export class WriteLog {
   #storage: GateStorage
   #ledger: Ledger
   #intents = new Map<number, WriteRow>()
+  /** Every write up to this number is settled in the stored rows. */
+  #storedStable: number
 
-  constructor(storage: GateStorage, rows: readonly WriteRow[]) {
+  constructor(storage: GateStorage, rows: readonly WriteRow[], stable: StableRow | null) {
     this.#storage = storage
-    this.#ledger = Ledger.fromLog(rows.map((row) => ({ ...row, pending: row.state === 'pending' })))
-    for (const row of rows) if (row.state === 'pending') this.#intents.set(row.seq, row)
+    const storedStable = Math.max(stable?.seq ?? 0, ...rows.map((row) => row.stable))
+    const isPending = ({ seq }: WriteRow) => seq > storedStable
+    this.#storedStable = storedStable
+    this.#ledger = Ledger.fromLog(
+      rows.map((row) => ({ ...row, pending: isPending(row) })),
+      stable?.bookmark ?? null,
+    )
+    for (const row of rows.filter(isPending)) this.#intents.set(row.seq, row)
   }
 
   get ledger(): Ledger {
@@ -45,6 +57,8 @@ export class WriteLog {
     const seq = this.#ledger.seq + 2
     this.#openAt(seq)
     this.#storage.pruneWrites(seq)
+    // Else the next start would take the bookmark of the D1 that is gone.
+    this.#storage.saveStable({ seq, bookmark: null })
     for (const row of underWay) this.#insert({ ...row, seq: this.#ledger.seq + 1 })
   }
 
@@ -52,13 +66,13 @@ export class WriteLog {
     const row: WriteRow = {
       seq,
       buckets: [],
-      changeId: '',
       deadlineMs: 0,
-      state: 'settled',
+      stable: seq,
       bookmark: null,
       uncounted: 0,
     }
     this.#storage.insertWrite(row)
+    this.#storedStable = seq
     this.#ledger = Ledger.fromLog([{ ...row, pending: false }])
   }
 
@@ -66,38 +80,39 @@ export class WriteLog {
    * Stores the intent of a batch that may change values with these tags, before any of it is sent to D1. `deadlineMs`
    * is by D1's clock.
    */
-  begin(tags: readonly string[], changeId: string, deadlineMs: number, uncounted: number): number {
+  begin(tags: readonly string[], deadlineMs: number, uncounted: number): number {
     const seq = this.#ledger.seq + 1
     const buckets = bucketsOf([LIST_TAG, ...tags])
-    const row: WriteRow = { seq, buckets, changeId, deadlineMs, state: 'pending', bookmark: null, uncounted }
-    this.#insert(row)
+    this.#insert({ seq, buckets, deadlineMs, uncounted })
     if (seq % PRUNE_EVERY_WRITES === 0) {
       this.#storage.pruneWrites(Math.min(seq - WRITE_LOG_ROWS, this.#ledger.stable + 1))
     }
     return seq
   }
 
-  /**
-   * Each row carries the ledger's bookmark on: a younger row may be settled at an earlier one, and be the only row that is left
-   * when the log was pruned.
-   */
-  #insert(intent: WriteRow): void {
-    const row = { ...intent, bookmark: this.#ledger.bookmark }
+  /** Each row carries the ledger's bookmark on, because it may be the only row that is left when the log was pruned. */
+  #insert(intent: Omit<WriteRow, 'stable' | 'bookmark'>): void {
+    const { stable, bookmark } = this.#ledger
+    const row = { ...intent, stable, bookmark }
     this.#storage.insertWrite(row)
+    this.#storedStable = stable
     this.#ledger.begin(row.buckets)
     this.#intents.set(row.seq, row)
   }
 
-  /**
-   * Settles a batch: in D1 at `bookmark`, or never to be committed (null). Writes to storage first, so a replaced
-   * object fails here. A number from before `startAnew` settles nothing. The row gets the ledger's bookmark if that is
-   * later: two looks for the outcome of a batch may be under way, and the older one may be answered last.
-   */
+  /** Settles a batch: in D1 at `bookmark`, or never to be committed (null). A number from before `startAnew` settles nothing. */
   settle(seq: number, bookmark: string | null): void {
-    this.#storage.settleWrite(seq, laterBookmark(bookmark, this.#ledger.bookmark))
     if (seq <= this.#ledger.floor) return
     this.#ledger.settle(seq, bookmark)
     this.#intents.delete(seq)
+  }
+
+  /** Stores up to which number every write is settled, if no row says so yet. */
+  saveStable(): void {
+    const { stable, bookmark } = this.#ledger
+    if (stable === this.#storedStable) return
+    this.#storage.saveStable({ seq: stable, bookmark })
+    this.#storedStable = stable
   }
 
   /** Returns batches with unknown outcome that are due for a look-up by D1's clock. */

@@ -3,7 +3,7 @@
  * call) over two tables, rows in JSON. A row changes its shape only by an entry of MIGRATIONS. A gate that did not
  * understand its state row would believe that it never ran, and would start with a full bucket.
  */
-import type { GateStorage, LoadedRow, StateRow, StoredGate, WriteRow } from '../core/gate-storage.ts'
+import type { GateStorage, LoadedRow, StableRow, StateRow, StoredGate, WriteRow } from '../core/gate-storage.ts'
 
 /**
  * Append-only: an object that ran an earlier list runs the rest of this one. The code before an entry must work with
@@ -11,7 +11,7 @@ import type { GateStorage, LoadedRow, StateRow, StoredGate, WriteRow } from '../
  */
 const MIGRATIONS = [
   'CREATE TABLE singletons (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID',
-  'CREATE TABLE writes (seq INTEGER PRIMARY KEY, state TEXT NOT NULL, bookmark TEXT, body TEXT NOT NULL)',
+  'CREATE TABLE writes (seq INTEGER PRIMARY KEY, body TEXT NOT NULL)',
   'CREATE TABLE key_uses (key_id TEXT PRIMARY KEY, used_at INTEGER NOT NULL) WITHOUT ROWID',
 ]
 
@@ -46,11 +46,10 @@ export function gateSql(storage: DurableObjectStorage): GateStorage {
         keys: stored?.keys ?? [],
         state: readSingleton<StateRow>('state'),
         writes: sql
-          .exec<{ state: WriteRow['state']; bookmark: string | null; body: string }>(
-            'SELECT state, bookmark, body FROM writes ORDER BY seq',
-          )
+          .exec<{ body: string }>('SELECT body FROM writes ORDER BY seq')
           .toArray()
-          .map(({ state, bookmark, body }) => ({ ...(JSON.parse(body) as WriteRow), state, bookmark })),
+          .map(({ body }) => JSON.parse(body) as WriteRow),
+        stable: readSingleton<StableRow>('stable'),
         keyUses: sql
           .exec<{ keyId: string; usedAtMs: number }>('SELECT key_id AS keyId, used_at AS usedAtMs FROM key_uses')
           .toArray(),
@@ -59,18 +58,10 @@ export function gateSql(storage: DurableObjectStorage): GateStorage {
     savePolicy: (policy, keys) => writeSingleton('policy', { policy, keys }),
     saveLoaded: (row) => writeSingleton('loaded', row),
     saveState: (row) => writeSingleton('state', row),
-    insertWrite({ state, bookmark, ...row }) {
-      sql.exec(
-        'INSERT INTO writes (seq, state, bookmark, body) VALUES (?, ?, ?, ?)',
-        row.seq,
-        state,
-        bookmark,
-        JSON.stringify(row),
-      )
+    insertWrite(row) {
+      sql.exec('INSERT INTO writes (seq, body) VALUES (?, ?)', row.seq, JSON.stringify(row))
     },
-    settleWrite(seq, bookmark) {
-      sql.exec(`UPDATE writes SET state = 'settled', bookmark = ? WHERE seq = ?`, bookmark, seq)
-    },
+    saveStable: (row) => writeSingleton('stable', row),
     pruneWrites(belowSeq) {
       sql.exec('DELETE FROM writes WHERE seq < ?', belowSeq)
     },

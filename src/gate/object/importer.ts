@@ -280,7 +280,6 @@ export class GateImporter {
     const { seq } = this.#core.beginWrite(
       {
         tags: planned.map(customerIdOf),
-        changeId: planned[0]?.changeId ?? '',
         deadlineMs,
         tickets: run.permits.takeTickets(),
       },

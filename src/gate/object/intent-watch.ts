@@ -11,11 +11,6 @@ import type { GateDeps } from './deps.ts'
 /** When the primary could not be reached for a look-up, it is tried again after this. */
 const WATCH_INTENTS_EVERY_MS = 30_000
 /**
- * Writes that one alarm looks up. After a long failure of D1 there may be more than it allows queries; the next alarm
- * continues.
- */
-const LOOKED_UP_MAX = 400
-/**
  * Looks for the outcome of a batch. The first is immediate, the second when it is decided, more if D1's clock is odd.
  */
 const LOOKS_MAX = 4
@@ -37,8 +32,8 @@ export class IntentWatch {
 
   /**
    * Sets an alarm for the time when an intent is overdue, in case its batch is never settled. An alarm stays when its batch is
-   * settled, and serves the next ones: to set and delete one for each batch would bill two rows beside its own three, and an
-   * alarm that finds nothing costs one request.
+   * settled, and serves the next ones: to set and delete one for each batch would bill two more rows, and an alarm stores what
+   * is settled by then.
    */
   async watch(notBeforeMs = 0): Promise<void> {
     const nowMs = this.#deps.clock()
@@ -75,18 +70,21 @@ export class IntentWatch {
     return null
   }
 
-  /** Settles writes with unknown outcome that can no longer be committed. The alarm calls it. */
+  /** Settles writes with unknown outcome that can no longer be committed, and stores what is settled. The alarm calls it. */
   async resolveOverdue(): Promise<void> {
     this.#alarmAtMs = 0
     const nowMs = this.#deps.clock()
-    for (const { seq, changeId } of this.#core.overdueIntents(nowMs).slice(0, LOOKED_UP_MAX)) {
+    const overdue = this.#core.overdueIntents(nowMs)
+    if (overdue.length > 0) {
       try {
-        const { bookmark, d1Ms } = await this.#find([changeId])
-        if (this.#core.isDecided(seq, d1Ms)) this.#core.settleWrite(seq, bookmark)
+        // For those that are decided the time and the bookmark are enough: the primary has all of them that were made.
+        const { bookmark, d1Ms } = await this.#find([])
+        for (const { seq } of overdue) if (this.#core.isDecided(seq, d1Ms)) this.#core.settleWrite(seq, bookmark)
       } catch (error) {
         this.#deps.onStorageFailure(error, this.#scope)
       }
     }
+    this.#core.saveStable()
     // Sets an alarm instead of failing this one: the runtime gives up a failing alarm after a few tries, and D1 may be
     // unavailable for longer. Without one that is left, the next one is due by its own time.
     const isLeft = this.#core.overdueIntents(nowMs).length > 0

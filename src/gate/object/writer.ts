@@ -203,12 +203,10 @@ export class GateWriter {
 
   async #commitAdmitted(batch: QueuedWrite[]): Promise<(Outcome | Promise<Outcome>)[]> {
     const writes = batch.map(({ write }) => write)
-    const first = writes[0] as PreparedWrite
     const deadlineMs = Math.max(...writes.map((write) => write.deadlineMs))
     const { seq, strongInMs, isNext } = this.#core.beginWrite(
       {
         tags: writes.flatMap(({ command }) => changedIdsOf(command)),
-        changeId: first.changeId,
         deadlineMs,
         tickets: batch.flatMap(({ ticket }) => ticket ?? []),
       },

@@ -61,12 +61,11 @@ export const MUTATIONS_OF_WRITES: readonly MutationOfWrites[] = [
     scenario: 'lost answer',
   },
   {
-    rule: 'a row never goes back to an earlier bookmark',
-    file: 'core/write-log.ts',
-    find: 'laterBookmark(bookmark, this.#ledger.bookmark))',
-    replace: 'bookmark ?? this.#ledger.bookmark)',
-    because:
-      'two looks for one change are under way, and the older one is answered last: after a restart its bookmark counts',
+    rule: 'a settlement takes no bookmark back',
+    file: 'core/freshness.ts',
+    find: 'this.#bookmark = laterBookmark(this.#bookmark, bookmark)',
+    replace: 'this.#bookmark = bookmark ?? this.#bookmark',
+    because: 'two looks for one change are under way, and the older one is answered last',
     scenario: 'lost answer',
   },
   {

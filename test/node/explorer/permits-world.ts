@@ -210,7 +210,7 @@ export class PermitsWorld {
   readonly begin = new Remembered((id) => {
     const gate = this.#copyGate(id)
     if (gate.tickets.length === 0) return [-1]
-    const intent = { tags: [], changeId: '', deadlineMs: NOW_MS, tickets: gate.tickets }
+    const intent = { tags: [], deadlineMs: NOW_MS, tickets: gate.tickets }
     gate.core.settleWrite(gate.core.beginWrite(intent, NOW_MS + gate.aheadMs).seq, null)
     gate.tickets = []
     return [this.#gateId(gate)]

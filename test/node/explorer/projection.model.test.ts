@@ -33,7 +33,7 @@ const CLASSES: Record<string, string> = {
   Verdicts: '_keys ids',
   View: '_changes bookmark database floor pending seq stable',
   WallClock: '_behindMs _lostMs',
-  WriteLog: '_intents _ledger _storage',
+  WriteLog: '_intents _ledger _storage _storedStable',
 }
 /** Times that are no instants: they stay as they are when time passes. The calendar and the minute of a key's use stand still. */
 const DURATIONS = new Set([

@@ -38,7 +38,7 @@ export type ReadsEvent =
   | { kind: 'absorb'; place: number }
   | { kind: 'begin'; isOther: boolean; isWhole: boolean }
   | { kind: 'commit' | 'settle'; which: number; write: number }
-  | { kind: 'lookUp' }
+  | { kind: 'alarm' }
   | { kind: 'freeze' }
   | { kind: 'move' }
   | { kind: 'tick'; ms: number }
@@ -65,8 +65,8 @@ function sentence(event: ReadsEvent): string {
       return `D1 runs write ${event.write}`
     case 'settle':
       return `the gate settles write ${event.write}`
-    case 'lookUp':
-      return 'the gate looks up the overdue writes'
+    case 'alarm':
+      return 'the alarm of the gate looks up the overdue writes, and stores what is settled'
     case 'freeze':
       return 'the database takes no more writes'
     case 'move':

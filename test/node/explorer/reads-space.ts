@@ -29,7 +29,7 @@ const Kind = {
   Begin: 2,
   Commit: 3,
   Settle: 4,
-  LookUp: 5,
+  Alarm: 5,
   Tick: 6,
   Restart: 7,
   Read: 8,
@@ -136,11 +136,9 @@ export class ReadsSpace implements Space<ReadsEvent> {
         reach(Kind.Settle, which, 0)
       }
     }
-    if (world.overdue.find(gate) > 0) {
-      begin(null)
-      next[GATE] = world.lookUp.find(gate, database.commits.length)
-      if (next[GATE] !== gate) reach(Kind.LookUp, 0, 0)
-    }
+    begin(null)
+    next[GATE] = world.alarm.find(gate, 2 * database.commits.length + (has('restarts') > 0 ? 1 : 0))
+    if (next[GATE] !== gate) reach(Kind.Alarm, 0, 0)
     if (has('moves') > 0) {
       begin('moves')
       next[DATABASE] = world.freeze.find(databaseId)
@@ -155,6 +153,7 @@ export class ReadsSpace implements Space<ReadsEvent> {
     if (has('restarts') > 0) {
       begin('restarts')
       next[GATE] = world.restart.find(gate)
+      next[WRITERS] = world.replaced.find(writersId)
       reach(Kind.Restart, 0, 0)
     }
     if (has('ticks') > 0) {
@@ -211,13 +210,14 @@ export class ReadsSpace implements Space<ReadsEvent> {
     next[WRITERS] = world.commit.b
   }
 
-  /** The writer has D1's answer. A gate that has started since settles its row all the same: the row is what counts. */
+  /** The writer has D1's answer, and gives its own. A gate that has started since does not hear of it. */
   #settle(which: number): void {
     const { world, next } = this
     const writer = world.writers.of(next[WRITERS] as number)[which] as Writer
-    const { seq, version, database } = writer
+    const { seq, version, database, isReplaced } = writer
     const commits = version ?? world.databases.of(next[DATABASE] as number).commits.length
-    next[GATE] = world.settle.find(next[GATE] as number, 128 * (seq - NOW_MS) + 64 * database + commits)
+    if (!isReplaced)
+      next[GATE] = world.settle.find(next[GATE] as number, 128 * (seq - NOW_MS) + 64 * database + commits)
     next[DATABASE] = world.answered.find(next[DATABASE] as number, 8 * (next[WRITERS] as number) + which)
     next[WRITERS] = world.answered.b
   }
@@ -261,8 +261,8 @@ export class ReadsSpace implements Space<ReadsEvent> {
         return { kind: 'commit', which: a, write: write - NOW_MS }
       case Kind.Settle:
         return { kind: 'settle', which: a, write: write - NOW_MS }
-      case Kind.LookUp:
-        return { kind: 'lookUp' }
+      case Kind.Alarm:
+        return { kind: 'alarm' }
       case Kind.Freeze:
         return { kind: 'freeze' }
       case Kind.Move:

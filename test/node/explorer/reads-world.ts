@@ -51,8 +51,11 @@ export interface Writer {
   /** Null before the commit. */
   version: Version | null
   isRefused: boolean
+  /** True if its gate has started anew: the object before still gives the answer, and its rows are the other's. */
+  isReplaced: boolean
 }
 
+const NOT_YET = { version: null, isRefused: false, isReplaced: false } as const
 const KEPT = {}
 export const POLICY: Policy = Object.freeze({
   version: 1,
@@ -145,15 +148,20 @@ export class ReadsWorld {
     return [this.#gateId({ core, store, aheadMs, tickets: [] })]
   })
 
+  /** Writers: the same when their gate has started anew. */
+  readonly replaced = new Remembered((id) => {
+    return [this.writers.id(this.writers.of(id).map((writer) => ({ ...writer, isReplaced: true })))]
+  })
+
   /** Gate, writers times two plus one for another customer: gate, writers. */
   readonly begin = new Remembered((id, input) => {
     const gate = copyOf(this.gates.of(id))
     const isOther = (input & 1) === 1
     const deadlineMs = NOW_MS + (this.scenario.deadlineMs ?? DEADLINE_MS)
-    const intent = { tags: [isOther ? OTHER : CUSTOMER], changeId: '', deadlineMs, tickets: [] }
+    const intent = { tags: [isOther ? OTHER : CUSTOMER], deadlineMs, tickets: [] }
     const { seq, strongInMs } = gate.core.beginWrite(intent, NOW_MS + gate.aheadMs)
     const database = gate.core.policy?.database ?? 0
-    const writer: Writer = { seq, isOther, database, deadlineMs, strongInMs, version: null, isRefused: false }
+    const writer: Writer = { seq, isOther, database, deadlineMs, strongInMs, ...NOT_YET }
     return [this.#gateId(gate), this.writers.id([...this.writers.of(input >> 1), writer])]
   })
 
@@ -182,19 +190,18 @@ export class ReadsWorld {
     return [this.databases.id({ ...database, movedAt: database.commits.length }), this.#gateId(gate)]
   })
 
-  /** Gate: how many intents are due for a look-up. */
-  readonly overdue = new Remembered((id) => {
-    const gate = this.gates.of(id)
-    return [copyOf(gate).core.overdueIntents(NOW_MS + gate.aheadMs).length]
-  })
-
-  /** Gate, number of commits: gate after all look-ups on the primary that are decided. */
-  readonly lookUp = new Remembered((id, commits) => {
+  /**
+   * Gate, number of commits times two plus one if it may start again: gate after its alarm, which settles what a look on the
+   * primary decides, and stores what is settled. Only another start reads that.
+   */
+  readonly alarm = new Remembered((id, input) => {
     const gate = copyOf(this.gates.of(id))
+    const commits = input >> 1
     for (const { seq } of gate.core.overdueIntents(NOW_MS + gate.aheadMs)) {
       const bookmark = bookmarkOf(commits, gate.core.policy?.database ?? 0)
       if (gate.core.isDecided(seq, NOW_MS)) gate.core.settleWrite(seq, bookmark)
     }
+    if ((input & 1) === 1) gate.core.saveStable()
     return [this.#gateId(gate)]
   })
 

@@ -139,7 +139,7 @@ class Replay {
         return this.#observe(admission.policy.version, null, 1)
       }
       case 'begin': {
-        const intent = { tags: [], changeId: '', deadlineMs: this.#nowMs, tickets: this.#tickets }
+        const intent = { tags: [], deadlineMs: this.#nowMs, tickets: this.#tickets }
         this.#tickets = []
         this.#gate.settleWrite(this.#gate.beginWrite(intent, this.#gateMs).seq, null)
         return null

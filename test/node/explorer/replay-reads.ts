@@ -29,6 +29,8 @@ interface ReplayedWrite {
   deadlineMs: number
   strongAtMs: number
   version: Version | null
+  /** True if its gate has started anew since it began. */
+  isReplaced: boolean
 }
 
 /** Returns the promise that the path breaks on this core; null if it breaks none. */
@@ -98,11 +100,19 @@ class Replay {
           return
         }
         const deadlineMs = this.#nowMs + (this.#scenario.deadlineMs ?? DEADLINE_MS)
-        const intent = { tags: [event.isOther ? OTHER : CUSTOMER], changeId: '', deadlineMs, tickets: [] }
+        const intent = { tags: [event.isOther ? OTHER : CUSTOMER], deadlineMs, tickets: [] }
         const { seq, strongInMs } = this.#gate.beginWrite(intent, this.#gateMs)
         const strongAtMs = this.#nowMs + strongInMs
         const database = this.#gate.policy?.database ?? 0
-        this.#writes.push({ seq, isOther: event.isOther, database, deadlineMs, strongAtMs, version: null })
+        this.#writes.push({
+          seq,
+          isOther: event.isOther,
+          database,
+          deadlineMs,
+          strongAtMs,
+          version: null,
+          isReplaced: false,
+        })
         if (!event.isWhole) return
         this.#commit(this.#writes.length - 1)
         this.#settle(this.#writes.length - 1)
@@ -114,11 +124,12 @@ class Replay {
       case 'settle':
         this.#settle(event.which)
         return
-      case 'lookUp':
+      case 'alarm':
         for (const { seq } of this.#gate.overdueIntents(this.#gateMs)) {
           const bookmark = bookmarkOf(this.#commits.length, this.#gate.policy?.database)
           if (this.#gate.isDecided(seq, this.#nowMs)) this.#gate.settleWrite(seq, bookmark)
         }
+        this.#gate.saveStable()
         return
       case 'freeze':
         this.#isFrozen = true
@@ -133,6 +144,7 @@ class Replay {
       case 'restart':
         this.#aheadMs = event.aheadMs
         this.#gate = this.#start()
+        for (const write of this.#writes) if (write) write.isReplaced = true
         return
       case 'read':
         this.#read(event.token)
@@ -178,8 +190,8 @@ class Replay {
   #settle(which: number): void {
     const [write] = this.#writes.splice(which, 1)
     if (!write) return
-    const { seq, version, isOther, strongAtMs, database } = write
-    this.#gate.settleWrite(seq, bookmarkOf(version ?? this.#commits.length, database))
+    const { seq, version, isOther, strongAtMs, database, isReplaced } = write
+    if (!isReplaced) this.#gate.settleWrite(seq, bookmarkOf(version ?? this.#commits.length, database))
     if (version === null || !this.#isOf(isOther)) return
     if (this.#scenario.tokens) this.#tokens.push({ seq, bookmark: bookmarkOf(version, database), version })
     if (this.#scenario.strong) this.#strong.push({ version, atMs: strongAtMs })

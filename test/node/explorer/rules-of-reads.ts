@@ -35,6 +35,9 @@ export const RULES_OF_READS: Record<string, string | { because: string }> = {
   '7 a pending id is read from the primary': 'cold',
   '7 every other read uses the bookmark of the lease': 'hot',
   '7 the bookmark never goes back': 'cold',
+  '7 a row says of no write under way that it is settled': 'short log and a slow write',
+  '7 what is stored as settled is no write under way': 'gate ahead of D1',
+  '7 a start takes the bookmark of what is stored as settled': 'short log',
   '7 a new row carries the bookmark of all before it': 'short log and two slow writes',
   '7 an early read counts only if it saw what the lease stands for': 'cold',
   '7 an early read counts only in the database of the lease': 'moved',
@@ -53,6 +56,7 @@ export const RULES_OF_READS: Record<string, string | { because: string }> = {
   'set back: the floor rises above every number an isolate has seen': NO_SET_BACK,
   'set back: the rows of before are gone for a restart too': NO_SET_BACK,
   'set back: a write under way stays under way': NO_SET_BACK,
+  'set back: what was stored as settled is stored anew': 'restarted after a move',
   'set back: a number of before settles nothing': NO_SET_BACK,
   'set back: a token that the lease covers is not waited for': NO_SET_BACK,
 }

@@ -8,6 +8,7 @@ import type {
   GateStorage,
   KeyUseRow,
   LoadedRow,
+  StableRow,
   StateRow,
   StoredGate,
   WriteRow,
@@ -20,7 +21,9 @@ export class ExplorerStore implements GateStorage {
   rows: StoredGate
   isReplaced = false
 
-  constructor(rows: StoredGate = { loaded: null, policy: null, keys: [], state: null, writes: [], keyUses: [] }) {
+  constructor(
+    rows: StoredGate = { loaded: null, policy: null, keys: [], state: null, writes: [], stable: null, keyUses: [] },
+  ) {
     this.rows = rows
   }
 
@@ -48,10 +51,9 @@ export class ExplorerStore implements GateStorage {
     this.rows.writes.push({ ...row })
   }
 
-  settleWrite(seq: number, bookmark: string | null): void {
+  saveStable(stable: StableRow): void {
     this.mayWrite()
-    const row = this.rows.writes.find((candidate) => candidate.seq === seq)
-    if (row) Object.assign(row, { state: 'settled', bookmark } satisfies Partial<WriteRow>)
+    this.rows.stable = stable
   }
 
   pruneWrites(belowSeq: number): void {

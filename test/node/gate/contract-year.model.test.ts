@@ -126,7 +126,7 @@ class Deployment {
     const admission = this.#gate.admitWrite(null, 'customers:write', sender, this.#nowMs)
     if (!admission.admitted) return
     this.#admitted.push(dayOf(this.#wallMs))
-    const change = { tags: [], changeId: 'c', deadlineMs: this.#nowMs, tickets: [admission.ticket] }
+    const change = { tags: [], deadlineMs: this.#nowMs, tickets: [admission.ticket] }
     this.#gate.settleWrite(this.#gate.beginWrite(change, this.#nowMs).seq, 'bookmark')
   }
 

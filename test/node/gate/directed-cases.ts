@@ -217,7 +217,7 @@ export const DIRECTED_CASES = {
     gate.setPolicy(policyOf({}), [], T - 5_000)
     gate.lease(requestOf({ sentAtMs: T }), T - 1_000)
     const { waitMs } = gate.setPolicy(policyOf({ version: 2 }), [], T + 50)
-    const { strongInMs } = gate.beginWrite({ tags: [], changeId: 'c', deadlineMs: T, tickets: [] }, T + 50)
+    const { strongInMs } = gate.beginWrite({ tags: [], deadlineMs: T, tickets: [] }, T + 50)
     const waits = Math.min(waitMs, strongInMs)
     return waits < 900 ? `${waits} ms where a lease lives for 900` : null
   },
@@ -226,7 +226,7 @@ export const DIRECTED_CASES = {
   'a write is given up by the time of D1’s answer'(core) {
     const { gate } = gateOf(core, new DurableStore(), T)
     gate.setPolicy(policyOf({}), [], T)
-    const { seq } = gate.beginWrite({ tags: [], changeId: 'c', deadlineMs: T + 10_000, tickets: [] }, T)
+    const { seq } = gate.beginWrite({ tags: [], deadlineMs: T + 10_000, tickets: [] }, T)
     gate.usage(T + 20_000)
     return gate.isDecided(seq, T + 9_000) ? 'given up while D1 may still commit it' : null
   },
@@ -235,7 +235,7 @@ export const DIRECTED_CASES = {
   'the bookmark of a lease covers every settled write'(core) {
     const { gate } = gateOf(core, new DurableStore(), T)
     gate.setPolicy(policyOf({}), [], T)
-    const intent = { tags: [], changeId: 'c', deadlineMs: T, tickets: [] }
+    const intent = { tags: [], deadlineMs: T, tickets: [] }
     const [first, second] = [gate.beginWrite(intent, T), gate.beginWrite(intent, T)]
     gate.settleWrite(first.seq, 'b9')
     gate.settleWrite(second.seq, 'b5')
@@ -249,7 +249,7 @@ export const DIRECTED_CASES = {
       const store = new DurableStore()
       const { gate } = gateOf(core, store, T)
       gate.setPolicy(policyOf({}), [], T)
-      const intent = { tags: [], changeId: 'c', deadlineMs: T, tickets: [] }
+      const intent = { tags: [], deadlineMs: T, tickets: [] }
       const [first, second] = [gate.beginWrite(intent, T), gate.beginWrite(intent, T)]
       if (isInOrder) gate.settleWrite(first.seq, 'b2')
       gate.settleWrite(second.seq, 'b1')
@@ -266,7 +266,7 @@ export const DIRECTED_CASES = {
     const store = new DurableStore()
     const { gate } = gateOf(core, store, T)
     gate.setPolicy(policyOf({}), [], T)
-    const intent = { tags: [], changeId: 'c', deadlineMs: T, tickets: [] }
+    const intent = { tags: [], deadlineMs: T, tickets: [] }
     gate.beginWrite({ ...intent, tags: ['x'] }, T)
     for (let write = 0; write < 2_400; write++) gate.settleWrite(gate.beginWrite(intent, T).seq, 'b1')
     const { freshness } = gateOf(core, store, T).gate.lease(requestOf({ sentAtMs: T }), T) as Lease
@@ -278,7 +278,7 @@ export const DIRECTED_CASES = {
   async 'an early read does not count while a write is under way'(core) {
     const { gate } = gateOf(core, new DurableStore(), T)
     gate.setPolicy(policyOf({}), [], T)
-    const intent = { tags: ['x'], changeId: 'c', deadlineMs: T, tickets: [] }
+    const intent = { tags: ['x'], deadlineMs: T, tickets: [] }
     gate.settleWrite(gate.beginWrite(intent, T).seq, 'b1')
     gate.beginWrite(intent, T)
     const state = new core.LeaseState('isolate')
@@ -303,7 +303,7 @@ export const DIRECTED_CASES = {
   async 'an early read does not count for a token whose write it has not seen'(core) {
     const { gate } = gateOf(core, new DurableStore(), T)
     gate.setPolicy(policyOf({}), [], T)
-    const intent = { tags: ['x'], changeId: 'c', deadlineMs: T, tickets: [] }
+    const intent = { tags: ['x'], deadlineMs: T, tickets: [] }
     gate.settleWrite(gate.beginWrite(intent, T).seq, 'b1')
     const state = new core.LeaseState('isolate')
     core.absorb(state, gate.lease(core.nextRequest(state, T, 1), T), T, T + 10, 0)
@@ -328,7 +328,7 @@ export const DIRECTED_CASES = {
   async 'an early read counts only in the database that the lease names'(core) {
     const { gate } = gateOf(core, new DurableStore(), T)
     gate.setPolicy(policyOf({ database: 2 }), [], T)
-    const intent = { tags: ['x'], changeId: 'c', deadlineMs: T, tickets: [] }
+    const intent = { tags: ['x'], deadlineMs: T, tickets: [] }
     gate.settleWrite(gate.beginWrite(intent, T).seq, 'b1')
     const state = new core.LeaseState('isolate')
     core.absorb(state, gate.lease(core.nextRequest(state, T, 1), T), T, T + 10, 0)
@@ -349,7 +349,7 @@ export const DIRECTED_CASES = {
   'no bookmark of the database before is left after a move'(core) {
     const { gate } = gateOf(core, new DurableStore(), T)
     gate.setPolicy(policyOf({}), [], T)
-    const intent = { tags: ['x'], changeId: 'c', deadlineMs: T, tickets: [] }
+    const intent = { tags: ['x'], deadlineMs: T, tickets: [] }
     const { seq } = gate.beginWrite(intent, T)
     gate.settleWrite(seq, 'b1')
     gate.setPolicy(policyOf({ version: 2, database: 1 }), [], T)

@@ -4,12 +4,12 @@
  * before its writes became durable (then, by the output gate, its response was never sent either).
  */
 
-import type { GateStorage, StoredGate, WriteRow } from '../../../src/gate/core/gate-storage.ts'
+import type { GateStorage, StoredGate } from '../../../src/gate/core/gate-storage.ts'
 
 export class Replaced extends Error {}
 
 export class DurableStore {
-  stored: StoredGate = { loaded: null, policy: null, keys: [], state: null, writes: [], keyUses: [] }
+  stored: StoredGate = { loaded: null, policy: null, keys: [], state: null, writes: [], stable: null, keyUses: [] }
   /** Times the state row was written. */
   stateRows = 0
   /** Times the row of a key's use was written. */
@@ -24,7 +24,6 @@ export class DurableStore {
       change()
     }
     const { stored } = this
-    const row = (seq: number) => stored.writes.find((candidate) => candidate.seq === seq)
     return {
       load: () => structuredClone(stored),
       savePolicy: (policy, keys) => write(() => Object.assign(stored, { policy, keys })),
@@ -35,8 +34,7 @@ export class DurableStore {
           stored.state = structuredClone(state)
         }),
       insertWrite: (added) => write(() => void stored.writes.push({ ...added })),
-      settleWrite: (seq, bookmark) =>
-        write(() => void Object.assign(row(seq) ?? {}, { state: 'settled', bookmark } satisfies Partial<WriteRow>)),
+      saveStable: (stable) => write(() => Object.assign(stored, { stable })),
       pruneWrites: (belowSeq) =>
         write(() => {
           stored.writes = stored.writes.filter(({ seq }) => seq >= belowSeq)

@@ -27,7 +27,7 @@ const restart = (atMs: number) => {
 const setPolicy = (changed: Partial<Policy>, atMs: number) =>
   gate.setPolicy(policyOf(changed), [keyOf('a'), keyOf('b')], atMs)
 const write = (atMs: number, tickets: number[] = []) =>
-  gate.beginWrite({ tags: ['c1'], changeId: `change-${atMs}`, deadlineMs: atMs + 1_000, tickets }, atMs)
+  gate.beginWrite({ tags: ['c1'], deadlineMs: atMs + 1_000, tickets }, atMs)
 
 beforeEach(() => {
   store = new DurableStore()
@@ -198,10 +198,24 @@ describe('storage', () => {
     }
   })
 
-  it('keeps one row a batch, changed once, and no more than the log may have', () => {
+  it('keeps one row a batch, which says that all before it are settled, and no more than the log may have', () => {
     for (let batch = 0; batch < WRITE_LOG_ROWS + 1_000; batch++) gate.settleWrite(write(T).seq, 'b')
-    expect(store.stored.writes.length).toBeLessThan(WRITE_LOG_ROWS + 300)
-    expect(store.stored.writes.every((row) => row.state === 'settled')).toBe(true)
+    const { writes, stable } = store.stored
+    expect(writes.length).toBeLessThan(WRITE_LOG_ROWS + 300)
+    expect(writes.every((row) => row.stable === row.seq - 1)).toBe(true)
+    expect(stable).toBeNull()
+  })
+
+  it('stores what is settled on demand, and once', () => {
+    const { seq } = write(T)
+    gate.saveStable()
+    expect(store.stored.stable).toBeNull()
+    gate.settleWrite(seq, 'b')
+    gate.saveStable()
+    expect(store.stored.stable).toEqual({ seq, bookmark: 'b' })
+    store.stored.stable = null
+    gate.saveStable()
+    expect(store.stored.stable).toBeNull()
   })
 })
 
@@ -256,18 +270,20 @@ describe('a write', () => {
     expect(gate.nextLookMs(T)).toBe(T + 1_000 + INTENT_GRACE_MS)
     expect(gate.overdueIntents(T + 1_000 + INTENT_GRACE_MS - 1)).toEqual([])
     restart(T + 500)
-    expect(gate.overdueIntents(T + 1_000 + INTENT_GRACE_MS)).toMatchObject([{ seq, changeId: `change-${T}` }])
+    expect(gate.overdueIntents(T + 1_000 + INTENT_GRACE_MS)).toMatchObject([{ seq }])
     gate.settleWrite(seq, 'looked up at')
     expect(gate.nextLookMs(T)).toBeNull()
     expect(lease(T + 4_000).freshness).toMatchObject({ stable: seq, bookmark: 'looked up at' })
   })
 
-  it('fails at its next step if its gate was replaced', () => {
+  it('cannot begin if its gate was replaced, and is settled in the memory of that gate alone', () => {
     const ghost = gate
     const { seq } = write(T)
     restart(T + 10)
-    expect(() => ghost.settleWrite(seq, 'b')).toThrow(Replaced)
-    expect(() => ghost.beginWrite({ tags: [], changeId: 'x', deadlineMs: T, tickets: [] }, T)).toThrow(Replaced)
+    ghost.settleWrite(seq, 'b')
+    expect(lease(T + 10).freshness).toMatchObject({ stable: seq - 1, bookmark: null })
+    expect(() => ghost.saveStable()).toThrow(Replaced)
+    expect(() => ghost.beginWrite({ tags: [], deadlineMs: T, tickets: [] }, T)).toThrow(Replaced)
   })
 })
 

@@ -192,7 +192,7 @@ export const MUTATIONS_OF_PERMITS: Mutation[] = [
     find: 'const ticket = this.#saver.saves\n    this.#saver.saveIfDue(isNearlyUsedUp(room, policy), this.#wallMs)',
     replace: 'const ticket = this.#saver.saves',
     because: 'a gate that only wrote starts again with a full bucket',
-    seed: 285,
+    seed: 636,
   },
   {
     rule: 'annual: the last seconds of a year are stored at once',
@@ -200,7 +200,7 @@ export const MUTATIONS_OF_PERMITS: Mutation[] = [
     find: 'return room < 2 * (burst + (ratePerSecond * HORIZON_AHEAD_MS) / 1_000)',
     replace: 'return room + burst + ratePerSecond < 0',
     because: 'what a crash makes the gate forget is granted once more',
-    seed: 172,
+    seed: 604,
   },
   {
     rule: 'annual: what an isolate has not confirmed stays owed over a restart',

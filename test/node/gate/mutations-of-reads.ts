@@ -106,7 +106,7 @@ export const MUTATIONS_OF_READS: Mutation[] = [
     find: 'Math.max(this.#distances[known] as number, seq - this.#base)',
     replace: 'seq - this.#base',
     because: 'a lease that was overtaken takes a change back',
-    seed: 9,
+    seed: 263,
     with: SHORT_MEMORY,
   },
   {
@@ -115,7 +115,7 @@ export const MUTATIONS_OF_READS: Mutation[] = [
     find: 'this.#olderSeq = Math.max(this.#olderSeq, seq)',
     replace: 'void seq',
     because: 'a lease that was overtaken hides the later change of a tag',
-    seed: 120,
+    seed: 618,
     with: SHORT_MEMORY,
   },
   {
@@ -167,8 +167,8 @@ export const MUTATIONS_OF_READS: Mutation[] = [
   {
     rule: '7 the intent is stored before the commit',
     file: 'write-log.ts',
-    find: 'this.#storage.insertWrite(row)\n    this.#ledger.begin(row.buckets)',
-    replace: 'this.#ledger.begin(row.buckets)',
+    find: 'this.#storage.insertWrite(row)\n    this.#storedStable = stable',
+    replace: '',
     because: 'the gate that starts next knows nothing of a commit that is still to come',
   },
   {
@@ -226,10 +226,31 @@ export const MUTATIONS_OF_READS: Mutation[] = [
     case: 'the bookmark of a lease covers every settled write',
   },
   {
+    rule: '7 a row says of no write under way that it is settled',
+    file: 'write-log.ts',
+    find: 'const row = { ...intent, stable, bookmark }',
+    replace: 'const row = { ...intent, stable: intent.seq - 1, bookmark }',
+    because: 'the gate that starts next takes a commit that is still to come for done',
+  },
+  {
+    rule: '7 what is stored as settled is no write under way',
+    file: 'write-log.ts',
+    find: 'const { stable, bookmark } = this.#ledger\n    if',
+    replace: 'const { seq: stable, bookmark } = this.#ledger\n    if',
+    because: 'the gate that starts next takes a commit that is still to come for done',
+  },
+  {
+    rule: '7 a start takes the bookmark of what is stored as settled',
+    file: 'write-log.ts',
+    find: 'stable?.bookmark ?? null',
+    replace: 'null',
+    because: 'replicas that do not have the last change count as fresh',
+  },
+  {
     rule: '7 a new row carries the bookmark of all before it',
     file: 'write-log.ts',
-    find: 'const row = { ...intent, bookmark: this.#ledger.bookmark }',
-    replace: 'const row = { ...intent }',
+    find: 'const row = { ...intent, stable, bookmark }',
+    replace: 'const row = { ...intent, stable, bookmark: null }',
     because: 'the row that was committed last may be pruned first',
     with: LOG_OF_ONE,
     case: 'the bookmark of a pruned write outlives a restart',
@@ -365,6 +386,14 @@ export const MUTATIONS_OF_READS: Mutation[] = [
     replace: 'void underWay',
     because: 'it is committed in D1 as it is now, and no lease knows of it',
     seed: 7,
+    setsBack: true,
+  },
+  {
+    rule: 'set back: what was stored as settled is stored anew',
+    file: 'write-log.ts',
+    find: 'this.#storage.saveStable({ seq, bookmark: null })',
+    replace: '',
+    because: 'the gate that starts next hands out the bookmark of the D1 that is gone',
     setsBack: true,
   },
   {

@@ -7,8 +7,7 @@
  *   by type, and nothing holds a promise.
  * - 8, a write fills the memory of its isolate only with what shows every earlier write: that is decided by the shell, see
  *   writer.model.test.ts. The model's readers fill, as production's.
- * - `settleWrite` touches storage: a ghost that settles in its own memory only is harmless, for the row stays pending
- *   and the next gate reads the primary. It is `beginWrite` that a ghost must not survive ("the intent is stored").
+ * - that the alarm stores what is settled: without it the next gate looks up more, and is right all the same.
  * - pending buckets are not asked for in `isGood`: a bucket's last change is marked when the write begins, and no stamp
  *   reaches that number before it is settled, so the question would change nothing. It was left out.
  * - that a late write is prepared anew, and that alarms go by the gate's own clock, are about the shell:

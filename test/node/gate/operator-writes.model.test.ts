@@ -56,7 +56,7 @@ function seenByTenant(steps: readonly Step[]) {
 }
 
 function commit(gate: GateCore, atMs: number, tickets: number[]) {
-  const { seq } = gate.beginWrite({ tags: ['c1'], changeId: 'change', deadlineMs: atMs + 1_000, tickets }, atMs)
+  const { seq } = gate.beginWrite({ tags: ['c1'], deadlineMs: atMs + 1_000, tickets }, atMs)
   gate.settleWrite(seq, 'bookmark')
 }
 

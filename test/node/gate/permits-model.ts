@@ -290,18 +290,11 @@ class PermitsSimulation {
       try {
         const intent = {
           tags: ['some'],
-          changeId: `change-${this.#dice()}`,
           deadlineMs: this.#agenda.nowMs + 1_000,
           tickets: [ticket],
         }
         const { seq } = gate.beginWrite(intent, this.#gateClock.now())
-        this.#after(this.#dice.whole(1, 300), () => {
-          try {
-            gate.settleWrite(seq, null)
-          } catch (error) {
-            if (!(error instanceof Replaced)) throw error
-          }
-        })
+        this.#after(this.#dice.whole(1, 300), () => gate.settleWrite(seq, null))
       } catch (error) {
         if (!(error instanceof Replaced)) throw error
         this.#uncertain++

@@ -145,7 +145,7 @@ class ReadsSimulation {
   }
 
   #restart(): void {
-    this.#observer.run.restarts++
+    this.#observer.restarted(this.#store.stored)
     this.#gate = this.#boot()
   }
 
@@ -181,11 +181,10 @@ class ReadsSimulation {
   /** `isSecond`: D1 refused the first as late, and its answer brought the time by which this one is prepared. */
   #attempt(gate: InstanceType<Core['GateCore']>, keys: string[], patienceMs: number, isSecond: boolean): void {
     const { dice } = { dice: this.#dice }
-    const changeId = `change-${dice()}`
     const beganMs = this.#agenda.nowMs
     const ownMs = this.#gateClock.now()
     const deadlineMs = gate.d1Ms(ownMs) + patienceMs
-    const begin = () => gate.beginWrite({ tags: keys, changeId, deadlineMs, tickets: [] }, ownMs)
+    const begin = () => gate.beginWrite({ tags: keys, deadlineMs, tickets: [] }, ownMs)
     if (gate === this.#gate && dice.chance(0.02)) {
       this.#store.rollBack(begin)
       this.#restart()
@@ -209,7 +208,7 @@ class ReadsSimulation {
         const isLost = history !== this.#database.history
         const bookmark = isLost ? committed : this.#database.bookmark()
         gate.noteD1Time(d1Ms, this.#gateClock.now())
-        if (!this.#settle(gate, seq, bookmark)) return
+        this.#settle(gate, seq, bookmark)
         if (isLate) {
           if (!isSecond) this.#attempt(gate, keys, SECOND_DEADLINE_MS, true)
           return
@@ -234,10 +233,9 @@ class ReadsSimulation {
     return this.#agenda.nowMs + this.#dice.whole(-D1_SKEW_MAX_MS, D1_SKEW_MAX_MS)
   }
 
-  #settle(gate: InstanceType<Core['GateCore']>, seq: number, bookmark: string): boolean {
-    const isSettled = this.#unlessReplaced(() => gate.settleWrite(seq, bookmark)) !== null
-    if (isSettled) this.#observer.settled(seq)
-    return isSettled
+  #settle(gate: InstanceType<Core['GateCore']>, seq: number, bookmark: string): void {
+    gate.settleWrite(seq, bookmark)
+    if (gate === this.#gate) this.#observer.settled(seq)
   }
 
   /** Returns null if the instance learned that it had been replaced. */
@@ -250,7 +248,7 @@ class ReadsSimulation {
     }
   }
 
-  /** Does what the gate's alarm does: looks up a write on the primary, which settles it either way. */
+  /** Does what the gate's alarm does: looks up a write on the primary, which settles it either way, and stores what is settled. */
   #resolveOverdue(): void {
     const gate = this.#gate
     for (const { seq } of gate.overdueIntents(this.#gateClock.now())) {
@@ -263,6 +261,7 @@ class ReadsSimulation {
         })
       })
     }
+    gate.saveStable()
   }
 
   // ── isolates ──

@@ -1,5 +1,6 @@
 /** The observer of the reads model: it sees all isolates, the gate and D1, checks each read and counts the results. */
 
+import type { StoredGate } from '../../../src/gate/core/gate-storage.ts'
 import type { FreshRead, Stamped } from '../../../src/gate/isolate/fresh-read.ts'
 import type * as CoreModule from './core.ts'
 import type { Agenda } from './discrete-events.ts'
@@ -38,6 +39,7 @@ interface Begun {
   strong: Version
   changedIn: number
   settledTo: number
+  restarts: number
   isStillRight: boolean
 }
 
@@ -91,6 +93,14 @@ export class ReadsObserver {
     this.#noteSettled()
   }
 
+  /** Records that the gate starts anew from these rows: what they do not say is settled is pending again. */
+  restarted({ writes, stable }: StoredGate): void {
+    this.run.restarts++
+    const settledTo = Math.max(stable?.seq ?? 0, ...writes.map((row) => row.stable))
+    for (const { seq } of writes) if (seq > settledTo) this.#underWay.add(seq)
+    this.#settledTo = this.#settledTo.filter(({ seq }) => seq <= settledTo)
+  }
+
   /** Records a strong write that was answered. From now on every read of its keys must include it. */
   answeredStrong(keys: readonly string[], version: Version): void {
     for (const key of keys) this.#strong.set(key, Math.max(version, this.#strong.get(key) ?? 0))
@@ -111,6 +121,7 @@ export class ReadsObserver {
       strong: this.#strong.get(key) ?? 0,
       changedIn: Math.max(...this.#bucketsOf([key]).map((bucket) => this.#lastChanges.get(bucket) ?? 0)),
       settledTo: settled?.seq ?? 0,
+      restarts: this.run.restarts,
       isStillRight: false,
     }
   }
@@ -134,7 +145,7 @@ export class ReadsObserver {
     if (isTrusted) this.#judge(begun, read)
   }
 
-  #judge({ key, token, startMs, strong, settledTo }: Begun, read: FreshRead<Version>): void {
+  #judge({ key, token, startMs, strong, settledTo, restarts }: Begun, read: FreshRead<Version>): void {
     const version = read.value ?? 0
     const owed = this.#database.version(key, this.#database.committedBy(startMs - 1_000)) ?? 0
     if (version < owed) {
@@ -150,8 +161,9 @@ export class ReadsObserver {
     }
     if (version < strong) this.violated(`C3: ${read.from} gave ${version} of ${key} after the strong write ${strong}`)
     if (!this.#database.has(key, version)) this.violated(`${read.from} gave ${version} of ${key}, which never was`)
-    // The numbers start again when D1 is set back, so they are compared only in runs without a set-back.
-    if (this.run.setBacks > 0 || read.from !== 'd1' || !read.fillMemory) return
+    // The numbers start again when D1 is set back, so they are compared only in runs without a set-back. A gate that has just
+    // started may not know yet what was settled.
+    if (this.run.setBacks > 0 || this.run.restarts > restarts || read.from !== 'd1' || !read.fillMemory) return
     const { asof } = read.fillMemory
     if (asof < settledTo) this.violated(`a read of ${key} is stamped ${asof}, ${settledTo} was settled a second before`)
   }

@@ -48,11 +48,13 @@ function sweep() {
   )
 }
 
-/** Returns the bookmarks of the rows in the gate's log. */
+/** Returns the bookmarks that the gate has stored. */
 function bookmarksOfGate({ tenantId }: TestTenant): Promise<(string | null)[]> {
   return runInDurableObject(env.GATE.getByName(`${tenantId}:live`), (_, { storage }) =>
     storage.sql
-      .exec<{ bookmark: string | null }>('SELECT bookmark FROM writes')
+      .exec<{ bookmark: string | null }>(
+        `SELECT body ->> 'bookmark' AS bookmark FROM writes UNION ALL SELECT body ->> 'bookmark' FROM singletons WHERE name = 'stable'`,
+      )
       .toArray()
       .map(({ bookmark }) => bookmark),
   )

@@ -6,7 +6,7 @@ import type { StateRow, WriteRow } from '../../../src/gate/core/gate-storage.ts'
 import { gateSql } from '../../../src/gate/object/gate-sql.ts'
 import { GATE_ROWS } from '../../shared/rows-written.ts'
 
-it('writes one row to insert, settle and prune a batch of changes, one for its state, and one for the use of a key', async () => {
+it('writes one row to insert and to prune a batch of changes, one for what is settled, for its state, and for the use of a key', async () => {
   const rows = await runInDurableObject(env.GATE.getByName(`${crypto.randomUUID()}:live`), (_, { storage }) => {
     let written = 0
     const exec: SqlStorage['exec'] = (...given) => {
@@ -23,11 +23,11 @@ it('writes one row to insert, settle and prune a batch of changes, one for its s
       return written
     }
     const write = (seq: number) =>
-      ({ seq, state: 'pending', bookmark: null, buckets: [1], changeId: 'evt_1', deadlineMs: 1 }) as unknown as WriteRow
+      ({ seq, stable: 0, bookmark: null, buckets: [1], deadlineMs: 1, uncounted: 0 }) satisfies WriteRow
     return {
       insert: priced(() => gate.insertWrite(write(1))),
-      settle: priced(() => gate.settleWrite(1, 'bookmark')),
       prune: priced(() => gate.pruneWrites(2)),
+      stable: priced(() => gate.saveStable({ seq: 1, bookmark: 'bookmark' })),
       state: priced(() => gate.saveState({ epoch: 1, horizonMs: 1 } as unknown as StateRow)),
       use: priced(() => gate.saveKeyUse({ keyId: 'key_1', usedAtMs: 60_000 })),
     }

@@ -269,9 +269,7 @@ describe.each(recorded)('data of v$name', ({ examples }) => {
       )
       expect(admission).toMatchObject({ admitted: false, reason: 'rate_limited' })
       const seqs = of('gate-writes').map(({ seq }) => seq)
-      expect(core.beginWrite({ tags: ['x'], changeId: 'evt_1', deadlineMs: 0, tickets: [] }, 0).seq).toBe(
-        Math.max(...seqs) + 1,
-      )
+      expect(core.beginWrite({ tags: ['x'], deadlineMs: 0, tickets: [] }, 0).seq).toBe(Math.max(...seqs) + 1)
     })
   })
 
@@ -326,14 +324,8 @@ function insertRows(sql: SqlStorage, singletons: Record<string, object>, writes:
   for (const [name, body] of Object.entries(singletons)) {
     sql.exec('INSERT INTO singletons (name, body) VALUES (?, ?)', name, JSON.stringify(body))
   }
-  for (const { seq, state, bookmark, body } of writes) {
-    sql.exec(
-      'INSERT INTO writes (seq, state, bookmark, body) VALUES (?, ?, ?, ?)',
-      seq,
-      state,
-      bookmark,
-      JSON.stringify(body),
-    )
+  for (const { seq, body } of writes) {
+    sql.exec('INSERT INTO writes (seq, body) VALUES (?, ?)', seq, JSON.stringify(body))
   }
 }
 

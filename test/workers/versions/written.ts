@@ -96,7 +96,7 @@ export async function writtenToday(): Promise<Examples> {
   await send('PUT', `/admin/customers/${tenantId}`, admin, { tier: 'enterprise' })
   const rows = await runInDurableObject(env.GATE.getByName(`${tenantId}:live`), (_, { storage: { sql } }) => ({
     singletons: sql.exec<{ name: string; body: string }>('SELECT name, body FROM singletons').toArray(),
-    writes: sql.exec('SELECT seq, state, bookmark, body FROM writes ORDER BY seq').toArray(),
+    writes: sql.exec('SELECT seq, body FROM writes ORDER BY seq').toArray(),
     keyUses: sql.exec('SELECT key_id, used_at FROM key_uses').toArray(),
   }))
   for (const tag of ['list', id, parent.id]) note('buckets', { tag, bucket: bucketOf(tag) })
