@@ -104,7 +104,7 @@ export const MUTATIONS_OF_WRITES: readonly MutationOfWrites[] = [
     rule: 'a batch marks the customers of all its writes',
     file: 'object/writer.ts',
     find: 'tags: writes.flatMap(({ command }) => changedIdsOf(command)),',
-    replace: 'tags: changedIdsOf(first.command),',
+    replace: 'tags: changedIdsOf(writes[0].command),',
     because: 'the others are changed without a mark',
     scenario: 'batch with a refusal',
   },
