@@ -2,12 +2,16 @@
  * Measures the gain and the cost of group commit: writes a second of 64 concurrent writers against one, over HTTP, and
  * how long a lone write takes with the queue against without. Run it by itself with `node bench/writes.ts`.
  *
+ * The gain is measured twice: where a trip to D1 takes no time, and where the gate and D1 are in two zones of a region, as in a
+ * deployment they may be. All writers share a trip, so the longer it is, the more a lone one waits for it and the others do not.
+ *
  * Roster cannot be called without the queue, so that figure is measured at the queue itself: the same item and the same
  * commit of a few milliseconds, once through the queue and once called directly.
  */
 import { WriteQueue } from '../src/gate/object/write-queue.ts'
 import { bearer, Client, type Tenant } from '../test/node/isolates/client.ts'
 import { type Cluster, startCluster } from '../test/node/support/cluster.ts'
+import { distancesOf } from './distance/regions.ts'
 
 const WRITERS = 64
 const WARM_UP_MS = 1_000
@@ -19,14 +23,19 @@ const COMMIT_MS = 3
 const LONE_COMMITS = 300
 
 export interface WriteFigures {
+  local: Gain
+  acrossZones: Gain
+  /** p50 of a lone write with the queue ÷ without. */
+  queueOverNoQueue: number
+}
+
+interface Gain {
   /** Writes a second of 64 writers ÷ writes a second of one; the median of the rounds. */
   concurrentOverLone: number
   lonePerSecond: number
   concurrentPerSecond: number
   loneP50Ms: number
   concurrentP50Ms: number
-  /** p50 of a lone write with the queue ÷ without. */
-  queueOverNoQueue: number
 }
 
 interface Round {
@@ -35,7 +44,22 @@ interface Round {
 }
 
 export async function measureWrites(): Promise<WriteFigures> {
-  const cluster = await startCluster({ edges: 1 })
+  return {
+    local: await gainIn(await startCluster({ edges: 1, quiet: true })),
+    acrossZones: await gainIn(
+      await startCluster({
+        edges: 1,
+        quiet: true,
+        entry: 'bench/workers/distant.ts',
+        variables: (name) => ({ DISTANCES: JSON.stringify(distancesOf(name)) }),
+      }),
+    ),
+    queueOverNoQueue: await queueOverNoQueue(),
+  }
+}
+
+/** Measures in this cluster, and ends it. */
+async function gainIn(cluster: Cluster): Promise<Gain> {
   try {
     const limits = { requests_per_second: 100_000, burst: 200_000, annual_commitment: 0 }
     const tenant = await new Client(cluster).newTenant({
@@ -56,7 +80,6 @@ export async function measureWrites(): Promise<WriteFigures> {
       concurrentPerSecond: median(concurrent.map(({ perSecond }) => perSecond)),
       loneP50Ms: median(lone.map(({ p50Ms }) => p50Ms)),
       concurrentP50Ms: median(concurrent.map(({ p50Ms }) => p50Ms)),
-      queueOverNoQueue: await queueOverNoQueue(),
     }
   } finally {
     await cluster.dispose()

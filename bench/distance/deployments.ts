@@ -3,7 +3,7 @@ import { Client } from '../../test/node/isolates/client.ts'
 import { startCluster } from '../../test/node/support/cluster.ts'
 import { startPinned } from '../peer/pinned.ts'
 import type { Deployment } from './clients.ts'
-import { type Distances, KV_HIT_MS, type Outage, REGIONS, TO_EDGE_MS, WITHIN_REGION_MS } from './regions.ts'
+import { distancesOf, type Outage, REGIONS, TO_EDGE_MS } from './regions.ts'
 
 export interface Running extends Deployment {
   /** The server of the primary region, and the isolates of all regions. Each remembers by itself what it read. */
@@ -57,12 +57,4 @@ export async function runRoster(): Promise<Running> {
     },
     stop: () => cluster.dispose(),
   }
-}
-
-/** Returns the distances of a Worker: those of its region, or of the gates. */
-function distancesOf(name: string): Distances {
-  const region = REGIONS[Number(/^edge-(\d+)$/.exec(name)?.[1]) - 1]
-  if (!region) return { gate: 0, database: WITHIN_REGION_MS, kvHit: KV_HIT_MS, kvMiss: WITHIN_REGION_MS }
-  const { toPrimaryMs } = region
-  return { gate: toPrimaryMs, database: toPrimaryMs, kvHit: KV_HIT_MS, kvMiss: Math.max(KV_HIT_MS, toPrimaryMs) }
 }

@@ -39,5 +39,13 @@ export interface Distances {
   kvMiss: number
 }
 
+/** Returns the distances of a Worker of the cluster: those of its region, or of the gates. */
+export function distancesOf(name: string): Distances {
+  const region = REGIONS[Number(/^edge-(\d+)$/.exec(name)?.[1]) - 1]
+  if (!region) return { gate: 0, database: WITHIN_REGION_MS, kvHit: KV_HIT_MS, kvMiss: WITHIN_REGION_MS }
+  const { toPrimaryMs } = region
+  return { gate: toPrimaryMs, database: toPrimaryMs, kvHit: KV_HIT_MS, kvMiss: Math.max(KV_HIT_MS, toPrimaryMs) }
+}
+
 /** `region`: nothing in the primary region can be reached. `database`: only D1 or PostgreSQL is away. */
 export type Outage = 'region' | 'database'
