@@ -22,6 +22,7 @@ import {
   type Stamped,
 } from './fresh-read.ts'
 import { type Shareable, takesToKv } from './kv-filling.ts'
+import { KvPatience } from './kv-patience.ts'
 import {
   customerIdsInMemory,
   customersInMemory,
@@ -36,6 +37,7 @@ import type { ResponseFacts } from './response-facts.ts'
 
 const LIST_BUCKETS = [bucketOf(LIST_TAG)]
 const READ_SCOPE = 'customers:read'
+const patience = new KvPatience()
 
 export class IsolateReader implements CustomerReader {
   readonly #admission: RequestAdmission
@@ -107,6 +109,7 @@ export class IsolateReader implements CustomerReader {
   async #byUnknownExternalId(externalId: string): Promise<Snapshot | null> {
     const id = await this.#hintInKv(externalId)
     const snapshot = id ? await this.byId(id) : null
+    // D1 needs no hint, so a late one is not waited for.
     if (!id || !hasNow(snapshot, externalId)) return this.#readByExternalId(externalId)
     customerIdsInMemory.set(this.#keyOf(externalId), { id, isShared: true })
     return snapshot
@@ -129,7 +132,8 @@ export class IsolateReader implements CustomerReader {
   async #hintInKv(externalId: string): Promise<string | null> {
     this.#admission.viewIfDecided(READ_SCOPE)
     await this.#decideFirst()
-    return this.#ports.kv.customerId(externalId)
+    const hint = await patience.soon(this.#ports.kv.customerId(externalId), this.#ports)
+    return hint === 'late' ? null : hint
   }
 
   async past(target: PastTarget, moment: Moment): Promise<Past> {
@@ -194,6 +198,7 @@ export class IsolateReader implements CustomerReader {
     const read = await this.#read<Remembered>([bucketOf(id)], {
       memory: () => customersInMemory.get(key),
       kv,
+      soon: (found) => patience.soon(found, this.#ports),
       d1: async (from) => {
         const { value, bookmark } = await this.#ports.readCustomer(id, from)
         return { value: value && rememberedOf(value), bookmark }
@@ -238,7 +243,11 @@ export class IsolateReader implements CustomerReader {
     try {
       const lease = () => this.#admission.view(READ_SCOPE)
       const databaseHint = () => this.#ports.databaseHint()
-      const plain = { memory: () => undefined, kv: async () => null }
+      const plain: Pick<ReadPorts<T>, 'memory' | 'kv' | 'soon'> = {
+        memory: () => undefined,
+        kv: async () => null,
+        soon: (kv) => kv,
+      }
       return await readFresh<T>({ ...plain, lease, databaseHint, ...ports }, buckets, token)
     } catch (error) {
       if (error instanceof RegistryError) throw error

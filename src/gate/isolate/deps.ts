@@ -7,6 +7,7 @@ import type { Duplicate } from '../../registry/duplicates.ts'
 import type { Failure } from '../../registry/errors.ts'
 import type { Moment, Past, PastTarget } from '../../registry/past.ts'
 import type { ExportPage, ExportQuery, ListPage, ListQuery, Related, Relation } from '../../registry/query.ts'
+import type { Sleep } from '../../shared/sleep.ts'
 import type { SendingOperator, WriteReply, WriteRequest } from '../protocol/writes.ts'
 import type { AdmissionPorts } from './admission.ts'
 import type { ConsistencyToken, ReadFrom, Stamped } from './fresh-read.ts'
@@ -40,6 +41,8 @@ interface SharedPorts {
 }
 
 export interface ReaderPorts extends SharedPorts {
+  clock(): number
+  sleep: Sleep
   /** Returns the number of the database that the tenant was in when this isolate last knew. */
   databaseHint(): number
   /** Looks up the number of the tenant's database, for a caller without a lease. */

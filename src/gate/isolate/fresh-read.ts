@@ -3,8 +3,8 @@
  * that the model test runs this very file. It never trusts an age, a KV null or a replica.
  *
  * When the lease is cold, the call to the gate, the KV read and, if KV has no value, the D1 read run at the same time.
- * Their results are judged once the lease is there. So a cold read is one round trip deep, and at worst reads D1 a
- * second time.
+ * Their results are judged once the lease is there. When KV takes longer than for a value that is nearby, D1 is asked
+ * meanwhile. So a cold read is one round trip deep, and at worst reads D1 a second time.
  */
 
 import { isGood, laterBookmark, stampFor, type View } from '../core/freshness.ts'
@@ -40,6 +40,8 @@ export interface ReadPorts<T> {
   memory(): Stamped<T> | undefined
   /** Resolves with the value in KV, however old; null when KV has none or is unavailable. Never rejects. */
   kv(): Promise<Stamped<T> | null>
+  /** Resolves as the read of KV does, or with `late` when that takes longer than for a value that is nearby. */
+  soon(kv: Promise<Stamped<T> | null>): Promise<Stamped<T> | null | 'late'>
   /**
    * Resolves with the row, null if there is none, and the bookmark of the state that it read. Rejects when D1 is
    * unavailable.
@@ -94,23 +96,28 @@ export async function readFresh<T>(
   const { database } = stamp
   const pending = view.isPending(buckets)
 
-  if (covers(view, token)) {
-    const found = await (early ? early.kv : ports.kv())
-    if (canServe(found, view, buckets, token)) {
-      return { value: found.value, from: 'kv', fillMemory: found, fillKv: null }
-    }
-  }
   // Up to `asof` the bookmark of the lease covers the token's write. The read then does not wait for the token's own
   // bookmark, which D1 never reaches if it was set back since.
   const owed = token && token.seq > stamp.asof ? token.bookmark : null
   const bookmark = laterBookmark(stamp.bookmark, owed)
-  // A tenant that has moved since is not where the hint says.
-  const guess = early && !pending && early.database === database ? await early.d1() : null
   // Only the primary has the outcome of a write under way. A replica that has reached both bookmarks has all else.
   const start = pending || bookmark === null ? 'primary' : { bookmark }
-  const read = guess && reaches(guess.bookmark, bookmark) ? guess : await ports.d1({ database, start })
-  const fresh = { asof: stamp.asof, value: read.value }
-  return { value: read.value, from: 'd1', fillMemory: fresh, fillKv: fresh }
+  const fromD1 = async (): Promise<FreshRead<T>> => {
+    // A tenant that has moved since is not where the hint says.
+    const guess = early && !pending && early.database === database ? await early.d1() : null
+    const read = guess && reaches(guess.bookmark, bookmark) ? guess : await ports.d1({ database, start })
+    const fresh = { asof: stamp.asof, value: read.value }
+    return { value: read.value, from: 'd1', fillMemory: fresh, fillKv: fresh }
+  }
+  if (!covers(view, token)) return fromD1()
+  const fromKv = (found: Stamped<T> | null): FreshRead<T> | null =>
+    canServe(found, view, buckets, token) ? { value: found.value, from: 'kv', fillMemory: found, fillKv: null } : null
+  const { kv, soon } = early ?? startKv(ports)
+  const first = await soon
+  if (first !== 'late') return fromKv(first) ?? fromD1()
+  const read = fromD1()
+  const either = kv.then((found) => fromKv(found) ?? read)
+  return Promise.race([either, read.catch(() => either)])
 }
 
 /** True when a read without a bookmark to start from happened to see the state of this one. */
@@ -118,13 +125,19 @@ function reaches(seen: string | null, bookmark: string | null): boolean {
   return seen !== null && bookmark !== null && seen >= bookmark
 }
 
-/** Starts the reads that need no lease: KV, and D1 as soon as KV turns out to have no value. */
+function startKv<T>(ports: ReadPorts<T>) {
+  const kv = ports.kv()
+  return { kv, soon: ports.soon(kv) }
+}
+
+/** Starts the reads that need no lease: KV, and D1 as soon as KV has no value or is late. `d1`: null if it was not asked. */
 function startEarly<T>(ports: ReadPorts<T>) {
   const database = ports.databaseHint()
-  let d1: Promise<{ value: T | null; bookmark: string | null } | null> = Promise.resolve(null)
-  const kv = ports.kv().then((found) => {
-    if (!found) d1 = ports.d1({ database, start: 'anywhere' }).catch(() => null)
-    return found
+  let d1: Promise<{ value: T | null; bookmark: string | null } | null> | null = null
+  const { kv, soon } = startKv(ports)
+  const begun = soon.then((first) => {
+    if (first === 'late' || !first) d1 = ports.d1({ database, start: 'anywhere' }).catch(() => null)
+    return first
   })
-  return { database, kv, d1: () => kv.then(() => d1) }
+  return { database, kv, soon: begun, d1: () => d1 }
 }

@@ -12,7 +12,7 @@ export type Version = number
 
 /** An answer to a read, with what the isolate had at that moment. */
 export interface Step {
-  what: 'start' | 'lease' | 'kv' | 'd1'
+  what: 'start' | 'lease' | 'kv' | 'late' | 'd1'
   view: number
   memory: Stamped<Version> | null
   isLeased?: boolean
@@ -32,11 +32,22 @@ export interface Reading {
 export interface Standing {
   waitsForLease: boolean
   waitsForKv: boolean
+  /** True while D1 waits for KV. */
+  isPatient: boolean
   /** Calls of D1 without an answer, each with where it may read. */
   calls: { call: number; from: ReadFrom }[]
   result: FreshRead<Version> | null
   /** True if the read was rejected. */
   isFailed: boolean
+}
+
+const NOWHERE: Standing = {
+  waitsForLease: false,
+  waitsForKv: false,
+  isPatient: false,
+  calls: [],
+  result: null,
+  isFailed: false,
 }
 
 /** Runs the real `readFresh` through the answers that it got so far, and returns where it stands. */
@@ -48,9 +59,10 @@ export async function standingOf(
 ): Promise<Standing> {
   const view = new core.View()
   let memory: Stamped<Version> | null = null
-  const standing: Standing = { waitsForLease: false, waitsForKv: false, calls: [], result: null, isFailed: false }
+  const standing: Standing = { ...NOWHERE, calls: [] }
   let toLease: (view: View) => void = () => {}
   let toKv: (kept: Stamped<Version> | null) => void = () => {}
+  let toLate: (late: 'late') => void = () => {}
   const toD1: ((read: { value: Version | null; bookmark: string | null }) => void)[] = []
   const ports = {
     databaseHint: () => 0,
@@ -60,6 +72,13 @@ export async function standingOf(
       return new Promise<Stamped<Version> | null>((resolve) => {
         toKv = resolve
       })
+    },
+    soon: (kv: Promise<Stamped<Version> | null>) => {
+      standing.isPatient = true
+      const late = new Promise<'late'>((resolve) => {
+        toLate = resolve
+      })
+      return Promise.race([kv, late])
     },
     d1: (from: ReadFrom) => {
       standing.calls.push({ call: toD1.length, from })
@@ -90,7 +109,11 @@ export async function standingOf(
       toLease(view)
     } else if (step.what === 'kv') {
       standing.waitsForKv = false
+      standing.isPatient = false
       toKv(step.kept ?? null)
+    } else if (step.what === 'late') {
+      standing.isPatient = false
+      toLate('late')
     } else {
       standing.calls = standing.calls.filter(({ call }) => call !== step.call)
       toD1[step.call as number]?.({ value: step.value ?? null, bookmark: step.bookmark ?? null })

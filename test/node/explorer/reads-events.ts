@@ -29,6 +29,8 @@ export interface ReadsScenario {
   tokens?: boolean
   /** True if KV keeps what reads fill it with. */
   kv?: boolean
+  /** True if KV may take so long that D1 is asked meanwhile. */
+  lateKv?: boolean
   /** True if strong writes are answered, and judged. */
   strong?: boolean
 }
@@ -45,6 +47,7 @@ export type ReadsEvent =
   | { kind: 'restart'; aheadMs: number }
   | { kind: 'read'; token: number; isLeased: boolean; result: string }
   | { kind: 'kv'; which: number; result: string }
+  | { kind: 'late' }
   | { kind: 'd1'; call: number; commits: number; result: string }
 
 /** Returns the story of a path as lines. */
@@ -79,6 +82,8 @@ function sentence(event: ReadsEvent): string {
       return `a read begins${event.token > 0 ? ` with the token of write ${event.token}` : ''}${event.isLeased ? '' : ', without a lease'}${event.result}`
     case 'kv':
       return `KV answers the read with ${event.which === 0 ? 'nothing' : `its value ${event.which}`}${event.result}`
+    case 'late':
+      return 'KV is late'
     case 'd1':
       return `D1 answers the read from the state after ${event.commits} commits${event.result}`
   }

@@ -52,6 +52,19 @@ export const READS: (Pinned<ReadsScenario> & { edits?: readonly Edit[] })[] = [
   },
   { states: 9_207, scenario: { name: 'kv', asks: 2, writes: 1, reads: 2, ticks: 2, stepsMs: [500], kv: true } },
   {
+    states: 27_187,
+    scenario: {
+      ...{ name: 'late kv', asks: 2, writes: 1, reads: 2, ticks: 2, stepsMs: [500], kv: true, lateKv: true },
+    },
+  },
+  {
+    states: 4_193,
+    scenario: {
+      ...{ name: 'cold and late', asks: 1, repliesTravel: true, writes: 1, reads: 1, ticks: 1, stepsMs: [1_000] },
+      ...{ tokens: true, lateKv: true },
+    },
+  },
+  {
     states: 54_759,
     scenario: {
       ...{ name: 'overtaken', asks: 3, repliesTravel: true, writes: 2, wholeWrites: true, reads: 2 },
@@ -92,7 +105,7 @@ export const READS: (Pinned<ReadsScenario> & { edits?: readonly Edit[] })[] = [
     scenario: { name: 'restart', asks: 2, writes: 1, reads: 2, ticks: 2, stepsMs: [1_000], restarts: 1 },
   },
   {
-    states: 38_483,
+    states: 38_586,
     scenario: {
       ...{ name: 'cold', asks: 1, repliesTravel: true, writes: 2, reads: 1, ticks: 1, stepsMs: [1_000], tokens: true },
     },
@@ -162,9 +175,9 @@ function wider(name: string, bounds: Partial<ReadsScenario>): ReadsScenario {
 export const SOAK_OF_READS: typeof READS = [
   { states: 1_293_766, scenario: wider('overtaken by a slow write', { ticks: 2 }) },
   { states: 153_748, scenario: wider('restart', { asks: 3 }) },
-  { states: 541_597, scenario: wider('cold', { reads: 2, asks: 2 }) },
+  { states: 544_339, scenario: wider('cold', { reads: 2, asks: 2 }) },
   { states: 1_324_618, scenario: wider('overdue', { writes: 2 }) },
   { states: 971_637, scenario: wider('kv', { writes: 2, asks: 3 }) },
-  { states: 514_574, scenario: wider('moved', { repliesTravel: true }) },
+  { states: 518_761, scenario: wider('moved', { repliesTravel: true }) },
   { states: 826_772, scenario: wider('restarted after a move', { asks: 2, writes: 2, ticks: 2 }) },
 ]

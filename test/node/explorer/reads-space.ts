@@ -37,6 +37,7 @@ const Kind = {
   D1: 10,
   Freeze: 11,
   Move: 12,
+  Late: 13,
 } as const
 type Kind = (typeof Kind)[keyof typeof Kind]
 
@@ -192,6 +193,11 @@ export class ReadsSpace implements Space<ReadsEvent> {
         reach(Kind.Kv, which, 0)
       }
     }
+    if (standing.isPatient && scenario.lateKv) {
+      begin(null)
+      next[READ] = world.late.find(read, isolate)
+      reach(Kind.Late, 0, 0)
+    }
     for (const { call, from } of standing.calls) {
       const [oldest, newest] = statesFor(from, database)
       for (let commits = oldest; commits <= newest; commits++) {
@@ -275,6 +281,8 @@ export class ReadsSpace implements Space<ReadsEvent> {
         return { kind: 'read', token: a, isLeased: b === 1, result }
       case Kind.Kv:
         return { kind: 'kv', which: a, result }
+      case Kind.Late:
+        return { kind: 'late' }
       case Kind.D1:
         return { kind: 'd1', call: a, commits: b, result }
     }

@@ -294,6 +294,8 @@ export class ReadsWorld {
     return [this.#stepped(id, { what: 'kv', kept, ...this.#at(Math.floor(input / 16)) })]
   })
 
+  readonly late = new Remembered((id, isolate) => [this.#stepped(id, { what: 'late', ...this.#at(isolate) })])
+
   /** Numbers of the values that KV may answer with. */
   readonly #stampedOf = new Interned<Stamped<Version>>()
   stampedId(stamped: Stamped<Version>): number {

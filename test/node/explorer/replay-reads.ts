@@ -71,6 +71,7 @@ class Replay {
   #result: FreshRead<Version> | null = null
   #toLease: ((view: View) => void) | null = null
   #toKv: (kept: Stamped<Version> | null) => void = () => {}
+  #toLate: (late: 'late') => void = () => {}
   #toD1: { from: ReadFrom; answer: (read: { value: Version | null; bookmark: string }) => void }[] = []
 
   constructor(core: Core, scenario: ReadsScenario) {
@@ -152,6 +153,9 @@ class Replay {
       case 'kv':
         this.#toKv(event.which === 0 ? null : (this.#kv[event.which - 1] ?? null))
         return
+      case 'late':
+        this.#toLate('late')
+        return
       case 'd1':
         this.#answer(event.call, event.commits)
         return
@@ -213,6 +217,12 @@ class Replay {
         new Promise((resolve) => {
           this.#toKv = resolve
         }),
+      soon: (kv) => {
+        const late = new Promise<'late'>((resolve) => {
+          this.#toLate = resolve
+        })
+        return Promise.race([kv, late])
+      },
       d1: (from) => new Promise((answer) => this.#toD1.push({ from, answer })),
       lease: () =>
         isLeased

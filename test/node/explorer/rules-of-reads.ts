@@ -45,6 +45,7 @@ export const RULES_OF_READS: Record<string, string | { because: string }> = {
   '7 an early read does not count for a pending id': 'cold',
   '7 an early read counts for a token only if it reached its bookmark': 'cold',
   '8 a KV null means nothing': 'hot',
+  '8 a value of KV that comes late is judged like any other': 'late kv',
   'token: an older view does not judge for it': 'token',
   'token: its bookmark counts': 'cold',
   'strong: the write is answered when no older lease lives': 'hot and strong',

@@ -288,6 +288,7 @@ export const DIRECTED_CASES = {
         databaseHint: () => 0,
         memory: () => undefined,
         kv: async () => null,
+        soon: (kv) => kv,
         lease: async () => state.view,
         d1: async ({ start }) => ({ value: start === 'primary' ? 'new' : 'old', bookmark: 'b1' }),
       },
@@ -314,6 +315,7 @@ export const DIRECTED_CASES = {
         databaseHint: () => 0,
         memory: () => undefined,
         kv: async () => null,
+        soon: (kv) => kv,
         lease: async () => state.view,
         d1: async ({ start }) =>
           start === 'anywhere' ? { value: 'old', bookmark: 'b1' } : { value: 'new', bookmark: 'b2' },
@@ -337,6 +339,7 @@ export const DIRECTED_CASES = {
         databaseHint: () => 1,
         memory: () => undefined,
         kv: async () => null,
+        soon: (kv) => kv,
         lease: async () => state.view,
         d1: async ({ database }) => ({ value: database === 2 ? 'new' : 'old', bookmark: 'b9' }),
       },

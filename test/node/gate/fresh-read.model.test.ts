@@ -28,6 +28,12 @@ interface World {
   hint?: number
   /** The lease has to be asked for first. */
   cold?: boolean
+  /** KV takes longer than for a value that is nearby: so many milliseconds. D1 takes five. */
+  kvMs?: number
+}
+
+function passed(ms: number): Promise<unknown> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 function portsOf(world: World) {
@@ -38,11 +44,14 @@ function portsOf(world: World) {
     memory: () => world.memory,
     kv: async () => {
       asked.push('kv')
+      if (world.kvMs) await passed(world.kvMs)
       return world.kv ?? null
     },
+    soon: (kv) => (world.kvMs ? Promise.race([kv, passed(1).then(() => 'late' as const)]) : kv),
     d1: async (from) => {
       const { database, start } = from
       asked.push(`${database > 0 ? `${database}:` : ''}${typeof start === 'string' ? start : start.bookmark}`)
+      if (world.kvMs) await passed(5)
       return world.d1?.(from) ?? { value: 'row', bookmark: 'b99' }
     },
     lease: () => {
@@ -114,6 +123,42 @@ describe('a read', () => {
     })
     expect(await read({ memory: kept }, { seq: 10, bookmark: 'b10' })).toMatchObject({ from: 'memory' })
     expect(await read({}, { seq: 3, bookmark: 'b03' }), 'the later bookmark').toMatchObject({ asked: 'kv b10' })
+  })
+})
+
+describe('a read for which KV takes long', () => {
+  const stored = { asof: 6, value: 'stored' }
+  const away = () => {
+    throw new Error('away')
+  }
+
+  it('asks D1 meanwhile, and takes what is there first', async () => {
+    expect(await read({ kvMs: 200 })).toMatchObject({ from: 'd1', value: 'row', asked: 'kv b10' })
+    expect(await read({ kvMs: 200, kv: stored })).toMatchObject({ from: 'd1', fillMemory: { asof: 9, value: 'row' } })
+    expect(await read({ kvMs: 3, kv: stored })).toMatchObject({ from: 'kv', value: 'stored', asked: 'kv b10' })
+  })
+
+  it('takes nothing from KV that is not good, and waits for D1', async () => {
+    expect(await read({ kvMs: 3, kv: { asof: 4, value: 'old' } })).toMatchObject({ from: 'd1', value: 'row' })
+  })
+
+  it('is answered by KV when D1 is away, and fails when neither has an answer', async () => {
+    expect(await read({ kvMs: 20, kv: stored, d1: away })).toMatchObject({ from: 'kv', value: 'stored' })
+    await expect(read({ kvMs: 20, d1: away })).rejects.toThrow('away')
+    await expect(read({ kvMs: 20, kv: { asof: 4, value: 'old' }, d1: away })).rejects.toThrow('away')
+  })
+
+  it('asks D1 before the lease is there too', async () => {
+    expect(await read({ cold: true, kvMs: 200 })).toMatchObject({ from: 'd1', asked: 'lease kv anywhere' })
+    const lagging = ({ start }: ReadFrom) => ({ value: 'row', bookmark: start === 'anywhere' ? 'b09' : 'b99' })
+    expect(await read({ cold: true, kvMs: 200, d1: lagging })).toMatchObject({ asked: 'lease kv anywhere b10' })
+    expect(await read({ cold: true, kvMs: 7, kv: stored, d1: away })).toMatchObject({ from: 'kv' })
+  })
+
+  it('does not wait for KV at all when the lease does not judge for its token', async () => {
+    const token = { seq: 11, bookmark: 'b11' }
+    expect(await read({ kvMs: 200, kv: stored }, token)).toMatchObject({ from: 'd1', asked: 'b11' })
+    expect(await read({ cold: true, kvMs: 200, kv: stored }, token)).toMatchObject({ from: 'd1' })
   })
 })
 

@@ -106,7 +106,7 @@ export const MUTATIONS_OF_READS: Mutation[] = [
     find: 'Math.max(this.#distances[known] as number, seq - this.#base)',
     replace: 'seq - this.#base',
     because: 'a lease that was overtaken takes a change back',
-    seed: 263,
+    seed: 188,
     with: SHORT_MEMORY,
   },
   {
@@ -115,7 +115,7 @@ export const MUTATIONS_OF_READS: Mutation[] = [
     find: 'this.#olderSeq = Math.max(this.#olderSeq, seq)',
     replace: 'void seq',
     because: 'a lease that was overtaken hides the later change of a tag',
-    seed: 618,
+    seed: 268,
     with: SHORT_MEMORY,
   },
   {
@@ -322,9 +322,16 @@ export const MUTATIONS_OF_READS: Mutation[] = [
   {
     rule: '8 a KV null means nothing',
     file: 'fresh-read.ts',
-    find: 'const found = await (early ? early.kv : ports.kv())',
-    replace: 'const found = (await (early ? early.kv : ports.kv())) ?? { asof: stamp.asof, value: null }',
+    find: 'return fromKv(first) ?? fromD1()',
+    replace: 'return fromKv(first ?? { asof: stamp.asof, value: null }) ?? fromD1()',
     because: 'there is somebody of whom KV has not heard',
+  },
+  {
+    rule: '8 a value of KV that comes late is judged like any other',
+    file: 'fresh-read.ts',
+    find: 'fromKv(found) ?? read',
+    replace: "(found ? { value: found.value, from: 'kv', fillMemory: found, fillKv: null } : read)",
+    because: 'it may be as old as it likes',
   },
   {
     rule: 'token: an older view does not judge for it',

@@ -358,6 +358,10 @@ class ReadsSimulation {
       databaseHint: () => 0,
       memory: () => seen(memory.get(key)),
       kv: () => new Promise((resolve) => this.#after(this.#dice.whole(1, 80), () => resolve(seen(this.#kv.get(key))))),
+      soon: (kv) => {
+        const late = new Promise<'late'>((resolve) => this.#after(this.#dice.whole(1, 80), () => resolve('late')))
+        return Promise.race([kv, late])
+      },
       d1: (from) =>
         new Promise((resolve, reject) => {
           if (this.#database.isLost(from)) {
