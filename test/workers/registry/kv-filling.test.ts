@@ -31,8 +31,12 @@ it('puts nothing into KV for customers that are read once, and each once that is
     expect(await sourceOf(live.key, '/v1/customers/external/user_9'), String(time)).toBe('roster; hit; detail=memory')
   }
   await expect.poll(() => inKv(tenantId)).toEqual([4, 1])
-  customersInMemory.clear()
-  expect(await sourceOf(live.key, `/v1/customers/${again[0]?.id}`)).toBe('roster; hit; detail=kv')
+  // A machine that is busy for a moment may make KV so slow that D1 answers first.
+  const fromKv = async () => {
+    customersInMemory.clear()
+    return sourceOf(live.key, `/v1/customers/${again[0]?.id}`)
+  }
+  await expect.poll(fromKv).toBe('roster; hit; detail=kv')
 })
 
 it('answers from memory in the isolate that has made the change', async () => {
