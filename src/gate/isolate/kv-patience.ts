@@ -6,27 +6,31 @@ import type { Sleep } from '../../shared/sleep.ts'
 
 /** Cloudflare states up to 10 ms for a value that the location has. */
 const NEARBY_MS = 10
-/** Reads of an isolate that go to D1 meanwhile, in a second. When KV is slow everywhere, D1 must not get all that KV answers. */
-const MEANWHILE_MAX = 100
+/**
+ * Reads of an isolate for which KV is late, in a second. The others wait for KV, without a timer: when it is slow everywhere, D1
+ * must not get all that KV answers.
+ */
+const LATE_MAX = 100
 const WINDOW_MS = 1_000
 
 export class KvPatience {
   #sinceMs = 0
+  /** Reads of this second that KV has not answered soon. */
   #count = 0
 
   /** Resolves as the work does, or with `late` if it takes long and D1 may be asked meanwhile. */
   async soon<T>(work: Promise<T>, { sleep, clock }: { sleep: Sleep; clock(): number }): Promise<T | 'late'> {
-    // The timer is not ended: it is short, and to end it costs more than to let it run out.
-    const first = await Promise.race([work, sleep(NEARBY_MS).then(() => 'late' as const)])
-    return first === 'late' && !this.#take(clock()) ? work : first
-  }
-
-  #take(nowMs: number): boolean {
+    const nowMs = clock()
     const elapsedMs = nowMs - this.#sinceMs
     if (elapsedMs >= WINDOW_MS || elapsedMs < 0) {
       this.#sinceMs = nowMs
       this.#count = 0
     }
-    return this.#count++ < MEANWHILE_MAX
+    if (this.#count >= LATE_MAX) return work
+    this.#count++
+    // The timer is not ended: it is short, and to end it costs more than to let it run out.
+    const first = await Promise.race([work, sleep(NEARBY_MS).then(() => 'late' as const)])
+    if (first !== 'late' && this.#count > 0) this.#count--
+    return first
   }
 }
