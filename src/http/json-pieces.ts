@@ -15,8 +15,6 @@ export async function jsonOfList<Given, Item, Rest extends object>(
   rest: Rest,
   sleep: Sleep,
 ): Promise<JsonText<{ items: Item[] } & Rest>> {
-  // Most lists are one piece, which needs not be put together.
-  if (given.length <= PIECE_ITEMS) return JSON.stringify({ items: given.map(itemOf), ...rest })
   const texts: string[] = []
   for (let from = 0; from < given.length; from += PIECE_ITEMS) {
     if (from > 0) await sleep(0)

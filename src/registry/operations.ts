@@ -227,7 +227,6 @@ export interface Expanded {
   children?: Customer[]
   aliases?: string[]
 }
-const UNEXPANDED: Expanded = {}
 
 /**
  * Reads the related data that `wanted` names, in parallel. Integrations are part of the customer, so they need no read.
@@ -274,7 +273,6 @@ export async function expandPage(
   page: ListPage,
   wanted: ReadonlySet<Expansion>,
 ): Promise<{ page: ListPage; expanded: Expanded[] }> {
-  if (wanted.size === 0) return { page, expanded: page.customers.map(() => UNEXPANDED) }
   const ids = page.customers.map(({ id }) => id)
   const parentIds = [...new Set(page.customers.flatMap(({ parentId }) => parentId ?? []))]
   const [parents, children, aliases] = await Promise.all([

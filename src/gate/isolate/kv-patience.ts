@@ -2,7 +2,7 @@
  * Decides how long a read waits for KV alone. What this location has comes within milliseconds. Anything else takes the way to
  * another region, and most often there is nothing: so a read that goes to D1 meanwhile takes one such way instead of two.
  */
-import type { Sleep } from '../../shared/sleep.ts'
+import { type Sleep, within } from '../../shared/sleep.ts'
 
 /** Cloudflare states up to 10 ms for a value that the location has. */
 const NEARBY_MS = 10
@@ -28,8 +28,7 @@ export class KvPatience {
     }
     if (this.#count >= LATE_MAX) return work
     this.#count++
-    // The timer is not ended: it is short, and to end it costs more than to let it run out.
-    const first = await Promise.race([work, sleep(NEARBY_MS).then(() => 'late' as const)])
+    const first = await within(work, NEARBY_MS, sleep, 'late' as const)
     if (first !== 'late' && this.#count > 0) this.#count--
     return first
   }
